@@ -1,0 +1,161 @@
+import { type Transferable, Worker } from "node:worker_threads";
+import { ServiceError } from "../../../kit/src/errors.ts";
+import type { Logger } from "../../../kit/src/logger.ts";
+import { errorOfPosted, type JobMessage, type ReplyMessage } from "./messages.ts";
+
+/** Jobs posted to one worker at a time: one that runs, one that waits there, to hide the way back. */
+const workerDepth = 2;
+
+/** Waiting jobs of one lane go before those of the lanes after it. */
+export const lanes = ["ingest", "tail", "query", "upkeep"] as const;
+export type Lane = (typeof lanes)[number];
+
+export interface PoolOptions {
+  readonly name: string;
+  readonly size: number;
+  readonly entry: URL;
+  readonly workerData: unknown;
+  /** Megabytes of heap of one worker. */
+  readonly heapMaxMb: number;
+  readonly logger: Logger;
+}
+
+export interface JobOptions {
+  readonly lane: Lane;
+  readonly transfer?: readonly Transferable[];
+  readonly signal?: AbortSignal;
+}
+
+interface Job {
+  readonly message: JobMessage;
+  readonly options: JobOptions;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Member {
+  worker: Worker;
+  readonly running: Map<number, Job>;
+}
+
+/** Worker threads that take jobs in order of lane; one that dies is replaced and its jobs fail. */
+export class WorkerPool {
+  readonly #options: PoolOptions;
+  readonly #members: Member[] = [];
+  readonly #waiting = new Map<Lane, Job[]>(lanes.map((lane) => [lane, []]));
+  #nextId = 1;
+  #closing = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    for (let i = 0; i < options.size; i++) {
+      const member: Member = { worker: this.#spawn(i), running: new Map() };
+      this.#members.push(member);
+      this.#listen(member, i);
+    }
+  }
+
+  get size(): number {
+    return this.#options.size;
+  }
+
+  /** Jobs that no worker has yet, for metrics and for admission. */
+  waitingCount(lane: Lane): number {
+    return this.#waiting.get(lane)?.length ?? 0;
+  }
+
+  run<Result>(kind: string, payload: unknown, options: JobOptions): Promise<Result> {
+    if (this.#closing) {
+      return Promise.reject(new ServiceError("service.stopping", "the service is stopping"));
+    }
+    return new Promise<Result>((resolve, reject) => {
+      const message = { id: this.#nextId++, kind, payload };
+      const job: Job = { message, options, resolve: (value) => resolve(value as Result), reject };
+      this.#waiting.get(options.lane)?.push(job);
+      this.#dispatch();
+    });
+  }
+
+  /** Posts the same message to every worker; no answer is awaited. */
+  broadcast(kind: string, payload: unknown): void {
+    for (const { worker } of this.#members) worker.postMessage({ id: 0, kind, payload });
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    const error = new ServiceError("service.stopping", "the service is stopping");
+    for (const queue of this.#waiting.values()) {
+      for (const job of queue.splice(0)) job.reject(error);
+    }
+    await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
+  }
+
+  #spawn(index: number): Worker {
+    return new Worker(this.#options.entry, {
+      name: `${this.#options.name}-${index}`,
+      workerData: this.#options.workerData,
+      resourceLimits: {
+        maxOldGenerationSizeMb: this.#options.heapMaxMb,
+        maxYoungGenerationSizeMb: 32,
+      },
+    });
+  }
+
+  #listen(member: Member, index: number): void {
+    const { worker } = member;
+    let failure = "the worker ended";
+    worker.on("message", (reply: ReplyMessage) => {
+      const job = member.running.get(reply.id);
+      member.running.delete(reply.id);
+      if (job !== undefined) {
+        if ("error" in reply) job.reject(errorOfPosted(reply.error));
+        else job.resolve(reply.result);
+      }
+      this.#dispatch();
+    });
+    worker.on("error", (error: Error) => {
+      failure = error.message;
+      this.#options.logger.error({ worker: worker.threadId, err: error }, "a worker failed");
+    });
+    worker.on("exit", () => {
+      const lost = [...member.running.values()];
+      member.running.clear();
+      for (const job of lost) job.reject(new ServiceError("internal", failure));
+      if (this.#closing) return;
+      member.worker = this.#spawn(index);
+      this.#listen(member, index);
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    for (;;) {
+      const member = this.#leastBusy();
+      if (member === undefined) return;
+      const job = this.#next();
+      if (job === undefined) return;
+      member.running.set(job.message.id, job);
+      member.worker.postMessage(job.message, [...(job.options.transfer ?? [])]);
+    }
+  }
+
+  #leastBusy(): Member | undefined {
+    let best: Member | undefined;
+    for (const member of this.#members) {
+      if (member.running.size >= workerDepth) continue;
+      if (best === undefined || member.running.size < best.running.size) best = member;
+    }
+    return best;
+  }
+
+  #next(): Job | undefined {
+    for (const lane of lanes) {
+      const queue = this.#waiting.get(lane) as Job[];
+      for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+        if (job.options.signal?.aborted !== true) return job;
+        job.reject(new ServiceError("query.cancelled", "the caller went away"));
+      }
+    }
+    return undefined;
+  }
+}
