@@ -1,0 +1,198 @@
+import {
+  boolean,
+  buffer,
+  type Codec,
+  int,
+  long,
+  type Of,
+  record,
+  string,
+  vector,
+} from "./codec.ts";
+
+/** Who an ACL entry speaks of: `world`/`anyone`, `digest`/`user:base64`, … */
+export const Id = record({ scheme: string, id: string });
+export type Id = Of<typeof Id>;
+
+export const Acl = record({ perms: int, id: Id });
+export type Acl = Of<typeof Acl>;
+
+/** A znode's metadata; times are milliseconds since the epoch. */
+export const Stat = record({
+  czxid: long,
+  mzxid: long,
+  ctime: long,
+  mtime: long,
+  version: int,
+  cversion: int,
+  aversion: int,
+  ephemeralOwner: long,
+  dataLength: int,
+  numChildren: int,
+  pzxid: long,
+});
+export type Stat = Of<typeof Stat>;
+
+/** Bytes of a Stat on the wire. */
+export const statBytes = 68;
+
+const connectRequest = record({
+  protocolVersion: int,
+  lastZxidSeen: long,
+  timeoutMs: int,
+  sessionId: long,
+  password: buffer,
+});
+
+const connectResponse = record({
+  protocolVersion: int,
+  timeoutMs: int,
+  sessionId: long,
+  password: buffer,
+});
+
+/** The first frame of a client. `readOnly` is undefined when an old client left the byte out. */
+export const ConnectRequest = withReadOnly(connectRequest);
+export type ConnectRequest = Of<typeof ConnectRequest>;
+
+/** The answer; timeout 0 and session 0 say that the session is not known. */
+export const ConnectResponse = withReadOnly(connectResponse);
+export type ConnectResponse = Of<typeof ConnectResponse>;
+
+export const RequestHeader = record({ xid: int, type: int });
+export type RequestHeader = Of<typeof RequestHeader>;
+
+/** With an `error` other than 0 no body follows. */
+export const ReplyHeader = record({ xid: int, zxid: long, error: int });
+export type ReplyHeader = Of<typeof ReplyHeader>;
+
+/** The body of a frame with xid -1. */
+export const WatcherEvent = record({ type: int, state: int, path: string });
+export type WatcherEvent = Of<typeof WatcherEvent>;
+
+export const PathRequest = record({ path: string });
+export type PathRequest = Of<typeof PathRequest>;
+
+/** exists, getData, getChildren, getChildren2. */
+export const WatchedRequest = record({ path: string, watch: boolean });
+export type WatchedRequest = Of<typeof WatchedRequest>;
+
+/** create, create2, createContainer. */
+export const CreateRequest = record({
+  path: string,
+  data: buffer,
+  acl: vector(Acl),
+  flags: int,
+});
+export type CreateRequest = Of<typeof CreateRequest>;
+
+export const CreateTtlRequest = record({
+  path: string,
+  data: buffer,
+  acl: vector(Acl),
+  flags: int,
+  ttlMs: long,
+});
+export type CreateTtlRequest = Of<typeof CreateTtlRequest>;
+
+/** delete, deleteContainer, check. */
+export const VersionRequest = record({ path: string, version: int });
+export type VersionRequest = Of<typeof VersionRequest>;
+
+export const SetDataRequest = record({ path: string, data: buffer, version: int });
+export type SetDataRequest = Of<typeof SetDataRequest>;
+
+export const SetAclRequest = record({ path: string, acl: vector(Acl), version: int });
+export type SetAclRequest = Of<typeof SetAclRequest>;
+
+export const AuthRequest = record({ type: int, scheme: string, auth: buffer });
+export type AuthRequest = Of<typeof AuthRequest>;
+
+export const SaslToken = record({ token: buffer });
+export type SaslToken = Of<typeof SaslToken>;
+
+export const ReconfigRequest = record({
+  joining: string,
+  leaving: string,
+  members: string,
+  fromConfig: long,
+});
+export type ReconfigRequest = Of<typeof ReconfigRequest>;
+
+export const SetWatchesRequest = record({
+  relativeZxid: long,
+  data: vector(string),
+  exists: vector(string),
+  children: vector(string),
+});
+export type SetWatchesRequest = Of<typeof SetWatchesRequest>;
+
+export const SetWatches2Request = record({
+  relativeZxid: long,
+  data: vector(string),
+  exists: vector(string),
+  children: vector(string),
+  persistent: vector(string),
+  persistentRecursive: vector(string),
+});
+export type SetWatches2Request = Of<typeof SetWatches2Request>;
+
+export const AddWatchRequest = record({ path: string, mode: int });
+export type AddWatchRequest = Of<typeof AddWatchRequest>;
+
+/** checkWatches, removeWatches. */
+export const WatcherRequest = record({ path: string, type: int });
+export type WatcherRequest = Of<typeof WatcherRequest>;
+
+/** create, sync. */
+export const PathResponse = record({ path: string });
+export type PathResponse = Of<typeof PathResponse>;
+
+/** create2, createContainer, createTTL. */
+export const Create2Response = record({ path: string, stat: Stat });
+export type Create2Response = Of<typeof Create2Response>;
+
+/** exists, setData, setACL. */
+export const StatResponse = record({ stat: Stat });
+export type StatResponse = Of<typeof StatResponse>;
+
+/** getData, reconfig. */
+export const DataResponse = record({ data: buffer, stat: Stat });
+export type DataResponse = Of<typeof DataResponse>;
+
+export const AclResponse = record({ acl: vector(Acl), stat: Stat });
+export type AclResponse = Of<typeof AclResponse>;
+
+export const ChildrenResponse = record({ children: vector(string) });
+export type ChildrenResponse = Of<typeof ChildrenResponse>;
+
+export const Children2Response = record({ children: vector(string), stat: Stat });
+export type Children2Response = Of<typeof Children2Response>;
+
+/** addWatch answers it with 0; a failed part of a multi with its error. */
+export const ErrorResponse = record({ error: int });
+export type ErrorResponse = Of<typeof ErrorResponse>;
+
+export const EphemeralsResponse = record({ paths: vector(string) });
+export type EphemeralsResponse = Of<typeof EphemeralsResponse>;
+
+export const CountResponse = record({ count: int });
+export type CountResponse = Of<typeof CountResponse>;
+
+export const WhoAmIResponse = record({ ids: vector(record({ scheme: string, user: string })) });
+export type WhoAmIResponse = Of<typeof WhoAmIResponse>;
+
+function withReadOnly<T extends object>(
+  base: Codec<T>,
+): Codec<T & { readonly readOnly: boolean | undefined }> {
+  return {
+    read: (from) => {
+      const value = base.read(from);
+      return { ...value, readOnly: from.remaining > 0 ? from.boolean() : undefined };
+    },
+    write: (to, value) => {
+      base.write(to, value);
+      if (value.readOnly !== undefined) to.boolean(value.readOnly);
+    },
+  };
+}

@@ -1,0 +1,209 @@
+import {
+  boolean,
+  buffer,
+  type Codec,
+  int,
+  long,
+  type Of,
+  record,
+  string,
+  vector,
+} from "./codec.ts";
+import { opCodes } from "./constants.ts";
+import { WireError } from "./errors.ts";
+import { JuteReader } from "./reader.ts";
+import { Acl } from "./records.ts";
+import { JuteWriter } from "./writer.ts";
+
+/** Stands before every txn; `timeMs` is the leader's wall clock. */
+export const TxnHeader = record({
+  sessionId: long,
+  cxid: int,
+  zxid: long,
+  timeMs: long,
+  type: int,
+});
+export type TxnHeader = Of<typeof TxnHeader>;
+
+/** The tree's digest after the txn; follows it when the writer keeps digests. */
+export const TxnDigest = record({ version: int, treeDigest: long });
+export type TxnDigest = Of<typeof TxnDigest>;
+
+const CreateTxn = record({
+  path: string,
+  data: buffer,
+  acl: vector(Acl),
+  ephemeral: boolean,
+  parentCversion: int,
+});
+/** As written before `parentCversion` was there. */
+const CreateTxnV0 = record({ path: string, data: buffer, acl: vector(Acl), ephemeral: boolean });
+const CreateTtlTxn = record({
+  path: string,
+  data: buffer,
+  acl: vector(Acl),
+  parentCversion: int,
+  ttlMs: long,
+});
+const CreateContainerTxn = record({
+  path: string,
+  data: buffer,
+  acl: vector(Acl),
+  parentCversion: int,
+});
+const DeleteTxn = record({ path: string });
+const SetDataTxn = record({ path: string, data: buffer, version: int });
+const SetAclTxn = record({ path: string, acl: vector(Acl), version: int });
+const CheckVersionTxn = record({ path: string, version: int });
+const CreateSessionTxn = record({ timeoutMs: int });
+const CloseSessionTxn = record({ paths: vector(string) });
+const ErrorTxn = record({ error: int });
+const RawTxn = record({ type: int, data: buffer });
+const MultiTxn = record({ txns: vector(RawTxn) });
+
+/** A change of the tree, as the log and proposals carry it. Versions are those after the change. */
+export type Txn =
+  | ({ readonly type: "create" | "create2" } & Of<typeof CreateTxn>)
+  | ({ readonly type: "createTTL" } & Of<typeof CreateTtlTxn>)
+  | ({ readonly type: "createContainer" } & Of<typeof CreateContainerTxn>)
+  | ({ readonly type: "delete" | "deleteContainer" } & Of<typeof DeleteTxn>)
+  | ({ readonly type: "setData" | "reconfig" } & Of<typeof SetDataTxn>)
+  | ({ readonly type: "setACL" } & Of<typeof SetAclTxn>)
+  | ({ readonly type: "check" } & Of<typeof CheckVersionTxn>)
+  | ({ readonly type: "createSession" } & Of<typeof CreateSessionTxn>)
+  /** `paths` are the ephemerals that go; undefined where an older server left them to the reader. */
+  | { readonly type: "closeSession"; readonly paths: readonly string[] | undefined }
+  | ({ readonly type: "error" } & Of<typeof ErrorTxn>)
+  | { readonly type: "multi"; readonly txns: readonly Txn[] };
+
+/** One entry: header, txn and, where digests are kept, the digest. */
+export interface TxnEntry {
+  readonly header: TxnHeader;
+  readonly txn: Txn;
+  readonly digest: TxnDigest | undefined;
+}
+
+/** Bytes of an entry, as they lie in a log record and in a proposal. `header.type` must be the txn's. */
+export const TxnEntry: Codec<TxnEntry> = {
+  read: (from) => {
+    const header = TxnHeader.read(from);
+    const txn = txnRead(from, header.type);
+    // A digest is what is left; a reader of an older log finds nothing here.
+    const digest = from.remaining > 0 ? TxnDigest.read(from) : undefined;
+    return { header, txn, digest };
+  },
+  write: (to, { header, txn, digest }) => {
+    TxnHeader.write(to, header);
+    txnWrite(to, txn);
+    if (digest !== undefined) TxnDigest.write(to, digest);
+  },
+};
+
+/** The body of a txn whose type stands in the header before it. */
+export function txnRead(from: JuteReader, type: number): Txn {
+  switch (type) {
+    case opCodes.create:
+    case opCodes.create2:
+      return createRead(from, type);
+    case opCodes.closeSession:
+      // Servers before 3.6 wrote neither paths nor digests.
+      return {
+        type: "closeSession",
+        paths: from.remaining === 0 ? undefined : CloseSessionTxn.read(from).paths,
+      };
+    case opCodes.multi:
+      return { type: "multi", txns: MultiTxn.read(from).txns.map(partRead) };
+    case opCodes.createSession:
+      return { type: "createSession", ...CreateSessionTxn.read(from) };
+    case opCodes.check:
+      return { type: "check", ...CheckVersionTxn.read(from) };
+    case opCodes.error:
+      return { type: "error", ...ErrorTxn.read(from) };
+    default:
+      return changeRead(from, type);
+  }
+}
+
+function changeRead(from: JuteReader, type: number): Txn {
+  switch (type) {
+    case opCodes.createTTL:
+      return { type: "createTTL", ...CreateTtlTxn.read(from) };
+    case opCodes.createContainer:
+      return { type: "createContainer", ...CreateContainerTxn.read(from) };
+    case opCodes.delete:
+      return { type: "delete", ...DeleteTxn.read(from) };
+    case opCodes.deleteContainer:
+      return { type: "deleteContainer", ...DeleteTxn.read(from) };
+    case opCodes.setData:
+      return { type: "setData", ...SetDataTxn.read(from) };
+    case opCodes.reconfig:
+      return { type: "reconfig", ...SetDataTxn.read(from) };
+    case opCodes.setACL:
+      return { type: "setACL", ...SetAclTxn.read(from) };
+  }
+  throw new WireError("type", `a txn of type ${type}`, from.position);
+}
+
+function createRead(from: JuteReader, type: number): Txn {
+  const name = type === opCodes.create ? "create" : "create2";
+  const start = CreateTxnV0.read(from);
+  // Without its last field it is of a server so old that the parent's cversion was not kept.
+  const parentCversion = from.remaining >= 4 ? from.int() : -1;
+  return { type: name, ...start, parentCversion };
+}
+
+function partRead({ type, data }: Of<typeof RawTxn>): Txn {
+  if (type === opCodes.multi) throw new WireError("type", "a multi in a multi", 0);
+  const reader = new JuteReader(data ?? new Uint8Array(0));
+  const txn = txnRead(reader, type);
+  reader.end();
+  return txn;
+}
+
+/** Writes the body, without its type. */
+export function txnWrite(to: JuteWriter, txn: Txn): void {
+  switch (txn.type) {
+    case "create":
+    case "create2":
+      CreateTxn.write(to, txn);
+      break;
+    case "createTTL":
+      CreateTtlTxn.write(to, txn);
+      break;
+    case "createContainer":
+      CreateContainerTxn.write(to, txn);
+      break;
+    case "delete":
+    case "deleteContainer":
+      DeleteTxn.write(to, txn);
+      break;
+    case "setData":
+    case "reconfig":
+      SetDataTxn.write(to, txn);
+      break;
+    case "setACL":
+      SetAclTxn.write(to, txn);
+      break;
+    case "check":
+      CheckVersionTxn.write(to, txn);
+      break;
+    case "createSession":
+      CreateSessionTxn.write(to, txn);
+      break;
+    case "closeSession":
+      if (txn.paths !== undefined) CloseSessionTxn.write(to, { paths: txn.paths });
+      break;
+    case "error":
+      ErrorTxn.write(to, txn);
+      break;
+    case "multi":
+      MultiTxn.write(to, { txns: txn.txns.map(partWrite) });
+      break;
+  }
+}
+
+function partWrite(txn: Txn): Of<typeof RawTxn> {
+  const writer = new JuteWriter();
+  txnWrite(writer, txn);
+  return { type: opCodes[txn.type], data: writer.view() };
+}

@@ -1,0 +1,121 @@
+import { assert } from "../../../kit/src/assert.ts";
+import { writerBytesInitial } from "./limits.ts";
+
+/**
+ * Writes jute into one growing buffer, which is reused after `reset`. What it is given is our own,
+ * so a value out of range is an assertion.
+ */
+export class JuteWriter {
+  #bytes: Buffer;
+  #at = 0;
+
+  constructor(capacity = writerBytesInitial) {
+    this.#bytes = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#at;
+  }
+
+  byte(value: number): void {
+    const at = this.#room(1);
+    this.#bytes.writeInt8(value, at);
+  }
+
+  boolean(value: boolean): void {
+    const at = this.#room(1);
+    this.#bytes[at] = value ? 1 : 0;
+  }
+
+  int(value: number): void {
+    const at = this.#room(4);
+    this.#bytes.writeInt32BE(value, at);
+  }
+
+  /** Half of a long: on a hot path a long is two of these, the high half first. */
+  uint(value: number): void {
+    const at = this.#room(4);
+    this.#bytes.writeUInt32BE(value, at);
+  }
+
+  long(value: bigint): void {
+    const at = this.#room(8);
+    this.#bytes.writeBigInt64BE(value, at);
+  }
+
+  string(value: string): void {
+    this.stringOrNull(value);
+  }
+
+  stringOrNull(value: string | null): void {
+    if (value === null) {
+      this.int(-1);
+      return;
+    }
+    // A UTF-16 unit takes at most three bytes, so one reservation serves without measuring first.
+    const at = this.#reserve(4 + value.length * 3);
+    const length = this.#bytes.write(value, at + 4, "utf8");
+    this.#bytes.writeInt32BE(length, at);
+    this.#at = at + 4 + length;
+  }
+
+  buffer(value: Uint8Array | null): void {
+    if (value === null) {
+      this.int(-1);
+      return;
+    }
+    this.int(value.length);
+    this.raw(value);
+  }
+
+  raw(value: Uint8Array): void {
+    const at = this.#room(value.length);
+    this.#bytes.set(value, at);
+  }
+
+  /** Leaves room for a frame's length; hand the result to `frameEnd`. */
+  frameStart(): number {
+    return this.#room(4);
+  }
+
+  /** Puts the number of bytes written since into the room that `frameStart` left. */
+  frameEnd(start: number): void {
+    assert(start + 4 <= this.#at, "a frame ends before it starts");
+    this.#bytes.writeInt32BE(this.#at - start - 4, start);
+  }
+
+  /** What was written, as a view that the next write or `reset` may overwrite. */
+  view(): Buffer {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
+  /** What was written, in a buffer of its own. */
+  copy(): Buffer {
+    const copy = Buffer.allocUnsafeSlow(this.#at);
+    this.#bytes.copy(copy, 0, 0, this.#at);
+    return copy;
+  }
+
+  /** Forgets what was written and keeps the buffer. */
+  reset(): void {
+    this.#at = 0;
+  }
+
+  /** May replace the buffer: take the offset before the buffer. */
+  #room(length: number): number {
+    const at = this.#reserve(length);
+    this.#at = at + length;
+    return at;
+  }
+
+  #reserve(length: number): number {
+    const needed = this.#at + length;
+    if (needed > this.#bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
+      this.#bytes.copy(grown, 0, 0, this.#at);
+      this.#bytes = grown;
+    }
+    return this.#at;
+  }
+}
