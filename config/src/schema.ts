@@ -1,0 +1,239 @@
+import { z } from "zod";
+import { addressProblem } from "./address.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+const minute = 60_000;
+
+/** How a text (from a variable or a flag) becomes a value of the setting. */
+export type SettingKind =
+  | "text"
+  | "address"
+  | "addresses"
+  | "choice"
+  | "choices"
+  | "words"
+  | "boolean"
+  | "number"
+  | "integer"
+  | "bytes"
+  | "duration";
+
+const http = z.strictObject({
+  listen: address("127.0.0.1:7070", "Where HTTP is served; port 0 picks a free one."),
+  bodyMaxBytes: bytes(64 * MiB, { min: 64 * KiB, max: 2 * GiB }).describe(
+    "A request body, as it arrives (before it is inflated); a larger one gets 413.",
+  ),
+  inFlightMaxBytes: bytes(128 * MiB, { min: MiB, max: 64 * GiB }).describe(
+    "Bodies of all requests under way together; beyond it requests get 429 before they are read.",
+  ),
+  requestTimeoutMs: duration(minute, { min: 1000, max: 60 * minute }).describe(
+    "Time in which a request must have arrived whole.",
+  ),
+  headersTimeoutMs: duration(10_000, { min: 500, max: 10 * minute }).describe(
+    "Time in which the headers of a request must have arrived.",
+  ),
+  connectionsMax: integer(4096, { min: 16, max: 1_000_000 }).describe(
+    "Open HTTP connections; further ones are closed at once.",
+  ),
+});
+
+const coordinator = z.strictObject({
+  listen: address("127.0.0.1:2181", "Where ZooKeeper clients are served; port 0 picks a free one."),
+  connect: z.array(z.string().check(isAddress)).min(1).max(64).optional().meta({
+    kind: "addresses",
+    description: "The servers of an ensemble to use instead of the embedded coordinator.",
+  }),
+  tickTimeMs: duration(500, { min: 50, max: minute }).describe(
+    "The coordinator's unit of time; clients get session timeouts of 2 to 20 ticks.",
+  ),
+  sessionTimeoutMs: duration(6000, { min: 500, max: 10 * minute }).describe(
+    "Session timeout of our own nodes: how soon the shards of a dead node move.",
+  ),
+  snapCount: integer(100_000, { min: 2, max: 100_000_000 }).describe(
+    "Transactions between two snapshots of the tree.",
+  ),
+  snapRetainCount: integer(3, { min: 3, max: 1000 }).describe(
+    "Snapshots that are kept, with the transaction logs they need.",
+  ),
+  connectionsMax: integer(10_000, { min: 1, max: 1_000_000 }).describe(
+    "Open client connections; further ones are closed at once.",
+  ),
+  requestMaxBytes: bytes(MiB - 1, { min: 16 * KiB, max: 64 * MiB }).describe(
+    "A request of a ZooKeeper client (Apache's jute.maxbuffer).",
+  ),
+  superDigest: z
+    .string()
+    .regex(/^[^:]+:[A-Za-z0-9+/]{27}=$/, "must be user:base64(sha1(user:password))")
+    .optional()
+    .meta({
+      kind: "text",
+      secret: true,
+      description:
+        "The user to whom no ACL applies, as user:base64(sha1(user:password)) (Apache's superDigest).",
+    }),
+});
+
+const peer = z.strictObject({
+  listen: address("127.0.0.1:7071", "Where other nodes of the cluster reach this one."),
+});
+
+const node = z.strictObject({
+  id: integer(1, { min: 1, max: 255 }).describe("Which member of the cluster this node is."),
+});
+
+const data = z.strictObject({
+  dir: z
+    .string()
+    .min(1)
+    .default("./data")
+    .meta({ kind: "text", description: "The data directory; one process holds it at a time." }),
+});
+
+const retention = z.strictObject({
+  days: z.number().gt(0).max(36_500).default(7).meta({
+    kind: "number",
+    description: "Days after which records are dropped, by whole segments.",
+  }),
+  diskShare: z.number().gt(0).max(0.99).default(0.8).meta({
+    kind: "number",
+    description:
+      "Share of the data disk that may be in use before the oldest segments are dropped.",
+  }),
+  maxBytes: optionalBytes({ min: 64 * MiB, max: Number.MAX_SAFE_INTEGER }).describe(
+    "Bytes of segments beyond which the oldest are dropped.",
+  ),
+});
+
+const storage = z.strictObject({
+  shards: integer(32, { min: 1, max: 4096 }).describe(
+    "Shards of the cluster; fixed by the first start and ignored after it.",
+  ),
+  arenaBytes: bytes(256 * MiB, { min: 32 * MiB, max: 16 * GiB }).describe(
+    "Memory for records that are not in a segment yet.",
+  ),
+  sealAgeMs: duration(5 * minute, { min: 1000, max: 24 * 60 * minute }).describe(
+    "Age at which records go from memory into a segment file, if size has not sent them before.",
+  ),
+  logMaxBytes: bytes(2 * GiB, { min: 64 * MiB, max: 1024 * GiB }).describe(
+    "The commit log of the disk; at half of it shards are asked to seal, beyond it appends get 503.",
+  ),
+  retention: retention.prefault({}),
+  workers: z.int().min(1).max(256).optional().meta({
+    kind: "integer",
+    description: "Threads for parsing, compression and queries; by default the cores less one.",
+  }),
+});
+
+const query = z.strictObject({
+  timeoutMs: duration(30_000, { min: 100, max: 24 * 60 * minute }).describe(
+    "Deadline of a query; a request may ask for less, never for more.",
+  ),
+  memoryMaxBytes: bytes(256 * MiB, { min: 4 * MiB, max: 256 * GiB }).describe(
+    "Memory of one query for its groups, sorts and sets; beyond it the query fails.",
+  ),
+  concurrencyMax: integer(8, { min: 1, max: 1024 }).describe(
+    "Queries that run at once; further ones wait, then get 429.",
+  ),
+  cacheBytes: bytes(64 * MiB, { min: 0, max: 256 * GiB }).describe(
+    "Memory for blocks of segments that were read lately.",
+  ),
+});
+
+const ingest = z.strictObject({
+  recordMaxBytes: bytes(MiB, { min: KiB, max: 32 * MiB }).describe(
+    "One record; a longer one is rejected, its neighbours are kept.",
+  ),
+  fieldsMax: integer(1000, { min: 8, max: 100_000 }).describe(
+    "Fields of one record; one with more is rejected.",
+  ),
+  rejectedMaxBytes: bytes(16 * KiB, { min: 256, max: MiB }).describe(
+    "How much of a rejected record is kept in the stream _rejected.",
+  ),
+  inflatedMaxBytes: bytes(256 * MiB, { min: MiB, max: 4 * GiB }).describe(
+    "A request body after it is inflated; a larger one gets 413.",
+  ),
+});
+
+const tail = z.strictObject({
+  connectionsMax: integer(64, { min: 1, max: 10_000 }).describe("Live tails open at once."),
+  bufferMaxBytes: bytes(4 * MiB, { min: 64 * KiB, max: GiB }).describe(
+    "Records waiting for one slow reader; beyond it records are dropped, and the reader is told how many.",
+  ),
+  heartbeatMs: duration(15_000, { min: 1000, max: 10 * minute }).describe(
+    "Silence after which a comment is sent, so that proxies keep the connection.",
+  ),
+});
+
+const auth = z.strictObject({
+  insecureListen: z.boolean().default(false).meta({
+    kind: "boolean",
+    description: "Allows listening beyond loopback without credentials; warns each minute.",
+  }),
+});
+
+const log = z.strictObject({
+  level: z.enum(["debug", "info", "warn", "error"]).default("info").meta({
+    kind: "choice",
+    description: "The least severe of Logkeep's own events that are written.",
+  }),
+  pretty: z.enum(["auto", "always", "never"]).default("auto").meta({
+    kind: "choice",
+    description: "Own logs for people instead of as JSON; auto means on a terminal.",
+  }),
+});
+
+/** Every setting there is. The file, the variables, the flags and the reference page come from it. */
+export const settingsSchema = z.strictObject({
+  http: http.prefault({}),
+  coordinator: coordinator.prefault({}),
+  peer: peer.prefault({}),
+  node: node.prefault({}),
+  roles: z
+    .array(z.enum(["coordinator", "ingest", "query", "alerts"]))
+    .min(1)
+    .default(["coordinator", "ingest", "query", "alerts"])
+    .meta({ kind: "choices", description: "What this node does; ingest holds shards." }),
+  data: data.prefault({}),
+  storage: storage.prefault({}),
+  query: query.prefault({}),
+  ingest: ingest.prefault({}),
+  tail: tail.prefault({}),
+  auth: auth.prefault({}),
+  log: log.prefault({}),
+});
+
+/** The settings a process runs with; deeply frozen where `loadSettings` made them. */
+export type Settings = z.output<typeof settingsSchema>;
+
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+}
+
+function address(preset: string, description: string) {
+  return z.string().check(isAddress).default(preset).meta({ kind: "address", description });
+}
+
+function isAddress(input: z.core.ParsePayload<string>): void {
+  const problem = addressProblem(input.value);
+  if (problem !== undefined)
+    input.issues.push({ code: "custom", message: problem, input: input.value });
+}
+
+function integer(preset: number, { min, max }: Bounds) {
+  return z.int().min(min).max(max).default(preset).meta({ kind: "integer" });
+}
+
+function bytes(preset: number, { min, max }: Bounds) {
+  return z.int().min(min).max(max).default(preset).meta({ kind: "bytes" });
+}
+
+function optionalBytes({ min, max }: Bounds) {
+  return z.int().min(min).max(max).optional().meta({ kind: "bytes" });
+}
+
+function duration(preset: number, { min, max }: Bounds) {
+  return z.int().min(min).max(max).default(preset).meta({ kind: "duration" });
+}
