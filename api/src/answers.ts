@@ -1,0 +1,155 @@
+import { z } from "zod";
+import { storedKeySchema } from "./key.ts";
+
+/** The bodies that the REST API answers with. Counts are whole numbers; times RFC 3339 in UTC. */
+
+const count = z.int().min(0);
+const time = z.string().describe("RFC 3339 in UTC, with up to nanoseconds.");
+
+/** RFC 9457. Facts of the problem are further members. */
+export const problemSchema = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().describe("Stable; what programs should look at."),
+    detail: z.string(),
+  })
+  .meta({ id: "Problem" });
+
+/** A record as queries and tails give it: flat fields, absent ones left out. */
+export const recordSchema = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
+  .describe(
+    "_time, _msg, _stream and the record's fields; rows of a pipe that aggregates have its own.",
+  )
+  .meta({ id: "Record" });
+
+export const ingestAnswerSchema = z
+  .strictObject({
+    accepted: count,
+    rejected: count,
+    errors: z
+      .array(z.strictObject({ line: count, reason: z.string() }))
+      .describe("The first 100 rejected records; lines count from 1."),
+  })
+  .meta({ id: "IngestAnswer" });
+
+export const summarySchema = z
+  .strictObject({
+    status: z.enum(["complete", "partial", "error"]),
+    code: z.string().optional(),
+    missing: z.array(z.string()).optional().describe("Shards that could not be asked."),
+    cursor: z.string().optional(),
+    scanned: count.optional().describe("Stored bytes that were looked at."),
+    took_ms: z.number().min(0).optional(),
+  })
+  .meta({ id: "Summary" });
+
+export const queryAnswerSchema = z
+  .strictObject({ records: z.array(recordSchema), summary: summarySchema })
+  .meta({ id: "QueryAnswer" });
+
+export const histogramAnswerSchema = z
+  .strictObject({
+    start: time,
+    end: time,
+    stepMs: z.number().gt(0),
+    by: z.string().optional(),
+    series: z.array(
+      z.strictObject({
+        value: z.string().optional().describe("The value of the field `by`; absent without it."),
+        total: count,
+        counts: z.array(count).describe("One a bucket, the first at `start`."),
+      }),
+    ),
+  })
+  .meta({ id: "HistogramAnswer" });
+
+export const fieldsAnswerSchema = z
+  .strictObject({ fields: z.array(z.strictObject({ name: z.string(), count })) })
+  .meta({ id: "FieldsAnswer" });
+
+export const valuesAnswerSchema = z
+  .strictObject({ values: z.array(z.strictObject({ value: z.string(), count })) })
+  .meta({ id: "ValuesAnswer" });
+
+export const streamsAnswerSchema = z
+  .strictObject({ streams: z.array(z.strictObject({ stream: z.string(), count })) })
+  .meta({ id: "StreamsAnswer" });
+
+export const contextAnswerSchema = z
+  .strictObject({
+    before: z.array(recordSchema).describe("Oldest first."),
+    record: recordSchema,
+    after: z.array(recordSchema).describe("Oldest first."),
+  })
+  .meta({ id: "ContextAnswer" });
+
+/** A key as it is listed: without its hash. */
+export const keySchema = storedKeySchema
+  .omit({ hash: true, createdAt: true, expiresAt: true })
+  .extend({ createdAt: time, expiresAt: time.optional() })
+  .meta({ id: "Key" });
+
+export const keysAnswerSchema = z.strictObject({ keys: z.array(keySchema) }).meta({ id: "Keys" });
+
+export const keyCreatedSchema = z
+  .strictObject({ token: z.string().describe("Shown this once."), key: keySchema })
+  .meta({ id: "KeyCreated" });
+
+const nodeStatusSchema = z.strictObject({
+  id: z.int(),
+  http: z.string().describe("HOST:PORT"),
+  roles: z.array(z.string()),
+  version: z.string(),
+  state: z.enum(["live", "starting", "stopping", "gone"]),
+  uptimeMs: z.number().min(0),
+  rssBytes: count,
+});
+
+export const clusterAnswerSchema = z
+  .strictObject({
+    nodes: z.array(nodeStatusSchema),
+    coordinator: z.strictObject({
+      address: z.string(),
+      state: z.string().describe("standalone, leader, follower, observer, connected or none"),
+      zxid: z.string().describe("Of the last transaction, in hex."),
+      sessions: count.optional(),
+      znodes: count.optional(),
+    }),
+    shards: z.strictObject({
+      total: count,
+      owned: count,
+      offline: z.array(z.string()),
+    }),
+    ingest: z.strictObject({
+      records: count.describe("Acknowledged since the node started."),
+      rejected: count,
+      bytes: count,
+      recordsPerSecond: z.number().min(0).describe("Over the last minute."),
+      inFlightBytes: count,
+    }),
+    stored: z.strictObject({
+      records: count,
+      segments: count,
+      segmentBytes: count,
+      logBytes: count,
+      memoryBytes: count.describe("Of records that are not in a segment yet."),
+    }),
+    disk: z.strictObject({ totalBytes: count, freeBytes: count }),
+  })
+  .meta({ id: "ClusterAnswer" });
+
+export type IngestAnswer = z.output<typeof ingestAnswerSchema>;
+export type Summary = z.output<typeof summarySchema>;
+export type QueryAnswer = z.output<typeof queryAnswerSchema>;
+export type HistogramAnswer = z.output<typeof histogramAnswerSchema>;
+export type FieldsAnswer = z.output<typeof fieldsAnswerSchema>;
+export type ValuesAnswer = z.output<typeof valuesAnswerSchema>;
+export type StreamsAnswer = z.output<typeof streamsAnswerSchema>;
+export type ContextAnswer = z.output<typeof contextAnswerSchema>;
+export type Key = z.output<typeof keySchema>;
+export type KeysAnswer = z.output<typeof keysAnswerSchema>;
+export type KeyCreated = z.output<typeof keyCreatedSchema>;
+export type ClusterAnswer = z.output<typeof clusterAnswerSchema>;

@@ -1,0 +1,20 @@
+/** Letters of a tenant's name: it becomes part of znode paths and of file names. */
+export const tenantLengthMax = 64;
+
+/** Letters of the name of a key. */
+export const keyNameLengthMax = 100;
+
+/** Letters of a query; longer ones are programs and not questions. */
+export const queryLengthMax = 65_536;
+
+/** Buckets of a histogram: as many as a wide screen has columns, doubled twice. */
+export const bucketsMax = 10_000;
+
+/** Reasons that an answer to shipped records lists; the counts stay exact. */
+export const ingestErrorsMax = 100;
+
+/** Records before and after one that `/api/v1/context` gives. */
+export const contextRecordsMax = 1000;
+
+/** Letters of an `Idempotency-Key`. */
+export const idempotencyKeyLengthMax = 200;

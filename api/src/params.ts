@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { keyNameSchema, tenantSchema } from "./key.ts";
+import { bucketsMax, contextRecordsMax, keyNameLengthMax, queryLengthMax } from "./limits.ts";
+import { scopes } from "./scopes.ts";
+
+/** Parameters as they come: texts of a query string or of a form. Moments are read by the query room. */
+
+const moment = z.string().max(64);
+const timeText =
+  "RFC 3339, an epoch number (s, ms, µs or ns by its size), or relative as 1h, now-15m.";
+
+const query = z.string().max(queryLengthMax).describe("What to look for; * is everything.");
+const start = moment.optional().describe(`From here on (1 h ago): ${timeText}`);
+const end = moment.optional().describe(`Up to here, not included (now): ${timeText}`);
+const timeout = z
+  .string()
+  .max(32)
+  .optional()
+  .describe("A shorter deadline than the service's own, as 5s.");
+const partial = z
+  .enum(["allow", "deny"])
+  .optional()
+  .describe("Whether an answer may lack shards that cannot be asked (allow), or is then refused.");
+
+export const queryParams = z.object({
+  query,
+  start,
+  end,
+  limit: whole(0, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe("Rows at most (1,000); 0: no limit."),
+  timeout,
+  partial,
+  cursor: z.string().max(4096).optional().describe("Goes on after the end of an earlier answer."),
+  summary: z.enum(["0", "1"]).optional().describe('1: the last line is {"_summary":{…}}.'),
+});
+
+export const histogramParams = z.object({
+  query,
+  start,
+  end,
+  step: z.string().max(32).optional().describe("Width of a bucket, as 5m; or give `buckets`."),
+  buckets: whole(1, bucketsMax).optional().describe("How many buckets, about (100)."),
+  by: z.string().max(1024).optional().describe("A field; a series for each of its values."),
+  timeout,
+  partial,
+});
+
+export const rangeParams = z.object({
+  query: query.optional(),
+  start,
+  end,
+  limit: whole(0, 1_000_000).optional().describe("The most frequent so many; 0: no limit."),
+  timeout,
+  partial,
+});
+
+export const contextParams = z.object({
+  stream: z.string().max(queryLengthMax).describe("The record's _stream."),
+  time: moment.describe("The record's _time."),
+  msg: z.string().optional().describe("The record's _msg, where several have one time."),
+  before: whole(0, contextRecordsMax).optional().describe("Records before it (10)."),
+  after: whole(0, contextRecordsMax).optional().describe("Records after it (10)."),
+});
+
+export const tailParams = z.object({
+  query: query.optional(),
+  start: moment.optional().describe("Begins with records from here on, then follows."),
+});
+
+export const logsParams = z.looseObject({
+  stream: z.string().max(1024).optional().describe("Fields that form the stream, as service,host."),
+  time: z.string().max(1024).optional().describe("The field that holds the time (_time)."),
+  msg: z.string().max(1024).optional().describe("The field that holds the message (_msg)."),
+});
+
+export const keyCreateBody = z
+  .strictObject({
+    name: keyNameSchema,
+    scopes: z.array(z.enum(scopes)).min(1),
+    tenant: tenantSchema.default("default"),
+    expiresAt: z.iso.datetime({ offset: true }).optional(),
+  })
+  .meta({ id: "KeyRequest" });
+
+export const keyPath = z.object({ id: z.string().max(keyNameLengthMax) });
+export const fieldPath = z.object({ name: z.string().max(1024) });
+
+export type QueryParams = z.output<typeof queryParams>;
+export type HistogramParams = z.output<typeof histogramParams>;
+export type RangeParams = z.output<typeof rangeParams>;
+export type ContextParams = z.output<typeof contextParams>;
+export type TailParams = z.output<typeof tailParams>;
+export type KeyCreateBody = z.output<typeof keyCreateBody>;
+
+/** A whole number written as a text, as numbers in a query string are. */
+function whole(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.int().min(min).max(max));
+}

@@ -1,0 +1,212 @@
+import type { z } from "zod";
+import * as answers from "./answers.ts";
+import * as params from "./params.ts";
+import type { Scope } from "./scopes.ts";
+
+export type Method = "get" | "post" | "put" | "delete" | "head";
+
+/** One body that a route answers with. */
+export interface Answer {
+  readonly status: number;
+  readonly description: string;
+  readonly media?: string;
+  readonly schema?: z.ZodType;
+}
+
+/** One row of the REST contract. */
+export interface Route {
+  /** The operation's name, as clients would call a function. */
+  readonly id: string;
+  readonly methods: readonly Method[];
+  /** With parts in braces, as in `/api/v1/keys/{id}`. */
+  readonly path: string;
+  readonly summary: string;
+  /** What a key must allow; undefined: open to everyone. */
+  readonly scope: Scope | undefined;
+  /** Parameters of the query string; a POST may send them as a form. */
+  readonly query?: z.ZodObject;
+  readonly pathParams?: z.ZodObject;
+  readonly headers?: readonly { readonly name: string; readonly description: string }[];
+  readonly body?: { readonly media: readonly string[]; readonly schema?: z.ZodType };
+  readonly answers: readonly Answer[];
+}
+
+const ndjson = "application/x-ndjson";
+const json = "application/json";
+const form = "application/x-www-form-urlencoded";
+
+const descriptions: Readonly<Record<number, string>> = {
+  400: "The request or its query cannot be read; detail says where.",
+  401: "A key is needed, or the one given does not hold.",
+  403: "The key does not allow this.",
+  404: "There is nothing by this name.",
+  413: "The body is too large.",
+  415: "The content type or encoding is not supported.",
+  422: "The request contradicts an earlier one, or needs more memory than allowed.",
+  429: "Too much is under way; Retry-After says when to come back.",
+  503: "It cannot be done now; Retry-After says when to come back.",
+  504: "The query reached its deadline.",
+};
+
+/** What every route that needs a key may answer. */
+const closed: readonly Answer[] = [problem(401), problem(403)];
+
+const askProblems: readonly Answer[] = [problem(400), ...busy(422), problem(504)];
+
+/** The REST contract of our own API, in the order of its documentation. */
+export const routes: readonly Route[] = [
+  {
+    id: "ship",
+    methods: ["post"],
+    path: "/api/v1/logs",
+    summary: "Stores records; answered when they are on disk.",
+    scope: "write",
+    query: params.logsParams,
+    headers: [
+      { name: "X-Logkeep-Tenant", description: "The tenant (that of the key)." },
+      { name: "Idempotency-Key", description: "A repeat with the same body stores nothing again." },
+      { name: "Content-Encoding", description: "gzip, zstd or deflate." },
+    ],
+    body: { media: [ndjson, json, "text/plain"] },
+    answers: [ok("What was stored.", answers.ingestAnswerSchema), problem(400), ...busy(422)],
+  },
+  {
+    ...ask("query", "/api/v1/query", "Answers a query, streaming, newest first unless sorted."),
+    query: params.queryParams,
+    answers: [
+      { status: 200, description: "A row a line.", media: ndjson, schema: answers.recordSchema },
+      ok("One document, with Accept: application/json.", answers.queryAnswerSchema),
+      { status: 200, description: "With Accept: text/csv.", media: "text/csv" },
+      ...askProblems,
+    ],
+  },
+  {
+    ...ask("histogram", "/api/v1/histogram", "Counts matching records by time."),
+    query: params.histogramParams,
+    answers: [ok("Counts.", answers.histogramAnswerSchema), ...askProblems],
+  },
+  {
+    ...ask("fields", "/api/v1/fields", "The fields of matching records."),
+    query: params.rangeParams,
+    answers: [ok("Fields, the most frequent first.", answers.fieldsAnswerSchema), ...askProblems],
+  },
+  {
+    ...ask("fieldValues", "/api/v1/fields/{name}/values", "The values of a field."),
+    query: params.rangeParams,
+    pathParams: params.fieldPath,
+    answers: [ok("Values, the most frequent first.", answers.valuesAnswerSchema), ...askProblems],
+  },
+  {
+    ...ask("streams", "/api/v1/streams", "The streams of matching records."),
+    query: params.rangeParams,
+    answers: [ok("Streams, the largest first.", answers.streamsAnswerSchema), ...askProblems],
+  },
+  {
+    ...ask("context", "/api/v1/context", "The records around one, in its stream."),
+    query: params.contextParams,
+    answers: [ok("The neighbours.", answers.contextAnswerSchema), problem(404), ...askProblems],
+  },
+  {
+    id: "tail",
+    methods: ["get"],
+    path: "/api/v1/tail",
+    summary: "Follows matching records as they are committed.",
+    scope: "read",
+    query: params.tailParams,
+    headers: [{ name: "Last-Event-ID", description: "Resumes after this event." }],
+    answers: [
+      {
+        status: 200,
+        description:
+          "Server-sent events: `record` (data is the record, id resumes after it), `dropped` (data is " +
+          '{"dropped":N}: the reader was too slow), `problem` (data is a problem; the stream ends).',
+        media: "text/event-stream",
+      },
+      ...askProblems,
+    ],
+  },
+  {
+    id: "keysList",
+    methods: ["get"],
+    path: "/api/v1/keys",
+    summary: "The keys, without their secrets.",
+    scope: "admin",
+    answers: [ok("Keys, the oldest first.", answers.keysAnswerSchema), ...closed],
+  },
+  {
+    id: "keysCreate",
+    methods: ["post"],
+    path: "/api/v1/keys",
+    summary: "Makes a key; its token is shown this once.",
+    scope: "admin",
+    body: { media: [json], schema: params.keyCreateBody },
+    answers: [
+      { status: 201, description: "The key.", media: json, schema: answers.keyCreatedSchema },
+      problem(400),
+      ...closed,
+    ],
+  },
+  {
+    id: "keysRevoke",
+    methods: ["delete"],
+    path: "/api/v1/keys/{id}",
+    summary: "Revokes a key by its id.",
+    scope: "admin",
+    pathParams: params.keyPath,
+    answers: [{ status: 204, description: "It holds no longer." }, problem(404), ...closed],
+  },
+  {
+    id: "cluster",
+    methods: ["get"],
+    path: "/api/v1/cluster",
+    summary: "Nodes, coordinator, shards, ingest rate, disk.",
+    scope: "read",
+    answers: [ok("The state of things.", answers.clusterAnswerSchema), ...closed],
+  },
+  open("metrics", "/metrics", "Metrics in Prometheus' text format.", "text/plain", "read"),
+  open("healthz", "/healthz", "200 while the process works.", json),
+  open("readyz", "/readyz", "200 when it serves, 503 while it starts or stops.", json),
+  open("openapi", "/openapi.json", "This contract.", json),
+];
+
+/** The route of an id, which must exist. */
+export function routeOf(id: string): Route {
+  const found = routes.find((route) => route.id === id);
+  if (found === undefined) throw new RangeError(`no route ${id}`);
+  return found;
+}
+
+function ok(description: string, schema: z.ZodType): Answer {
+  return { status: 200, description, media: json, schema };
+}
+
+function problem(status: number): Answer {
+  return {
+    status,
+    description: descriptions[status] ?? "A problem.",
+    media: "application/problem+json",
+    schema: answers.problemSchema,
+  };
+}
+
+/** The problems of routes that take work on, and more. */
+function busy(...more: readonly number[]): readonly Answer[] {
+  return [401, 403, 413, 415, ...more, 429, 503].map(problem);
+}
+
+/** A route that reads records, by GET or, for long queries, by POST of a form. */
+function ask(id: string, path: string, summary: string) {
+  return {
+    id,
+    methods: ["get", "post"],
+    path,
+    summary,
+    scope: "read",
+    body: { media: [form] },
+  } as const;
+}
+
+function open(id: string, path: string, summary: string, media: string, scope?: Scope): Route {
+  const answer = { status: 200, description: summary, media };
+  return { id, methods: ["get"], path, summary, scope, answers: [answer] };
+}
