@@ -1,0 +1,260 @@
+import { join } from "node:path";
+import { assert } from "../../../kit/src/assert.ts";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import type { Logger } from "../../../kit/src/logger.ts";
+import type { Disk } from "./disk.ts";
+import {
+  align,
+  type EntryHeader,
+  entryBytesOf,
+  fileEndHeader,
+  headerBytesOf,
+  headerEncode,
+} from "./entry.ts";
+import { groupBytesMax, groupEntriesMax, logFileHeadBytes } from "./limits.ts";
+import { logFileName } from "./log-file.ts";
+import { LogFiles } from "./log-files.ts";
+import { type RecoveredLog, recoverLog } from "./recovery.ts";
+
+export interface CommitLogOptions {
+  readonly directory: string;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  /** Bytes of a file, a multiple of 4,096. */
+  readonly fileBytes: number;
+  /** Bytes of all files together, beyond which nothing is appended. */
+  readonly bytesMax: number;
+  /** Called when half of `bytesMax` is in use: sealing the oldest entries frees files. */
+  readonly onSealWanted: () => void;
+  /** Called once, when a write or sync has failed: nothing can be appended until a restart. */
+  readonly onFailed: (error: ServiceError) => void;
+}
+
+/** An entry to append. The body's bytes must stay as they are until the append is settled. */
+export interface LogEntry {
+  readonly header: EntryHeader;
+  /** Empty for entries without a body. */
+  readonly body: Uint8Array;
+}
+
+interface Waiting {
+  readonly entry: LogEntry;
+  readonly offset: number;
+  readonly file: OpenFile;
+  readonly resolve: () => void;
+  readonly reject: (error: ServiceError) => void;
+}
+
+interface OpenFile {
+  readonly fd: number;
+  readonly fileId: Uint8Array;
+  readonly sequence: number;
+  readonly bytes: number;
+  /** Where the next entry will lie. */
+  end: number;
+}
+
+const padding = Buffer.alloc(8);
+const fileEndBytes = headerBytesOf(fileEndHeader());
+
+/**
+ * The commit log of one disk: entries of all its shards interleaved, in files of one size. What is
+ * appended while a sync is under way is written and synced together when it is done. A group never
+ * spans files, so that a file has entries only when the one before it is wholly on disk.
+ */
+export class CommitLog {
+  readonly #options: CommitLogOptions;
+  readonly #files: LogFiles;
+  readonly #queue: Waiting[] = [];
+  /** Where the next entry is placed. */
+  #current: OpenFile | undefined;
+  /** Where the last group was written; behind `#current` while the queue spans files. */
+  #written: OpenFile | undefined;
+  #isRunning = false;
+  #failure: ServiceError | undefined;
+  #closing: (() => void) | undefined;
+
+  private constructor(options: CommitLogOptions, files: LogFiles, tail: OpenFile | undefined) {
+    this.#options = options;
+    this.#files = files;
+    this.#current = tail;
+    this.#written = tail;
+  }
+
+  /** Reads what is there and makes files ready. Throws `storage.damaged`, `storage.full`. */
+  static async open(
+    options: CommitLogOptions,
+  ): Promise<{ readonly log: CommitLog; readonly recovered: RecoveredLog }> {
+    const recovered = await recoverLog(options.disk, options.directory);
+    const files = new LogFiles(options, recovered.files);
+    const last = recovered.files.findLast((file) => file.scan.entries.length > 0);
+    let tail: OpenFile | undefined;
+    if (last !== undefined && last.scan.end === "open") {
+      const fd = options.disk.open(join(options.directory, last.name), "r+");
+      const { fileId, sequence, bytes } = last;
+      tail = { fd, fileId, sequence, bytes, end: last.scan.endOffset };
+    }
+    const log = new CommitLog(options, files, tail);
+    await files.ready();
+    return { log, recovered };
+  }
+
+  /** Bytes on disk of files that hold entries still needed. */
+  get usedBytes(): number {
+    return this.#files.usedBytes;
+  }
+
+  get failure(): ServiceError | undefined {
+    return this.#failure;
+  }
+
+  /** Whether an entry of this size can be appended now, without waiting for a file. */
+  fits(header: EntryHeader): boolean {
+    const bytes = entryBytesOf(header);
+    const isRoom = this.#current !== undefined && this.#hasRoom(this.#current, bytes);
+    return isRoom || this.#files.hasSpare;
+  }
+
+  /**
+   * Waits until an entry that did not fit may. Throws `storage.full` when the disk or `bytesMax`
+   * leaves no room, and `storage.failed`; then later calls may succeed, or not, in the same way.
+   */
+  async room(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#files.ready();
+  }
+
+  /**
+   * Appends an entry; resolves when it is on disk. The caller has asked `fits`. Rejects with
+   * `storage.failed`: then the log is over, and whether the entry is on disk is unknown.
+   */
+  append(entry: LogEntry): Promise<void> {
+    assert(entry.body.length === entry.header.bodyLength, "a header tells its body's length");
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    assert(this.#closing === undefined, "a closed log takes no entries");
+    const file = this.#place(entryBytesOf(entry.header));
+    const offset = file.end;
+    file.end += entryBytesOf(entry.header);
+    this.#files.note(file.sequence, entry.header);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ entry, offset, file, resolve, reject });
+      this.#start();
+    });
+  }
+
+  /** Entries of the shard up to the position are sealed and needed no more. */
+  sealed(shard: number, through: number): void {
+    this.#files.sealed(shard, through);
+  }
+
+  /** Waits for what is under way, and releases the files. Nothing may be appended any more. */
+  async close(): Promise<void> {
+    if (this.#isRunning) {
+      await new Promise<void>((resolve) => {
+        this.#closing = resolve;
+      });
+    }
+    await this.#files.close();
+    const open = new Set([this.#written, this.#current]);
+    for (const file of open) if (file !== undefined) this.#options.disk.close(file.fd);
+    this.#written = undefined;
+    this.#current = undefined;
+  }
+
+  #hasRoom(file: OpenFile, bytes: number): boolean {
+    return file.end + bytes + fileEndBytes <= file.bytes;
+  }
+
+  /** The file that the next entry goes to. */
+  #place(bytes: number): OpenFile {
+    const current = this.#current;
+    if (current !== undefined && this.#hasRoom(current, bytes)) return current;
+    const head = this.#files.takeSpare();
+    const path = join(this.#options.directory, logFileName(head.sequence));
+    const fd = this.#options.disk.open(path, "r+");
+    const bytesOfFile = this.#options.fileBytes;
+    const next = { ...head, fd, bytes: bytesOfFile, end: logFileHeadBytes };
+    assert(this.#hasRoom(next, bytes), "an entry fits a file");
+    this.#current = next;
+    return next;
+  }
+
+  #start(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    // What the caller appends in this same step goes into the same group.
+    queueMicrotask(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0 && this.#failure === undefined) {
+      const group = this.#takeGroup();
+      try {
+        const { file } = group[0]!;
+        if (file !== this.#written) await this.#turnTo(file);
+        this.#write(file, group);
+        await this.#options.disk.fdatasync(file.fd);
+      } catch (thrown) {
+        this.#fail(thrown, group);
+        break;
+      }
+      for (const waiting of group) waiting.resolve();
+    }
+    this.#isRunning = false;
+    this.#closing?.();
+  }
+
+  /** The longest run from the queue's head that lies in one file and is not too large for one turn. */
+  #takeGroup(): Waiting[] {
+    const { file } = this.#queue[0]!;
+    let bytes = 0;
+    let count = 0;
+    for (const { entry, file: itsFile } of this.#queue) {
+      bytes += entry.body.length;
+      if (itsFile !== file || (count > 0 && bytes > groupBytesMax)) break;
+      if (++count === groupEntriesMax) break;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  #write(file: OpenFile, group: readonly Waiting[]): void {
+    const groupOffset = group[0]!.offset;
+    const buffers: Uint8Array[] = [];
+    for (const { entry } of group) {
+      buffers.push(headerEncode(entry.header, { fileId: file.fileId, groupOffset }), entry.body);
+      const pad = align(entry.body.length) - entry.body.length;
+      if (pad > 0) buffers.push(padding.subarray(0, pad));
+    }
+    this.#options.disk.writev(file.fd, buffers, groupOffset);
+  }
+
+  /** Ends the file written last, durably, before another gets its first entry. */
+  async #turnTo(file: OpenFile): Promise<void> {
+    const { disk } = this.#options;
+    const last = this.#written;
+    if (last !== undefined) {
+      const mark = headerEncode(fileEndHeader(), { fileId: last.fileId, groupOffset: last.end });
+      disk.writev(last.fd, [mark], last.end);
+      await disk.fdatasync(last.fd);
+      disk.close(last.fd);
+    }
+    this.#written = file;
+  }
+
+  /** After a failed write or sync nobody knows what is on disk: this log writes nothing more. */
+  #fail(thrown: unknown, group: readonly Waiting[]): void {
+    const error = new ServiceError(
+      "storage.failed",
+      `commit log: ${messageOf(thrown)}`,
+      { directory: this.#options.directory },
+      { cause: thrown },
+    );
+    this.#failure = error;
+    this.#options.logger.error(
+      { err: thrown },
+      "commit log failed, restart after checking the disk",
+    );
+    for (const waiting of [...group, ...this.#queue.splice(0)]) waiting.reject(error);
+    this.#options.onFailed(error);
+  }
+}

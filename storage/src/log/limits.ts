@@ -1,0 +1,35 @@
+/** Bytes of a log file: large enough that rolling is rare, small enough to zero-fill ahead in a blink. */
+export const logFileBytesDefault = 64 * 1024 * 1024;
+
+/** Bytes of all log files of a disk; beyond, appends wait for seals. */
+export const logBytesMaxDefault = 1024 * 1024 * 1024;
+
+/** Bytes of the head of a log file: one page, so that entries never share a page with it. */
+export const logFileHeadBytes = 4096;
+
+/** Longest body of an entry: a slab of the arena. */
+export const bodyBytesMax = 4 * 1024 * 1024;
+
+/** Longest header of an entry: the fixed part with the longest names. */
+export const headerBytesMax = 1024;
+
+/** Entries start at multiples of this: a damaged file is searched for headers eight bytes at a time. */
+export const entryAlign = 8;
+
+/** One write of a group: bounds the turn that copies it into the page cache to a few milliseconds. */
+export const groupBytesMax = 8 * 1024 * 1024;
+
+/** Entries of one write: three buffers each stay below the kernel's 1,024 a call. */
+export const groupEntriesMax = 340;
+
+/** Spare files kept: one is made ahead of use; more only when files that were let go can serve again. */
+export const spareFilesMax = 3;
+
+/** How long to wait before asking a full disk again, in milliseconds. */
+export const fullRetryMs = 1_000;
+
+/** Bytes of a name in an entry: tenant and class have one length byte, a source is bounded alike. */
+export const nameBytesMax = 255;
+
+/** Epochs remembered in a shard's lineage: one a restart; the oldest go first. */
+export const lineageMax = 4_096;

@@ -1,0 +1,183 @@
+import { join } from "node:path";
+import { assert } from "../../../kit/src/assert.ts";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import type { Logger } from "../../../kit/src/logger.ts";
+import type { Disk } from "./disk.ts";
+import type { EntryHeader } from "./entry.ts";
+import { fullRetryMs, spareFilesMax } from "./limits.ts";
+import { type LogFileHead, logFileName, prepareFile } from "./log-file.ts";
+import type { RecoveredFile } from "./recovery.ts";
+
+export interface LogFilesOptions {
+  readonly directory: string;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  readonly fileBytes: number;
+  readonly bytesMax: number;
+  readonly onSealWanted: () => void;
+}
+
+interface UsedFile {
+  readonly sequence: number;
+  readonly bytes: number;
+  /** The highest position of each shard in the file. */
+  readonly positions: Map<number, number>;
+}
+
+/**
+ * The files of a log: makes them ready ahead of use, knows which entries each holds, and lets go of the
+ * oldest once all of theirs are sealed. What is let go is used again: it is allocated already.
+ */
+export class LogFiles {
+  readonly #options: LogFilesOptions;
+  /** Files with entries, oldest first; the last is being written. */
+  readonly #used: UsedFile[];
+  readonly #spares: LogFileHead[];
+  /** Files let go, oldest first. They leave the directory in this order, one by one. */
+  readonly #released: { readonly name: string; readonly bytes: number }[] = [];
+  readonly #sealed = new Map<number, number>();
+  #sequenceNext: number;
+  #preparing: Promise<void> | undefined;
+  #refusal: ServiceError | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: LogFilesOptions, recovered: readonly RecoveredFile[]) {
+    this.#options = options;
+    const tail = recovered.findLastIndex((file) => file.scan.entries.length > 0);
+    this.#used = recovered.slice(0, tail + 1).map(({ sequence, bytes, scan }) => {
+      const positions = new Map(scan.entries.map(({ header: h }) => [h.shard, h.position]));
+      return { sequence, bytes, positions };
+    });
+    this.#spares = recovered.slice(tail + 1);
+    // The size of files was set anew: those of the old size were made in vain.
+    if (this.#spares.some((_, index) => recovered[tail + 1 + index]?.bytes !== options.fileBytes)) {
+      for (const { sequence } of this.#spares.splice(0).reverse()) {
+        options.disk.unlink(join(options.directory, logFileName(sequence)));
+      }
+    }
+    this.#sequenceNext = (this.#spares.at(-1) ?? this.#used.at(-1) ?? { sequence: 0 }).sequence + 1;
+  }
+
+  get usedBytes(): number {
+    return this.#used.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  get hasSpare(): boolean {
+    return this.#spares.length > 0 && !this.#isAtLimit;
+  }
+
+  get #isAtLimit(): boolean {
+    return this.usedBytes + this.#options.fileBytes > this.#options.bytesMax;
+  }
+
+  /** Waits for a spare file. Throws `storage.full` when the disk or the limit allows none. */
+  async ready(): Promise<void> {
+    while (!this.hasSpare) {
+      if (this.#isAtLimit) {
+        this.#options.onSealWanted();
+        const { bytesMax } = this.#options;
+        throw new ServiceError("storage.full", "commit log is full, waiting for seals", {
+          bytesMax,
+        });
+      }
+      if (this.#refusal !== undefined) throw this.#refusal;
+      await this.#prepare();
+    }
+  }
+
+  /** The next file to write to, and starts to make another. */
+  takeSpare(): LogFileHead {
+    const head = this.#spares.shift();
+    assert(head !== undefined, "a file is taken only when there is a spare one");
+    const { sequence } = head;
+    this.#used.push({ sequence, bytes: this.#options.fileBytes, positions: new Map() });
+    if (this.usedBytes * 2 > this.#options.bytesMax) this.#options.onSealWanted();
+    this.#prepareAhead();
+    return head;
+  }
+
+  /** An entry was placed in the file. */
+  note(sequence: number, header: EntryHeader): void {
+    const file = this.#used.at(-1);
+    assert(file?.sequence === sequence, "entries are placed in the last file");
+    file.positions.set(header.shard, header.position);
+  }
+
+  sealed(shard: number, through: number): void {
+    this.#sealed.set(shard, Math.max(through, this.#sealed.get(shard) ?? 0));
+    // Never the last: it is being written.
+    while (this.#used.length > 1 && this.#isSealed(this.#used[0]!)) {
+      const { sequence, bytes } = this.#used.shift()!;
+      this.#released.push({ name: logFileName(sequence), bytes });
+    }
+    this.#prepareAhead();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    await this.#preparing;
+  }
+
+  #isSealed(file: UsedFile): boolean {
+    for (const [shard, position] of file.positions) {
+      if ((this.#sealed.get(shard) ?? 0) < position) return false;
+    }
+    return true;
+  }
+
+  #prepareAhead(): void {
+    const isWanted = this.#spares.length === 0 && !this.#isAtLimit;
+    if ((isWanted && this.#refusal === undefined) || this.#released.length > 0) {
+      void this.#prepare();
+    }
+  }
+
+  /** One at a time. Does not throw: what went wrong is the refusal until it is tried again. */
+  #prepare(): Promise<void> {
+    this.#preparing ??= this.#prepareNow().finally(() => {
+      this.#preparing = undefined;
+      if (!this.#isClosed) this.#prepareAhead();
+    });
+    return this.#preparing;
+  }
+
+  async #prepareNow(): Promise<void> {
+    const { directory, disk, fileBytes } = this.#options;
+    try {
+      const reuse = this.#released.shift();
+      const isOfUse = this.#spares.length < spareFilesMax && reuse?.bytes === fileBytes;
+      if (reuse !== undefined && !isOfUse) {
+        disk.unlink(join(directory, reuse.name));
+        // In order also on disk: an older file that came back alone would look like a gap.
+        await disk.fsyncDirectory(directory);
+        return;
+      }
+      const sequence = this.#sequenceNext;
+      this.#spares.push(await prepareFile(disk, { directory, sequence, fileBytes }, reuse?.name));
+      this.#sequenceNext++;
+      this.#refusal = undefined;
+    } catch (thrown) {
+      this.#refuse(thrown);
+    }
+  }
+
+  #refuse(thrown: unknown): void {
+    const code = (thrown as NodeJS.ErrnoException).code;
+    const isFull = code === "ENOSPC" || code === "EDQUOT";
+    const { directory, logger } = this.#options;
+    this.#refusal = new ServiceError(
+      isFull ? "storage.full" : "storage.failed",
+      `commit log: ${messageOf(thrown)}`,
+      { directory },
+      { cause: thrown },
+    );
+    logger.warn({ err: thrown, directory }, "no file for the commit log, trying again");
+    if (this.#isClosed) return;
+    this.#retry = setTimeout(() => {
+      this.#refusal = undefined;
+      this.#prepareAhead();
+    }, fullRetryMs).unref();
+  }
+}
