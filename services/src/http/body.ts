@@ -64,9 +64,10 @@ function collect(request: IncomingMessage, take: (chunk: Buffer) => void): Promi
     };
     request.on("data", onData);
     request.once("end", resolve);
-    request.once("error", fail);
+    const brokeOff = (): void => fail(new ServiceError("request.malformed", "the body broke off"));
+    request.once("error", brokeOff);
     request.once("close", () => {
-      if (!request.complete) fail(new ServiceError("request.malformed", "the body broke off"));
+      if (!request.complete) brokeOff();
     });
   });
 }

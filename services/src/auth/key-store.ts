@@ -1,0 +1,144 @@
+import { randomBytes } from "node:crypto";
+import {
+  createKey,
+  type KeyRequest,
+  keyRandomBytes,
+  parseToken,
+  type StoredKey,
+  storedKeySchema,
+  verifyKey,
+} from "../../../api/src/key.ts";
+import type { ZooKeeperClient } from "../../../coordinator/src/client/client.ts";
+import { isZooKeeperError } from "../../../coordinator/src/client/errors.ts";
+import type { Acl } from "../../../coordinator/src/wire/records.ts";
+import type { Clock } from "../../../kit/src/clock.ts";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import type { Logger } from "../../../kit/src/logger.ts";
+
+const keysPath = "/logkeep/keys";
+
+/** Keys of one cluster: each costs a hash a request and a place in memory. */
+const keysMax = 10_000;
+
+export interface KeyStoreOptions {
+  readonly client: ZooKeeperClient;
+  /** Who may read the keys' znodes: the cluster alone, since even hashes are nobody else's. */
+  readonly acl: readonly Acl[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The API keys, one znode each, held in memory and kept equal by a watch. */
+export class KeyStore {
+  readonly #options: KeyStoreOptions;
+  #keys: ReadonlyMap<string, StoredKey> = new Map();
+  #loading: Promise<void> | undefined;
+  #isStale = false;
+
+  private constructor(options: KeyStoreOptions) {
+    this.#options = options;
+  }
+
+  static async open(options: KeyStoreOptions): Promise<KeyStore> {
+    const store = new KeyStore(options);
+    await options.client.addWatch(keysPath, "persistentRecursive", () => store.#reload());
+    await store.#load();
+    return store;
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  list(): readonly StoredKey[] {
+    return [...this.#keys.values()].sort((a, b) => a.createdAt - b.createdAt);
+  }
+
+  /** The key of a token; throws `auth.invalid`. */
+  verify(token: string): StoredKey {
+    const parsed = parseToken(token);
+    const stored = parsed === undefined ? undefined : this.#keys.get(parsed.id);
+    if (parsed === undefined || stored === undefined) {
+      throw new ServiceError("auth.invalid", "there is no such key");
+    }
+    const verdict = verifyKey(stored, parsed.secret, this.#options.clock.now());
+    if (verdict !== "valid") throw new ServiceError("auth.invalid", `the key is ${verdict}`);
+    return stored;
+  }
+
+  /** Makes and keeps a key; the token is in the answer and nowhere else. */
+  async create(
+    request: Omit<KeyRequest, "createdAt">,
+  ): Promise<{ token: string; stored: StoredKey }> {
+    if (this.#keys.size >= keysMax) {
+      throw new ServiceError("request.malformed", "there are too many keys", { keysMax });
+    }
+    const createdAt = this.#options.clock.now();
+    const made = createKey({ ...request, createdAt }, randomBytes(keyRandomBytes));
+    const { client, acl } = this.#options;
+    const data = Buffer.from(JSON.stringify(made.stored));
+    await client.create(`${keysPath}/${made.stored.id}`, data, { acl });
+    await this.#load();
+    return made;
+  }
+
+  /** Throws `request.not-found`. */
+  async revoke(id: string): Promise<void> {
+    if (!this.#keys.has(id))
+      throw new ServiceError("request.not-found", "there is no such key", { id });
+    try {
+      await this.#options.client.delete(`${keysPath}/${id}`);
+    } catch (thrown) {
+      // Another node revoked it first: it is gone, which is what was asked.
+      if (!isZooKeeperError(thrown, "NONODE")) throw thrown;
+    }
+    await this.#load();
+  }
+
+  #reload(): void {
+    this.#load().catch((thrown: unknown) => {
+      this.#options.logger.warn({ err: messageOf(thrown) }, "keys could not be read again");
+    });
+  }
+
+  /** One load at a time; a change during one is followed by another. */
+  async #load(): Promise<void> {
+    if (this.#loading !== undefined) {
+      this.#isStale = true;
+      await this.#loading;
+      if (!this.#isStale) return;
+    }
+    this.#isStale = false;
+    this.#loading = this.#read().finally(() => {
+      this.#loading = undefined;
+    });
+    await this.#loading;
+  }
+
+  async #read(): Promise<void> {
+    const { client, logger } = this.#options;
+    const { children } = await client.getChildren(keysPath);
+    const keys = new Map<string, StoredKey>();
+    await Promise.all(
+      children.map(async (id) => {
+        const stored = await this.#readOne(id);
+        if (stored === undefined) return;
+        const parsed = storedKeySchema.safeParse(stored);
+        if (parsed.success) keys.set(id, parsed.data);
+        else logger.warn({ key: id }, "a key cannot be read and is not valid");
+      }),
+    );
+    this.#keys = keys;
+  }
+
+  async #readOne(id: string): Promise<unknown> {
+    try {
+      const { data } = await this.#options.client.getData(`${keysPath}/${id}`);
+      return JSON.parse((data ?? Buffer.from("null")).toString());
+    } catch (thrown) {
+      if (isZooKeeperError(thrown, "NONODE")) return undefined;
+      if (thrown instanceof SyntaxError) return null;
+      throw thrown;
+    }
+  }
+}

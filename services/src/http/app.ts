@@ -1,0 +1,110 @@
+import express, { type Express, type NextFunction, type Request, type Response } from "express";
+import type { Scope } from "../../../api/src/scopes.ts";
+import { ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
+import type { Logger } from "../../../kit/src/logger.ts";
+import { checkHost } from "./host-check.ts";
+import { demand, type Identity, type IdentityRules, identify } from "./identity.ts";
+import { sendProblem } from "./problem.ts";
+
+export interface AppOptions extends IdentityRules {
+  /** Names, beside `localhost` and addresses, by which browsers may call the service. */
+  readonly hosts: readonly string[];
+  readonly logger: Logger;
+}
+
+/** A handler that knows who asks; what it throws is answered as a problem. */
+export type Handler = (
+  request: Request,
+  response: Response,
+  identity: Identity,
+) => Promise<void> | void;
+
+/** Registers a route that needs a scope. */
+export type Mount = (
+  method: "get" | "post" | "put" | "delete" | "head" | "all",
+  path: string,
+  scope: Scope,
+  handler: Handler,
+) => void;
+
+/** The Express application and how rooms' routes are put into it. */
+export class App {
+  readonly express: Express = express();
+  readonly #options: AppOptions;
+
+  constructor(options: AppOptions) {
+    this.#options = options;
+    this.express.disable("x-powered-by");
+    this.express.disable("etag");
+    this.express.set("query parser", "simple");
+    this.express.use((request: Request, response: Response, next: NextFunction) => {
+      // With keys demanded, a page that a browser was lured to has none, so names matter no more.
+      if (!options.isKeyNeeded) checkHost(request, options.hosts);
+      response.setHeader("X-Content-Type-Options", "nosniff");
+      next();
+    });
+  }
+
+  readonly mount: Mount = (method, path, scope, handler) => {
+    this.express[method](path, async (request: Request, response: Response) => {
+      try {
+        const identity = this.identity(request, scope);
+        await handler(request, response, identity);
+      } catch (thrown) {
+        this.#fail(request, response, thrown);
+      }
+    });
+  };
+
+  /** Who asks; throws `auth.*` unless they may do what needs the scope. */
+  identity(request: Request, scope: Scope): Identity {
+    const identity = identify(request, this.#options);
+    demand(identity, scope);
+    return identity;
+  }
+
+  /** Called after the last route: what nobody answers is a 404, and what was thrown a problem. */
+  finish(): void {
+    this.express.use((request: Request, response: Response) => {
+      sendProblem(
+        response,
+        new ServiceError("request.not-found", "there is nothing at this path", {
+          path: request.path,
+        }),
+      );
+    });
+    this.express.use((thrown: unknown, request: Request, response: Response, _: NextFunction) => {
+      const isUnreadable =
+        thrown instanceof URIError || (thrown as { status?: number }).status === 400;
+      this.#fail(
+        request,
+        response,
+        isUnreadable ? new ServiceError("request.malformed", "the path cannot be read") : thrown,
+      );
+    });
+  }
+
+  #fail(request: Request, response: Response, thrown: unknown): void {
+    const error = serviceErrorOf(thrown);
+    if (error.code === "internal") {
+      this.#options.logger.error({ path: request.path, err: thrown }, "a request failed");
+    }
+    if (!request.complete) lingerThenClose(request, response);
+    sendProblem(response, error);
+  }
+}
+
+/** How long the rest of a refused body is read and thrown away before its connection is cut. */
+const lingerMs = 1000;
+
+/**
+ * Ends the connection of a request that was answered before its body had arrived. Cutting it at once
+ * would reset it, and the client, still sending, might never read the answer.
+ */
+export function lingerThenClose(request: Request, response: Response): void {
+  if (!response.headersSent) response.setHeader("Connection", "close");
+  response.once("finish", () => {
+    request.resume();
+    setTimeout(() => request.destroy(), lingerMs).unref();
+  });
+}

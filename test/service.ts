@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { root } from "./suites.ts";
+
+/** What a test starts: the command that a user types, on free ports of loopback. */
+export interface ServiceOptions {
+  /** Kept between runs of one test; a new folder by default. */
+  readonly dataDir?: string;
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const readyTimeoutMs = 30_000;
+const stopTimeoutMs = 20_000;
+
+/** A running `logkeep start`. */
+export class Service {
+  readonly child: ChildProcess;
+  readonly dataDir: string;
+  readonly http: string;
+  readonly coordinator: string;
+  readonly #errors: string[];
+
+  private constructor(
+    child: ChildProcess,
+    dataDir: string,
+    ready: RegExpExecArray,
+    errors: string[],
+  ) {
+    this.child = child;
+    this.dataDir = dataDir;
+    this.http = ready[1] as string;
+    this.coordinator = ready[2] as string;
+    this.#errors = errors;
+  }
+
+  static async start({
+    dataDir = temporaryFolder(),
+    args = [],
+    env = {},
+  }: ServiceOptions = {}): Promise<Service> {
+    const listeners = [
+      "--http",
+      "127.0.0.1:0",
+      "--coordinator",
+      "127.0.0.1:0",
+      "--peer",
+      "127.0.0.1:0",
+    ];
+    const child = spawn(
+      path.join(root, "services/bin/logkeep"),
+      ["start", "--data", dataDir, ...listeners, ...args],
+      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
+    );
+    const errors: string[] = [];
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      errors.push(text);
+      if (errors.length > 200) errors.shift();
+    });
+    const ready = await readyLine(child, errors);
+    return new Service(child, dataDir, ready, errors);
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** The last of what the service logged. */
+  get log(): string {
+    return this.#errors.join("");
+  }
+
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Resident memory of the process in MiB. */
+  rssMiB(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+  }
+
+  /** Ends it as an operator does; gives its exit code. */
+  async stop(): Promise<number | null> {
+    await this.#end("SIGTERM");
+    return this.child.exitCode;
+  }
+
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    if (!this.isRunning) return;
+    const exited = once(this.child, "exit");
+    this.child.kill(signal);
+    const late = setTimeout(() => this.child.kill("SIGKILL"), stopTimeoutMs);
+    await exited;
+    clearTimeout(late);
+  }
+
+  /** `POST /api/v1/logs` with records as JSON lines; gives the parsed answer. */
+  async ship(
+    records: readonly object[],
+    {
+      stream = "service,host",
+      headers = {},
+    }: { stream?: string; headers?: Record<string, string> } = {},
+  ): Promise<{ accepted: number; rejected: number }> {
+    const response = await fetch(`${this.http}/api/v1/logs?stream=${stream}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/x-ndjson", ...headers },
+      body: records.map((record) => `${JSON.stringify(record)}\n`).join(""),
+    });
+    if (response.status !== 200)
+      throw new Error(`ship: ${response.status} ${await response.text()}`);
+    return (await response.json()) as { accepted: number; rejected: number };
+  }
+
+  /** `GET /api/v1/query`; gives the rows. */
+  async search(query: string, params: Readonly<Record<string, string>> = {}): Promise<Row[]> {
+    const search = new URLSearchParams({ query, start: "0", limit: "0", ...params });
+    const response = await fetch(`${this.http}/api/v1/query?${search}`);
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`search: ${response.status} ${text}`);
+    return text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as Row);
+  }
+
+  /** How many records match. */
+  async count(query: string, params: Readonly<Record<string, string>> = {}): Promise<number> {
+    const rows = await this.search(`${query} | stats count() n`, params);
+    return Number(rows[0]?.["n"] ?? Number.NaN);
+  }
+}
+
+export type Row = Record<string, string>;
+
+/** A folder that goes when the test process ends. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "logkeep-test-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function readyLine(child: ChildProcess, errors: readonly string[]): Promise<RegExpExecArray> {
+  let text = "";
+  const signal = AbortSignal.timeout(readyTimeoutMs);
+  return new Promise((resolve, reject) => {
+    const fail = (why: string): void => {
+      child.kill("SIGKILL");
+      reject(new Error(`the service ${why}\n${text}\n${errors.join("")}`));
+    };
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      const ready = /^logkeep ready http=(\S+) coordinator=(\S+)\n/.exec(text);
+      if (ready !== null) resolve(ready);
+    });
+    child.once("exit", (code, ended) => fail(`ended with ${code ?? ended}`));
+    child.once("error", (error) => fail(error.message));
+    signal.addEventListener("abort", () => fail("was not ready in time"));
+  });
+}
