@@ -1,0 +1,134 @@
+import { connect, type Socket } from "node:net";
+
+import type { Clock } from "../../../kit/src/clock.ts";
+import { decode, encode } from "../wire/codec.ts";
+import { opCodes, xids } from "../wire/constants.ts";
+import { FrameSplitter } from "../wire/frames.ts";
+import { ConnectRequest, ConnectResponse, RequestHeader } from "../wire/records.ts";
+import { JuteWriter } from "../wire/writer.ts";
+import type { ServerAddress } from "./paths.ts";
+
+/** What a connection tells the session that holds it. Nothing comes after `closed`. */
+export interface ConnectionHost {
+  /** The server's answer to the first frame; its timeout is 0 when the session is not known. */
+  attached(response: ConnectResponse): void;
+  /** A frame after that; valid during the call only. Throwing closes the connection. */
+  frame(bytes: Buffer): void;
+  closed(cause: Error | undefined): void;
+}
+
+/**
+ * One TCP connection to one server: dials, presents the session, cuts frames, keeps the session alive by pings
+ * and gives up on a server that is silent for two thirds of the timeout. It never tries again.
+ */
+export class Connection {
+  readonly #host: ConnectionHost;
+  readonly #clock: Clock;
+  readonly #socket: Socket;
+  readonly #splitter = new FrameSplitter(frameBytesMaxClient);
+  #attached = false;
+  #closed = false;
+  #outgoing: Buffer[] = [];
+  #flushing = false;
+  #receivedMs: number;
+  #sentMs: number;
+  #timer: NodeJS.Timeout;
+
+  constructor(
+    address: ServerAddress,
+    request: ConnectRequest,
+    host: ConnectionHost,
+    options: { readonly connectTimeoutMs: number; readonly clock: Clock },
+  ) {
+    this.#host = host;
+    this.#clock = options.clock;
+    this.#receivedMs = this.#sentMs = options.clock.monotonicMs();
+    this.#socket = connect({ host: address.host, port: address.port, noDelay: true });
+    this.#socket.on("connect", () => this.write(framed(encode(ConnectRequest, request))));
+    this.#socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    this.#socket.on("error", (error) => this.close(error));
+    this.#socket.on("close", () => this.close());
+    this.#timer = setTimeout(
+      () => this.close(new Error("the server did not answer in time")),
+      options.connectTimeoutMs,
+    );
+  }
+
+  /** Bytes that the socket has not handed to the kernel. */
+  get backlog(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Sends a frame with its length. What is written in one turn of the loop leaves in one write. */
+  write(frame: Buffer): void {
+    this.#outgoing.push(frame);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => this.#flush());
+  }
+
+  close(cause?: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#socket.destroy();
+    this.#host.closed(cause);
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    if (this.#closed) return;
+    this.#sentMs = this.#clock.monotonicMs();
+    this.#socket.cork();
+    for (const frame of this.#outgoing) this.#socket.write(frame);
+    this.#socket.uncork();
+    this.#outgoing = [];
+  }
+
+  #received(chunk: Buffer): void {
+    this.#receivedMs = this.#clock.monotonicMs();
+    try {
+      this.#splitter.push(chunk, (bytes) => {
+        if (this.#closed) return;
+        if (this.#attached) this.#host.frame(bytes);
+        else this.#attach(decode(ConnectResponse, bytes));
+      });
+    } catch (thrown) {
+      this.close(thrown as Error);
+    }
+  }
+
+  #attach(response: ConnectResponse): void {
+    this.#attached = true;
+    clearTimeout(this.#timer);
+    if (response.timeoutMs > 0) this.#watchOver(response.timeoutMs);
+    this.#host.attached(response);
+  }
+
+  #watchOver(timeoutMs: number): void {
+    const stepMs = Math.max(5, Math.floor(timeoutMs / 6));
+    this.#timer = setInterval(() => {
+      const now = this.#clock.monotonicMs();
+      if (now - this.#sentMs >= stepMs * 2 - 1) this.write(pingFrame);
+      // After a pause of this process the answers may lie unread in the socket: read before judging.
+      if (now - this.#receivedMs > stepMs * 4)
+        setImmediate(() => setImmediate(() => this.#judge(stepMs * 4)));
+    }, stepMs);
+  }
+
+  #judge(silenceMsMax: number): void {
+    if (this.#clock.monotonicMs() - this.#receivedMs <= silenceMsMax) return;
+    this.close(new Error("the server is silent"));
+  }
+}
+
+/** A getChildren of a large node exceeds the server's own limit on requests, so replies have a wider one. */
+const frameBytesMaxClient = 64 * 1024 * 1024;
+
+const pingFrame = framed(encode(RequestHeader, { xid: xids.ping, type: opCodes.ping }));
+
+function framed(bytes: Uint8Array): Buffer {
+  const writer = new JuteWriter(bytes.length + 4);
+  writer.buffer(bytes);
+  return writer.copy();
+}
