@@ -1,0 +1,27 @@
+import type { Codes, Column, Values } from "./block.ts";
+import { numbersOf } from "./numbers.ts";
+
+/** A column over values that are there already. */
+export class PlainColumn implements Column {
+  readonly layout: "const" | "dict" | "rows";
+  readonly codes: Codes | undefined;
+  readonly valueCount: number;
+  readonly #values: Values;
+  #numbers: Float64Array | undefined;
+
+  constructor(layout: "const" | "dict" | "rows", values: Values, codes?: Codes) {
+    this.layout = layout;
+    this.codes = codes;
+    this.valueCount = values.offsets.length - 1;
+    this.#values = values;
+  }
+
+  values(): Values {
+    return this.#values;
+  }
+
+  numbers(): Float64Array {
+    this.#numbers ??= numbersOf(this.#values);
+    return this.#numbers;
+  }
+}
