@@ -1,0 +1,241 @@
+import { hash } from "node:crypto";
+import { ServiceError } from "../../kit/src/errors.ts";
+import { FieldNames } from "../../storage/src/format/field-names.ts";
+import type { AppendPart } from "../../storage/src/shard/append.ts";
+import type { ArenaWriter } from "../../storage/src/shard/arena.ts";
+import { ArenaFull, Batches, defaultClass, type RequestFacts, rejectedClass } from "./batches.ts";
+import { inflate } from "./inflate.ts";
+import type { DecodeJob, DecodeResult, Protocol } from "./job.ts";
+import {
+  bodyMaxBytes,
+  fieldNamesKept,
+  streamsKept,
+  streamTablesKept,
+  tenantsKept,
+} from "./limits.ts";
+import { Recorder, type RecordOutput } from "./pipeline/recorder.ts";
+import { RejectedRecords, rejectedLabels } from "./pipeline/rejected.ts";
+import { Bulk } from "./protocol/bulk.ts";
+import type { BulkItems } from "./protocol/bulk-items.ts";
+import { BodyFault, DecodeFault } from "./protocol/fault.ts";
+import { FieldWriter } from "./protocol/fields.ts";
+import { JsonDocument } from "./protocol/json.ts";
+import { JsonLines } from "./protocol/json-lines.ts";
+import { JsonReader } from "./protocol/json-reader.ts";
+import { JsonRecords } from "./protocol/json-record.ts";
+import { LokiJson } from "./protocol/loki-json.ts";
+import { OtlpJson } from "./protocol/otlp-json.ts";
+import { OtlpProtobuf } from "./protocol/otlp-protobuf.ts";
+import { OtlpRecord } from "./protocol/otlp-record.ts";
+import { ProtobufReader } from "./protocol/protobuf-reader.ts";
+import { RecordFields } from "./protocol/record.ts";
+import { SourceBytes } from "./protocol/source-bytes.ts";
+import { decodeText } from "./protocol/text.ts";
+import { streamFieldsOf } from "./routing/stream-fields.ts";
+import { type StreamEntry, StreamTable } from "./routing/stream-table.ts";
+
+export interface DecoderOptions {
+  readonly arena: ArenaWriter;
+  /** Shards of the cluster, fixed when it is made. */
+  readonly shardCount: number;
+}
+
+/**
+ * Turns the body of a request into batches in the arena; one for each worker. It keeps the names, streams
+ * and builders it has met, all bounded, so that the next request finds them.
+ */
+export class Decoder {
+  readonly #options: DecoderOptions;
+  readonly #names = new FieldNames();
+  readonly #streamTexts = new FieldNames();
+  readonly #fault = new DecodeFault();
+  readonly #source = new SourceBytes(this.#fault);
+  readonly #recorder: Recorder;
+  readonly #rejected: RejectedRecords;
+  readonly #decoders: Readonly<Record<Exclude<Protocol, "elasticsearch-bulk">, { decode(): void }>>;
+  readonly #bulk: Bulk;
+  readonly #tables = new Map<string, StreamTable>();
+  readonly #tenants = new Map<string, TenantBatches>();
+
+  constructor(options: DecoderOptions) {
+    this.#options = options;
+    const source = this.#source;
+    const names = this.#names;
+    const record = new RecordFields(source, this.#fault);
+    const sink = new Recorder(source, record, names);
+    const reader = new JsonReader(source, this.#fault);
+    const records = new JsonRecords(reader, record, names);
+    const lines = new JsonLines(reader, records, sink);
+    const fields = new FieldWriter(source, record, names);
+    const otlp = new OtlpRecord(source, fields, sink);
+    this.#recorder = sink;
+    this.#rejected = new RejectedRecords(names);
+    this.#decoders = {
+      "json-lines": lines,
+      json: new JsonDocument(reader, records, sink),
+      text: { decode: () => decodeText(source, sink) },
+      "loki-json": new LokiJson(reader, fields, sink),
+      "otlp-protobuf": new OtlpProtobuf(new ProtobufReader(source, this.#fault), otlp),
+      "otlp-json": new OtlpJson(reader, otlp),
+    };
+    this.#bulk = new Bulk({ reader, lines, records, fields, sink });
+  }
+
+  /** Decodes one request. Bad input makes a result too; what it throws is a fault of ours. */
+  run(job: DecodeJob): DecodeResult {
+    this.#forgetTooMuch();
+    const batches = this.#batchesOf(job.tenant);
+    try {
+      const body = inflate(job.body, job.options.encoding);
+      if (body.length > bodyMaxBytes) {
+        throw new ServiceError("request.too-large", "the body is too large", { bodyMaxBytes });
+      }
+      return this.#decode(job, body, batches);
+    } catch (thrown) {
+      return this.#failed(thrown);
+    } finally {
+      batches.records.discard();
+      batches.rejected.discard();
+      this.#recorder.close();
+    }
+  }
+
+  #decode(job: DecodeJob, body: Uint8Array, batches: TenantBatches): DecodeResult {
+    const parts: AppendPart[] = [];
+    this.#source.load(body);
+    this.#rejected.begin();
+    const streamFields = streamFieldsOf(job.options);
+    this.#recorder.open({
+      options: job.options,
+      streamFields,
+      streams: this.#tableOf(job.tenant, streamFields),
+      receivedMs: job.receivedMs,
+      output: this.#outputOf(job, batches, parts),
+    });
+    const items = this.#decodeProtocol(job);
+    batches.records.finish(job, parts);
+    batches.rejected.finish(job, parts);
+    const { acceptedCount, rejectedCount, errors } = this.#recorder;
+    return {
+      status: "ok",
+      parts,
+      closedSlabs: this.#options.arena.takeClosed(),
+      accepted: acceptedCount,
+      rejected: rejectedCount,
+      errors,
+      bodyBytes: body.length,
+      ...(items === undefined ? {} : { items: items.text, itemErrors: items.hasErrors }),
+      ...(job.idempotencyKey === undefined ? {} : { digest: hash("sha256", job.body) }),
+    };
+  }
+
+  #decodeProtocol(job: DecodeJob): BulkItems | undefined {
+    const { protocol, index } = job.options;
+    if (protocol === "elasticsearch-bulk") {
+      return this.#bulk.decode(index, `lk${job.receivedMs.toString(36)}`);
+    }
+    this.#decoders[protocol].decode();
+    return undefined;
+  }
+
+  #outputOf(job: DecodeJob, batches: TenantBatches, parts: AppendPart[]): RecordOutput {
+    const source = this.#source;
+    const facts: RequestFacts = job;
+    return {
+      accepted: (entry, record, storedBytes) => {
+        batches.records.append(entry, record, source.bytes, storedBytes, facts, parts);
+      },
+      rejected: (line, reason, rawStart, rawEnd) => {
+        const { receivedMs, options } = job;
+        const rejection = { protocol: options.protocol, line, reason, receivedMs };
+        const made = this.#rejected;
+        const storedBytes = made.compose(rejection, source.bytes, rawStart, rawEnd);
+        if (storedBytes === 0) return;
+        const { bytes } = made.source;
+        batches.rejected.append(
+          batches.rejectedStream,
+          made.record,
+          bytes,
+          storedBytes,
+          facts,
+          parts,
+        );
+      },
+    };
+  }
+
+  #failed(thrown: unknown): DecodeResult {
+    const nothing = {
+      parts: [],
+      closedSlabs: this.#options.arena.takeClosed(),
+      accepted: 0,
+      rejected: 0,
+      errors: [],
+      bodyBytes: 0,
+    };
+    if (thrown instanceof ArenaFull) return { ...nothing, status: "arena-full" };
+    const error = refusalOf(thrown);
+    return { ...nothing, status: "refused", error };
+  }
+
+  /** Interned texts are bounded: past the bound everything that has ids of them starts anew. */
+  #forgetTooMuch(): void {
+    if (this.#names.count > fieldNamesKept || this.#names.isFull) this.#names.clear();
+    const isStreamsFull = this.#streamTexts.count > streamsKept || this.#streamTexts.isFull;
+    if (!isStreamsFull && this.#tables.size < streamTablesKept) return;
+    this.#streamTexts.clear();
+    this.#tables.clear();
+    this.#tenants.clear();
+  }
+
+  #tableOf(tenant: string, fields: readonly string[]): StreamTable {
+    const key = JSON.stringify([tenant, ...fields]);
+    let table = this.#tables.get(key);
+    if (table === undefined) {
+      const { shardCount } = this.#options;
+      table = new StreamTable({ tenant, shardCount, texts: this.#streamTexts }, fields);
+      this.#tables.set(key, table);
+    }
+    return table;
+  }
+
+  /** The builders of a tenant; those of the tenant not met for longest go when there are too many. */
+  #batchesOf(tenant: string): TenantBatches {
+    const found = this.#tenants.get(tenant);
+    const batches = found ?? this.#newBatches(tenant);
+    this.#tenants.delete(tenant);
+    this.#tenants.set(tenant, batches);
+    for (const oldest of this.#tenants.keys()) {
+      if (this.#tenants.size <= tenantsKept) break;
+      this.#tenants.delete(oldest);
+    }
+    return batches;
+  }
+
+  #newBatches(tenant: string): TenantBatches {
+    const { arena, shardCount } = this.#options;
+    const same = { tenant, shardCount, arena, names: this.#names, streamTexts: this.#streamTexts };
+    return {
+      records: new Batches({ ...same, retentionClass: defaultClass, internal: false }),
+      rejected: new Batches({ ...same, retentionClass: rejectedClass, internal: true }),
+      rejectedStream: this.#tableOf(tenant, []).entryOfPairs(rejectedLabels),
+    };
+  }
+}
+
+interface TenantBatches {
+  readonly records: Batches;
+  readonly rejected: Batches;
+  readonly rejectedStream: StreamEntry;
+}
+
+/** The error of a body that cannot be read; what is no fault of the input is thrown on. */
+function refusalOf(thrown: unknown): NonNullable<DecodeResult["error"]> {
+  if (thrown instanceof ServiceError) {
+    return { code: thrown.code, message: thrown.message, fields: thrown.fields };
+  }
+  if (!(thrown instanceof BodyFault)) throw thrown;
+  const code = thrown.kind === "too-large" ? "request.too-large" : "request.malformed";
+  const fields = thrown.line === undefined ? {} : { line: thrown.line };
+  return { code, message: thrown.message, fields };
+}

@@ -1,0 +1,94 @@
+import { gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from "node:zlib";
+import { ServiceError } from "../../kit/src/errors.ts";
+import type { Encoding } from "./job.ts";
+import { bodyMaxBytes, inflateFreeBytes, inflateRatioMax, zstdFramesMax } from "./limits.ts";
+
+/** Memory is taken in steps of this while inflating: a bomb is noticed within one. */
+const stepBytes = 256 << 10;
+
+/**
+ * Inflates a body in one turn; for workers. Throws `request.too-large` past the limits of size and ratio and
+ * `request.malformed` for what is damaged or cut short.
+ */
+export function inflate(body: Uint8Array, encoding: Encoding): Uint8Array {
+  if (encoding === "identity") return body;
+  if (body.length === 0) return body;
+  const maxOutputLength = inflatedBytesMax(body.length);
+  try {
+    return inflateWith(body, encoding, { maxOutputLength, chunkSize: stepBytes });
+  } catch (thrown) {
+    throw refusalOf(thrown, encoding, maxOutputLength);
+  }
+}
+
+/** Bytes that a compressed body may become. */
+export function inflatedBytesMax(compressedBytes: number): number {
+  const byRatio = Math.max(inflateFreeBytes, compressedBytes * inflateRatioMax);
+  return Math.min(bodyMaxBytes, byRatio);
+}
+
+interface Options {
+  readonly maxOutputLength: number;
+  readonly chunkSize: number;
+}
+
+function inflateWith(
+  body: Uint8Array,
+  encoding: Exclude<Encoding, "identity">,
+  options: Options,
+): Uint8Array {
+  switch (encoding) {
+    case "gzip":
+      return gunzipSync(body, options);
+    case "deflate":
+      // HTTP means zlib's format by this name; some clients send the bare stream.
+      return isZlib(body) ? inflateSync(body, options) : inflateRawSync(body, options);
+    case "zstd":
+      return unzstd(body, options);
+  }
+}
+
+/** A zstd body may be several frames, and Node reads one at a time. */
+function unzstd(body: Uint8Array, options: Options): Uint8Array {
+  const frames: Buffer[] = [];
+  let room = options.maxOutputLength;
+  for (let at = 0; at < body.length; ) {
+    if (frames.length === zstdFramesMax) {
+      throw new ServiceError("request.malformed", "the body has too many frames", {
+        zstdFramesMax,
+      });
+    }
+    // The types of Node do not know what `info` does to the result.
+    const frame = zstdDecompressSync(body.subarray(at), {
+      ...options,
+      maxOutputLength: Math.max(1, room),
+      info: true,
+    }) as unknown as {
+      readonly buffer: Buffer;
+      readonly engine: { readonly bytesWritten: number };
+    };
+    frames.push(frame.buffer);
+    room -= frame.buffer.length;
+    // A frame has at least a header, so this ends; were nothing consumed, nothing more could be.
+    at += frame.engine.bytesWritten > 0 ? frame.engine.bytesWritten : body.length;
+  }
+  return frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames);
+}
+
+function isZlib(body: Uint8Array): boolean {
+  const first = body[0] ?? 0;
+  const second = body[1] ?? 0;
+  return (first & 15) === 8 && ((first << 8) | second) % 31 === 0;
+}
+
+function refusalOf(thrown: unknown, encoding: Encoding, bytesMax: number): ServiceError {
+  if (thrown instanceof ServiceError) return thrown;
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  if (code === "ERR_BUFFER_TOO_LARGE") {
+    const what = "the body is too large when inflated";
+    return new ServiceError("request.too-large", what, { inflatedMaxBytes: bytesMax });
+  }
+  const reason =
+    code === "Z_BUF_ERROR" ? "the compressed body is cut short" : "the compressed body is damaged";
+  return new ServiceError("request.malformed", reason, { encoding }, { cause: thrown });
+}

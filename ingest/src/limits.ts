@@ -1,0 +1,94 @@
+/** Bytes of a body after inflation: what OTLP names as its default, and no shipper sends more at once. */
+export const bodyMaxBytes = 64 << 20;
+
+/**
+ * Inflated bytes per compressed byte. Real logs stay below 50 and repeated ones below 150, so this stops a
+ * bomb (gzip reaches 1,032, zstd far more) while its cost is still in proportion to what was sent.
+ */
+export const inflateRatioMax = 200;
+
+/** Inflated bytes that the ratio does not limit: tiny bodies of one repeated record compress without bound. */
+export const inflateFreeBytes = 4 << 20;
+
+/** Frames of a zstd body: writers that flush make one a flush, and each costs a decoder of its own. */
+export const zstdFramesMax = 4_096;
+
+/** Bytes of one record as it was sent. A record must fit a batch, and a batch a slab of the arena. */
+export const recordMaxBytes = 1 << 20;
+
+/**
+ * Bytes of values of one record as stored. More than was sent where an outer part (the labels of a stream,
+ * the attributes of a resource) is repeated in each record.
+ */
+export const recordStoredMaxBytes = 3 << 19;
+
+/** Bytes beside a body for what is unescaped or composed: twice the longest record. */
+export const scratchBytes = 4 << 20;
+
+/** Bytes of a field's name. A longer one is kept in `_overflow`. */
+export const fieldNameMaxBytes = 256;
+
+/** Fields of a record that become columns, those added by the request included; the others are kept in `_overflow`. */
+export const fieldsMax = 1_000;
+
+/** Fields of a record, whichever way they are kept. Beyond this it is an attack and not a record. */
+export const fieldsHostile = 10_000;
+
+/** Levels of objects that become dotted names; what lies deeper is kept as its JSON text. */
+export const depthMax = 32;
+
+/** Levels of nesting that are read at all. */
+export const nestingMax = 128;
+
+/** Fields that form a stream. Loki allows 15; a stream is a hint for sorting and sharing out, not a key. */
+export const streamFieldsMax = 64;
+
+/** Bytes of a stream's canonical text. Longer ones are no hint any more and would be repeated in each batch. */
+export const streamTextMaxBytes = 8_192;
+
+/** Streams whose text and shard a worker remembers for each tenant and way of forming them. */
+export const streamsKept = 16_384;
+
+/** Ways of forming streams (tenant, fields) that a worker remembers. */
+export const streamTablesKept = 64;
+
+/** Stored bytes of all records of one request: twice a full body, since outer parts are repeated in each record. */
+export const requestStoredMaxBytes = 2 * bodyMaxBytes;
+
+/** What a record counts in `requestStoredMaxBytes` beside its values: time, stream and offsets. */
+export const recordOverheadBytes = 32;
+
+/** Rejected records of one request; past this the request is refused whole, it is not what it says it is. */
+export const rejectedMax = 100_000;
+
+/** Rejected records whose line and reason are answered. */
+export const errorsReportedMax = 100;
+
+/** Bytes of a rejected record that are kept in `_rejected`. */
+export const rejectedKeptBytes = 16 << 10;
+
+/** Rejected records of one request that are kept, and their bytes; the others are only counted. */
+export const rejectedKeptMax = 10_000;
+export const rejectedKeptTotalBytes = 4 << 20;
+
+/** Field names that a worker remembers before it starts anew between two requests. */
+export const fieldNamesKept = 32_768;
+
+/** Items of a bulk request: each is answered, and the answer is held in memory. */
+export const bulkItemsMax = 200_000;
+
+/** Bytes of the longest action of a bulk request: an index of 255 bytes, an id of 512, some parameters. */
+export const bulkActionMaxBytes = 4_096;
+
+/** Fields that a request adds to each record by `extra.NAME=VALUE`, and the bytes of one value. */
+export const extraFieldsMax = 64;
+export const extraValueMaxBytes = 4_096;
+
+/** Bytes of an `Idempotency-Key`. */
+export const idempotencyKeyMaxBytes = 256;
+
+/** Bytes of a tenant's name. */
+export const tenantMaxBytes = 64;
+
+/** Tenants whose builders a worker keeps: each may hold some megabytes. */
+export const tenantsKept = 8;

@@ -1,0 +1,280 @@
+import type { FieldNames } from "../../../storage/src/format/field-names.ts";
+import type { DecodeOptions, RecordError } from "../job.ts";
+import {
+  errorsReportedMax,
+  recordMaxBytes,
+  recordOverheadBytes,
+  recordStoredMaxBytes,
+  rejectedMax,
+  requestStoredMaxBytes,
+  streamFieldsMax,
+} from "../limits.ts";
+import { BodyFault } from "../protocol/fault.ts";
+import type { RecordFields } from "../protocol/record.ts";
+import type { RecordSink } from "../protocol/sink.ts";
+import type { SourceBytes } from "../protocol/source-bytes.ts";
+import { TimeReader } from "../protocol/times.ts";
+import type { StreamEntry, StreamTable } from "../routing/stream-table.ts";
+import { FieldRoles, role } from "./field-roles.ts";
+
+/** Where accepted and rejected records of a request go. */
+export interface RecordOutput {
+  accepted(entry: StreamEntry, record: RecordFields, storedBytes: number): void;
+  rejected(line: number, reason: string, rawStart: number, rawEnd: number): void;
+}
+
+export interface RecorderRequest {
+  readonly options: DecodeOptions;
+  readonly streamFields: readonly string[];
+  readonly streams: StreamTable;
+  readonly receivedMs: number;
+  readonly output: RecordOutput;
+}
+
+/**
+ * What every record passes, whatever protocol brought it: fields that the request adds, the overflow, time,
+ * message and stream by their fields, and the limits. Counts what comes out.
+ */
+export class Recorder implements RecordSink {
+  readonly record: RecordFields;
+  acceptedCount = 0;
+  rejectedCount = 0;
+  errors: RecordError[] = [];
+
+  readonly #source: SourceBytes;
+  readonly #names: FieldNames;
+  readonly #roles: FieldRoles;
+  readonly #times = new TimeReader();
+  readonly #streamStarts = new Uint32Array(streamFieldsMax);
+  readonly #streamEnds = new Uint32Array(streamFieldsMax);
+  #request!: RecorderRequest;
+  #msgId = -1;
+  #overflowId = -1;
+  #extra: { readonly nameId: number; readonly start: number; readonly end: number }[] = [];
+  #labelled: StreamEntry | undefined;
+  /** Where scratch begins for a record; what lies before it stays. */
+  #scratchStart = 0;
+  #storedBytes = 0;
+  #timeSlot = -1;
+  #msgSlot = -1;
+
+  constructor(source: SourceBytes, record: RecordFields, names: FieldNames) {
+    this.#source = source;
+    this.record = record;
+    this.#names = names;
+    this.#roles = new FieldRoles(names);
+  }
+
+  get msgId(): number {
+    return this.#msgId;
+  }
+
+  idOf(name: string): number {
+    return this.#names.idOfText(name);
+  }
+
+  /** Begins a request whose body the source holds. */
+  open(request: RecorderRequest): void {
+    this.#request = request;
+    this.acceptedCount = 0;
+    this.rejectedCount = 0;
+    this.errors = [];
+    this.#storedBytes = 0;
+    this.#labelled = undefined;
+    const { options, streamFields } = request;
+    this.#msgId = this.#names.idOfText("_msg");
+    this.#overflowId = this.#names.idOfText("_overflow");
+    this.#roles.set({
+      timeFields: options.timeFields,
+      msgFields: options.msgFields,
+      streamFields,
+    });
+    this.#extra = options.extra.map(([name, value]) => {
+      const start = this.#source.putText(value);
+      return { nameId: this.#names.idOfText(name), start, end: this.#source.scratch };
+    });
+    this.pin();
+  }
+
+  /** Ends the request. */
+  close(): void {
+    this.#roles.clear();
+  }
+
+  /** Keeps what was composed so far for the records to come; returns a mark for `unpin`. */
+  pin(): number {
+    const before = this.#scratchStart;
+    this.#scratchStart = this.#source.scratch;
+    return before;
+  }
+
+  /** Gives back what was pinned since the mark. */
+  unpin(mark: number): void {
+    this.#scratchStart = mark;
+    this.#source.scratch = mark;
+  }
+
+  setLabels(labels: readonly (readonly [string, string])[] | undefined): void {
+    const isAsked = this.#request.options.streamFields !== undefined;
+    const { streams } = this.#request;
+    this.#labelled = labels === undefined || isAsked ? undefined : streams.entryOfPairs(labels);
+  }
+
+  begin(): void {
+    this.record.begin();
+    this.#source.scratch = this.#scratchStart;
+  }
+
+  accept(line: number, rawStart: number, rawEnd: number): string | undefined {
+    const reason = this.#tooLong(rawEnd - rawStart) ?? this.#finish();
+    if (reason !== undefined) {
+      this.reject(line, reason, rawStart, rawEnd);
+      return reason;
+    }
+    this.acceptedCount++;
+    return undefined;
+  }
+
+  reject(line: number, reason: string, rawStart: number, rawEnd: number): void {
+    this.rejectedCount++;
+    if (this.errors.length < errorsReportedMax) this.errors.push({ line, reason });
+    if (this.rejectedCount > rejectedMax) {
+      throw new BodyFault(`more than ${rejectedMax} records cannot be read: ${reason}`, line);
+    }
+    this.#request.output.rejected(line, reason, rawStart, rawEnd);
+  }
+
+  #tooLong(rawBytes: number): string | undefined {
+    return rawBytes > recordMaxBytes
+      ? `the record is longer than ${recordMaxBytes} bytes`
+      : undefined;
+  }
+
+  /** Gives the record its time, message and stream and hands it on; or says why not. */
+  #finish(): string | undefined {
+    const { record } = this;
+    for (const { nameId, start, end } of this.#extra) record.putOwn(nameId, start, end);
+    if (record.hasOverflow) {
+      const start = record.composeOverflow();
+      record.putOwn(this.#overflowId, start, this.#source.scratch);
+    }
+    const valueBytes = this.#arrange();
+    if (valueBytes > recordStoredMaxBytes) {
+      return `the record is longer than ${recordStoredMaxBytes} bytes when decoded`;
+    }
+    const fault = this.#setTime();
+    if (fault !== undefined) return fault;
+    this.#storedBytes += valueBytes + recordOverheadBytes;
+    if (this.#storedBytes > requestStoredMaxBytes) {
+      const what = "the records of the request are too long when decoded";
+      throw new BodyFault(what, undefined, "too-large");
+    }
+    const { streams, output } = this.#request;
+    const bytes = this.#source.bytes;
+    const entry = this.#labelled ?? streams.entryOf(bytes, this.#streamStarts, this.#streamEnds);
+    output.accepted(entry, record, valueBytes);
+    return undefined;
+  }
+
+  /** Drops empty fields, takes the time out, renames the message, notes the stream's values; sums the bytes. */
+  #arrange(): number {
+    const { record } = this;
+    const { nameIds, starts, ends } = record;
+    const { bits } = this.#roles;
+    this.#timeSlot = -1;
+    this.#msgSlot = -1;
+    this.#streamEnds.fill(0, 0, this.#request.streamFields.length);
+    this.#streamStarts.fill(0, 0, this.#request.streamFields.length);
+    let kept = 0;
+    let valueBytes = 0;
+    for (let slot = 0; slot < record.count; slot++) {
+      const start = starts[slot] as number;
+      const end = ends[slot] as number;
+      if (start === end) continue;
+      const nameId = nameIds[slot] as number;
+      nameIds[kept] = nameId;
+      starts[kept] = start;
+      ends[kept] = end;
+      if (bits[nameId] !== 0) this.#note(nameId, kept);
+      kept++;
+      valueBytes += end - start;
+    }
+    record.count = kept;
+    if (this.#msgSlot >= 0) this.#renameMessage();
+    return valueBytes;
+  }
+
+  #note(nameId: number, slot: number): void {
+    const { record } = this;
+    const { rank, streamIndex, bits } = this.#roles;
+    const bit = bits[nameId] as number;
+    if ((bit & role.stream) !== 0) {
+      const index = streamIndex[nameId] as number;
+      this.#streamStarts[index] = record.starts[slot] as number;
+      this.#streamEnds[index] = record.ends[slot] as number;
+    }
+    const wasTime = this.#timeSlot;
+    if ((bit & role.time) !== 0) {
+      const isBest =
+        wasTime < 0 ||
+        (rank[nameId] as number) < (rank[record.nameIds[wasTime] as number] as number);
+      if (isBest) this.#timeSlot = slot;
+    }
+    const wasMsg = this.#msgSlot;
+    if ((bit & role.message) !== 0) {
+      const isBest =
+        wasMsg < 0 || (rank[nameId] as number) < (rank[record.nameIds[wasMsg] as number] as number);
+      if (isBest) this.#msgSlot = slot;
+    }
+  }
+
+  /** The best message field becomes `_msg`; a `_msg` that lost is kept under another name. */
+  #renameMessage(): void {
+    const { record } = this;
+    if (record.nameIds[this.#msgSlot] === this.#msgId) return;
+    for (let slot = 0; slot < record.count; slot++) {
+      if (record.nameIds[slot] === this.#msgId) {
+        record.nameIds[slot] = this.#roles.storedId(this.#msgId);
+      }
+    }
+    record.nameIds[this.#msgSlot] = this.#msgId;
+  }
+
+  /** Reads the time and takes its field out; names that Logkeep has itself are replaced. */
+  #setTime(): string | undefined {
+    const { record } = this;
+    const slot = this.#timeSlot;
+    if (slot >= 0) {
+      const start = record.starts[slot] as number;
+      const end = record.ends[slot] as number;
+      const fault = this.#times.read(this.#source.bytes, start, end);
+      if (fault !== undefined) return `${fault}: ${JSON.stringify(this.#excerpt(start, end))}`;
+      record.timeMs = this.#times.ms;
+      record.timeNs = this.#times.ns;
+      this.#remove(slot);
+    } else if (Number.isNaN(record.timeMs)) {
+      record.timeMs = this.#request.receivedMs;
+    }
+    const { bits } = this.#roles;
+    for (let i = 0; i < record.count; i++) {
+      const nameId = record.nameIds[i] as number;
+      if (((bits[nameId] as number) & role.reserved) !== 0) {
+        record.nameIds[i] = this.#roles.storedId(nameId);
+      }
+    }
+    return undefined;
+  }
+
+  /** The order of fields is kept: people read records in it. */
+  #remove(slot: number): void {
+    const { record } = this;
+    record.nameIds.copyWithin(slot, slot + 1, record.count);
+    record.starts.copyWithin(slot, slot + 1, record.count);
+    record.ends.copyWithin(slot, slot + 1, record.count);
+    record.count--;
+  }
+
+  #excerpt(start: number, end: number): string {
+    return this.#source.textOf(start, Math.min(end, start + 64));
+  }
+}

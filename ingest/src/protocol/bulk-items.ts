@@ -1,0 +1,101 @@
+/** One action of a bulk request. */
+export interface BulkAction {
+  readonly kind: "index" | "create" | "update" | "delete";
+  /** Empty where neither action nor path names one. */
+  readonly index: string;
+  /** Whether the action itself names the index. */
+  readonly isIndexOwn: boolean;
+  readonly id: string | undefined;
+}
+
+const kinds = ["index", "create", "update", "delete"] as const;
+
+/** Bytes of a name of an index and of an id, as Elasticsearch has them. */
+const indexMaxBytes = 255;
+const idMaxBytes = 512;
+
+/** Reads an action line, `index` being that of the path; a text says what is wrong with it. */
+export function readAction(line: string, index: string | undefined): BulkAction | string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(line);
+  } catch {
+    return "Malformed action/metadata line, expected a JSON object";
+  }
+  const names = isObject(parsed) ? Object.keys(parsed) : [];
+  const kind = kinds.find((each) => each === names[0]);
+  if (!isObject(parsed) || kind === undefined || names.length !== 1) {
+    return "Malformed action/metadata line, expected one of [create, delete, index, update]";
+  }
+  const meta = parsed[kind];
+  if (!isObject(meta)) return `Malformed action/metadata line, expected an object for [${kind}]`;
+  const own = meta["_index"];
+  const id = meta["_id"];
+  if (own !== undefined && own !== null && !isName(own, indexMaxBytes)) {
+    return "Malformed action/metadata line, [_index] is no name of an index";
+  }
+  const idText = typeof id === "number" ? String(id) : id;
+  if (idText !== undefined && idText !== null && !isName(idText, idMaxBytes)) {
+    return "Malformed action/metadata line, [_id] is no text of 1 to 512 bytes";
+  }
+  return {
+    kind,
+    index: typeof own === "string" ? own : (index ?? ""),
+    isIndexOwn: typeof own === "string",
+    id: idText === null ? undefined : idText,
+  };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isName(value: unknown, bytesMax: number): value is string {
+  if (typeof value !== "string" || value === "" || !value.isWellFormed()) return false;
+  return Buffer.byteLength(value) <= bytesMax;
+}
+
+/** The results of a bulk request's items, printed one after the other as Elasticsearch prints them. */
+export class BulkItems {
+  hasErrors = false;
+  count = 0;
+  readonly #printed: string[] = [];
+  readonly #idSeed: string;
+  #actionLast: BulkAction | undefined;
+  #headLast = "";
+
+  constructor(idSeed: string) {
+    this.#idSeed = idSeed;
+  }
+
+  /** The items without the brackets around them. */
+  get text(): string {
+    return this.#printed.join(",");
+  }
+
+  created(action: BulkAction): void {
+    const number = this.count++;
+    const id = action.id === undefined ? `"${this.#idSeed}-${number}"` : JSON.stringify(action.id);
+    this.#printed.push(
+      `${this.#head(action)}${id},"_version":1,"result":"created",` +
+        `"_shards":{"total":1,"successful":1,"failed":0},"_seq_no":0,"_primary_term":1,"status":201}}`,
+    );
+  }
+
+  failed(action: BulkAction, status: number, type: string, reason: string): void {
+    this.count++;
+    this.hasErrors = true;
+    const id = action.id === undefined ? "null" : JSON.stringify(action.id);
+    const error = JSON.stringify({ type, reason });
+    this.#printed.push(`${this.#head(action)}${id},"status":${status},"error":${error}}}`);
+  }
+
+  #head(action: BulkAction): string {
+    if (action !== this.#actionLast) {
+      const index = JSON.stringify(action.index === "" ? "logkeep" : action.index);
+      this.#headLast = `{"${action.kind}":{"_index":${index},"_id":`;
+      this.#actionLast = action;
+    }
+    return this.#headLast;
+  }
+}

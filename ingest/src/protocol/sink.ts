@@ -1,0 +1,24 @@
+import type { RecordFields } from "./record.ts";
+
+/**
+ * Where a decoder puts what it has read. It calls `begin`, fills `record`, then `accept`, or `reject` where
+ * the record cannot be read.
+ */
+export interface RecordSink {
+  readonly record: RecordFields;
+  /** Ids of the names that decoders put themselves. */
+  readonly msgId: number;
+  idOf(name: string): number;
+  begin(): void;
+  /**
+   * Takes the record; undefined, or why it was rejected after all. `line` counts from 1; the record as
+   * it was sent lies at `rawStart … rawEnd` of the source.
+   */
+  accept(line: number, rawStart: number, rawEnd: number): string | undefined;
+  reject(line: number, reason: string, rawStart: number, rawEnd: number): void;
+  /** The records until the next call belong to the stream of these labels, unless the request names fields. */
+  setLabels(labels: readonly (readonly [string, string])[] | undefined): void;
+  /** Keeps what scratch holds for the records to come; returns the mark that `unpin` goes back to. */
+  pin(): number;
+  unpin(mark: number): void;
+}
