@@ -1,0 +1,201 @@
+// `npm run bench`: ships a corpus into a fresh service and asks it questions. Prints JSON lines.
+//   npm run bench -- [--records 500000] [--file corpus.ndjson] [--senders 4] [--seed 1] [--keep]
+// Loopback, sender and service on the same cores; figures compare only within one run on one machine.
+import { once } from "node:events";
+import { createReadStream, readFileSync, statSync } from "node:fs";
+import http from "node:http";
+import os from "node:os";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { Service, temporaryFolder } from "../../test/service.ts";
+import { generateCorpus } from "./corpus.ts";
+import { folderBytes, processTree } from "./process-tree.ts";
+import { questions } from "./questions.ts";
+
+/** Records in one request, as shippers send them. */
+const bodyRecords = 2000;
+/** Each question is asked so often; the median counts. */
+const askTimes = 7;
+
+const { values: options } = parseArgs({
+  options: {
+    records: { type: "string", default: "500000" },
+    file: { type: "string" },
+    senders: { type: "string", default: "4" },
+    seed: { type: "string", default: "1" },
+  },
+});
+
+function print(row: object): void {
+  console.log(JSON.stringify(row));
+}
+
+interface Corpus {
+  readonly bodies: readonly Buffer[];
+  readonly records: number;
+  readonly bytes: number;
+}
+
+async function corpusOf(): Promise<Corpus> {
+  const bodies: Buffer[] = [];
+  let lines: Buffer[] = [];
+  let records = 0;
+  let bytes = 0;
+  const flush = (): void => {
+    const body = Buffer.concat(lines);
+    bodies.push(body);
+    bytes += body.length;
+    records += lines.length;
+    lines = [];
+  };
+  const take = (line: Buffer): void => {
+    lines.push(line);
+    if (lines.length === bodyRecords) flush();
+  };
+  if (options.file === undefined) {
+    for (const line of generateCorpus({
+      seed: Number(options.seed),
+      records: Number(options.records),
+    }))
+      take(line);
+  } else {
+    const input = createInterface({ input: createReadStream(options.file), crlfDelay: Infinity });
+    for await (const line of input) take(Buffer.from(`${line}\n`));
+  }
+  if (lines.length > 0) flush();
+  return { bodies, records, bytes };
+}
+
+/** Sends all bodies over so many connections; gives the latencies in ms. */
+async function shipAll(url: string, bodies: readonly Buffer[], senders: number): Promise<number[]> {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: senders });
+  const latencies: number[] = [];
+  let next = 0;
+  const sender = async (): Promise<void> => {
+    for (let at = next++; at < bodies.length; at = next++) {
+      const started = performance.now();
+      const status = await post(
+        agent,
+        `${url}/api/v1/logs?stream=service,host`,
+        bodies[at] as Buffer,
+      );
+      if (status === 429 || status === 503) {
+        at--;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      } else if (status !== 200) throw new Error(`ingest answered ${status}`);
+      latencies.push(performance.now() - started);
+    }
+  };
+  await Promise.all(Array.from({ length: senders }, sender));
+  agent.destroy();
+  return latencies;
+}
+
+async function post(agent: http.Agent, url: string, body: Buffer): Promise<number> {
+  const request = http.request(url, {
+    agent,
+    method: "POST",
+    headers: { "content-type": "application/x-ndjson", "content-length": body.length },
+  });
+  request.end(body);
+  const [response] = (await once(request, "response")) as [http.IncomingMessage];
+  response.resume();
+  await once(response, "end");
+  return response.statusCode ?? 0;
+}
+
+async function ask(
+  service: Service,
+  query: string,
+  limit: string,
+): Promise<{ ms: number; rows: number }> {
+  const started = performance.now();
+  const rows = await service.search(query, { limit });
+  return { ms: performance.now() - started, rows: rows.length };
+}
+
+function quantile(values: readonly number[], phi: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return round(sorted[Math.min(sorted.length - 1, Math.floor(phi * sorted.length))] ?? Number.NaN);
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+/** CPU seconds of `JSON.parse` alone over a GB of the same lines: what the machine gives right now. */
+function parseCpuPerGb(bodies: readonly Buffer[]): number {
+  const started = process.cpuUsage();
+  let bytes = 0;
+  for (const body of bodies) {
+    if (bytes > 64e6) break;
+    for (const line of body.toString().split("\n")) if (line !== "") JSON.parse(line);
+    bytes += body.length;
+  }
+  const { user, system } = process.cpuUsage(started);
+  return (user + system) / 1e6 / (bytes / 1e9);
+}
+
+const corpus = await corpusOf();
+print({
+  bench: "machine",
+  cores: os.availableParallelism(),
+  node: process.version,
+  jsonParseCpuSecondsPerGb: round(parseCpuPerGb(corpus.bodies)),
+});
+const dataDir = temporaryFolder();
+const service = await Service.start({ dataDir });
+try {
+  const cpuBefore = processTree(service.pid).cpuSeconds;
+  const started = performance.now();
+  const latencies = await shipAll(service.http, corpus.bodies, Number(options.senders));
+  const seconds = (performance.now() - started) / 1000;
+  const tree = processTree(service.pid);
+  const status = readFileSync(`/proc/${service.pid}/status`, "utf8");
+  print({
+    bench: "ingest",
+    records: corpus.records,
+    rawMb: round(corpus.bytes / 1e6),
+    recordsPerSecond: Math.round(corpus.records / seconds),
+    cpuSecondsPerGb: round((tree.cpuSeconds - cpuBefore) / (corpus.bytes / 1e9)),
+    rssPeakMib: round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024),
+    ackMsP50: quantile(latencies, 0.5),
+    ackMsP99: quantile(latencies, 0.99),
+  });
+  for (const { name, query, limit } of questions) {
+    const runs: number[] = [];
+    let rows = 0;
+    for (let i = 0; i < askTimes; i++) {
+      const asked = await ask(service, query, limit);
+      runs.push(asked.ms);
+      rows = asked.rows;
+    }
+    print({
+      bench: "query",
+      name,
+      query,
+      rows,
+      msP50: quantile(runs, 0.5),
+      msMax: quantile(runs, 1),
+    });
+  }
+  await service.stop();
+  const restarted = performance.now();
+  const again = await Service.start({ dataDir });
+  print({
+    bench: "restart",
+    readyMs: Math.round(performance.now() - restarted),
+    records: await again.count("*"),
+  });
+  await again.stop();
+  const segments = folderBytes(dataDir, (file) => file.endsWith(".seg"));
+  print({
+    bench: "disk",
+    segmentMb: round(segments / 1e6),
+    rawPerSegmentByte: round(corpus.bytes / segments),
+    dataDirMb: round(folderBytes(dataDir, () => true) / 1e6),
+    modified: statSync(dataDir).mtime,
+  });
+} finally {
+  await service.kill();
+}
