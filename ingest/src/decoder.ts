@@ -7,8 +7,9 @@ import { ArenaFull, Batches, defaultClass, type RequestFacts, rejectedClass } fr
 import { inflate } from "./inflate.ts";
 import type { DecodeJob, DecodeResult, Protocol } from "./job.ts";
 import {
-  bodyMaxBytes,
   fieldNamesKept,
+  type IngestLimits,
+  ingestLimitsDefault,
   streamsKept,
   streamTablesKept,
   tenantsKept,
@@ -38,6 +39,7 @@ export interface DecoderOptions {
   readonly arena: ArenaWriter;
   /** Shards of the cluster, fixed when it is made. */
   readonly shardCount: number;
+  readonly limits?: IngestLimits;
 }
 
 /**
@@ -46,6 +48,7 @@ export interface DecoderOptions {
  */
 export class Decoder {
   readonly #options: DecoderOptions;
+  readonly #limits: IngestLimits;
   readonly #names = new FieldNames();
   readonly #streamTexts = new FieldNames();
   readonly #fault = new DecodeFault();
@@ -61,15 +64,17 @@ export class Decoder {
     this.#options = options;
     const source = this.#source;
     const names = this.#names;
-    const record = new RecordFields(source, this.#fault);
-    const sink = new Recorder(source, record, names);
+    const limits = options.limits ?? ingestLimitsDefault;
+    this.#limits = limits;
+    const record = new RecordFields(source, this.#fault, limits.fieldsMax);
+    const sink = new Recorder(source, record, names, limits);
     const reader = new JsonReader(source, this.#fault);
     const records = new JsonRecords(reader, record, names);
     const lines = new JsonLines(reader, records, sink);
     const fields = new FieldWriter(source, record, names);
     const otlp = new OtlpRecord(source, fields, sink);
     this.#recorder = sink;
-    this.#rejected = new RejectedRecords(names);
+    this.#rejected = new RejectedRecords(names, limits.rejectedKeptBytes);
     this.#decoders = {
       "json-lines": lines,
       json: new JsonDocument(reader, records, sink),
@@ -85,10 +90,12 @@ export class Decoder {
   run(job: DecodeJob): DecodeResult {
     this.#forgetTooMuch();
     const batches = this.#batchesOf(job.tenant);
+    const { inflatedMaxBytes } = this.#limits;
     try {
-      const body = inflate(job.body, job.options.encoding);
-      if (body.length > bodyMaxBytes) {
-        throw new ServiceError("request.too-large", "the body is too large", { bodyMaxBytes });
+      const body = inflate(job.body, job.options.encoding, inflatedMaxBytes);
+      if (body.length > inflatedMaxBytes) {
+        const what = "the body is too large";
+        throw new ServiceError("request.too-large", what, { inflatedMaxBytes });
       }
       return this.#decode(job, body, batches);
     } catch (thrown) {

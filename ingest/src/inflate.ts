@@ -10,10 +10,14 @@ const stepBytes = 256 << 10;
  * Inflates a body in one turn; for workers. Throws `request.too-large` past the limits of size and ratio and
  * `request.malformed` for what is damaged or cut short.
  */
-export function inflate(body: Uint8Array, encoding: Encoding): Uint8Array {
+export function inflate(
+  body: Uint8Array,
+  encoding: Encoding,
+  inflatedMaxBytes: number = bodyMaxBytes,
+): Uint8Array {
   if (encoding === "identity") return body;
   if (body.length === 0) return body;
-  const maxOutputLength = inflatedBytesMax(body.length);
+  const maxOutputLength = Math.min(inflatedMaxBytes, bytesByRatio(body.length));
   try {
     return inflateWith(body, encoding, { maxOutputLength, chunkSize: stepBytes });
   } catch (thrown) {
@@ -21,10 +25,9 @@ export function inflate(body: Uint8Array, encoding: Encoding): Uint8Array {
   }
 }
 
-/** Bytes that a compressed body may become. */
-export function inflatedBytesMax(compressedBytes: number): number {
-  const byRatio = Math.max(inflateFreeBytes, compressedBytes * inflateRatioMax);
-  return Math.min(bodyMaxBytes, byRatio);
+/** Bytes that a compressed body of this length may become. */
+function bytesByRatio(compressedBytes: number): number {
+  return Math.max(inflateFreeBytes, compressedBytes * inflateRatioMax);
 }
 
 interface Options {

@@ -17,6 +17,12 @@ export const zstdFramesMax = 4_096;
 export const recordMaxBytes = 1 << 20;
 
 /**
+ * Bytes after which a line ends its request while it still arrives. A line between the two limits is rejected
+ * alone and its neighbours kept; a longer one is refused while less than 2 MiB of it are held.
+ */
+export const lineMaxBytes = recordMaxBytes + (512 << 10);
+
+/**
  * Bytes of values of one record as stored. More than was sent where an outer part (the labels of a stream,
  * the attributes of a resource) is repeated in each record.
  */
@@ -43,6 +49,9 @@ export const nestingMax = 128;
 /** Fields that form a stream. Loki allows 15; a stream is a hint for sorting and sharing out, not a key. */
 export const streamFieldsMax = 64;
 
+/** Fields that a request may name as those of the time, or of the message. */
+export const timeFieldsMax = 16;
+
 /** Bytes of a stream's canonical text. Longer ones are no hint any more and would be repeated in each batch. */
 export const streamTextMaxBytes = 8_192;
 
@@ -52,10 +61,7 @@ export const streamsKept = 16_384;
 /** Ways of forming streams (tenant, fields) that a worker remembers. */
 export const streamTablesKept = 64;
 
-/** Stored bytes of all records of one request: twice a full body, since outer parts are repeated in each record. */
-export const requestStoredMaxBytes = 2 * bodyMaxBytes;
-
-/** What a record counts in `requestStoredMaxBytes` beside its values: time, stream and offsets. */
+/** What a record counts beside its values towards the stored bytes of its request: time, stream and offsets. */
 export const recordOverheadBytes = 32;
 
 /** Rejected records of one request; past this the request is refused whole, it is not what it says it is. */
@@ -87,8 +93,24 @@ export const extraValueMaxBytes = 4_096;
 /** Bytes of an `Idempotency-Key`. */
 export const idempotencyKeyMaxBytes = 256;
 
-/** Bytes of a tenant's name. */
-export const tenantMaxBytes = 64;
-
 /** Tenants whose builders a worker keeps: each may hold some megabytes. */
 export const tenantsKept = 8;
+
+/** Limits that a service's settings narrow; none is wider than its constant above, but for `inflatedMaxBytes`. */
+export interface IngestLimits {
+  /** Bytes of a record as it was sent. */
+  readonly recordMaxBytes: number;
+  /** Fields of a record that become columns. */
+  readonly fieldsMax: number;
+  /** Bytes of a rejected record that are kept. */
+  readonly rejectedKeptBytes: number;
+  /** Bytes of a body after inflation. */
+  readonly inflatedMaxBytes: number;
+}
+
+export const ingestLimitsDefault: IngestLimits = {
+  recordMaxBytes,
+  fieldsMax,
+  rejectedKeptBytes,
+  inflatedMaxBytes: bodyMaxBytes,
+};

@@ -2,11 +2,12 @@ import type { FieldNames } from "../../../storage/src/format/field-names.ts";
 import type { DecodeOptions, RecordError } from "../job.ts";
 import {
   errorsReportedMax,
+  type IngestLimits,
+  ingestLimitsDefault,
   recordMaxBytes,
   recordOverheadBytes,
   recordStoredMaxBytes,
   rejectedMax,
-  requestStoredMaxBytes,
   streamFieldsMax,
 } from "../limits.ts";
 import { BodyFault } from "../protocol/fault.ts";
@@ -44,6 +45,9 @@ export class Recorder implements RecordSink {
   readonly #source: SourceBytes;
   readonly #names: FieldNames;
   readonly #roles: FieldRoles;
+  readonly #recordMaxBytes: number;
+  /** Stored bytes of all records of a request: outer parts may be repeated in each, but not without bound. */
+  readonly #requestMaxBytes: number;
   readonly #times = new TimeReader();
   readonly #streamStarts = new Uint32Array(streamFieldsMax);
   readonly #streamEnds = new Uint32Array(streamFieldsMax);
@@ -58,7 +62,14 @@ export class Recorder implements RecordSink {
   #timeSlot = -1;
   #msgSlot = -1;
 
-  constructor(source: SourceBytes, record: RecordFields, names: FieldNames) {
+  constructor(
+    source: SourceBytes,
+    record: RecordFields,
+    names: FieldNames,
+    limits: IngestLimits = ingestLimitsDefault,
+  ) {
+    this.#recordMaxBytes = Math.min(limits.recordMaxBytes, recordMaxBytes);
+    this.#requestMaxBytes = 2 * limits.inflatedMaxBytes;
     this.#source = source;
     this.record = record;
     this.#names = names;
@@ -145,9 +156,8 @@ export class Recorder implements RecordSink {
   }
 
   #tooLong(rawBytes: number): string | undefined {
-    return rawBytes > recordMaxBytes
-      ? `the record is longer than ${recordMaxBytes} bytes`
-      : undefined;
+    if (rawBytes <= this.#recordMaxBytes) return undefined;
+    return `the record is longer than ${this.#recordMaxBytes} bytes`;
   }
 
   /** Gives the record its time, message and stream and hands it on; or says why not. */
@@ -165,7 +175,7 @@ export class Recorder implements RecordSink {
     const fault = this.#setTime();
     if (fault !== undefined) return fault;
     this.#storedBytes += valueBytes + recordOverheadBytes;
-    if (this.#storedBytes > requestStoredMaxBytes) {
+    if (this.#storedBytes > this.#requestMaxBytes) {
       const what = "the records of the request are too long when decoded";
       throw new BodyFault(what, undefined, "too-large");
     }

@@ -1,5 +1,10 @@
 import type { FieldNames } from "../../../storage/src/format/field-names.ts";
-import { rejectedKeptBytes, rejectedKeptMax, rejectedKeptTotalBytes } from "../limits.ts";
+import {
+  recordMaxBytes,
+  rejectedKeptBytes,
+  rejectedKeptMax,
+  rejectedKeptTotalBytes,
+} from "../limits.ts";
 import { DecodeFault } from "../protocol/fault.ts";
 import { RecordFields } from "../protocol/record.ts";
 import { SourceBytes } from "../protocol/source-bytes.ts";
@@ -24,8 +29,11 @@ export class RejectedRecords {
   #kept = 0;
   #keptBytes = 0;
   readonly #names: FieldNames;
+  readonly #keptOfRecord: number;
 
-  constructor(names: FieldNames) {
+  /** `keptBytes`: of each record. */
+  constructor(names: FieldNames, keptBytes: number = rejectedKeptBytes) {
+    this.#keptOfRecord = Math.min(keptBytes, recordMaxBytes);
     const fault = new DecodeFault();
     this.source = new SourceBytes(fault);
     this.record = new RecordFields(this.source, fault);
@@ -45,13 +53,13 @@ export class RejectedRecords {
     source.load(new Uint8Array(0));
     record.begin();
     record.timeMs = rejection.receivedMs;
-    const cut = bytes.toString("utf8", rawStart, Math.min(rawEnd, rawStart + rejectedKeptBytes));
+    const cut = bytes.toString("utf8", rawStart, Math.min(rawEnd, rawStart + this.#keptOfRecord));
     this.#putText("stream", "_rejected");
     this.#putText("protocol", rejection.protocol);
     this.#putText("line", String(rejection.line));
     this.#putText("reason", rejection.reason);
     const start = source.scratch;
-    source.scratch += source.bytes.write(cut, start, rejectedKeptBytes, "utf8");
+    source.scratch += source.bytes.write(cut, start, this.#keptOfRecord, "utf8");
     record.put(this.#names.idOfText("_msg"), start, source.scratch);
     this.#kept++;
     this.#keptBytes += source.scratch;

@@ -1,5 +1,5 @@
 import type { FieldNames } from "../../../storage/src/format/field-names.ts";
-import { depthMax, fieldNameMaxBytes, fieldsMax } from "../limits.ts";
+import { depthMax, fieldNameMaxBytes } from "../limits.ts";
 import type { JsonReader } from "./json-reader.ts";
 import { byte, hasWord, isDigit, numberEnd, plainEnd, skipSpace } from "./json-scan.ts";
 import type { RecordFields } from "./record.ts";
@@ -150,7 +150,7 @@ export class JsonRecords {
     this.#nameEnd = source.scratch;
     const nameId = this.#plainId();
     // The value may be unescaped over a name that has its id; the name of an overflowing field is still needed.
-    if (nameId >= 0 && this.#record.count < fieldsMax) source.scratch = before;
+    if (nameId >= 0 && !this.#record.isFull) source.scratch = before;
     return nameId;
   }
 

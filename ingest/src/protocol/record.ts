@@ -1,11 +1,11 @@
 import { namesMax } from "../../../storage/src/format/limits.ts";
-import { fieldsHostile, fieldsMax } from "../limits.ts";
+import { extraFieldsMax, fieldsHostile, fieldsMax } from "../limits.ts";
 import type { DecodeFault } from "./fault.ts";
 import { byte } from "./json-scan.ts";
 import type { SourceBytes } from "./source-bytes.ts";
 
 /** Room for the fields of a record, and for `_msg`, `_overflow` and what a request adds. */
-const slotsMax = fieldsMax + 8;
+const slotsMax = fieldsMax + extraFieldsMax + 8;
 
 /**
  * One record while it is decoded: names as ids, values as slices of the source. The last of several fields
@@ -25,13 +25,16 @@ export class RecordFields {
   /** The serial number of the last record that had a name, and its slot there. */
   readonly #seenIn = new Float64Array(namesMax);
   readonly #slotOf = new Uint16Array(namesMax);
+  readonly #slots: number;
   #serial = 1;
   /** Fields that found no slot: four numbers each, start and end of name and value; text or JSON. */
   readonly #overflow: { slices: number[]; isText: boolean[] } = { slices: [], isText: [] };
 
-  constructor(source: SourceBytes, fault: DecodeFault) {
+  /** `slots`: fields that become columns, at most `fieldsMax`. */
+  constructor(source: SourceBytes, fault: DecodeFault, slots: number = fieldsMax) {
     this.#source = source;
     this.#fault = fault;
+    this.#slots = Math.min(slots, fieldsMax);
   }
 
   /** Forgets the record before. */
@@ -52,7 +55,7 @@ export class RecordFields {
     if (this.#seenIn[nameId] === this.#serial) {
       slot = this.#slotOf[nameId] as number;
     } else {
-      if (slot >= fieldsMax) return false;
+      if (slot >= this.#slots) return false;
       this.count = slot + 1;
       this.#seenIn[nameId] = this.#serial;
       this.#slotOf[nameId] = slot;
@@ -65,12 +68,15 @@ export class RecordFields {
 
   /** Takes a field back that an earlier member of the same name has put. */
   clear(nameId: number): void {
-    if (this.#seenIn[nameId] === this.#serial) this.ends[this.#slotOf[nameId] as number] = 0;
-    if (this.#seenIn[nameId] === this.#serial) this.starts[this.#slotOf[nameId] as number] = 0;
+    if (this.#seenIn[nameId] !== this.#serial) return;
+    const slot = this.#slotOf[nameId] as number;
+    this.starts[slot] = 0;
+    this.ends[slot] = 0;
   }
 
-  has(nameId: number): boolean {
-    return this.#seenIn[nameId] === this.#serial;
+  /** True when no field of a new name can be put. */
+  get isFull(): boolean {
+    return this.count >= this.#slots;
   }
 
   /** Adds a field past the limit of `put`: there is always room for the few that Logkeep itself adds. */
