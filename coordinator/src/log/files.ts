@@ -1,0 +1,111 @@
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+
+/** Where Apache keeps logs, snapshots and epochs below its data directory. */
+export function versionDirectory(dataDir: string): string {
+  return join(dataDir, "version-2");
+}
+
+/** Creates the directory and makes it durable in its parent. */
+export function directoryCreate(dataDir: string): string {
+  const directory = versionDirectory(dataDir);
+  mkdirSync(directory, { recursive: true });
+  directorySync(directory);
+  directorySync(dataDir);
+  return directory;
+}
+
+/** A file that was created, renamed or removed here is durably so only after this. */
+export function directorySync(directory: string): void {
+  const fd = openSync(directory, constants.O_RDONLY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Replaces a file whole: after a crash it holds the old bytes or the new ones. */
+export function fileReplace(directory: string, name: string, bytes: Uint8Array): void {
+  const temporary = join(directory, `${name}${temporarySuffix}`);
+  const fd = openSync(temporary, "w");
+  try {
+    writeAll(fd, bytes, 0);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, join(directory, name));
+  directorySync(directory);
+}
+
+/** The end of a name under which a file is written before it is whole. */
+export const temporarySuffix = ".tmp";
+
+/** Removes what a crash left half written. */
+export function temporariesRemove(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (name.endsWith(temporarySuffix)) unlinkSync(join(directory, name));
+  }
+}
+
+/** A write may take less than it was given; this one does not. */
+export function writeAll(fd: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length; ) {
+    at += writeSync(fd, bytes, at, bytes.length - at, position + at);
+  }
+}
+
+/** The whole of a file, also above the 2 GiB that one call may read. */
+export function readWhole(path: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(statSync(path).size);
+  const fd = openSync(path, "r");
+  try {
+    let at = 0;
+    while (at < bytes.length) {
+      const count = readSync(fd, bytes, at, Math.min(bytes.length - at, 2 ** 30), at);
+      if (count === 0) break;
+      at += count;
+    }
+    return bytes.subarray(0, at);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A log or a snapshot, with the zxid in its name: of a log's first txn, or of a snapshot's last. */
+export interface NamedFile {
+  readonly path: string;
+  readonly zxid: number;
+}
+
+/** Files named `<prefix>.<zxid in hexadecimal>`, oldest first. */
+export function filesNamed(directory: string, prefix: "log" | "snapshot"): NamedFile[] {
+  const files: NamedFile[] = [];
+  for (const name of readdirSync(directory)) {
+    const match = /^(log|snapshot)\.([0-9a-f]{1,14})$/.exec(name);
+    if (match?.[1] !== prefix) continue;
+    files.push({ path: join(directory, name), zxid: Number.parseInt(match[2]!, 16) });
+  }
+  return files.sort((a, b) => a.zxid - b.zxid);
+}
+
+export function logName(zxid: number): string {
+  return `log.${zxid.toString(16)}`;
+}
+
+export function snapshotName(zxid: number): string {
+  return `snapshot.${zxid.toString(16)}`;
+}

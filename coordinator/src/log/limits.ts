@@ -1,0 +1,17 @@
+/**
+ * Bytes of zeros that a txn log grows by. Written ahead, so that an append changes neither the
+ * file's length nor its extents and `fdatasync` writes data only.
+ */
+export const preallocateBytes = 4 * 1024 * 1024;
+
+/** A log file above this is followed by a new one, so that recovery reads pieces that fit in memory. */
+export const logFileBytesMax = 256 * 1024 * 1024;
+
+/** Snapshots kept, with every log from the oldest on, as Apache's autopurge does. */
+export const snapshotsKept = 3;
+
+/** Znodes written into a snapshot in one turn of the loop: well below 5 ms. */
+export const snapshotTurnZnodes = 2_000;
+
+/** Txns between two snapshots, unless the settings say otherwise; Apache's default. */
+export const snapCountDefault = 100_000;

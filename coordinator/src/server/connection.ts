@@ -1,0 +1,177 @@
+import type { Socket } from "node:net";
+
+import { FrameSplitter } from "../wire/frames.ts";
+import type { Id } from "../wire/records.ts";
+import { JuteWriter } from "../wire/writer.ts";
+import { connectionQueueMax, unsentBytesFatal, unsentBytesMax, writerBytesKept } from "./limits.ts";
+import { LatencyStats } from "./stats.ts";
+
+/** A request that waits its turn: each is answered after those before it. */
+export type Waiting =
+  /** A write that is proposed; its commit answers it. */
+  | { readonly kind: "write"; readonly xid: number; readonly type: number; readonly at: number }
+  /** A write that could not be read: answered with an error in its turn. */
+  | {
+      readonly kind: "refused";
+      readonly xid: number;
+      readonly type: number;
+      readonly at: number;
+    }
+  /** A read behind a write; `frame` is a copy. */
+  | { readonly kind: "read"; readonly frame: Buffer; readonly at: number }
+  /** A sync: answered once this zxid is applied. */
+  | { readonly kind: "sync"; readonly frame: Buffer; readonly zxid: number; readonly at: number };
+
+/** What a connection tells its server. A frame is valid during the call only. */
+export interface ConnectionEvents {
+  onFrame(connection: Connection, frame: Buffer): void;
+  onDirty(connection: Connection): void;
+  onClose(connection: Connection): void;
+}
+
+/**
+ * One client's socket: frames in, answers out in one write a turn, requests in order. What a
+ * request means is the server's business.
+ */
+export class Connection {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly port: number;
+  readonly establishedMs: number;
+  readonly stats = new LatencyStats();
+  /** Every identity it has; its address is the first. */
+  ids: readonly Id[];
+  /** 0n until its session is there. */
+  sessionId = 0n;
+  timeoutMs = 0;
+  state: "fresh" | "connecting" | "open" | "closing" = "fresh";
+  /** Whether its ConnectRequest had the `readOnly` byte, and so its answer has. */
+  knowsReadOnly = false;
+  /** Nothing has come yet: only then can it be a four-letter word. */
+  isUntouched = true;
+  lastType = 0;
+  lastCxid = -1;
+  lastZxid = 0;
+  lastResponseMs = 0;
+  readonly waiting: Waiting[] = [];
+  readonly #splitter = new FrameSplitter();
+  readonly #events: ConnectionEvents;
+  #out = new JuteWriter();
+  #held: Buffer[] = [];
+  #isDirty = false;
+  #isPausedByHost = false;
+  #isClosed = false;
+
+  constructor(socket: Socket, events: ConnectionEvents, nowMs: number) {
+    this.socket = socket;
+    this.#events = events;
+    this.establishedMs = nowMs;
+    // A client of IPv4 at a socket of both kinds.
+    this.address = (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+    this.port = socket.remotePort ?? 0;
+    this.ids = [{ scheme: "ip", id: this.address }];
+    socket.setNoDelay(true);
+    socket.on("error", () => this.close());
+    socket.on("close", () => this.close());
+    socket.on("end", () => this.close());
+    socket.on("drain", () => this.#readingDecide());
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Whether its requests wait for us, so that its silence says nothing about its client. */
+  get isHeldBack(): boolean {
+    return this.socket.isPaused() && !this.#isClosed;
+  }
+
+  /** Where answers are written; they leave at the end of the turn. */
+  get out(): JuteWriter {
+    this.#markDirty();
+    return this.#out;
+  }
+
+  /** Cuts bytes into frames. Throws a `WireError` for a frame that is too long. */
+  receive(chunk: Buffer): void {
+    this.#splitter.push(chunk, (frame) => {
+      if (this.#isClosed || this.state === "closing") return;
+      // Requests sent before the session is there wait for it.
+      if (this.state === "connecting") this.#held.push(Buffer.from(frame));
+      else this.#events.onFrame(this, frame);
+    });
+    this.#readingDecide();
+  }
+
+  /** The session is there: what was held back is read now. */
+  open(): void {
+    this.state = "open";
+    const held = this.#held;
+    this.#held = [];
+    for (const frame of held) {
+      if (this.state === "open") this.#events.onFrame(this, frame);
+    }
+    this.#readingDecide();
+  }
+
+  enqueue(waiting: Waiting): void {
+    this.waiting.push(waiting);
+  }
+
+  /** Stops or goes on reading by what waits here, what is unsent, and whether the server as a whole is busy. */
+  hostBusy(isBusy: boolean): void {
+    this.#isPausedByHost = isBusy;
+    this.#readingDecide();
+  }
+
+  /** Something that waited was answered: reading may go on. */
+  proceed(): void {
+    this.#readingDecide();
+  }
+
+  flush(): void {
+    this.#isDirty = false;
+    if (this.#isClosed) return;
+    if (this.#out.length > 0) this.#send();
+    if (this.socket.writableLength > unsentBytesFatal) this.close();
+    else this.#readingDecide();
+    if (this.state === "closing") this.socket.end(() => this.socket.destroy());
+  }
+
+  /** Closes once what was answered so far is sent. */
+  closeAfterFlush(): void {
+    this.state = "closing";
+    this.#markDirty();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.state = "closing";
+    this.socket.destroy();
+    this.#events.onClose(this);
+  }
+
+  #send(): void {
+    this.socket.write(this.#out.copy());
+    if (this.#out.length > writerBytesKept) this.#out = new JuteWriter();
+    else this.#out.reset();
+  }
+
+  #markDirty(): void {
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    this.#events.onDirty(this);
+  }
+
+  #readingDecide(): void {
+    if (this.#isClosed) return;
+    const wantsPause =
+      this.#isPausedByHost ||
+      this.state === "connecting" ||
+      this.waiting.length > connectionQueueMax ||
+      this.socket.writableLength > unsentBytesMax;
+    if (wantsPause && !this.socket.isPaused()) this.socket.pause();
+    else if (!wantsPause && this.socket.isPaused()) this.socket.resume();
+  }
+}

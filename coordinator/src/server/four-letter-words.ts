@@ -1,0 +1,164 @@
+import { hostname, release, userInfo } from "node:os";
+import { memoryUsage, platform, versions } from "node:process";
+
+import { zxidText } from "../core/zxid.ts";
+import { opCodes } from "../wire/constants.ts";
+import type { Connection } from "./connection.ts";
+import { decimal, monitorText } from "./monitor.ts";
+import type { CoordinatorServer } from "./server.ts";
+import { versionText } from "./version.ts";
+
+type Command = keyof typeof answers;
+
+/** The command that a connection begins with, if it is one. */
+export function commandOf(chunk: Buffer): Command | undefined {
+  if (chunk.length < 4) return undefined;
+  const word = chunk.toString("latin1", 0, 4);
+  return Object.hasOwn(answers, word) ? (word as Command) : undefined;
+}
+
+/** The whole answer, as ZooKeeper writes it. */
+export function commandAnswer(command: Command, server: CoordinatorServer): string {
+  return answers[command](server);
+}
+
+const answers = {
+  ruok: () => "imok",
+  isro: () => "rw",
+  srvr: (server: CoordinatorServer) => `Zookeeper version: ${versionText}\n${summary(server)}`,
+  stat: (server: CoordinatorServer) => {
+    const clients = [...server.connections].map((one) => `${clientText(one, "brief")}\n`);
+    const head = `Zookeeper version: ${versionText}\nClients:\n${clients.join("")}\n`;
+    return head + summary(server);
+  },
+  mntr: monitorText,
+  conf,
+  cons: (server: CoordinatorServer) => {
+    const clients = [...server.connections].map((one) => `${clientText(one, "full")}\n`);
+    return `${clients.join("")}\n`;
+  },
+  envi: environment,
+  wchs: (server: CoordinatorServer) => {
+    const { watches } = server.replica.tree;
+    const { watcherCount, pathCount, count } = watches;
+    return `${watcherCount} connections watching ${pathCount} paths\nTotal watches:${count}\n`;
+  },
+  dump,
+} as const;
+
+function summary(server: CoordinatorServer): string {
+  const { totals, replica } = server;
+  return [
+    `Latency min/avg/max: ${totals.latencyMin}/${decimal(totals.latencyAverage)}/${totals.latencyMax}`,
+    `Received: ${totals.received}`,
+    `Sent: ${totals.sent}`,
+    `Connections: ${server.connections.size}`,
+    `Outstanding: ${replica.uncommitted}`,
+    `Zxid: ${zxidText(replica.tree.zxidLast)}`,
+    "Mode: standalone",
+    // ZooKeeper counts the root twice.
+    `Node count: ${replica.tree.znodes.size + 1}`,
+    "",
+  ].join("\n");
+}
+
+function clientText(connection: Connection, detail: "brief" | "full"): string {
+  const { address, port, stats, sessionId } = connection;
+  const interest = connection.state === "open" ? 1 : 0;
+  const queued = connection.waiting.length;
+  const ip = address.includes(":") ? `[${address}]` : address;
+  let text = ` /${ip}:${port}[${interest}](queued=${queued},recved=${stats.received},sent=${stats.sent}`;
+  if (detail === "full" && sessionId !== 0n) {
+    text += `,sid=0x${BigInt.asUintN(64, sessionId).toString(16)},lop=${operationText(connection)}`;
+    text += `,est=${connection.establishedMs},to=${connection.timeoutMs}`;
+    if (connection.lastCxid >= 0) text += `,lcxid=0x${connection.lastCxid.toString(16)}`;
+    text += `,lzxid=${zxidText(connection.lastZxid)},lresp=${Math.round(connection.lastResponseMs)}`;
+    text += `,llat=${stats.latencyLast},minlat=${stats.latencyMin}`;
+    text += `,avglat=${Math.round(stats.latencyAverage)},maxlat=${stats.latencyMax}`;
+  }
+  return `${text})`;
+}
+
+/** Four letters for the last request, as ZooKeeper abbreviates them. */
+function operationText({ lastType }: Connection): string {
+  return operations.get(lastType) ?? "NA";
+}
+
+const operations: ReadonlyMap<number, string> = new Map([
+  [opCodes.create, "CREA"],
+  [opCodes.create2, "CRE2"],
+  [opCodes.delete, "DELE"],
+  [opCodes.exists, "EXIS"],
+  [opCodes.getData, "GETD"],
+  [opCodes.setData, "SETD"],
+  [opCodes.getACL, "GETA"],
+  [opCodes.setACL, "SETA"],
+  [opCodes.getChildren, "GETC"],
+  [opCodes.getChildren2, "GETC"],
+  [opCodes.sync, "SYNC"],
+  [opCodes.ping, "PING"],
+  [opCodes.check, "CHEC"],
+  [opCodes.multi, "MULT"],
+  [opCodes.setWatches, "SETW"],
+  [opCodes.setWatches2, "SETW"],
+  [opCodes.addWatch, "ADDW"],
+  [opCodes.removeWatches, "REMW"],
+  [opCodes.closeSession, "CLOS"],
+  [opCodes.createSession, "SESS"],
+  [opCodes.auth, "AUTH"],
+]);
+
+function conf(server: CoordinatorServer): string {
+  const { settings } = server;
+  return [
+    `clientPort=${server.address.port}`,
+    "secureClientPort=-1",
+    `dataDir=${server.replica.directory}`,
+    `dataLogDir=${server.replica.directory}`,
+    `tickTime=${settings.tickTimeMs}`,
+    `maxClientCnxns=${settings.connectionsPerAddress}`,
+    `minSessionTimeout=${settings.minSessionTimeoutMs}`,
+    `maxSessionTimeout=${settings.maxSessionTimeoutMs}`,
+    "clientPortListenBacklog=1024",
+    `serverId=${settings.serverId}`,
+    "",
+  ].join("\n");
+}
+
+function environment(): string {
+  const { rss, heapTotal, heapUsed } = memoryUsage();
+  const megabytes = (bytes: number): string => `${Math.round(bytes / 1048576)}MB`;
+  return [
+    "Environment:",
+    `zookeeper.version=${versionText}`,
+    `host.name=${hostname()}`,
+    `node.version=${versions.node}`,
+    `os.name=${platform === "linux" ? "Linux" : platform}`,
+    `os.version=${release()}`,
+    `user.name=${userInfo().username}`,
+    `os.memory.free=${megabytes(heapTotal - heapUsed)}`,
+    `os.memory.max=${megabytes(rss)}`,
+    `os.memory.total=${megabytes(heapTotal)}`,
+    "",
+  ].join("\n");
+}
+
+function dump(server: CoordinatorServer): string {
+  const { sessions } = server.replica.tree;
+  const hex = (id: bigint): string => `0x${BigInt.asUintN(64, id).toString(16)}`;
+  const global = [...sessions.entries()].map(([id, timeout]) => `${hex(id)}\t${timeout}ms\n`);
+  const owners = [...sessions.owners()].map(
+    ([id, paths]) => `${hex(id)}:\n${[...paths].map((path) => `\t${path}\n`).join("")}`,
+  );
+  const connections = [...server.connections].map(
+    ({ address, port, sessionId }) => `\tip: /${address}:${port} sessionId: ${hex(sessionId)}\n`,
+  );
+  return [
+    "SessionTracker dump:\n",
+    `Global Sessions(${global.length}):\n${global.join("")}`,
+    "ephemeral nodes dump:\n",
+    `Sessions with Ephemerals (${owners.length}):\n${owners.join("")}`,
+    "Connections dump:\n",
+    `Connections Sets (1)/(${connections.length}):\n${connections.join("")}`,
+  ].join("");
+}

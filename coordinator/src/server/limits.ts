@@ -1,0 +1,33 @@
+/** Requests of one connection that wait for the disk or for each other; above it its socket is not read. */
+export const connectionQueueMax = 2_000;
+
+/** Bytes of proposals that are not on disk yet; above it no socket is read. */
+export const uncommittedBytesMax = 32 * 1024 * 1024;
+
+/** Answers that a client has not taken; above it its requests are not read. */
+export const unsentBytesMax = 1024 * 1024;
+
+/** Events pile up without the client asking: above this the connection is closed, its session lives on. */
+export const unsentBytesFatal = 64 * 1024 * 1024;
+
+/** Ids that one connection may add; each is compared at every check. */
+export const authIdsMax = 100;
+
+/** Connections from one address, Apache's default of `maxClientCnxns`. 0: any number. */
+export const connectionsPerAddressDefault = 60;
+
+/** Connections in all. Each costs a socket and a few kilobytes. */
+export const connectionsMax = 20_000;
+
+/** A client that has not sent its ConnectRequest by then is closed. */
+export const connectWithinMs = 10_000;
+
+/** A connection's answer buffer above this is not kept for the next turn. */
+export const writerBytesKept = 64 * 1024;
+
+/** A session's expiry is looked at this many times a tick, so that it is late by a quarter tick only. */
+export const expiryStepsPerTick = 4;
+
+/** Session timeouts in ticks when the settings name none, as Apache's. */
+export const sessionTicksMin = 2;
+export const sessionTicksMax = 20;

@@ -1,0 +1,102 @@
+import { readdirSync } from "node:fs";
+
+import type { CoordinatorServer } from "./server.ts";
+import { versionText } from "./version.ts";
+
+/** Numbers of a running coordinator, for metrics and for tests. Milliseconds and bytes. */
+export interface CoordinatorStats {
+  readonly zxidLast: number;
+  readonly znodes: number;
+  readonly ephemerals: number;
+  readonly sessions: number;
+  readonly sessionsExpired: number;
+  readonly connections: number;
+  readonly connectionsRejected: number;
+  readonly watches: number;
+  readonly outstanding: number;
+  readonly received: number;
+  readonly sent: number;
+  readonly latencyMsMin: number;
+  readonly latencyMsAverage: number;
+  readonly latencyMsMax: number;
+  readonly dataBytes: number;
+  readonly memoryBytes: number;
+  readonly syncs: number;
+  readonly syncMsAverage: number;
+  readonly syncMsMax: number;
+  readonly uptimeMs: number;
+}
+
+export function statsOf(server: CoordinatorServer): CoordinatorStats {
+  const { replica, totals, settings } = server;
+  const { tree, syncStats } = replica;
+  return {
+    zxidLast: tree.zxidLast,
+    znodes: tree.znodes.size,
+    ephemerals: tree.sessions.ephemeralCount,
+    sessions: tree.sessions.size,
+    sessionsExpired: server.sessions.expired,
+    connections: server.connections.size,
+    connectionsRejected: server.rejected,
+    watches: tree.watches.count,
+    outstanding: replica.uncommitted,
+    received: totals.received,
+    sent: totals.sent,
+    latencyMsMin: totals.latencyMin,
+    latencyMsAverage: totals.latencyAverage,
+    latencyMsMax: totals.latencyMax,
+    dataBytes: tree.znodes.approximateBytes,
+    memoryBytes: tree.znodes.bytesReserved,
+    syncs: syncStats.count,
+    syncMsAverage: syncStats.count === 0 ? 0 : syncStats.msSum / syncStats.count,
+    syncMsMax: syncStats.msMax,
+    uptimeMs: settings.clock.now() - server.startedMs,
+  };
+}
+
+/** `mntr`: name, tab, value. Names are ZooKeeper's; there are fewer, since each here is measured. */
+export function monitorText(server: CoordinatorServer): string {
+  const stats = statsOf(server);
+  const { syncStats } = server.replica;
+  const lines: readonly (readonly [string, string | number])[] = [
+    ["version", versionText],
+    ["server_state", "standalone"],
+    ["ephemerals_count", stats.ephemerals],
+    ["num_alive_connections", stats.connections],
+    ["avg_latency", decimal(stats.latencyMsAverage)],
+    ["outstanding_requests", stats.outstanding],
+    ["znode_count", stats.znodes + 1],
+    ["global_sessions", stats.sessions],
+    ["packets_sent", stats.sent],
+    ["packets_received", stats.received],
+    ["watch_count", stats.watches],
+    ["min_latency", stats.latencyMsMin],
+    ["max_latency", stats.latencyMsMax],
+    ["approximate_data_size", stats.dataBytes],
+    ["open_file_descriptor_count", descriptorCount()],
+    ["uptime", stats.uptimeMs],
+    ["connection_rejected", stats.connectionsRejected],
+    ["stale_sessions_expired", stats.sessionsExpired],
+    ["outstanding_changes_queued", server.replica.outstandingChanges],
+    ["cnt_fsynctime", stats.syncs],
+    ["avg_fsynctime", decimal(stats.syncMsAverage)],
+    ["max_fsynctime", Math.round(syncStats.msMax)],
+    ["sum_fsynctime", Math.round(syncStats.msSum)],
+  ];
+  return lines.map(([name, value]) => `zk_${name}\t${value}\n`).join("");
+}
+
+/** Java prints an average with at least one digit after the point. */
+export function decimal(value: number): string {
+  const rounded = Math.round(value * 10_000) / 10_000;
+  return Number.isInteger(rounded) ? `${rounded}.0` : String(rounded);
+}
+
+/** -1 where the system does not tell. */
+function descriptorCount(): number {
+  try {
+    return readdirSync("/proc/self/fd").length;
+  } catch {
+    return -1;
+  }
+}

@@ -1,0 +1,79 @@
+import { type Clock, systemClock } from "../../../kit/src/clock.ts";
+import { ServiceError } from "../../../kit/src/errors.ts";
+import { type Logger, silentLogger } from "../../../kit/src/logger.ts";
+import { snapCountDefault } from "../log/limits.ts";
+import { connectionsPerAddressDefault, sessionTicksMax, sessionTicksMin } from "./limits.ts";
+
+/** How a coordinator is started. Times in milliseconds; what is left out is as in Apache's zoo.cfg. */
+export interface CoordinatorOptions {
+  /** Logs, snapshots and epochs lie in `version-2` below it. */
+  readonly dataDir: string;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  /** 1 to 255, the high byte of session ids. Default 1. */
+  readonly serverId?: number;
+  readonly tickTimeMs?: number;
+  /** Default 2 ticks. */
+  readonly minSessionTimeoutMs?: number;
+  /** Default 20 ticks. */
+  readonly maxSessionTimeoutMs?: number;
+  /** Txns between two snapshots. */
+  readonly snapCount?: number;
+  /** Connections from one address; 0: any number. */
+  readonly connectionsPerAddress?: number;
+  /** `super:base64(sha1("super:password"))`: who proves it passes every ACL. */
+  readonly superDigest?: string | undefined;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /** A fault that the coordinator cannot outlive: it has stopped serving. The process should end. */
+  readonly fatal?: (error: Error) => void;
+}
+
+/** The options with every default filled in. */
+export interface CoordinatorSettings {
+  readonly dataDir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly serverId: number;
+  readonly tickTimeMs: number;
+  readonly minSessionTimeoutMs: number;
+  readonly maxSessionTimeoutMs: number;
+  readonly snapCount: number;
+  readonly connectionsPerAddress: number;
+  readonly superDigest: string | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fatal: (error: Error) => void;
+}
+
+/** Fills in defaults. Throws `config.invalid` for a value that is out of range. */
+export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
+  const tickTimeMs = whole("tickTimeMs", options.tickTimeMs ?? 2000, 10, 3_600_000);
+  const minimum = options.minSessionTimeoutMs ?? tickTimeMs * sessionTicksMin;
+  const maximum = options.maxSessionTimeoutMs ?? Math.max(minimum, tickTimeMs * sessionTicksMax);
+  const logger = options.logger ?? silentLogger;
+  const perAddress = options.connectionsPerAddress ?? connectionsPerAddressDefault;
+  return {
+    dataDir: options.dataDir,
+    host: options.host ?? "127.0.0.1",
+    port: whole("port", options.port ?? 0, 0, 65_535),
+    serverId: whole("serverId", options.serverId ?? 1, 1, 255),
+    tickTimeMs,
+    minSessionTimeoutMs: whole("minSessionTimeoutMs", minimum, 1, 2 ** 31 - 1),
+    maxSessionTimeoutMs: whole("maxSessionTimeoutMs", maximum, minimum, 2 ** 31 - 1),
+    snapCount: whole("snapCount", options.snapCount ?? snapCountDefault, 2, 2 ** 31 - 1),
+    connectionsPerAddress: whole("connectionsPerAddress", perAddress, 0, 2 ** 31 - 1),
+    superDigest: options.superDigest,
+    clock: options.clock ?? systemClock,
+    logger,
+    fatal: options.fatal ?? ((error) => logger.error({ err: error }, "coordinator failed")),
+  };
+}
+
+function whole(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  const message = `${name} must be a whole number from ${min} to ${max}`;
+  throw new ServiceError("config.invalid", message, { name, value });
+}

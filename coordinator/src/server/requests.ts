@@ -1,0 +1,56 @@
+import type { WriteRequest } from "../tree/prepare.ts";
+import { opCodes } from "../wire/constants.ts";
+import { MultiRequest } from "../wire/multi.ts";
+import type { JuteReader } from "../wire/reader.ts";
+import {
+  CreateRequest,
+  CreateTtlRequest,
+  SetAclRequest,
+  SetDataRequest,
+  VersionRequest,
+} from "../wire/records.ts";
+
+/** The request in this body, if its type is one that changes the tree. Data stays a view of the frame. */
+export function writeRequestRead(type: number, from: JuteReader): WriteRequest | undefined {
+  switch (type) {
+    case opCodes.create:
+      return { op: "create", ...CreateRequest.read(from) };
+    case opCodes.create2:
+      return { op: "create2", ...CreateRequest.read(from) };
+    case opCodes.createContainer:
+      return { op: "createContainer", ...CreateRequest.read(from) };
+    case opCodes.createTTL:
+      return { op: "createTTL", ...CreateTtlRequest.read(from) };
+    case opCodes.delete:
+      return { op: "delete", ...VersionRequest.read(from) };
+    case opCodes.setData:
+      return { op: "setData", ...SetDataRequest.read(from) };
+    case opCodes.setACL:
+      return { op: "setACL", ...SetAclRequest.read(from) };
+    case opCodes.check:
+      return { op: "check", ...VersionRequest.read(from) };
+    case opCodes.multi:
+      return { op: "multi", ops: MultiRequest.read(from) };
+    case opCodes.closeSession:
+      return { op: "closeSession" };
+  }
+  return undefined;
+}
+
+/** Whether requests of this type change the tree; others are answered from it. */
+export function isWrite(type: number): boolean {
+  return writeTypes.has(type);
+}
+
+const writeTypes: ReadonlySet<number> = new Set([
+  opCodes.create,
+  opCodes.create2,
+  opCodes.createContainer,
+  opCodes.createTTL,
+  opCodes.delete,
+  opCodes.setData,
+  opCodes.setACL,
+  opCodes.check,
+  opCodes.multi,
+  opCodes.closeSession,
+]);

@@ -1,0 +1,236 @@
+import { createServer, type Server, type Socket } from "node:net";
+
+import { messageOf } from "../../../kit/src/errors.ts";
+import type { Outcome } from "../tree/tree.ts";
+import { WireError } from "../wire/errors.ts";
+import { Connection } from "./connection.ts";
+import { commandAnswer, commandOf } from "./four-letter-words.ts";
+import {
+  connectionsMax,
+  connectWithinMs,
+  expiryStepsPerTick,
+  uncommittedBytesMax,
+} from "./limits.ts";
+import type { CoordinatorSettings } from "./options.ts";
+import { Pipeline, type Tag } from "./pipeline.ts";
+import { type Proposed, Replica } from "./replica.ts";
+import { SessionHost } from "./session-host.ts";
+import { LatencyStats } from "./stats.ts";
+
+/** The TCP side of a coordinator: sockets, turns, back-pressure. One write a socket and turn, one log write a turn. */
+export class CoordinatorServer {
+  readonly settings: CoordinatorSettings;
+  readonly replica: Replica<Connection, Tag>;
+  readonly sessions: SessionHost;
+  readonly totals = new LatencyStats();
+  readonly startedMs: number;
+  readonly connections = new Set<Connection>();
+  rejected = 0;
+  readonly #pipeline: Pipeline;
+  readonly #server: Server;
+  readonly #perAddress = new Map<string, number>();
+  readonly #stepMs: number;
+  #dirty: Connection[] = [];
+  #isTurnEndDue = false;
+  #isBusy = false;
+  #isClosed = false;
+  #stepTimer: NodeJS.Timeout | undefined;
+
+  /** Recovers the state. Throws `storage.damaged` when it is not whole. */
+  constructor(settings: CoordinatorSettings) {
+    this.settings = settings;
+    this.startedMs = settings.clock.now();
+    this.#stepMs = Math.max(5, settings.tickTimeMs / expiryStepsPerTick);
+    this.replica = new Replica<Connection, Tag>(settings, {
+      onApplied: (zxid, proposed, outcome) => this.#applied(zxid, proposed, outcome),
+      onCommitEnd: () => this.#commitEnd(),
+      onFailed: (error) => this.#fail(error),
+    });
+    this.sessions = new SessionHost(this.replica, settings, this.#stepMs);
+    this.#pipeline = new Pipeline(this.replica, this.totals, settings.superDigest);
+    this.#server = createServer((socket) => this.#guard(() => this.#accept(socket)));
+  }
+
+  /** The address that clients connect to, once it listens. */
+  get address(): { readonly host: string; readonly port: number } {
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") return this.settings;
+    return { host: address.address, port: address.port };
+  }
+
+  async listen(): Promise<void> {
+    const { host, port } = this.settings;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off("error", reject);
+        resolve();
+      });
+    });
+    this.#server.on("error", (error) => this.#fail(error));
+    this.#stepLater();
+  }
+
+  /** Stops serving, puts on disk what was proposed, and closes. Sessions live on. */
+  async close(): Promise<void> {
+    this.#stopServing();
+    await this.replica.close();
+  }
+
+  #accept(socket: Socket): void {
+    const connection = new Connection(
+      socket,
+      {
+        onFrame: (from, frame) => this.#frame(from, frame),
+        onDirty: (dirty) => {
+          this.#dirty.push(dirty);
+          this.#turnEndLater();
+        },
+        onClose: (closed) => this.#connectionClosed(closed),
+      },
+      this.settings.clock.now(),
+    );
+    const { address } = connection;
+    const count = (this.#perAddress.get(address) ?? 0) + 1;
+    this.#perAddress.set(address, count);
+    this.connections.add(connection);
+    const { connectionsPerAddress } = this.settings;
+    const isTooMany = connectionsPerAddress > 0 && count > connectionsPerAddress;
+    if (this.#isClosed || isTooMany || this.connections.size > connectionsMax) {
+      this.rejected++;
+      connection.close();
+      return;
+    }
+    if (this.#isBusy) connection.hostBusy(true);
+    socket.on("data", (chunk: Buffer) => this.#guard(() => this.#receive(connection, chunk)));
+  }
+
+  #receive(connection: Connection, chunk: Buffer): void {
+    if (this.#isClosed || connection.isClosed) return;
+    const command = connection.isUntouched ? commandOf(chunk) : undefined;
+    connection.isUntouched = false;
+    if (command !== undefined) {
+      connection.stats.received++;
+      this.totals.received++;
+      connection.socket.end(commandAnswer(command, this));
+      return;
+    }
+    try {
+      connection.receive(chunk);
+    } catch (thrown) {
+      if (!(thrown instanceof WireError)) throw thrown;
+      const { address, port } = connection;
+      const reason = thrown.message;
+      this.settings.logger.debug({ address, port, reason }, "client closed: malformed bytes");
+      connection.close();
+    }
+    this.#busyDecide();
+  }
+
+  #frame(connection: Connection, frame: Buffer): void {
+    if (connection.state === "fresh") {
+      connection.stats.received++;
+      this.totals.received++;
+      this.sessions.connect(connection, frame);
+    } else {
+      this.sessions.hear(connection);
+      this.#pipeline.request(connection, frame);
+    }
+    this.#turnEndLater();
+  }
+
+  #applied(zxid: number, { entry, tag }: Proposed<Tag>, outcome: Outcome): void {
+    const { txn, header } = entry;
+    const isClose = txn.type === "closeSession";
+    if (isClose) this.sessions.closed(header.sessionId, outcome, tag.kind === "expiry");
+    if (tag.kind === "request") {
+      this.#pipeline.applied(zxid, entry, outcome, tag.connection);
+      return;
+    }
+    this.#pipeline.eventsSend();
+    if (tag.kind === "session" && txn.type === "createSession") {
+      this.sessions.created(header.sessionId, txn.timeoutMs, tag.connection);
+    }
+  }
+
+  #commitEnd(): void {
+    this.#pipeline.committed();
+    this.#busyDecide();
+    this.#turnEndLater();
+  }
+
+  #connectionClosed(connection: Connection): void {
+    this.connections.delete(connection);
+    const left = (this.#perAddress.get(connection.address) ?? 1) - 1;
+    if (left === 0) this.#perAddress.delete(connection.address);
+    else this.#perAddress.set(connection.address, left);
+    this.replica.tree.watches.removeAll(connection);
+    this.sessions.connectionClosed(connection);
+  }
+
+  /** While too much waits for the disk nobody is read; the clients' own windows fill and hold them back. */
+  #busyDecide(): void {
+    const bytes = this.replica.uncommittedBytes;
+    const isBusy = this.#isBusy ? bytes > uncommittedBytesMax / 2 : bytes > uncommittedBytesMax;
+    if (isBusy === this.#isBusy) return;
+    this.#isBusy = isBusy;
+    for (const connection of this.connections) connection.hostBusy(isBusy);
+  }
+
+  #turnEndLater(): void {
+    if (this.#isTurnEndDue || this.#isClosed) return;
+    this.#isTurnEndDue = true;
+    setImmediate(() => this.#guard(() => this.#turnEnd()));
+  }
+
+  #turnEnd(): void {
+    this.#isTurnEndDue = false;
+    if (this.#isClosed) return;
+    // The log first: the disk then works while the sockets are written.
+    this.replica.flush();
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const connection of dirty) connection.flush();
+  }
+
+  /** Armed again after each step, so that time lost by a pause counts as one step. */
+  #stepLater(): void {
+    if (this.#isClosed) return;
+    this.#stepTimer = setTimeout(() => {
+      // Two turns: whatever clients sent before this moment is read first.
+      setImmediate(() => setImmediate(() => this.#guard(() => this.#step())));
+    }, this.#stepMs);
+  }
+
+  #step(): void {
+    if (this.#isClosed) return;
+    this.sessions.advance();
+    const before = this.settings.clock.now() - connectWithinMs;
+    for (const connection of this.connections) {
+      if (connection.state === "fresh" && connection.establishedMs < before) connection.close();
+    }
+    this.#turnEndLater();
+    this.#stepLater();
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (thrown) {
+      this.#fail(thrown instanceof Error ? thrown : new Error(messageOf(thrown)));
+    }
+  }
+
+  #fail(error: Error): void {
+    if (this.#isClosed) return;
+    this.#stopServing();
+    this.settings.fatal(error);
+  }
+
+  #stopServing(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#stepTimer);
+    this.#server.close();
+    for (const connection of this.connections) connection.close();
+  }
+}

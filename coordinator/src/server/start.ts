@@ -1,0 +1,31 @@
+import { type CoordinatorStats, statsOf } from "./monitor.ts";
+import { type CoordinatorOptions, settingsOf } from "./options.ts";
+import { CoordinatorServer } from "./server.ts";
+
+export type { CoordinatorStats } from "./monitor.ts";
+export type { CoordinatorOptions } from "./options.ts";
+
+/** A coordinator that serves. */
+export interface Coordinator {
+  readonly address: { readonly host: string; readonly port: number };
+  /** Stops serving and puts on disk what is under way. Sessions and their ephemerals live on in the data directory. */
+  close(): Promise<void>;
+  stats(): CoordinatorStats;
+}
+
+/**
+ * Recovers the data directory and serves ZooKeeper clients; resolves once it does. Throws
+ * `storage.damaged` when the directory is not whole, `config.invalid` for an option out of range, and
+ * the system's error when it cannot listen.
+ */
+export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  const server = new CoordinatorServer(settingsOf(options));
+  try {
+    await server.listen();
+  } catch (thrown) {
+    await server.close();
+    throw thrown;
+  }
+  const { address } = server;
+  return { address, close: () => server.close(), stats: () => statsOf(server) };
+}

@@ -1,0 +1,92 @@
+import { perms } from "../wire/constants.ts";
+import type { Acl } from "../wire/records.ts";
+
+/** The number of world:anyone with all rights, which most znodes have; it is never counted. */
+export const aclOpen = -1;
+
+export const aclOpenList: readonly Acl[] = [
+  { perms: perms.all, id: { scheme: "world", id: "anyone" } },
+];
+
+interface Entry {
+  readonly acl: readonly Acl[];
+  readonly key: string;
+  users: number;
+}
+
+/** Every distinct ACL once, by number; a znode keeps the number. An ACL that no znode uses is forgotten. */
+export class AclPool {
+  readonly #entries = new Map<number, Entry>();
+  readonly #numbers = new Map<string, number>();
+  #last = 0;
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The list of a number that is in use. */
+  list(number: number): readonly Acl[] {
+    return number === aclOpen ? aclOpenList : this.#entries.get(number)!.acl;
+  }
+
+  has(number: number): boolean {
+    return number === aclOpen || this.#entries.has(number);
+  }
+
+  /** The number of this list, counted as used once more. */
+  take(acl: readonly Acl[]): number {
+    const key = keyOf(acl);
+    if (key === openKey) return aclOpen;
+    let number = this.#numbers.get(key);
+    if (number === undefined) {
+      number = ++this.#last;
+      this.#put(number, { acl, key, users: 0 });
+    }
+    this.retain(number);
+    return number;
+  }
+
+  retain(number: number): void {
+    if (number !== aclOpen) this.#entries.get(number)!.users++;
+  }
+
+  release(number: number): void {
+    if (number === aclOpen) return;
+    const entry = this.#entries.get(number)!;
+    entry.users--;
+    if (entry.users > 0) return;
+    this.#entries.delete(number);
+    if (this.#numbers.get(entry.key) === number) this.#numbers.delete(entry.key);
+  }
+
+  /** Adds a list of a snapshot under its number there, not yet used by a znode. */
+  restore(number: number, acl: readonly Acl[]): void {
+    this.#last = Math.max(this.#last, number);
+    this.#put(number, { acl, key: keyOf(acl), users: 0 });
+  }
+
+  /** Forgets what a snapshot listed and no znode uses. */
+  restored(): void {
+    for (const [number, { key, users }] of this.#entries) {
+      if (users > 0) continue;
+      this.#entries.delete(number);
+      if (this.#numbers.get(key) === number) this.#numbers.delete(key);
+    }
+  }
+
+  /** All lists in use, for a snapshot. */
+  *entries(): Iterable<{ readonly number: number; readonly acl: readonly Acl[] }> {
+    for (const [number, { acl }] of this.#entries) yield { number, acl };
+  }
+
+  #put(number: number, entry: Entry): void {
+    this.#entries.set(number, entry);
+    this.#numbers.set(entry.key, number);
+  }
+}
+
+function keyOf(acl: readonly Acl[]): string {
+  return JSON.stringify(acl.map(({ perms, id }) => [perms, id.scheme, id.id]));
+}
+
+const openKey = keyOf(aclOpenList);

@@ -1,0 +1,14 @@
+/** Znodes in one tree. A JavaScript `Map` ends at 2^24 entries; the margin leaves room for its growth. */
+export const znodesMax = 16_000_000;
+
+/** Znodes in one chunk of the stat slab (4.25 MiB): growth never copies, and a small tree stays small. */
+export const statChunkNodes = 65_536;
+
+/** Data up to this many bytes shares chunks of its size class; longer data has a buffer of its own. */
+export const slabDataMax = 2_048;
+
+/** Bytes in one chunk of a size class. A chunk whose last slot is freed goes back whole. */
+export const slabChunkBytes = 262_144;
+
+/** Operations in one multi. The frame limit bounds it anyway; this bounds the work of one turn. */
+export const multiOpsMax = 10_000;

@@ -1,0 +1,259 @@
+import {
+  createModes,
+  type ErrorNumber,
+  errorNumbers,
+  perms,
+  versionAny,
+} from "../wire/constants.ts";
+import type { MultiOp } from "../wire/multi.ts";
+import type {
+  CreateRequest,
+  CreateTtlRequest,
+  Id,
+  SetAclRequest,
+  SetDataRequest,
+  VersionRequest,
+} from "../wire/records.ts";
+import type { Txn } from "../wire/txns.ts";
+import { aclResolve, isAllowed } from "./acl.ts";
+import { multiOpsMax } from "./limits.ts";
+import { Outstanding, type PendingZnode, type QuotaUse } from "./outstanding.ts";
+import { isPathValid, isReserved, parentOf } from "./paths.ts";
+import type { Tree } from "./tree.ts";
+
+/** One operation of a multi, or a request of its own. */
+export type ChangeRequest =
+  | ({ readonly op: "create" | "create2" | "createContainer" } & CreateRequest)
+  | ({ readonly op: "createTTL" } & CreateTtlRequest)
+  | ({ readonly op: "delete" | "check" } & VersionRequest)
+  | ({ readonly op: "setData" } & SetDataRequest)
+  | ({ readonly op: "setACL" } & SetAclRequest);
+
+/** A request that changes the tree. */
+export type WriteRequest =
+  | ChangeRequest
+  | { readonly op: "multi"; readonly ops: readonly MultiOp[] }
+  | { readonly op: "createSession"; readonly timeoutMs: number }
+  | { readonly op: "closeSession" };
+
+/** Who asks: the session, and every identity its connection has. */
+export interface Caller {
+  readonly sessionId: bigint;
+  readonly ids: readonly Id[];
+}
+
+/**
+ * Turns requests into txns, checked against the tree plus everything proposed before. What is
+ * refused becomes an error txn: it takes a zxid and its place in the order, as in ZooKeeper.
+ */
+export class Preparer<W extends object> {
+  readonly #tree: Tree<W>;
+  readonly #outstanding: Outstanding<W>;
+  readonly #closing = new Set<bigint>();
+
+  constructor(tree: Tree<W>) {
+    this.#tree = tree;
+    this.#outstanding = new Outstanding(tree);
+  }
+
+  /** Changes that are proposed and not applied. */
+  get outstanding(): number {
+    return this.#outstanding.size;
+  }
+
+  prepare(request: WriteRequest, caller: Caller, zxid: number): Txn {
+    if (request.op === "createSession")
+      return { type: "createSession", timeoutMs: request.timeoutMs };
+    if (!this.#tree.sessions.has(caller.sessionId) || this.#closing.has(caller.sessionId)) {
+      return errorTxn(errorNumbers.SESSIONEXPIRED);
+    }
+    if (request.op === "closeSession") return this.#closeSession(caller, zxid);
+    if (request.op === "multi") return this.#multi(request.ops, caller, zxid);
+    const txn = this.#one(request, caller, zxid);
+    return typeof txn === "number" ? errorTxn(txn) : txn;
+  }
+
+  /** To be called after each apply. */
+  applied(zxid: number, txn: Txn, sessionId: bigint): void {
+    this.#outstanding.applied(zxid);
+    if (txn.type === "closeSession") this.#closing.delete(sessionId);
+  }
+
+  #one(request: ChangeRequest, caller: Caller, zxid: number): Txn | ErrorNumber {
+    switch (request.op) {
+      case "create":
+      case "create2":
+        return this.#create(request, request.op, caller, zxid);
+      case "createContainer":
+      case "createTTL":
+        return errorNumbers.UNIMPLEMENTED;
+      case "delete":
+        return this.#delete(request.path, request.version, caller, zxid);
+      case "setData":
+        return this.#setData(request, caller, zxid);
+      case "setACL":
+        return this.#setAcl(request, caller, zxid);
+      case "check":
+        return this.#check(request.path, request.version, caller);
+    }
+  }
+
+  #multi(ops: readonly MultiOp[], caller: Caller, zxid: number): Txn {
+    if (ops.length > multiOpsMax) return errorTxn(errorNumbers.BADARGUMENTS);
+    const mark = this.#outstanding.mark();
+    const txns: Txn[] = [];
+    let isFailed = false;
+    for (const op of ops) {
+      if ("watch" in op) {
+        this.#outstanding.rollback(mark);
+        return errorTxn(errorNumbers.MARSHALLINGERROR);
+      }
+      const txn: Txn | ErrorNumber = isFailed
+        ? errorNumbers.RUNTIMEINCONSISTENCY
+        : this.#one(op, caller, zxid);
+      isFailed ||= typeof txn === "number";
+      txns.push(typeof txn === "number" ? errorTxn(txn) : txn);
+    }
+    if (isFailed) this.#outstanding.rollback(mark);
+    return { type: "multi", txns };
+  }
+
+  #create(
+    request: CreateRequest,
+    type: "create" | "create2",
+    { ids, sessionId }: Caller,
+    zxid: number,
+  ): Txn | ErrorNumber {
+    const { data, flags } = request;
+    if (flags < createModes.persistent || flags > createModes.persistentSequentialWithTtl) {
+      return errorNumbers.BADARGUMENTS;
+    }
+    if (flags >= createModes.container) return errorNumbers.UNIMPLEMENTED;
+    if (!request.path.includes("/") || request.path.includes("\0"))
+      return errorNumbers.BADARGUMENTS;
+    const acl = aclResolve(request.acl, ids);
+    if (acl === undefined) return errorNumbers.INVALIDACL;
+    const parentPath = parentOf(request.path);
+    const parent = this.#outstanding.find(parentPath);
+    if (parent === undefined) return errorNumbers.NONODE;
+    if (!isAllowed(parent.acl, perms.create, ids)) return errorNumbers.NOAUTH;
+    const isSequential = (flags & createModes.persistentSequential) !== 0;
+    const path = isSequential ? request.path + sequenceText(parent.creates) : request.path;
+    if (!isPathValid(path)) return errorNumbers.BADARGUMENTS;
+    if (this.#outstanding.find(path) !== undefined) return errorNumbers.NODEEXISTS;
+    if (parent.session !== 0n) return errorNumbers.NOCHILDRENFOREPHEMERALS;
+    const dataLength = data?.length ?? 0;
+    const quota = this.#quotaUse(path, 1, dataLength);
+    if (quota !== undefined && this.#isOverQuota(quota)) return errorNumbers.QUOTAEXCEEDED;
+    const ephemeral = (flags & createModes.ephemeral) !== 0;
+    const creates = (parent.creates + 1) | 0;
+    const childCount = parent.childCount + 1;
+    this.#outstanding.change(zxid, parentPath, { ...parent, creates, childCount });
+    const session = ephemeral ? sessionId : 0n;
+    this.#outstanding.change(zxid, path, { ...blank, acl, session, dataLength }, quota);
+    return { type, path, data, acl, ephemeral, parentCversion: creates };
+  }
+
+  #delete(path: string, version: number, { ids }: Caller, zxid: number): Txn | ErrorNumber {
+    if (!path.includes("/") || path.includes("\0") || isReserved(path)) {
+      return errorNumbers.BADARGUMENTS;
+    }
+    const parent = this.#outstanding.find(parentOf(path));
+    const znode = this.#outstanding.find(path);
+    if (parent === undefined || znode === undefined) return errorNumbers.NONODE;
+    if (!isAllowed(parent.acl, perms.delete, ids)) return errorNumbers.NOAUTH;
+    if (version !== versionAny && version !== znode.version) return errorNumbers.BADVERSION;
+    if (znode.childCount > 0) return errorNumbers.NOTEMPTY;
+    this.#deleteChange(path, parent, znode, zxid);
+    return { type: "delete", path };
+  }
+
+  #setData(request: SetDataRequest, { ids }: Caller, zxid: number): Txn | ErrorNumber {
+    const { path, data } = request;
+    const znode = isPathValid(path) ? this.#outstanding.find(path) : errorNumbers.BADARGUMENTS;
+    if (typeof znode === "number") return znode;
+    if (znode === undefined) return errorNumbers.NONODE;
+    if (!isAllowed(znode.acl, perms.write, ids)) return errorNumbers.NOAUTH;
+    const dataLength = data?.length ?? 0;
+    const quota = this.#quotaUse(path, 0, dataLength - znode.dataLength);
+    if (quota !== undefined && this.#isOverQuota(quota)) return errorNumbers.QUOTAEXCEEDED;
+    const version = versionNext(znode.version, request.version);
+    if (version === undefined) return errorNumbers.BADVERSION;
+    this.#outstanding.change(zxid, path, { ...znode, version, dataLength }, quota);
+    return { type: "setData", path, data, version };
+  }
+
+  #setAcl(request: SetAclRequest, { ids }: Caller, zxid: number): Txn | ErrorNumber {
+    const { path } = request;
+    if (!isPathValid(path)) return errorNumbers.BADARGUMENTS;
+    const acl = aclResolve(request.acl, ids);
+    if (acl === undefined) return errorNumbers.INVALIDACL;
+    const znode = this.#outstanding.find(path);
+    if (znode === undefined) return errorNumbers.NONODE;
+    if (!isAllowed(znode.acl, perms.admin, ids)) return errorNumbers.NOAUTH;
+    const aversion = versionNext(znode.aversion, request.version);
+    if (aversion === undefined) return errorNumbers.BADVERSION;
+    this.#outstanding.change(zxid, path, { ...znode, acl, aversion });
+    return { type: "setACL", path, acl, version: aversion };
+  }
+
+  #check(path: string, expected: number, { ids }: Caller): Txn | ErrorNumber {
+    if (!isPathValid(path)) return errorNumbers.BADARGUMENTS;
+    const znode = this.#outstanding.find(path);
+    if (znode === undefined) return errorNumbers.NONODE;
+    if (!isAllowed(znode.acl, perms.read, ids)) return errorNumbers.NOAUTH;
+    const version = versionNext(znode.version, expected);
+    return version === undefined ? errorNumbers.BADVERSION : { type: "check", path, version };
+  }
+
+  #closeSession({ sessionId }: Caller, zxid: number): Txn {
+    const paths = this.#outstanding.ephemerals(sessionId);
+    for (const path of paths) {
+      const parent = this.#outstanding.find(parentOf(path))!;
+      this.#deleteChange(path, parent, this.#outstanding.find(path)!, zxid);
+    }
+    this.#closing.add(sessionId);
+    return { type: "closeSession", paths };
+  }
+
+  #deleteChange(path: string, parent: PendingZnode, znode: PendingZnode, zxid: number): void {
+    const quota = this.#quotaUse(path, -1, -znode.dataLength);
+    const childCount = parent.childCount - 1;
+    this.#outstanding.change(zxid, parentOf(path), { ...parent, childCount });
+    this.#outstanding.change(zxid, path, undefined, quota);
+  }
+
+  #quotaUse(path: string, count: number, bytes: number): QuotaUse | undefined {
+    const governing = this.#tree.quotas.governing(path);
+    return governing === undefined ? undefined : { governing, count, bytes };
+  }
+
+  #isOverQuota({ governing, count, bytes }: QuotaUse): boolean {
+    const pending = this.#outstanding.quotaUse(governing);
+    // What is only proposed counts, but a proposed delete gives no room before it is applied.
+    const countPending = Math.max(0, pending.count);
+    const bytesPending = Math.max(0, pending.bytes);
+    const { quotas } = this.#tree;
+    return (
+      (count > 0 && quotas.isExceeded(governing, countPending + count, 0)) ||
+      (bytes > 0 && quotas.isExceeded(governing, 0, bytesPending + bytes))
+    );
+  }
+}
+
+const blank = { version: 0, aversion: 0, creates: 0, childCount: 0 };
+
+function errorTxn(error: number): Txn {
+  return { type: "error", error };
+}
+
+/** The version after a change that expects this one; undefined when it expects another. Wraps as Java's int. */
+function versionNext(current: number, expected: number): number | undefined {
+  return expected === versionAny || expected === current ? (current + 1) | 0 : undefined;
+}
+
+/** Ten digits, as Java's `%010d`: the sign of a counter that has wrapped takes one of them. */
+function sequenceText(counter: number): string {
+  if (counter >= 0) return String(counter).padStart(10, "0");
+  return `-${String(-counter).padStart(9, "0")}`;
+}
