@@ -1,0 +1,68 @@
+import { Command, CommanderError } from "commander";
+import { messageOf } from "../../kit/src/errors.ts";
+import { registerConfig } from "./config.ts";
+import { CliExit, type CliIo, type ExitCode } from "./io.ts";
+import { registerKeys } from "./keys.ts";
+import { registerSearch } from "./search.ts";
+import { registerShip } from "./ship.ts";
+import { registerStatus } from "./status.ts";
+import { styleOf } from "./style.ts";
+import { registerTail } from "./tail.ts";
+import { registerZk } from "./zk.ts";
+
+/** The program with every verb that talks to a running service; `services` adds `start` and the like. */
+export function buildCli(io: CliIo): Command {
+  const program = new Command("logkeep");
+  program
+    .description("Ship, search and watch log records.")
+    .version(io.version ?? "unknown", "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .showHelpAfterError("(logkeep --help says more)")
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      ...(io.columns === undefined ? {} : { getOutHelpWidth: () => io.columns ?? 80 }),
+    });
+  registerShip(program, io);
+  registerSearch(program, io);
+  registerTail(program, io);
+  registerStatus(program, io);
+  registerKeys(program, io);
+  registerConfig(program, io);
+  registerZk(program, io);
+  return program;
+}
+
+/**
+ * Runs the verb that `args` (without node and script) names, and says how it ended. It never ends
+ * the process, and writes one line to stderr when something failed.
+ */
+export async function runCli(
+  program: Command,
+  args: readonly string[],
+  io: CliIo,
+): Promise<ExitCode> {
+  // Whoever reads may leave early, as `head` does; that is no failure.
+  let isReaderGone = false;
+  const onError = (error: NodeJS.ErrnoException): void => {
+    isReaderGone ||= error.code === "EPIPE";
+  };
+  io.stdout.on("error", onError);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return 0;
+  } catch (thrown) {
+    if (isReaderGone) return 0;
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
+    const style = styleOf(io, io.isErrTTY ?? io.isTTY);
+    const message = messageOf(thrown);
+    if (message !== "") io.stderr.write(`${style.red("logkeep:")} ${message}\n`);
+    return thrown instanceof CliExit ? thrown.code : 1;
+  } finally {
+    io.stdout.off("error", onError);
+  }
+}

@@ -1,0 +1,79 @@
+import type { Command } from "commander";
+import { type ClusterAnswer, clusterAnswerSchema } from "../../api/src/answers.ts";
+import { ServiceClient, type ServiceOptions, withService } from "./client.ts";
+import { CliExit, type CliIo, print } from "./io.ts";
+import { printCount, printDurationRough, printSize } from "./numbers.ts";
+import { type Style, styleOf, tableOf } from "./style.ts";
+
+/** Adds `status`. */
+export function registerStatus(program: Command, io: CliIo): void {
+  withService(program.command("status"))
+    .description("show nodes, coordinator, shards, ingest rate and disk")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      `
+Exits with 1 when a shard is offline or a node is not live.
+
+Examples:
+  logkeep status
+  logkeep status --url http://logs.example.org:7070 --json`,
+    )
+    .action((options: ServiceOptions & { json?: boolean }) => status(io, options));
+}
+
+async function status(io: CliIo, options: ServiceOptions & { json?: boolean }): Promise<void> {
+  const client = new ServiceClient(io, options);
+  const answer = await client.json(client.urlOf("/api/v1/cluster"), { signal: io.signal });
+  const parsed = clusterAnswerSchema.safeParse(answer);
+  if (options.json === true) await print(io.stdout, `${JSON.stringify(answer, undefined, 2)}\n`);
+  if (!parsed.success)
+    throw new CliExit(1, "the answer is no status; is the service of this version?");
+  if (options.json !== true) await print(io.stdout, statusText(parsed.data, styleOf(io, io.isTTY)));
+  const isWell =
+    parsed.data.shards.offline.length === 0 &&
+    parsed.data.nodes.every(({ state }) => state === "live");
+  if (!isWell) throw new CliExit(1);
+}
+
+/** The answer as tables for people. */
+export function statusText(answer: ClusterAnswer, style: Style): string {
+  const { nodes, coordinator, shards, ingest, stored, disk } = answer;
+  const nodeRows = nodes.map((node) => [
+    String(node.id),
+    node.state === "live" ? style.green(node.state) : style.red(node.state),
+    node.http,
+    node.roles.join(","),
+    node.version,
+    printDurationRough(node.uptimeMs),
+    printSize(node.rssBytes),
+  ]);
+  const offline =
+    shards.offline.length === 0 ? "" : `, ${style.red(`offline: ${shards.offline.join(", ")}`)}`;
+  const sessions =
+    coordinator.sessions === undefined ? "" : `, ${printCount(coordinator.sessions)} sessions`;
+  const usedBytes = disk.totalBytes - disk.freeBytes;
+  const share = disk.totalBytes === 0 ? 0 : Math.round((usedBytes / disk.totalBytes) * 100);
+  const facts = [
+    [
+      "coordinator",
+      `${coordinator.state} at ${coordinator.address}, zxid ${coordinator.zxid}${sessions}`,
+    ],
+    ["shards", `${shards.owned} of ${shards.total} owned${offline}`],
+    [
+      "ingest",
+      `${printCount(Math.round(ingest.recordsPerSecond))} records/s, ${printCount(ingest.records)} taken, ` +
+        `${printCount(ingest.rejected)} rejected, ${printSize(ingest.inFlightBytes)} in flight`,
+    ],
+    [
+      "stored",
+      `${printCount(stored.records)} records, ${printSize(stored.segmentBytes)} in ` +
+        `${printCount(stored.segments)} segments, ${printSize(stored.memoryBytes)} in memory, ` +
+        `${printSize(stored.logBytes)} of log`,
+    ],
+    ["disk", `${printSize(usedBytes)} of ${printSize(disk.totalBytes)} in use (${share} %)`],
+  ];
+  const nodeTable = tableOf(["NODE", "STATE", "HTTP", "ROLES", "VERSION", "UP", "RSS"], nodeRows);
+  const factLines = facts.map(([name, text]) => `${style.dim((name ?? "").padEnd(12))}${text}\n`);
+  return `${nodeTable}\n${factLines.join("")}`;
+}
