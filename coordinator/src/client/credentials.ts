@@ -5,7 +5,10 @@ import { ZooKeeperError } from "./errors.ts";
 
 interface Credential {
   readonly frame: Buffer;
-  readonly waiters: { resolve(): void; reject(error: ZooKeeperError): void }[];
+  readonly waiters: {
+    readonly resolve: () => void;
+    readonly reject: (error: ZooKeeperError) => void;
+  }[];
 }
 
 /** The identities of a client: given to each new connection before anything else. */
