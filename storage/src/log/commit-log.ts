@@ -111,6 +111,8 @@ export class CommitLog {
   /** Whether an entry of this size can be appended now, without waiting for a file. */
   fits(header: EntryHeader): boolean {
     const bytes = entryBytesOf(header);
+    const most = this.#options.fileBytes - logFileHeadBytes - fileEndBytes;
+    assert(bytes <= most, "an entry fits a file");
     const isRoom = this.#current !== undefined && this.#hasRoom(this.#current, bytes);
     return isRoom || this.#files.hasSpare;
   }
@@ -174,7 +176,6 @@ export class CommitLog {
     const fd = this.#options.disk.open(path, "r+");
     const bytesOfFile = this.#options.fileBytes;
     const next = { ...head, fd, bytes: bytesOfFile, end: logFileHeadBytes };
-    assert(this.#hasRoom(next, bytes), "an entry fits a file");
     this.#current = next;
     return next;
   }

@@ -30,7 +30,8 @@ export function logFileSequence(name: string): number | undefined {
 
 /** The head of a file's bytes; undefined when it is damaged. */
 export function headDecode(bytes: Buffer): LogFileHead | undefined {
-  if (bytes.length < logFileHeadBytes || bytes.toString("latin1", 0, 8) !== headMagic) return undefined;
+  if (bytes.length < logFileHeadBytes || bytes.toString("latin1", 0, 8) !== headMagic)
+    return undefined;
   if (crc32(bytes.subarray(0, 32)) !== bytes.readUInt32LE(32)) return undefined;
   return {
     fileId: new Uint8Array(bytes.subarray(8, 8 + fileIdBytes)),

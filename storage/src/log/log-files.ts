@@ -128,6 +128,7 @@ export class LogFiles {
   }
 
   #prepareAhead(): void {
+    if (this.#isClosed) return;
     const isWanted = this.#spares.length === 0 && !this.#isAtLimit;
     if ((isWanted && this.#refusal === undefined) || this.#released.length > 0) {
       void this.#prepare();
@@ -138,7 +139,7 @@ export class LogFiles {
   #prepare(): Promise<void> {
     this.#preparing ??= this.#prepareNow().finally(() => {
       this.#preparing = undefined;
-      if (!this.#isClosed) this.#prepareAhead();
+      this.#prepareAhead();
     });
     return this.#preparing;
   }

@@ -21,6 +21,8 @@ export interface LogDamage {
   readonly file: string;
   readonly offset: number;
   readonly reason: string;
+  /** Harmless once the shard is sealed through this position. */
+  readonly position: number;
 }
 
 export interface RecoveredLog {
@@ -28,8 +30,8 @@ export interface RecoveredLog {
   readonly files: readonly RecoveredFile[];
   /** The entries of each shard, in the order of its positions. */
   readonly shards: ReadonlyMap<number, readonly RecoveredEntry[]>;
-  /** Shards that must not be served from this log. */
-  readonly damaged: ReadonlyMap<number, LogDamage>;
+  /** What is wrong with shards: they must not be served unless it is all sealed. */
+  readonly damaged: ReadonlyMap<number, readonly LogDamage[]>;
 }
 
 /**
@@ -86,7 +88,7 @@ async function wipeRest(disk: Disk, directory: string, file: RecoveredFile): Pro
 /** Sorts entries by shard and checks that each follows its predecessor. */
 function chain(files: readonly RecoveredFile[]): Pick<RecoveredLog, "shards" | "damaged"> {
   const shards = new Map<number, RecoveredEntry[]>();
-  const damaged = new Map<number, LogDamage>();
+  const damaged = new Map<number, LogDamage[]>();
   for (const file of files) {
     for (const scanned of file.scan.entries) {
       const { header, offset } = scanned;
@@ -98,14 +100,16 @@ function chain(files: readonly RecoveredFile[]): Pick<RecoveredLog, "shards" | "
         header.epoch >= header.previousEpoch &&
         (last === undefined ||
           (header.previousPosition === last.position && header.previousEpoch === last.epoch));
-      const reason = scanned.isDamaged
-        ? "body is damaged"
-        : follows
-          ? undefined
-          : "entry does not follow the one before it";
-      if (reason !== undefined && !damaged.has(header.shard)) {
-        damaged.set(header.shard, { file: file.name, offset, reason });
+      const at = { file: file.name, offset };
+      const damages = damaged.get(header.shard) ?? [];
+      if (scanned.isDamaged) {
+        damages.push({ ...at, reason: "body is damaged", position: header.position });
       }
+      if (!follows) {
+        const reason = "entry does not follow the one before it";
+        damages.push({ ...at, reason, position: header.previousPosition });
+      }
+      if (damages.length > 0) damaged.set(header.shard, damages);
       entries.push({ ...scanned, file: file.name });
     }
   }
@@ -113,7 +117,7 @@ function chain(files: readonly RecoveredFile[]): Pick<RecoveredLog, "shards" | "
 }
 
 /** The error for damage, which names file and offset. */
-export function damageError(damage: LogDamage, shard?: number): ServiceError {
+export function damageError(damage: Omit<LogDamage, "position">, shard?: number): ServiceError {
   const fields = {
     file: damage.file,
     offset: damage.offset,

@@ -100,6 +100,7 @@ export class ArenaOwner {
   readonly #references: Uint32Array;
   readonly #isClosed: Uint8Array;
   #liveBytes = 0;
+  readonly #waiters = new Set<() => void>();
 
   constructor(bytes: number) {
     this.buffers = arenaCreate(bytes);
@@ -124,6 +125,23 @@ export class ArenaOwner {
   /** Bytes of what is retained, each batch counted once for every time it is. */
   get liveBytes(): number {
     return this.#liveBytes;
+  }
+
+  get freeBytes(): number {
+    return this.totalBytes - this.usedBytes;
+  }
+
+  /** Waits until a slab is freed, at most for a time. */
+  async whenFreed(timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#waiters.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeoutMs);
+      this.#waiters.add(wake);
+    });
   }
 
   /** Keeps the slab of a batch until it is released as often as it was retained. */
@@ -177,5 +195,6 @@ export class ArenaOwner {
     if (this.#isClosed[slab] === 0 || this.#references[slab]! > 0) return;
     this.#isClosed[slab] = 0;
     Atomics.store(this.#control, slab, 0);
+    for (const wake of this.#waiters) wake();
   }
 }

@@ -6,3 +6,64 @@ export const arenaBytesDefault = 256 * 1024 * 1024;
 
 /** Batches start at multiples of this, so that typed arrays can be laid over them. */
 export const batchAlign = 8;
+
+/** How long a dedupe key is known, in log time: a router gives up after half of it. */
+export const dedupeWindowMs = 10 * 60 * 1000;
+
+/** Keys leave in generations of this length: the finer, the more tables a look-up asks. */
+export const dedupeGenerationMs = 200 * 1000;
+
+/** Dedupe keys a shard knows; beyond, new keyed parts wait rather than a key going early. */
+export const dedupeKeysMax = 4_000_000;
+
+/** `Idempotency-Key`s a shard knows: each is a few strings, unlike the keys of parts. */
+export const idempotencyKeysMax = 200_000;
+
+/** Sources a shard knows the ends of: they never expire, and the checkpoint holds them all. */
+export const sourcesMax = 65_536;
+
+/** How long an append waits for a shard that is being taken over, before it is told 503. */
+export const servingWaitMs = 5_000;
+
+/** How long to wait before asking again for shards that could not be acquired. */
+export const takeoverRetryMs = 2_000;
+
+/** The number by which the store itself writes to the arena, while it reads its log at start. */
+export const storeArenaWriter = 1_000_000;
+
+/** Unreferenced files younger than this may belong to a commit whose outcome is still unknown. */
+export const orphanAgeMs = 24 * 60 * 60 * 1000;
+
+/** Partitions of one segment: a manifest entry must fit a znode of 256 KiB with the longest names. */
+export const partitionsMax = 400;
+
+/** Records received further apart than this are not merged into one file, so that age drops whole files. */
+export const mergeReceiptSpanMs = 24 * 60 * 60 * 1000;
+
+/** How long records that were already past their retention when they came are kept all the same. */
+export const oldRecordsKeepMs = 24 * 60 * 60 * 1000;
+
+/** Batches of one part of a cut, and their bytes: a worker's turn of some milliseconds. */
+export const cutPartBatchesMax = 64;
+export const cutPartBytesMax = 2 * 1024 * 1024;
+
+/** How often it is looked whether something is to be sealed or merged. */
+export const maintenanceTickMs = 1_000;
+
+/** How often retention is looked at: files go whole, and days are long. */
+export const retentionEveryMs = 60_000;
+
+/** The pause after a seal or merge that failed. */
+export const maintenanceRetryMs = 5_000;
+
+/** The share of the arena in use at which seals begin: the other half takes what comes meanwhile. */
+export const sealArenaShare = 0.5;
+
+/** A round of seals for memory frees at least this share, or it would make many tiny segments. */
+export const sealRoundBytesShare = 0.1;
+
+/** Free bytes of the arena below which requests wait: a few slabs, one for each thread that decodes. */
+export const arenaFreeBytesMin = 4 * slabBytes;
+
+/** How long closing waits for a seal or merge under way: its work is not lost, only done again. */
+export const closeWaitMs = 5_000;

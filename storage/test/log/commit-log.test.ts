@@ -11,7 +11,7 @@ import { entryBytesOf, headerDecode, headerEncode } from "../../src/log/entry.ts
 import { logFileHeadBytes } from "../../src/log/limits.ts";
 import { logFileName } from "../../src/log/log-file.ts";
 import type { RecoveredLog } from "../../src/log/recovery.ts";
-import { entryOf, temp } from "./temp.ts";
+import { closeAfter, entryOf, temp } from "./temp.ts";
 
 const fileBytes = 64 * 1024;
 
@@ -34,7 +34,7 @@ async function openAt(
   over: Partial<CommitLogOptions> = {},
 ): Promise<{ readonly log: CommitLog; readonly recovered: RecoveredLog }> {
   const opened = await CommitLog.open(optionsOf(directory, over));
-  t.after(() => opened.log.close());
+  closeAfter(t, () => opened.log.close());
   return opened;
 }
 
@@ -159,7 +159,7 @@ test("a flipped bit below a later group stops the log or the shard, naming file 
       const { log: again, recovered } = await CommitLog.open(optionsOf(directory));
       const shard = offset === logFileHeadBytes ? 0 : 1;
       assert.deepEqual([...recovered.damaged.keys()], [shard]);
-      assert.equal(recovered.damaged.get(shard)?.offset, offset);
+      assert.equal(recovered.damaged.get(shard)?.[0]?.offset, offset);
       await again.close();
     } else if (inEntry < size - 8) {
       await assert.rejects(CommitLog.open(optionsOf(directory)), (error: unknown) => {

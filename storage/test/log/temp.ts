@@ -6,11 +6,25 @@ import { crc32 } from "node:zlib";
 import type { LogEntry } from "../../src/log/commit-log.ts";
 import type { EntryHeader } from "../../src/log/entry.ts";
 
-/** A directory that goes with the test. */
-export function temp(t: Pick<TestContext, "after">): string {
+type After = Pick<TestContext, "after">;
+
+const closersOf = new WeakMap<After, (() => Promise<void>)[]>();
+
+/** A directory that goes with the test, after what was opened in it is closed. */
+export function temp(t: After): string {
   const directory = mkdtempSync(join(tmpdir(), "logkeep-storage-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const closers: (() => Promise<void>)[] = [];
+  closersOf.set(t, closers);
+  t.after(async () => {
+    for (const close of closers.reverse()) await close();
+    rmSync(directory, { recursive: true, force: true });
+  });
   return directory;
+}
+
+/** Closes at the end of the test, before its directory goes. */
+export function closeAfter(t: After, close: () => Promise<void>): void {
+  closersOf.get(t)!.push(close);
 }
 
 /** A records entry at a position of epoch 1, whose body is the text. */

@@ -1,0 +1,259 @@
+import { crc32 } from "node:zlib";
+import { assert } from "../../../kit/src/assert.ts";
+import { ServiceError } from "../../../kit/src/errors.ts";
+import type { EntryHeader } from "../log/entry.ts";
+import { nameBytesMax } from "../log/limits.ts";
+import type { AppendPart, AppendResult } from "./append.ts";
+import type { StoreContext } from "./context.ts";
+import { homeShardOf, type IdempotencyRecord } from "./idempotency-table.ts";
+import { servingWaitMs } from "./limits.ts";
+import type { MemoryBatch } from "./memtable.ts";
+import type { EntryMeaning, Shard } from "./shard.ts";
+
+/** `first`: this request committed it now. `repeat`: another did before, with these versions. */
+export interface IdempotencyResult {
+  readonly kind: "first" | "repeat";
+  readonly pipelineVersion: number;
+  readonly splitVersion: number;
+}
+
+type HeaderFields = Parameters<Shard["nextHeader"]>[0];
+
+const noTime = { ms: 0, ns: 0 };
+const noBody = Buffer.alloc(0);
+
+/** Takes parts into the log of their shards, each once. */
+export class Appender {
+  readonly #context: StoreContext;
+  #stopping: ServiceError | undefined;
+
+  constructor(context: StoreContext) {
+    this.#context = context;
+  }
+
+  /** Takes no more; what was taken goes on. */
+  stop(): void {
+    this.#stopping = new ServiceError("service.stopping", "the store is closing");
+  }
+
+  /** See `Store.append`. */
+  async append(parts: readonly AppendPart[]): Promise<AppendResult[]> {
+    const { arena } = this.#context;
+    for (const { offset, length } of parts) arena.retain(offset, length);
+    const results: Promise<AppendResult>[] = [];
+    try {
+      for (const part of parts) {
+        let result = this.#take(part);
+        while (result === undefined) {
+          await this.#room(this.#shardOf(part));
+          result = this.#take(part);
+        }
+        // One that fails is told of when all are done, and must not end the process before.
+        result.catch(() => undefined);
+        results.push(result);
+      }
+    } finally {
+      // Those that were taken have passed their reference on.
+      for (const { offset, length } of parts.slice(results.length)) arena.release(offset, length);
+    }
+    return Promise.all(results);
+  }
+
+  /** See `Store.commitIdempotency`. */
+  async commitIdempotency(record: IdempotencyRecord): Promise<IdempotencyResult> {
+    const { shards } = this.#context;
+    const shard = shards[homeShardOf(record.tenant, record.key, shards.length)]!;
+    const body = Buffer.from(JSON.stringify(record));
+    for (;;) {
+      while (!this.#isServing(shard)) await this.#room(shard);
+      const known = shard.once.idempotency.find(record.tenant, record.key);
+      if (known !== undefined) {
+        if (known.digest !== record.digest) {
+          const message = "this key was used with another body";
+          throw new ServiceError("ingest.idempotency-mismatch", message, { key: record.key });
+        }
+        await shard.whenCommitted(known.position);
+        const { pipelineVersion, splitVersion } = known;
+        return { kind: "repeat", pipelineVersion, splitVersion };
+      }
+      if (shard.once.idempotency.isFull) throw tooManyKeys(shard);
+      const fields: HeaderFields = {
+        kind: "idempotency",
+        bodyLength: body.length,
+        bodyCrc: crc32(body),
+        rows: 0,
+        timeMin: noTime,
+        timeMax: noTime,
+        tenant: record.tenant,
+        class: "",
+        internal: false,
+      };
+      const header = this.#headerIfRoom(shard, fields);
+      if (header !== undefined) {
+        await this.put(shard, header, body, { idempotency: record });
+        const { pipelineVersion, splitVersion } = record;
+        return { kind: "first", pipelineVersion, splitVersion };
+      }
+      await this.#room(shard);
+    }
+  }
+
+  /** Waits until nothing of the shard is in flight. Throws when it does not serve. */
+  async settled(shard: Shard): Promise<void> {
+    while (!this.#isServing(shard)) await this.#room(shard);
+    await shard.drained();
+  }
+
+  /** An owner's first entry of its epoch; the shard is being taken over. */
+  async epochStart(shard: Shard): Promise<void> {
+    const fields: HeaderFields = {
+      kind: "epoch-start",
+      bodyLength: 0,
+      bodyCrc: 0,
+      rows: 0,
+      timeMin: noTime,
+      timeMax: noTime,
+      tenant: "",
+      class: "",
+      internal: false,
+    };
+    for (;;) {
+      const header = this.#headerIfRoom(shard, fields);
+      if (header !== undefined) return this.put(shard, header, noBody, {});
+      await this.#context.log.room();
+    }
+  }
+
+  /** Appends in this very step; resolves when it is committed. */
+  put(shard: Shard, header: EntryHeader, body: Uint8Array, meaning: EntryMeaning): Promise<void> {
+    const { log, clock, onCommitted } = this.#context;
+    const committed = shard.appended(header, meaning);
+    log.append({ header, body }).then(
+      () => shard.durable(header.position, clock.monotonicMs(), onCommitted),
+      // The failed log stops its shards, and with them all who wait.
+      () => undefined,
+    );
+    return committed;
+  }
+
+  /**
+   * Appends a part in this very step, or finds that it is there already. Undefined: it has to wait for
+   * its shard or for room in the log. Throws why it cannot be stored.
+   */
+  #take(part: AppendPart): Promise<AppendResult> | undefined {
+    const shard = this.#shardOf(part);
+    if (!this.#isServing(shard)) return undefined;
+    const { dedupeKey, sourceRange } = part;
+    const known = dedupeKey === undefined ? undefined : shard.once.keys.find(dedupeKey);
+    if (known !== undefined) return this.#repeat(shard, part, known);
+    if (dedupeKey !== undefined && shard.once.keys.isFull) throw tooManyKeys(shard);
+    if (sourceRange !== undefined) {
+      const { sources } = shard.once;
+      if (!sources.continues(sourceRange)) {
+        this.#release(part);
+        const held = sources.endOf(sourceRange.source);
+        return Promise.resolve({ kind: "source-refused", held });
+      }
+      if (sources.isFull && !sources.has(sourceRange.source)) throw tooManyKeys(shard);
+    }
+    const header = this.#headerIfRoom(shard, fieldsOf(part));
+    if (header === undefined) return undefined;
+    const { position } = header;
+    const body = this.#context.arena.view(part.offset, part.length);
+    const committed = this.put(shard, header, body, { batch: batchOf(part, header) });
+    const { counts } = this.#context;
+    counts.parts++;
+    counts.rows += part.rows;
+    counts.bytes += part.length;
+    return committed.then(() => ({ kind: "committed", position }));
+  }
+
+  #repeat(shard: Shard, part: AppendPart, position: number): Promise<AppendResult> {
+    this.#release(part);
+    this.#context.counts.repeats++;
+    return shard.whenCommitted(position).then(() => ({ kind: "repeat", position }));
+  }
+
+  #release({ offset, length }: AppendPart): void {
+    this.#context.arena.release(offset, length);
+  }
+
+  #shardOf({ shard }: AppendPart): Shard {
+    const found = this.#context.shards[shard];
+    assert(found !== undefined, "a part names a shard that there is");
+    return found;
+  }
+
+  #headerIfRoom(shard: Shard, fields: HeaderFields): EntryHeader | undefined {
+    const header = shard.nextHeader(fields, this.#context.clock.now());
+    return this.#context.log.fits(header) ? header : undefined;
+  }
+
+  /** False while the shard is being taken over. Throws why it takes nothing. */
+  #isServing(shard: Shard): boolean {
+    if (this.#stopping !== undefined) throw this.#stopping;
+    const { state } = shard;
+    switch (state.kind) {
+      case "serving":
+        return true;
+      case "waiting":
+        return false;
+      case "foreign":
+        throw new ServiceError("ingest.unavailable", "the shard is owned by another replica", {
+          shard: shard.id,
+          owner: state.owner,
+        });
+      case "stopped":
+        throw state.error;
+    }
+  }
+
+  /** Waits for the shard to serve, or for room in the log. Throws when neither comes soon. */
+  async #room(shard: Shard): Promise<void> {
+    if (shard.state.kind !== "waiting") return this.#context.log.room();
+    await shard.whenNotWaiting(servingWaitMs);
+    if (shard.state.kind === "waiting") {
+      const message = "the shard has no owner yet";
+      throw new ServiceError("ingest.unavailable", message, { shard: shard.id });
+    }
+  }
+}
+
+function fieldsOf(part: AppendPart): HeaderFields {
+  assert(Buffer.byteLength(part.tenant) <= nameBytesMax, "a tenant's name has a limit");
+  return {
+    kind: "records",
+    bodyLength: part.length,
+    bodyCrc: part.bodyCrc,
+    rows: part.rows,
+    timeMin: part.timeMin,
+    timeMax: part.timeMax,
+    tenant: part.tenant,
+    class: part.class,
+    internal: part.internal,
+    dedupeKey: part.dedupeKey,
+    source: part.sourceRange,
+  };
+}
+
+function batchOf(part: AppendPart, header: EntryHeader): MemoryBatch {
+  return {
+    shard: header.shard,
+    epoch: header.epoch,
+    position: header.position,
+    receiptMs: header.receiptMs,
+    offset: part.offset,
+    length: part.length,
+    rows: part.rows,
+    timeMin: part.timeMin,
+    timeMax: part.timeMax,
+    tenant: part.tenant,
+    class: part.class,
+    internal: part.internal,
+  };
+}
+
+function tooManyKeys(shard: Shard): ServiceError {
+  const message = "the shard remembers as many keys as it can";
+  return new ServiceError("ingest.unavailable", message, { shard: shard.id });
+}

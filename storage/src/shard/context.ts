@@ -1,0 +1,66 @@
+import type { Clock } from "../../../kit/src/clock.ts";
+import type { Logger } from "../../../kit/src/logger.ts";
+import type { CommitLog } from "../log/commit-log.ts";
+import type { Disk } from "../log/disk.ts";
+import type { EpochFile } from "../log/epoch-file.ts";
+import type { RecoveredLog } from "../log/recovery.ts";
+import type { ArenaOwner } from "./arena.ts";
+import type { DamageList } from "./damage-list.ts";
+import type { StorePaths } from "./data-directory.ts";
+import type { Manifest } from "./manifest.ts";
+import type { MemoryBatch } from "./memtable.ts";
+import type { Ownership } from "./ownership.ts";
+import type { LiveSegment } from "./segment-set.ts";
+import type { SegmentWork } from "./segment-work.ts";
+import type { Shard } from "./shard.ts";
+
+/** What happened since the store was opened. */
+export interface StoreCounts {
+  parts: number;
+  rows: number;
+  bytes: number;
+  repeats: number;
+  seals: number;
+  merges: number;
+  drops: number;
+  /** Seals, merges and drops that failed and are tried again. */
+  maintenanceFailures: number;
+}
+
+export interface SegmentLimits {
+  /** Segments of one size tier that are merged into one. */
+  readonly mergeWidth: number;
+  /** A merge makes no segment larger than this. */
+  readonly mergeBytesMax: number;
+  /** How long the file of a merged segment stays for queries that opened before, in milliseconds. */
+  readonly replacedKeepMs: number;
+  /** How long the file of a dropped segment rests in the trash, in milliseconds. */
+  readonly trashKeepMs: number;
+}
+
+/** What the parts of an open store share. */
+export interface StoreContext {
+  readonly arena: ArenaOwner;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly disk: Disk;
+  readonly paths: StorePaths;
+  readonly log: CommitLog;
+  readonly epochs: EpochFile;
+  readonly recovered: RecoveredLog;
+  readonly manifest: Manifest;
+  readonly ownership: Ownership;
+  readonly work: SegmentWork;
+  readonly shards: readonly Shard[];
+  readonly damage: DamageList;
+  readonly counts: StoreCounts;
+  readonly segmentLimits: SegmentLimits;
+  /** Told of each batch in the step that commits it. */
+  readonly onCommitted: (batch: MemoryBatch) => void;
+  /** The shard's epoch or owner is another: it has to be taken over anew. */
+  readonly onDeposed: (shard: Shard) => void;
+  /** What happens to the file of a merged segment once nobody reads it. */
+  readonly retireReplaced: (segment: LiveSegment) => void;
+  /** What happens to the file of a dropped segment once nobody reads it. */
+  readonly retireDropped: (segment: LiveSegment) => void;
+}

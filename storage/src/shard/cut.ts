@@ -1,0 +1,170 @@
+import { type Moment, momentCompare } from "../../../kit/src/time.ts";
+import type { StoreContext } from "./context.ts";
+import { cutPartBatchesMax, cutPartBytesMax } from "./limits.ts";
+import type { MemoryBatch } from "./memtable.ts";
+import { type LiveSegment, pin, unpin } from "./segment-set.ts";
+import type { BatchRef } from "./segment-work.ts";
+import type { Shard } from "./shard.ts";
+
+/** Batches in the arena, in the order of their shard's log. */
+export interface MemoryRef {
+  readonly kind: "memory";
+  readonly batches: readonly BatchRef[];
+}
+
+/** The blocks of one tenant, class and kind of stream in a segment file. */
+export interface SegmentRef {
+  readonly kind: "segment";
+  readonly path: string;
+  readonly uuid: string;
+  readonly tenant: string;
+  readonly class: string;
+  readonly internal: boolean;
+  /** Ordinals of blocks that are damaged and are not to be read. */
+  readonly damagedBlocks: readonly number[];
+}
+
+/** A piece of a cut that one worker reads. Plain data. */
+export interface CutPart {
+  readonly shard: number;
+  /** Inclusive bounds. */
+  readonly timeMin: Moment;
+  readonly timeMax: Moment;
+  /** Of the part; all of a file's when it is of a segment. */
+  readonly rows: number;
+  readonly bytes: number;
+  readonly internal: boolean;
+  readonly ref: MemoryRef | SegmentRef;
+}
+
+/** Half-open: `from` is in it, `to` is not. */
+export interface CutRange {
+  readonly from: Moment;
+  readonly to: Moment;
+}
+
+/** A state of all shards at one moment, readable until it is released. */
+export interface StoreCut {
+  readonly parts: readonly CutPart[];
+  /** What should have been in it and is not, by name: shards without an owner, damaged blocks. */
+  readonly missing: readonly string[];
+  /** Once; more does nothing. */
+  release(): void;
+}
+
+/** Opens a cut: one synchronous step, so that each committed record is in it exactly once. */
+export function openCut(context: StoreContext, tenant: string, range: CutRange): StoreCut {
+  const cut = new OpenCut(context, tenant, range);
+  for (const shard of context.shards) cut.add(shard);
+  let isOpen = true;
+  return {
+    parts: cut.parts,
+    missing: cut.missing,
+    release() {
+      if (isOpen) cut.release();
+      isOpen = false;
+    },
+  };
+}
+
+class OpenCut {
+  readonly parts: CutPart[] = [];
+  readonly missing: string[] = [];
+  readonly #context: StoreContext;
+  readonly #tenant: string;
+  readonly #range: CutRange;
+  readonly #segments: LiveSegment[] = [];
+  readonly #batches: MemoryBatch[] = [];
+
+  constructor(context: StoreContext, tenant: string, range: CutRange) {
+    this.#context = context;
+    this.#tenant = tenant;
+    this.#range = range;
+  }
+
+  add(shard: Shard): void {
+    // While it acquires its own shard anew, what it has committed still is all that was acknowledged.
+    const isWhole = shard.epoch > 0 && ["serving", "waiting"].includes(shard.state.kind);
+    if (!isWhole) this.missing.push(`shard ${shard.id}`);
+    for (const segment of shard.segments.all) this.#addSegment(shard, segment);
+    this.#addMemory(shard);
+  }
+
+  release(): void {
+    for (const { offset, length } of this.#batches) this.#context.arena.release(offset, length);
+    for (const segment of this.#segments) unpin(segment);
+  }
+
+  #addSegment(shard: Shard, segment: LiveSegment): void {
+    const { entry, path } = segment;
+    const wanted = entry.partitions.filter((partition) => this.#isWanted(partition));
+    if (wanted.length === 0) return;
+    const name = `shard ${shard.id} segment ${entry.uuid}`;
+    if (segment.isLost) {
+      this.missing.push(name);
+      return;
+    }
+    const damagedBlocks = [...segment.damagedBlocks];
+    this.missing.push(...damagedBlocks.map((block) => `${name} block ${block}`));
+    pin(segment);
+    this.#segments.push(segment);
+    for (const partition of wanted) {
+      const { tenant, internal, rows, timeMin, timeMax } = partition;
+      const ref: SegmentRef = {
+        ...{ kind: "segment", path, uuid: entry.uuid, tenant, internal, damagedBlocks },
+        class: partition.class,
+      };
+      const bytes = Math.ceil((entry.bytes * rows) / Math.max(1, entry.rows));
+      this.parts.push({ shard: shard.id, timeMin, timeMax, rows, bytes, internal, ref });
+    }
+  }
+
+  /** Neighbouring batches go into one part: thousands of small ones would cost more than their rows. */
+  #addMemory(shard: Shard): void {
+    for (const internal of [false, true]) {
+      let group: MemoryBatch[] = [];
+      let bytes = 0;
+      for (const batch of shard.memtable.batches) {
+        if (batch.internal !== internal || !this.#isWanted(batch)) continue;
+        if (group.length === cutPartBatchesMax || bytes + batch.length > cutPartBytesMax) {
+          this.#pushMemory(group, bytes);
+          group = [];
+          bytes = 0;
+        }
+        group.push(batch);
+        bytes += batch.length;
+      }
+      this.#pushMemory(group, bytes);
+    }
+  }
+
+  #pushMemory(group: readonly MemoryBatch[], bytes: number): void {
+    const first = group[0];
+    if (first === undefined) return;
+    let { timeMin, timeMax } = first;
+    let rows = 0;
+    for (const batch of group) {
+      if (momentCompare(batch.timeMin, timeMin) < 0) timeMin = batch.timeMin;
+      if (momentCompare(batch.timeMax, timeMax) > 0) timeMax = batch.timeMax;
+      rows += batch.rows;
+      this.#context.arena.retain(batch.offset, batch.length);
+      this.#batches.push(batch);
+    }
+    const { shard, internal } = first;
+    const batches = group.map(({ offset, length, position }) => ({ offset, length, position }));
+    const ref: MemoryRef = { kind: "memory", batches };
+    this.parts.push({ shard, timeMin, timeMax, rows, bytes, internal, ref });
+  }
+
+  #isWanted(of: {
+    readonly tenant: string;
+    readonly timeMin: Moment;
+    readonly timeMax: Moment;
+  }): boolean {
+    return (
+      of.tenant === this.#tenant &&
+      momentCompare(of.timeMax, this.#range.from) >= 0 &&
+      momentCompare(of.timeMin, this.#range.to) < 0
+    );
+  }
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { StoreContext } from "./context.ts";
+import { mergeReceiptSpanMs } from "./limits.ts";
+import type { SegmentEntry } from "./manifest.ts";
+import { chooseMerge } from "./merge-choice.ts";
+import { partitionsOf } from "./partitions.ts";
+import { unlinkIfThere } from "./sealing.ts";
+import { type LiveSegment, liveSegment, pin, unpin } from "./segment-set.ts";
+import type { Shard } from "./shard.ts";
+
+/**
+ * Merges once where it is worth it; false: nowhere. The work is done beside appends and seals, only the
+ * commit takes its turn among them. Rejects when the file cannot be made or the manifest is closed.
+ */
+export async function mergeOnce(context: StoreContext): Promise<boolean> {
+  for (const shard of context.shards) {
+    if (shard.state.kind !== "serving") continue;
+    const mergeable = shard.segments.all.filter(({ isLost }) => !isLost);
+    const chosen = chooseMerge(
+      mergeable.map(({ entry }) => entry),
+      { ...context.segmentLimits, receiptSpanMsMax: mergeReceiptSpanMs },
+    );
+    if (chosen === undefined) continue;
+    const inputs = mergeable.filter(({ entry }) => chosen.includes(entry));
+    await merge(context, shard, inputs);
+    return true;
+  }
+  return false;
+}
+
+async function merge(
+  context: StoreContext,
+  shard: Shard,
+  inputs: readonly LiveSegment[],
+): Promise<void> {
+  const { epoch } = shard;
+  const uuid = randomUUID();
+  const file = `${epoch}-${uuid}`;
+  const path = join(context.paths.shard(shard.id), file);
+  const entries = inputs.map(({ entry }) => entry);
+  const range = {
+    epoch,
+    positionFrom: Math.min(...entries.map(({ positionFrom }) => positionFrom)),
+    positionThrough: Math.max(...entries.map(({ positionThrough }) => positionThrough)),
+    level: 1 + Math.max(...entries.map(({ level }) => level)),
+  };
+  for (const input of inputs) pin(input);
+  try {
+    const made = await context.work.merge({
+      ...{ path, uuid, shard: shard.id, ...range },
+      inputs: inputs.map((input) => {
+        const damagedBlocks = [...input.damagedBlocks];
+        return { path: input.path, uuid: input.entry.uuid, damagedBlocks };
+      }),
+    });
+    await context.disk.fsyncDirectory(context.paths.shard(shard.id));
+    const partitions = partitionsOf(entries.flatMap((entry) => entry.partitions));
+    const replaces = entries.map((entry) => entry.uuid);
+    const output: SegmentEntry = { uuid, file, ...range, ...made, replaces, partitions };
+    await shard.exclusive(() => commit(context, shard, inputs, output, path));
+  } catch (thrown) {
+    // A rejected commit may yet have happened: then only a restart knows whose the file is.
+    if (!(thrown instanceof UnknownOutcome)) unlinkIfThere(path);
+    throw thrown;
+  } finally {
+    for (const input of inputs) unpin(input);
+  }
+}
+
+/** The manifest was closed before it told what became of a commit. */
+class UnknownOutcome extends Error {
+  override readonly name = "UnknownOutcome";
+}
+
+async function commit(
+  context: StoreContext,
+  shard: Shard,
+  inputs: readonly LiveSegment[],
+  output: SegmentEntry,
+  path: string,
+): Promise<void> {
+  // Retention may have dropped an input meanwhile; what is live has nothing to retire to.
+  const areLive = inputs.every(({ retire }) => retire === undefined);
+  if (!areLive || shard.epoch !== output.epoch || shard.state.kind !== "serving") {
+    unlinkIfThere(path);
+    return;
+  }
+  const { epoch, replaces } = output;
+  const outcome = await context.manifest
+    .commitMerge({ shard: shard.id, epoch, inputs: replaces, output })
+    .catch((thrown: unknown) => {
+      throw new UnknownOutcome("outcome of a merge is unknown", { cause: thrown });
+    });
+  if (outcome.kind === "deposed") {
+    unlinkIfThere(path);
+    context.onDeposed(shard);
+    return;
+  }
+  const gone = new Set(replaces);
+  shard.segments.replace(gone, [liveSegment(output, path)], context.retireReplaced);
+  shard.generation = outcome.generation;
+  context.counts.merges++;
+  void context.damage.forget(gone).catch(() => undefined);
+  const facts = { shard: shard.id, inputs: replaces.length, rows: output.rows };
+  context.logger.debug({ ...facts, bytes: output.bytes }, "segments merged");
+}

@@ -1,0 +1,164 @@
+import { readdirSync, readFileSync, statSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { ServiceError } from "../../../kit/src/errors.ts";
+import { damageError, type RecoveredEntry } from "../log/recovery.ts";
+import { ArenaWriter } from "./arena.ts";
+import { checkpointDecode } from "./checkpoint.ts";
+import type { StoreContext } from "./context.ts";
+import type { IdempotencyRecord } from "./idempotency-table.ts";
+import { orphanAgeMs, storeArenaWriter } from "./limits.ts";
+import type { ShardManifest } from "./manifest.ts";
+import type { MemoryBatch } from "./memtable.ts";
+import { type LiveSegment, liveSegment } from "./segment-set.ts";
+import type { EntryMeaning, Shard } from "./shard.ts";
+
+/**
+ * Brings a shard that was just acquired to what is sealed and logged: segments, checkpoint, and the
+ * entries behind `sealedThrough` with their batches in the arena. Throws `storage.damaged` when the log
+ * and the manifest do not fit together, and `storage.full` when the arena does not hold the tail.
+ */
+export async function restoreShard(context: StoreContext, shard: Shard): Promise<void> {
+  const directory = context.paths.shard(shard.id);
+  // Listed before the manifest is read: a file made meanwhile is not taken for an orphan.
+  const files = readdirSync(directory);
+  const manifest = await context.manifest.load(shard.id);
+  const segments = manifest.segments.map((entry) => {
+    return checked(context, liveSegment(entry, join(directory, entry.file)));
+  });
+  checkEnds(context, shard, manifest, segments);
+  shard.restoreSealed(manifest.sealedThrough);
+  shard.generation = manifest.generation;
+  shard.checkpoint = manifest.checkpoint;
+  shard.segments.replace(new Set(), segments, () => undefined);
+  if (manifest.checkpoint !== undefined) {
+    const path = join(directory, manifest.checkpoint);
+    shard.once.restore(checkpointDecode(readFileSync(path), path));
+  }
+  await inheritTail(context, shard);
+  context.log.sealed(shard.id, manifest.sealedThrough.position);
+  removeOrphans(context, directory, files, manifest);
+}
+
+/** A segment whose file is gone or short is served without it, and named. */
+function checked(context: StoreContext, segment: LiveSegment): LiveSegment {
+  for (const block of context.damage.blocksOf(segment.entry.uuid)) segment.damagedBlocks.add(block);
+  const size = statSync(segment.path, { throwIfNoEntry: false })?.size;
+  if (size === segment.entry.bytes) return segment;
+  segment.isLost = true;
+  const { uuid, bytes } = segment.entry;
+  context.logger.error({ segment: uuid, file: segment.path, bytes, size }, "segment file is lost");
+  return segment;
+}
+
+function checkEnds(
+  context: StoreContext,
+  shard: Shard,
+  manifest: ShardManifest,
+  segments: readonly LiveSegment[],
+): void {
+  const { epochs, recovered } = context;
+  const entries = recovered.shards.get(shard.id) ?? [];
+  const sealed = manifest.sealedThrough.position;
+  const damage = recovered.damaged.get(shard.id)?.find(({ position }) => position > sealed);
+  if (damage !== undefined) throw damageError(damage, shard.id);
+  const end = entries.at(-1)?.header.position ?? 0;
+  const { committed } = epochs.of(shard.id);
+  const facts = { shard: shard.id, end, sealedThrough: sealed, committed };
+  if (Math.max(end, sealed) < committed) {
+    throw new ServiceError("storage.damaged", "commit log ends below what was committed", facts);
+  }
+  if (end < sealed && segments.some(({ isLost }) => isLost)) {
+    const message = "commit log ends below what is sealed, and sealed segments are lost";
+    throw new ServiceError("storage.damaged", message, facts);
+  }
+  const at = entries.find(({ header }) => header.position === sealed)?.header;
+  const next = entries.find(({ header }) => header.position > sealed)?.header;
+  const follows =
+    (at === undefined || at.epoch === manifest.sealedThrough.epoch) &&
+    (next === undefined || next.previousPosition === sealed);
+  if (!follows) {
+    const message = "commit log does not continue what is sealed";
+    throw new ServiceError("storage.damaged", message, facts);
+  }
+}
+
+async function inheritTail(context: StoreContext, shard: Shard): Promise<void> {
+  const { arena, recovered } = context;
+  const writer = new ArenaWriter(arena.buffers, storeArenaWriter);
+  try {
+    for (const entry of recovered.shards.get(shard.id) ?? []) {
+      if (entry.header.position <= shard.sealedThrough.position) continue;
+      shard.inherit(entry.header, load(context, writer, entry));
+    }
+  } finally {
+    writer.close();
+    arena.closed(writer.takeClosed());
+  }
+}
+
+/** What an entry's body means; a batch of records goes to the arena and is retained there. */
+function load(context: StoreContext, writer: ArenaWriter, entry: RecoveredEntry): EntryMeaning {
+  const { header } = entry;
+  switch (header.kind) {
+    case "records":
+      return { batch: loadBatch(context, writer, entry) };
+    case "idempotency": {
+      const body = Buffer.alloc(header.bodyLength);
+      readBody(context, entry, body);
+      return { idempotency: JSON.parse(body.toString()) as IdempotencyRecord };
+    }
+    case "epoch-start":
+    case "file-end":
+      return {};
+  }
+}
+
+function loadBatch(context: StoreContext, writer: ArenaWriter, entry: RecoveredEntry): MemoryBatch {
+  const { header } = entry;
+  const room = writer.reserve(header.bodyLength);
+  if (room === undefined) {
+    const message = "the arena is too small for the commit log's unsealed records";
+    throw new ServiceError("storage.failed", message, { arenaBytes: context.arena.totalBytes });
+  }
+  readBody(context, entry, room.view);
+  writer.commit(header.bodyLength);
+  context.arena.retain(room.offset, header.bodyLength);
+  const { shard, epoch, position, receiptMs, rows, timeMin, timeMax, tenant, internal } = header;
+  return {
+    ...{ shard, epoch, position, receiptMs, rows, timeMin, timeMax, tenant, internal },
+    class: header.class,
+    offset: room.offset,
+    length: header.bodyLength,
+  };
+}
+
+function readBody(context: StoreContext, entry: RecoveredEntry, target: Uint8Array): void {
+  const { disk, paths } = context;
+  const fd = disk.open(join(paths.log, entry.file), "r");
+  try {
+    const got = disk.read(fd, target, entry.bodyOffset);
+    if (got !== target.length) {
+      throw damageError({ file: entry.file, offset: entry.offset, reason: "body is cut off" });
+    }
+  } finally {
+    disk.close(fd);
+  }
+}
+
+/** Files of seals and merges that were never committed, and of segments replaced since. */
+function removeOrphans(
+  context: StoreContext,
+  directory: string,
+  files: readonly string[],
+  manifest: ShardManifest,
+): void {
+  const referenced = new Set(manifest.segments.map(({ file }) => file));
+  if (manifest.checkpoint !== undefined) referenced.add(manifest.checkpoint);
+  const oldestMs = context.clock.now() - orphanAgeMs;
+  for (const file of files) {
+    const path = join(directory, file);
+    if (referenced.has(file) || statSync(path).mtimeMs > oldestMs) continue;
+    unlinkSync(path);
+    context.logger.info({ file: path }, "orphan file was deleted");
+  }
+}

@@ -1,0 +1,80 @@
+import type { StoreContext, StoreCounts } from "./context.ts";
+import type { DamagedBlock } from "./damage-list.ts";
+import type { LogPoint } from "./manifest.ts";
+import type { Shard } from "./shard.ts";
+
+/** One shard as this node has it; for the list of shards. */
+export interface ShardStatus {
+  readonly shard: number;
+  readonly state: "waiting" | "serving" | "foreign" | "stopped";
+  /** Why it is stopped, or who owns it. */
+  readonly reason: string | undefined;
+  readonly epoch: number;
+  /** `nodeId/diskId/incarnation`; of this process when it serves. */
+  readonly owner: string | undefined;
+  /** The replicas that must have an entry, as `nodeId/diskId`. */
+  readonly members: readonly string[];
+  readonly committed: LogPoint;
+  readonly sealedThrough: LogPoint;
+  readonly generation: number;
+  readonly segments: number;
+  readonly segmentRows: number;
+  readonly segmentBytes: number;
+  readonly memoryBatches: number;
+  readonly memoryRows: number;
+  readonly memoryBytes: number;
+  /** Segments whose file is gone or short, by uuid. */
+  readonly lostSegments: readonly string[];
+}
+
+/** Numbers for metrics; bytes are of memory or disk as they say. */
+export interface StoreStatus {
+  readonly shards: readonly ShardStatus[];
+  readonly damagedBlocks: readonly DamagedBlock[];
+  readonly counts: Readonly<StoreCounts>;
+  readonly arenaBytes: number;
+  readonly arenaUsedBytes: number;
+  readonly arenaLiveBytes: number;
+  readonly logBytes: number;
+  readonly logBytesMax: number;
+  /** Why the commit log takes nothing more. */
+  readonly logFailure: string | undefined;
+}
+
+export function storeStatus(context: StoreContext, logBytesMax: number): StoreStatus {
+  const { arena, counts, damage, log, ownership, shards } = context;
+  return {
+    shards: shards.map((shard) => shardStatus(shard, ownership.self)),
+    damagedBlocks: damage.blocks,
+    counts: { ...counts },
+    arenaBytes: arena.totalBytes,
+    arenaUsedBytes: arena.usedBytes,
+    arenaLiveBytes: arena.liveBytes,
+    logBytes: log.usedBytes,
+    logBytesMax,
+    logFailure: log.failure?.message,
+  };
+}
+
+function shardStatus(shard: Shard, self: string): ShardStatus {
+  const segments = shard.segments.all;
+  const { state, memtable } = shard;
+  return {
+    shard: shard.id,
+    state: state.kind,
+    reason: state.kind === "stopped" ? state.error.message : undefined,
+    epoch: shard.epoch,
+    owner: state.kind === "serving" ? self : state.kind === "foreign" ? state.owner : undefined,
+    members: shard.members,
+    committed: shard.committed,
+    sealedThrough: shard.sealedThrough,
+    generation: shard.generation,
+    segments: segments.length,
+    segmentRows: segments.reduce((sum, { entry }) => sum + entry.rows, 0),
+    segmentBytes: segments.reduce((sum, { entry }) => sum + entry.bytes, 0),
+    memoryBatches: memtable.batches.length,
+    memoryRows: memtable.rows,
+    memoryBytes: memtable.bytes,
+    lostSegments: segments.filter(({ isLost }) => isLost).map(({ entry }) => entry.uuid),
+  };
+}

@@ -1,0 +1,278 @@
+import { assert } from "../../../kit/src/assert.ts";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import type { Closable } from "../../../kit/src/lifecycle.ts";
+import { CommitLog } from "../log/commit-log.ts";
+import { nodeDisk } from "../log/disk.ts";
+import { EpochFile } from "../log/epoch-file.ts";
+import type { AppendPart, AppendResult } from "./append.ts";
+import { Appender, type IdempotencyResult } from "./appender.ts";
+import type { StoreContext } from "./context.ts";
+import { type CutRange, openCut, type StoreCut } from "./cut.ts";
+import { type DamagedBlock, DamageList } from "./damage-list.ts";
+import { storePaths } from "./data-directory.ts";
+import { moveToTrash } from "./dropping.ts";
+import type { IdempotencyRecord } from "./idempotency-table.ts";
+import { arenaFreeBytesMin, closeWaitMs } from "./limits.ts";
+import { Maintenance } from "./maintenance.ts";
+import type { MemoryBatch } from "./memtable.ts";
+import { unlinkIfThere } from "./sealing.ts";
+import type { LiveSegment } from "./segment-set.ts";
+import { Shard } from "./shard.ts";
+import { type StoreStatus, storeStatus } from "./status.ts";
+import { type StoreOptions, settingsOf } from "./store-options.ts";
+import { Takeover } from "./takeover.ts";
+
+/** All shards of this node. Lives on the main thread; what is heavy happens in `SegmentWork`. */
+export interface Store extends Closable {
+  /**
+   * Stores parts, each once; resolves when all are committed or known to be. The arena's references
+   * are taken in this very call, so the slabs of the same job may be reported closed right after it.
+   * Rejects with `ingest.unavailable`, `storage.full`, `storage.failed`, `storage.damaged` or
+   * `service.stopping`; some of the parts may be stored then, and a retry with the same keys completes them.
+   */
+  append(parts: readonly AppendPart[]): Promise<AppendResult[]>;
+  /**
+   * Commits what a request with an `Idempotency-Key` is processed with, or finds what an earlier one was.
+   * Rejects with `ingest.idempotency-mismatch` when that had another digest, and as `append` does.
+   */
+  commitIdempotency(record: IdempotencyRecord): Promise<IdempotencyResult>;
+  /** Up to where each shard has stored a source; 0n for those that know nothing of it. */
+  lastStored(source: string): Promise<ReadonlyMap<number, bigint>>;
+  /** Why a request should be refused before its body is read; undefined: let it come. */
+  pressure(): ServiceError | undefined;
+  /** Waits until a batch can be put into the arena. Rejects with `ingest.busy` when it takes too long. */
+  room(timeoutMs: number): Promise<void>;
+  /** A state of all shards, taken in this call and pinned until it is released. */
+  openCut(tenant: string, range: CutRange): StoreCut;
+  /**
+   * Calls with each batch in the step that commits it, after it is in every later cut. Whoever reads
+   * the batch later retains it in the arena, in this call. Returns how to stop.
+   */
+  onCommitted(listener: (batch: MemoryBatch) => void): () => void;
+  /** A reader found a block damaged: it is set aside, remembered and named. */
+  reportDamage(found: DamagedBlock): void;
+  status(): StoreStatus;
+  /** Seals all records in memory now. */
+  seal(): Promise<void>;
+  /** Merges until nothing is worth it. */
+  merge(): Promise<void>;
+  /** Drops what retention does not keep, now. */
+  retain(): Promise<void>;
+  /** Takes nothing more, waits for what is under way, and closes the log. Seals nothing: the log has it all. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store of a data directory: reads the log, and takes over every shard that it may.
+ * Rejects with `storage.damaged`, `storage.full` and what the file system says.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const store = new OpenStore(options);
+  try {
+    await store.start();
+  } catch (thrown) {
+    await store.abandon();
+    throw thrown;
+  }
+  return store;
+}
+
+class OpenStore implements Store {
+  readonly #options: StoreOptions;
+  readonly #settings: ReturnType<typeof settingsOf>;
+  readonly #listeners = new Set<(batch: MemoryBatch) => void>();
+  /** Files of merged segments, waiting for queries of before; by timer. */
+  readonly #replaced = new Map<NodeJS.Timeout, string>();
+  #log: CommitLog | undefined;
+  #parts: Parts | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#settings = settingsOf(options);
+  }
+
+  async start(): Promise<void> {
+    const context = await this.#openContext();
+    const appender = new Appender(context);
+    const maintenance = new Maintenance(context, this.#settings);
+    const takeover = new Takeover(context, appender);
+    this.#parts = { context, appender, maintenance, takeover };
+    await takeover.run(context.shards);
+  }
+
+  /** After a start that failed. */
+  async abandon(): Promise<void> {
+    await this.#log?.close();
+  }
+
+  async #openContext(): Promise<StoreContext> {
+    const { arena, clock, data, logger, manifest, member, ownership, shardCount, work } =
+      this.#options;
+    const disk = this.#options.disk ?? nodeDisk;
+    const paths = storePaths(data, shardCount);
+    const { log, recovered } = await CommitLog.open({
+      directory: paths.log,
+      disk,
+      logger,
+      fileBytes: this.#settings.logFileBytes,
+      bytesMax: this.#settings.logBytesMax,
+      onSealWanted: () => this.#parts?.maintenance.sealForLog(),
+      onFailed: (error) => this.#failed(error),
+    });
+    this.#log = log;
+    return {
+      ...{ arena, clock, logger, disk, paths, log, recovered, manifest, ownership, work },
+      epochs: EpochFile.open(disk, paths.root),
+      damage: DamageList.open(disk, paths.root),
+      shards: Array.from({ length: shardCount }, (_, id) => new Shard(id, arena, member)),
+      segmentLimits: this.#settings.segmentLimits,
+      counts: {
+        ...{ parts: 0, rows: 0, bytes: 0, repeats: 0 },
+        ...{ seals: 0, merges: 0, drops: 0, maintenanceFailures: 0 },
+      },
+      onCommitted: (batch) => this.#committed(batch),
+      onDeposed: (shard) => void this.#open.takeover.run([shard]),
+      retireReplaced: (segment) => this.#retireReplaced(segment),
+      retireDropped: (segment) => moveToTrash(paths.trash, segment, clock.now()),
+    };
+  }
+
+  append(parts: readonly AppendPart[]): Promise<AppendResult[]> {
+    return this.#open.appender.append(parts);
+  }
+
+  commitIdempotency(record: IdempotencyRecord): Promise<IdempotencyResult> {
+    return this.#open.appender.commitIdempotency(record);
+  }
+
+  async lastStored(source: string): Promise<ReadonlyMap<number, bigint>> {
+    const ends = new Map<number, bigint>();
+    for (const shard of this.#open.context.shards) {
+      await this.#open.appender.settled(shard);
+      ends.set(shard.id, shard.once.sources.endOf(source));
+    }
+    return ends;
+  }
+
+  pressure(): ServiceError | undefined {
+    const { arena, log } = this.#open.context;
+    if (log.failure !== undefined) return log.failure;
+    return arena.freeBytes < arenaFreeBytesMin ? busy(arena.usedBytes) : undefined;
+  }
+
+  async room(timeoutMs: number): Promise<void> {
+    const { arena, clock } = this.#open.context;
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    while (arena.freeBytes < arenaFreeBytesMin) {
+      const leftMs = untilMs - clock.monotonicMs();
+      if (leftMs <= 0) throw busy(arena.usedBytes);
+      this.#open.maintenance.checkMemory();
+      await arena.whenFreed(leftMs);
+    }
+  }
+
+  openCut(tenant: string, range: CutRange): StoreCut {
+    return openCut(this.#open.context, tenant, range);
+  }
+
+  onCommitted(listener: (batch: MemoryBatch) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  reportDamage(found: DamagedBlock): void {
+    const { damage, logger, shards } = this.#open.context;
+    const segment = shards[found.shard]?.segments.find(found.uuid);
+    if (segment === undefined || segment.damagedBlocks.has(found.block)) return;
+    segment.damagedBlocks.add(found.block);
+    logger.error({ ...found, file: segment.path }, "block is damaged, set aside");
+    damage.add(found).catch((thrown: unknown) => {
+      logger.warn({ err: thrown }, "damaged block could not be noted");
+    });
+  }
+
+  status(): StoreStatus {
+    return storeStatus(this.#open.context, this.#settings.logBytesMax);
+  }
+
+  seal(): Promise<void> {
+    return this.#open.maintenance.sealAll();
+  }
+
+  merge(): Promise<void> {
+    return this.#open.maintenance.mergeAll();
+  }
+
+  retain(): Promise<void> {
+    return this.#open.maintenance.dropExpired();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { appender, context, maintenance, takeover } = this.#open;
+    appender.stop();
+    takeover.stop();
+    const serving = context.shards.filter(({ state }) => state.kind === "serving");
+    const idle = Promise.all([maintenance.stop(), ...serving.map((shard) => shard.drained())]);
+    // A manifest without its coordinator may never answer; what is left is settled at the next start.
+    await Promise.race([idle, new Promise((resolve) => setTimeout(resolve, closeWaitMs).unref())]);
+    const committed = serving.map((shard) => [shard.id, shard.committed.position] as const);
+    if (context.log.failure === undefined) await context.epochs.commit(new Map(committed));
+    for (const [timer, path] of this.#replaced) {
+      clearTimeout(timer);
+      unlinkIfThere(path);
+    }
+    await context.log.close();
+  }
+
+  get #open(): Parts {
+    assert(this.#parts !== undefined, "a store is used after it was opened");
+    return this.#parts;
+  }
+
+  #committed(batch: MemoryBatch): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(batch);
+      } catch (thrown) {
+        this.#options.logger.error({ err: thrown }, "listener to commits failed");
+      }
+    }
+    this.#parts?.maintenance.checkMemory();
+  }
+
+  /** The disk is not to be trusted any more: the node gives up its shards on it. */
+  #failed(error: ServiceError): void {
+    for (const shard of this.#parts?.context.shards ?? []) shard.stop(error);
+  }
+
+  #retireReplaced(segment: LiveSegment): void {
+    const timer = setTimeout(() => {
+      this.#replaced.delete(timer);
+      try {
+        unlinkIfThere(segment.path);
+      } catch (thrown) {
+        const { logger } = this.#options;
+        logger.warn({ file: segment.path, reason: messageOf(thrown) }, "file was not deleted");
+      }
+    }, this.#settings.segmentLimits.replacedKeepMs).unref();
+    this.#replaced.set(timer, segment.path);
+  }
+}
+
+interface Parts {
+  readonly context: StoreContext;
+  readonly appender: Appender;
+  readonly maintenance: Maintenance;
+  readonly takeover: Takeover;
+}
+
+function busy(arenaUsedBytes: number): ServiceError {
+  const message = "memory for records in flight is full";
+  return new ServiceError("ingest.busy", message, { arenaUsedBytes });
+}

@@ -1,0 +1,139 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import type {
+  DropCommit,
+  Manifest,
+  ManifestOutcome,
+  MergeCommit,
+  SealCommit,
+  SegmentEntry,
+  ShardManifest,
+} from "../../src/shard/manifest.ts";
+import type { AcquireOutcome, Ownership, ShardView } from "../../src/shard/ownership.ts";
+
+interface ShardNode {
+  epoch: number;
+  owner: string | undefined;
+  version: number;
+  manifest: ShardManifest;
+}
+
+const empty: ShardManifest = {
+  generation: 0,
+  sealedThrough: { epoch: 0, position: 0 },
+  checkpoint: undefined,
+  segments: [],
+};
+
+/**
+ * Manifest and ownership in one small file, replaced whole at each change, so that a killed process
+ * leaves the state before or after it. A second incarnation opens the same file.
+ */
+export class FileCoordinator implements Manifest, Ownership {
+  readonly self: string;
+  readonly #path: string;
+  readonly #nodes: Map<number, ShardNode>;
+  readonly #listeners = new Set<(shards: readonly number[]) => void>();
+  /** Runs before each commit: where tests pause, or depose. */
+  beforeCommit: (kind: "seal" | "merge" | "drop") => Promise<void> | void = () => undefined;
+
+  constructor(path: string, member: string, incarnation: string) {
+    this.#path = path;
+    this.self = `${member}/${incarnation}`;
+    this.#nodes = existsSync(path) ? new Map(JSON.parse(readFileSync(path, "utf8"))) : new Map();
+  }
+
+  async barrier(shards: readonly number[]): Promise<readonly ShardView[]> {
+    this.#store();
+    const member = this.self.slice(0, this.self.lastIndexOf("/"));
+    return shards.map((shard) => {
+      const { epoch, owner, version } = this.#node(shard);
+      const isForeign = owner !== undefined && !owner.startsWith(`${member}/`);
+      return { shard, epoch, version, foreignOwner: isForeign ? owner : undefined, isInSync: true };
+    });
+  }
+
+  async acquire(view: ShardView, epoch: number): Promise<AcquireOutcome> {
+    const node = this.#node(view.shard);
+    if (node.version !== view.version || epoch <= node.epoch) {
+      return { kind: "refused", reason: "the shard moved on" };
+    }
+    Object.assign(node, { epoch, owner: this.self, version: node.version + 1 });
+    this.#store();
+    return { kind: "acquired", epoch };
+  }
+
+  onLost(listener: (shards: readonly number[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** As when a session expired. */
+  lose(shards: readonly number[]): void {
+    for (const listener of this.#listeners) listener(shards);
+  }
+
+  /** As when another replica acquired the shard. */
+  depose(shard: number, owner: string): void {
+    const node = this.#node(shard);
+    Object.assign(node, { epoch: node.epoch + 1, owner, version: node.version + 1 });
+    this.#store();
+  }
+
+  async load(shard: number): Promise<ShardManifest> {
+    return this.#node(shard).manifest;
+  }
+
+  async commitSeal(commit: SealCommit): Promise<ManifestOutcome> {
+    await this.beforeCommit("seal");
+    const { sealedThrough, checkpoint, segments } = commit;
+    return this.#change(commit, (old) => {
+      return { ...old, sealedThrough, checkpoint, segments: [...old.segments, ...segments] };
+    });
+  }
+
+  async commitMerge(commit: MergeCommit): Promise<ManifestOutcome> {
+    await this.beforeCommit("merge");
+    return this.#change(commit, (old) => {
+      return { ...old, segments: [...without(old.segments, commit.inputs), commit.output] };
+    });
+  }
+
+  async commitDrop(commit: DropCommit): Promise<ManifestOutcome> {
+    await this.beforeCommit("drop");
+    return this.#change(commit, (old) => {
+      return { ...old, segments: without(old.segments, commit.uuids) };
+    });
+  }
+
+  #change(
+    { shard, epoch }: { readonly shard: number; readonly epoch: number },
+    change: (old: ShardManifest) => ShardManifest,
+  ): ManifestOutcome {
+    const node = this.#node(shard);
+    if (node.epoch !== epoch) return { kind: "deposed", epoch: node.epoch };
+    const generation = node.manifest.generation + 1;
+    node.manifest = { ...change(node.manifest), generation };
+    this.#store();
+    return { kind: "committed", generation };
+  }
+
+  #node(shard: number): ShardNode {
+    const node = this.#nodes.get(shard) ?? {
+      ...{ epoch: 0, owner: undefined, version: 0 },
+      manifest: empty,
+    };
+    this.#nodes.set(shard, node);
+    return node;
+  }
+
+  #store(): void {
+    writeFileSync(`${this.#path}.tmp`, JSON.stringify([...this.#nodes]));
+    renameSync(`${this.#path}.tmp`, this.#path);
+  }
+}
+
+function without(segments: readonly SegmentEntry[], uuids: readonly string[]): SegmentEntry[] {
+  const left = segments.filter(({ uuid }) => !uuids.includes(uuid));
+  if (left.length + uuids.length !== segments.length) throw new Error("a segment is not live");
+  return left;
+}
