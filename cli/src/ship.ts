@@ -73,11 +73,14 @@ interface ShipOptions extends ServiceOptions {
 
 async function ship(io: CliIo, files: readonly string[], options: ShipOptions): Promise<void> {
   await checkSources(files, options);
+  if (files.includes("-") && "isTTY" in io.stdin && io.stdin.isTTY === true) {
+    await print(io.stderr, "ship: reading from the terminal; Ctrl-D ends it\n");
+  }
   const client = new ServiceClient(io, options);
   const startMs = performance.now();
   const report = new Report(startMs);
   report.sources = files.length;
-  const meters = new Meters(await sizeOf(files));
+  const meters = new Meters(options.follow === true ? undefined : await sizeOf(files));
   const bar = new ProgressBar(io, () => ({
     ...meters.sum(),
     records: report.accepted + report.rejected,
@@ -86,7 +89,8 @@ async function ship(io: CliIo, files: readonly string[], options: ShipOptions): 
   const sender = new Sender(client, report, {
     inFlightMax: options.inFlight,
     retryForMs: options.follow === true ? Number.POSITIVE_INFINITY : options.retryFor,
-    signal: laterSignal(io.signal, graceMs),
+    signal: io.signal,
+    breakSignal: laterSignal(io.signal, graceMs),
     onTrouble: (reason) => bar.say(`ship: ${reason}; trying again`),
   });
   try {

@@ -36,6 +36,22 @@ export class FakeService {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Forgets everything. */
+  reset(): void {
+    this.seen.length = 0;
+    this.records.length = 0;
+    this.#answers.clear();
+    this.intercept = undefined;
+    this.beforeStore = undefined;
+  }
+
+  /** Stores a request of which the sender never hears. */
+  storeQuietly(request: IncomingMessage, raw: Buffer): void {
+    const key = String(request.headers["idempotency-key"]);
+    const body = gunzipSync(raw).toString();
+    if (!this.#answers.has(key)) this.#answers.set(key, { body, answer: this.#take(body) });
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));

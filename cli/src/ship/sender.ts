@@ -26,8 +26,10 @@ export interface SenderOptions {
   readonly inFlightMax: number;
   /** How long a request is repeated before the run gives up; Infinity: as long as it takes. */
   readonly retryForMs: number;
-  /** Breaks off what is under way. */
+  /** Ends repeating; a request that is under way may still get its answer. */
   readonly signal: AbortSignal;
+  /** Breaks off what is under way. */
+  readonly breakSignal: AbortSignal;
   /** Told once when repeating begins. */
   readonly onTrouble: (reason: string) => void;
 }
@@ -92,7 +94,7 @@ export class Sender {
 
   #check(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#options.signal.aborted) throw new CliExit(1, "interrupted");
+    if (this.#options.breakSignal.aborted) throw interrupted();
   }
 
   async #deliver(shipment: Shipment): Promise<void> {
@@ -108,6 +110,7 @@ export class Sender {
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#try(url, { method: "POST", headers, body }, shipment);
       if (outcome === "stored") return;
+      if (this.#options.signal.aborted) throw interrupted();
       const spentMs = performance.now() - sinceMs;
       if (spentMs > this.#options.retryForMs) {
         throw new CliExit(1, `${outcome.reason}; gave up after ${printDurationRough(spentMs)}`);
@@ -115,7 +118,8 @@ export class Sender {
       if (attempt === 1) this.#options.onTrouble(outcome.reason);
       this.#report.retries++;
       const waitMs = Math.max(outcome.waitMs ?? 0, backoffMs(attempt, backoff));
-      if (await pause(Math.min(waitMs, backoff.maxMs * 2), this.#signal())) throw interrupted();
+      const signal = AbortSignal.any([this.#options.signal, this.#stop.signal]);
+      if (await pause(Math.min(waitMs, backoff.maxMs * 2), signal)) throw interrupted();
     }
   }
 
@@ -123,11 +127,11 @@ export class Sender {
     let response: Response;
     let answer: unknown;
     try {
-      const signal = AbortSignal.any([this.#signal(), AbortSignal.timeout(answerMaxMs)]);
+      const signal = AbortSignal.any([this.#breakSignal(), AbortSignal.timeout(answerMaxMs)]);
       response = await this.#client.send(url, { ...init, signal });
       if (response.ok) answer = await response.json();
     } catch (thrown) {
-      if (this.#signal().aborted) throw interrupted();
+      if (this.#breakSignal().aborted) throw interrupted();
       return { reason: this.#client.unreachable(thrown).message };
     }
     if (response.ok) {
@@ -145,8 +149,8 @@ export class Sender {
     return { reason: problem.detail, waitMs };
   }
 
-  #signal(): AbortSignal {
-    return AbortSignal.any([this.#options.signal, this.#stop.signal]);
+  #breakSignal(): AbortSignal {
+    return AbortSignal.any([this.#options.breakSignal, this.#stop.signal]);
   }
 
   #note(shipment: Shipment, answer: unknown): void {

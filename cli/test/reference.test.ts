@@ -1,0 +1,16 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+import { buildCli } from "../src/cli.ts";
+import { cliReference } from "../src/reference.ts";
+
+const page = new URL("../../docs/cli.md", import.meta.url);
+
+test("the page in docs is the one the verbs describe (REWRITE=1 writes it)", () => {
+  const stream = new PassThrough();
+  const io = { stdin: stream, stdout: stream, stderr: stream, env: {}, isTTY: false };
+  const text = cliReference(buildCli({ ...io, signal: new AbortController().signal }));
+  if (process.env["REWRITE"] === "1") writeFileSync(page, text);
+  assert.equal(readFileSync(page, "utf8"), text);
+});
