@@ -61,6 +61,13 @@ export const streamsKept = 16_384;
 /** Ways of forming streams (tenant, fields) that a worker remembers. */
 export const streamTablesKept = 64;
 
+/**
+ * Stored bytes of a request for each byte of its body, beyond some that are free: outer parts (labels, attributes)
+ * are repeated in each record, and a small request must not fill the memory of all.
+ */
+export const storedRatioMax = 32;
+export const storedFreeBytes = 16 << 20;
+
 /** What a record counts beside its values towards the stored bytes of its request: time, stream and offsets. */
 export const recordOverheadBytes = 32;
 

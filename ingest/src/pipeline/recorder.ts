@@ -8,6 +8,8 @@ import {
   recordOverheadBytes,
   recordStoredMaxBytes,
   rejectedMax,
+  storedFreeBytes,
+  storedRatioMax,
   streamFieldsMax,
 } from "../limits.ts";
 import { BodyFault } from "../protocol/fault.ts";
@@ -46,8 +48,8 @@ export class Recorder implements RecordSink {
   readonly #names: FieldNames;
   readonly #roles: FieldRoles;
   readonly #recordMaxBytes: number;
-  /** Stored bytes of all records of a request: outer parts may be repeated in each, but not without bound. */
-  readonly #requestMaxBytes: number;
+  readonly #inflatedMaxBytes: number;
+  #requestMaxBytes = 0;
   readonly #times = new TimeReader();
   readonly #streamStarts = new Uint32Array(streamFieldsMax);
   readonly #streamEnds = new Uint32Array(streamFieldsMax);
@@ -69,7 +71,7 @@ export class Recorder implements RecordSink {
     limits: IngestLimits = ingestLimitsDefault,
   ) {
     this.#recordMaxBytes = Math.min(limits.recordMaxBytes, recordMaxBytes);
-    this.#requestMaxBytes = 2 * limits.inflatedMaxBytes;
+    this.#inflatedMaxBytes = limits.inflatedMaxBytes;
     this.#source = source;
     this.record = record;
     this.#names = names;
@@ -91,6 +93,10 @@ export class Recorder implements RecordSink {
     this.rejectedCount = 0;
     this.errors = [];
     this.#storedBytes = 0;
+    this.#requestMaxBytes = Math.min(
+      2 * this.#inflatedMaxBytes,
+      storedFreeBytes + storedRatioMax * this.#source.bodyEnd,
+    );
     this.#labelled = undefined;
     const { options, streamFields } = request;
     this.#msgId = this.#names.idOfText("_msg");

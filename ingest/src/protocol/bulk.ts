@@ -5,7 +5,7 @@ import type { FieldWriter } from "./fields.ts";
 import { isBlank, type JsonLines, lineEnd, reasonOf } from "./json-lines.ts";
 import type { JsonReader } from "./json-reader.ts";
 import type { JsonRecords } from "./json-record.ts";
-import { byte, hasWord, skipSpace } from "./json-scan.ts";
+import { byte, hasWord, lineSpaces, skipSpace } from "./json-scan.ts";
 import type { Slice } from "./record.ts";
 import type { RecordSink } from "./sink.ts";
 
@@ -41,6 +41,7 @@ export class Bulk {
   decode(index: string | undefined, idSeed: string): BulkItems {
     const { reader, fields, sink } = this.#parts;
     const { source } = reader;
+    reader.spaces = lineSpaces;
     this.#items = new BulkItems(idSeed);
     this.#action = undefined;
     this.#idOfIndex = sink.idOf("_index");
@@ -149,7 +150,7 @@ export class Bulk {
     const { bytes } = reader.source;
     reader.at = at;
     const places = reader.members();
-    if (skipSpace(bytes, reader.at) < end) {
+    if (skipSpace(bytes, reader.at, lineSpaces) < end) {
       throw reader.fault.set("something follows the object", reader.at);
     }
     const asUpsertAt = places.get("doc_as_upsert");

@@ -1,7 +1,7 @@
 import { DecodeFault } from "./fault.ts";
 import type { JsonReader } from "./json-reader.ts";
 import type { JsonRecords } from "./json-record.ts";
-import { byte } from "./json-scan.ts";
+import { byte, lineSpaces } from "./json-scan.ts";
 import type { RecordSink } from "./sink.ts";
 
 /**
@@ -22,6 +22,7 @@ export class JsonLines {
   decode(): void {
     const { source } = this.#reader;
     const { bytes, bodyEnd } = source;
+    this.#reader.spaces = lineSpaces;
     // One look at the whole body spares one at each string.
     const isUtf8 = source.isUtf8(0, bodyEnd);
     let line = 0;

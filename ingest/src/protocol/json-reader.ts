@@ -2,8 +2,10 @@ import { nestingMax } from "../limits.ts";
 import type { DecodeFault } from "./fault.ts";
 import {
   byte,
+  documentSpaces,
   hasWord,
   isDigit,
+  lineSpaces,
   numberEnd,
   plainEnd,
   skipSpace,
@@ -21,6 +23,8 @@ export class JsonReader {
   readonly source: SourceBytes;
   readonly fault: DecodeFault;
   at = 0;
+  /** What counts as white space: `lineSpaces` where a line feed ends a record. */
+  spaces: Uint8Array = documentSpaces;
   /** The last string or number read: a slice of the source, unescaped into scratch where it had to be. */
   start = 0;
   end = 0;
@@ -66,7 +70,7 @@ export class JsonReader {
       if (c === byte.openBrace || c === byte.openBracket) {
         if (++depth > nestingMax) throw this.fault.set(`more than ${nestingMax} levels deep`, at);
         isObject[depth] = c === byte.openBrace ? 1 : 0;
-        at = skipSpace(bytes, at + 1);
+        at = skipSpace(bytes, at + 1, this.spaces);
         if (bytes[at] !== (c === byte.openBrace ? byte.closeBrace : byte.closeBracket)) {
           if (isObject[depth] === 1) at = this.#skipName(at);
           continue;
@@ -77,10 +81,10 @@ export class JsonReader {
         at = this.skipScalar(at);
       }
       for (; depth > 0; depth--) {
-        at = skipSpace(bytes, at);
+        at = skipSpace(bytes, at, this.spaces);
         const inObject = isObject[depth] === 1;
         if (bytes[at] === byte.comma) {
-          at = skipSpace(bytes, at + 1);
+          at = skipSpace(bytes, at + 1, this.spaces);
           if (inObject) at = this.#skipName(at);
           break;
         }
@@ -116,7 +120,8 @@ export class JsonReader {
   /** The fault for something else than was expected at `at`. */
   unexpected(at: number, expected: string): DecodeFault {
     const { bytes, bodyEnd } = this.source;
-    if (at >= bodyEnd) return this.fault.set(`the JSON ends where ${expected} was expected`, at);
+    const isAtEnd = at >= bodyEnd || (bytes[at] === byte.lineFeed && this.spaces === lineSpaces);
+    if (isAtEnd) return this.fault.set(`the JSON ends where ${expected} was expected`, at);
     for (const word of ["NaN", "Infinity", "-Infinity"]) {
       if (hasWord(bytes, at, word)) return this.fault.set(`${word} is not JSON`, at);
     }
@@ -125,7 +130,7 @@ export class JsonReader {
 
   /** Moves the cursor over white space and returns the byte there; 0 at the end. */
   peek(): number {
-    this.at = skipSpace(this.source.bytes, this.at);
+    this.at = skipSpace(this.source.bytes, this.at, this.spaces);
     return this.source.bytes[this.at] as number;
   }
 
@@ -204,8 +209,8 @@ export class JsonReader {
   #skipName(at: number): number {
     const { bytes } = this.source;
     if (bytes[at] !== byte.quote) throw this.unexpected(at, "a name in quotes");
-    at = skipSpace(bytes, this.skipScalar(at));
+    at = skipSpace(bytes, this.skipScalar(at), this.spaces);
     if (bytes[at] !== byte.colon) throw this.unexpected(at, '":"');
-    return skipSpace(bytes, at + 1);
+    return skipSpace(bytes, at + 1, this.spaces);
   }
 }

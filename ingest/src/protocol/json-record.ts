@@ -37,7 +37,7 @@ export class JsonRecords {
 
   #members(at: number, depth: number, prefixStart: number, prefixEnd: number): number {
     const bytes = this.#source.bytes;
-    at = skipSpace(bytes, at + 1);
+    at = skipSpace(bytes, at + 1, this.#reader.spaces);
     if (bytes[at] === byte.closeBrace) return at + 1;
     for (;;) {
       if (bytes[at] !== byte.quote) throw this.#reader.unexpected(at, "a field name in quotes");
@@ -50,13 +50,13 @@ export class JsonRecords {
       }
       let c = bytes[at] as number;
       if (c <= byte.space) {
-        at = skipSpace(bytes, at);
+        at = skipSpace(bytes, at, this.#reader.spaces);
         c = bytes[at] as number;
       }
       if (c === byte.closeBrace) return at + 1;
       if (c !== byte.comma) throw this.#reader.unexpected(at, '"," or "}"');
       at++;
-      if (bytes[at] !== byte.quote) at = skipSpace(bytes, at);
+      if (bytes[at] !== byte.quote) at = skipSpace(bytes, at, this.#reader.spaces);
     }
   }
 
@@ -74,11 +74,11 @@ export class JsonRecords {
       this.#nameEnd = this.#reader.end;
     }
     if (bytes[at] !== byte.colon) {
-      at = skipSpace(bytes, at);
+      at = skipSpace(bytes, at, this.#reader.spaces);
       if (bytes[at] !== byte.colon) throw this.#reader.unexpected(at, '":" after a field name');
     }
     at++;
-    return (bytes[at] as number) <= byte.space ? skipSpace(bytes, at) : at;
+    return (bytes[at] as number) <= byte.space ? skipSpace(bytes, at, this.#reader.spaces) : at;
   }
 
   #string(at: number, nameId: number): number {

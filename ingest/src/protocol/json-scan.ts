@@ -52,12 +52,18 @@ for (const [name, value] of Object.entries({
  * so that none of them runs past the end or has to compare with it.
  */
 
+/** 1 for the white space of JSON; and for that within a line, where a line feed ends what is read. */
+export const documentSpaces = new Uint8Array(256);
+export const lineSpaces = new Uint8Array(256);
+for (const space of [byte.space, byte.tab, byte.carriageReturn]) {
+  documentSpaces[space] = 1;
+  lineSpaces[space] = 1;
+}
+documentSpaces[byte.lineFeed] = 1;
+
 /** The first position from `at` that is not white space. */
-export function skipSpace(bytes: Uint8Array, at: number): number {
-  let c = bytes[at];
-  while (c === byte.space || c === byte.lineFeed || c === byte.carriageReturn || c === byte.tab) {
-    c = bytes[++at];
-  }
+export function skipSpace(bytes: Uint8Array, at: number, spaces: Uint8Array): number {
+  while (spaces[bytes[at] as number] === 1) at++;
   return at;
 }
 

@@ -2,7 +2,7 @@ import { BodyFault, DecodeFault } from "./fault.ts";
 import { byteOrderMarkEnd, reasonOf } from "./json-lines.ts";
 import type { JsonReader } from "./json-reader.ts";
 import type { JsonRecords } from "./json-record.ts";
-import { byte, skipSpace } from "./json-scan.ts";
+import { byte, documentSpaces, skipSpace } from "./json-scan.ts";
 import type { RecordSink } from "./sink.ts";
 
 /**
@@ -27,8 +27,9 @@ export class JsonDocument {
     const { source } = reader;
     if (!source.isUtf8(0, source.bodyEnd)) throw new BodyFault("the body is not valid UTF-8");
     this.#number = 0;
+    reader.spaces = documentSpaces;
     try {
-      let at = skipSpace(source.bytes, byteOrderMarkEnd(source.bytes));
+      let at = skipSpace(source.bytes, byteOrderMarkEnd(source.bytes), documentSpaces);
       while (at < source.bodyEnd) {
         if (source.bytes[at] === byte.openBracket) {
           reader.at = at;
@@ -39,7 +40,7 @@ export class JsonDocument {
         } else {
           at = this.#record(at);
         }
-        at = skipSpace(source.bytes, at);
+        at = skipSpace(source.bytes, at, documentSpaces);
       }
     } catch (thrown) {
       if (!(thrown instanceof DecodeFault)) throw thrown;

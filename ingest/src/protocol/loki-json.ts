@@ -2,7 +2,7 @@ import { BodyFault, DecodeFault } from "./fault.ts";
 import type { FieldWriter } from "./fields.ts";
 import { reasonOf } from "./json-lines.ts";
 import type { JsonReader } from "./json-reader.ts";
-import { byte, isDigit } from "./json-scan.ts";
+import { byte, documentSpaces, isDigit } from "./json-scan.ts";
 import type { RecordSink } from "./sink.ts";
 import { TimeReader } from "./times.ts";
 
@@ -32,6 +32,7 @@ export class LokiJson {
     this.#number = 0;
     this.#fields.release(0);
     reader.at = 0;
+    reader.spaces = documentSpaces;
     try {
       reader.object(() => {
         if (reader.name === "streams") reader.array(() => this.#stream());

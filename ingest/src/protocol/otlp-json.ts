@@ -3,7 +3,7 @@ import { BodyFault, DecodeFault } from "./fault.ts";
 import { NumberText, type Tree } from "./fields.ts";
 import { reasonOf } from "./json-lines.ts";
 import type { JsonReader } from "./json-reader.ts";
-import { byte, isDigit, numberEnd } from "./json-scan.ts";
+import { byte, documentSpaces, isDigit, numberEnd } from "./json-scan.ts";
 import type { OtlpRecord } from "./otlp-record.ts";
 
 /** `ExportLogsServiceRequest` in JSON: lowerCamelCase names, unknown ones passed over. */
@@ -25,6 +25,7 @@ export class OtlpJson {
     this.#record.fields.release(0);
     this.#record.fields.toRecord();
     reader.at = 0;
+    reader.spaces = documentSpaces;
     try {
       const places = reader.members();
       reader.peek();
