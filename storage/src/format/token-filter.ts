@@ -1,0 +1,125 @@
+import { isWordByte } from "../../../kit/src/tokens.ts";
+import type { Values } from "./block.ts";
+import { filterBitsPerToken } from "./limits.ts";
+
+/**
+ * A split-block Bloom filter over the distinct words of values (Putze, Sanders, Singler; as Parquet
+ * has it): a word's hash chooses 32 bytes and one bit in each of their eight u32s. The filter is those
+ * u32s, little-endian, and nothing else.
+ */
+const salts = Uint32Array.of(
+  ...[0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d],
+  ...[0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31],
+);
+
+/** The filter of all words of the values. */
+export function buildTokenFilter(values: Values): Buffer {
+  const words = new WordSet();
+  addWords(values.bytes, values.offsets, words);
+  const blocks = Math.max(1, Math.ceil((words.size * filterBitsPerToken) / 256));
+  const filter = new Uint32Array(blocks * 8);
+  for (const hash of words.slots) if (hash !== 0) insert(filter, blocks, hash);
+  return Buffer.from(filter.buffer);
+}
+
+/** False only when no value of which the filter was built contains all of these words. */
+export function filterMayContain(filter: Buffer, tokens: readonly string[]): boolean {
+  const blocks = filter.length >>> 5;
+  if (blocks === 0) return true;
+  return tokens.every((token) => {
+    const bytes = Buffer.from(token, "utf8");
+    let hash = hashStart;
+    for (let i = 0; i < bytes.length; i++) hash = hashStep(hash, bytes[i] as number);
+    return mayHold(filter, blocks, hashEnd(hash));
+  });
+}
+
+const hashStart = 0x811c9dc5 | 0;
+
+function hashStep(hash: number, byte: number): number {
+  return Math.imul(hash ^ byte, 0x01000193);
+}
+
+/** Spreads the hash over all bits; 0 marks a free slot, so no word has it. */
+function hashEnd(hash: number): number {
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  hash ^= hash >>> 16;
+  return hash === 0 ? 1 : hash;
+}
+
+function blockOf(hash: number, blocks: number): number {
+  // The high bits choose the block, the product's low ones the bits within.
+  return Math.floor(((hash >>> 0) / 4294967296) * blocks);
+}
+
+function insert(filter: Uint32Array, blocks: number, hash: number): void {
+  const from = blockOf(hash, blocks) * 8;
+  for (let i = 0; i < 8; i++) {
+    filter[from + i]! |= 1 << (Math.imul(hash, salts[i] as number) >>> 27);
+  }
+}
+
+function mayHold(filter: Buffer, blocks: number, hash: number): boolean {
+  const from = blockOf(hash, blocks) * 32;
+  for (let i = 0; i < 8; i++) {
+    const bit = 1 << (Math.imul(hash, salts[i] as number) >>> 27);
+    if ((filter.readInt32LE(from + i * 4) & bit) === 0) return false;
+  }
+  return true;
+}
+
+function addWords(bytes: Buffer, offsets: Uint32Array, words: WordSet): void {
+  for (let value = 0; value < offsets.length - 1; value++) {
+    addWordsOf(bytes, offsets[value] as number, offsets[value + 1] as number, words);
+  }
+}
+
+function addWordsOf(bytes: Buffer, start: number, end: number, words: WordSet): void {
+  let at = start;
+  while (at < end) {
+    let byte = bytes[at++] as number;
+    if (isWordByte[byte] === 0) continue;
+    let hash = hashStart;
+    while (true) {
+      hash = hashStep(hash, byte);
+      if (at === end) break;
+      byte = bytes[at++] as number;
+      if (isWordByte[byte] === 0) break;
+    }
+    words.add(hashEnd(hash));
+  }
+}
+
+/** Distinct hashes, none of them 0. */
+class WordSet {
+  slots = new Int32Array(4_096);
+  size = 0;
+
+  add(hash: number): void {
+    const mask = this.slots.length - 1;
+    let slot = hash & mask;
+    while (true) {
+      const there = this.slots[slot] as number;
+      if (there === hash) return;
+      if (there === 0) break;
+      slot = (slot + 1) & mask;
+    }
+    this.slots[slot] = hash;
+    this.size++;
+    if (this.size * 2 > this.slots.length) this.#grow();
+  }
+
+  #grow(): void {
+    const before = this.slots;
+    const slots = new Int32Array(before.length * 4);
+    const mask = slots.length - 1;
+    for (const hash of before) {
+      if (hash === 0) continue;
+      let slot = hash & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = hash;
+    }
+    this.slots = slots;
+  }
+}

@@ -1,0 +1,85 @@
+import type { Values } from "./block.ts";
+
+/** Numbers distinct values by their bytes, in order of first appearance. */
+export class ValueTable {
+  #slots = new Int32Array(1_024).fill(-1);
+  #hashes = new Int32Array(512);
+  #offsets = new Uint32Array(513);
+  #bytes = Buffer.allocUnsafeSlow(4_096);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The code of the value `bytes[start … end)`, a new one if it is new. */
+  codeOf(bytes: Buffer, start: number, end: number): number {
+    let hash = 0x811c9dc5 | 0;
+    for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+    hash ^= hash >>> 15;
+    const mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    while (true) {
+      const code = this.#slots[slot]!;
+      if (code < 0) return this.#add(bytes, start, end, hash, slot);
+      if (this.#hashes[code] === hash && this.#equals(code, bytes, start, end)) return code;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  /** The distinct values; the value of code c is value c. */
+  values(): Values {
+    const length = this.#offsets[this.#size]!;
+    return {
+      bytes: Buffer.from(this.#bytes.subarray(0, length)),
+      offsets: this.#offsets.slice(0, this.#size + 1),
+    };
+  }
+
+  #equals(code: number, bytes: Buffer, start: number, end: number): boolean {
+    let at = this.#offsets[code]!;
+    if (this.#offsets[code + 1]! - at !== end - start) return false;
+    const own = this.#bytes;
+    for (let i = start; i < end; i++) if (own[at++] !== bytes[i]) return false;
+    return true;
+  }
+
+  #add(bytes: Buffer, start: number, end: number, hash: number, slot: number): number {
+    const code = this.#size++;
+    const at = this.#offsets[code]!;
+    this.#reserve(at + end - start);
+    bytes.copy(this.#bytes, at, start, end);
+    this.#offsets[code + 1] = at + end - start;
+    this.#hashes[code] = hash;
+    this.#slots[slot] = code;
+    if (this.#size * 2 > this.#slots.length) this.#rehash();
+    return code;
+  }
+
+  #reserve(bytesNeeded: number): void {
+    if (this.#size > this.#hashes.length) {
+      const hashes = new Int32Array(this.#hashes.length * 2);
+      hashes.set(this.#hashes);
+      this.#hashes = hashes;
+      const offsets = new Uint32Array(hashes.length + 1);
+      offsets.set(this.#offsets);
+      this.#offsets = offsets;
+    }
+    if (bytesNeeded > this.#bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(bytesNeeded, this.#bytes.length * 2));
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+    }
+  }
+
+  #rehash(): void {
+    const slots = new Int32Array(this.#slots.length * 2).fill(-1);
+    const mask = slots.length - 1;
+    for (let code = 0; code < this.#size; code++) {
+      let slot = this.#hashes[code]! & mask;
+      while (slots[slot]! >= 0) slot = (slot + 1) & mask;
+      slots[slot] = code;
+    }
+    this.#slots = slots;
+  }
+}

@@ -1,0 +1,164 @@
+import { momentCompare } from "../../../kit/src/time.ts";
+import type { Block } from "../format/block.ts";
+import type { BlockMeta, PartitionMeta } from "../format/footer.ts";
+import { blockRowsMax, mergedBlockBytesMax, mergeLevel } from "../format/limits.ts";
+import { makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";
+import { BlockCache } from "./block-cache.ts";
+import { openSegment, type Segment } from "./reader.ts";
+import type { SegmentBlock } from "./segment-block.ts";
+import { type BlockOwner, type SegmentFile, SegmentFileWriter } from "./segment-file.ts";
+
+export interface MergeInput {
+  readonly path: string;
+  readonly uuid: string;
+  /** Ordinals of blocks that are known to be damaged: left out. */
+  readonly damagedBlocks?: readonly number[];
+}
+
+export interface MergeOptions {
+  /** Where the file will appear. */
+  readonly path: string;
+  readonly uuid: string;
+  readonly shard: number;
+  readonly epoch: number;
+  readonly positionFrom: number;
+  readonly positionThrough: number;
+  readonly level: number;
+  /** In the order of the log. */
+  readonly inputs: readonly MergeInput[];
+  /** Leaves out what has expired; without it everything is kept. */
+  readonly isExpired?: (partition: PartitionMeta, block: BlockMeta) => boolean;
+}
+
+/**
+ * Merges segment files of one shard into one, durable when this returns: bigger blocks, by time, those
+ * of one stream and equal time in the order of the log. Holds one column of the blocks that overlap at
+ * a time, and their times. Throws as `sealSegment`; damage names the input's file and block.
+ */
+export function mergeSegments(options: MergeOptions): SegmentFile {
+  const { path, uuid, shard, epoch, positionFrom, positionThrough, level, inputs } = options;
+  const replaces = inputs.map((input) => input.uuid);
+  const identity = { uuid, shard, epoch, positionFrom, positionThrough, level, replaces };
+  const segments: Segment[] = [];
+  let writer: SegmentFileWriter | undefined;
+  try {
+    // Every column is used once or twice, so little is worth keeping.
+    for (const input of inputs) segments.push(openSegment(input.path, new BlockCache(0)));
+    writer = new SegmentFileWriter(path, identity, mergeLevel);
+    for (const group of groupsOf(segments, options)) mergeGroup(writer, group);
+    return writer.finish();
+  } catch (thrown) {
+    writer?.abandon();
+    throw thrown;
+  } finally {
+    for (const segment of segments) segment.close();
+  }
+}
+
+/** Blocks that may be merged with each other: of one partition and day. */
+interface Group {
+  readonly owner: BlockOwner;
+  readonly blocks: readonly SegmentBlock[];
+}
+
+function groupsOf(segments: readonly Segment[], options: MergeOptions): Group[] {
+  const groups = new Map<string, { owner: BlockOwner; blocks: SegmentBlock[] }>();
+  for (const [i, segment] of segments.entries()) {
+    const without = new Set(options.inputs[i]?.damagedBlocks);
+    for (const block of segment.blocks({ without })) {
+      const partition = segment.partitionOf(block);
+      if (options.isExpired?.(partition, block.meta) === true) continue;
+      const { tenant, internal, receiptMsMax } = partition;
+      const { day } = block.meta;
+      const key = JSON.stringify([tenant, partition.class, internal, day]);
+      const group = groups.get(key);
+      if (group === undefined) {
+        const owner = { tenant, class: partition.class, internal, day, receiptMsMax };
+        groups.set(key, { owner, blocks: [block] });
+      } else {
+        group.blocks.push(block);
+        const latest = Math.max(group.owner.receiptMsMax, receiptMsMax);
+        group.owner = { ...group.owner, receiptMsMax: latest };
+      }
+    }
+  }
+  return [...groups.values()].sort((a, b) => ownerCompare(a.owner, b.owner));
+}
+
+function ownerCompare(a: BlockOwner, b: BlockOwner): number {
+  const [nameA, nameB] = [a, b].map((each) =>
+    JSON.stringify([each.tenant, each.class, each.internal]),
+  );
+  return nameA === nameB ? a.day - b.day : nameA! < nameB! ? -1 : 1;
+}
+
+/**
+ * Rows of one entry and equal time may lie in two adjoining blocks of an input; the sort below is
+ * stable, as is every later one, so they stay in order.
+ * Opens blocks in the order of their first times. A row may be written once no unopened block can
+ * have an earlier one; so only blocks that overlap in time are open together.
+ */
+function mergeGroup(writer: SegmentFileWriter, { owner, blocks }: Group): void {
+  const waiting = [...blocks].sort((a, b) => momentCompare(a.timeMin, b.timeMin));
+  const bytes = blocks.reduce((sum, { meta }) => sum + meta.rawBytes, 0);
+  const rowCount = blocks.reduce((sum, block) => sum + block.rowCount, 0);
+  const rowsMax = Math.floor(mergedBlockBytesMax / (bytes / rowCount));
+  const chunkRows = Math.max(1, Math.min(blockRowsMax, rowsMax));
+  const sources: Block[] = [...blocks];
+  const ordinalOf = new Map(blocks.map((block, i) => [block, i]));
+  let rows = makeRowSet(0);
+  let next = 0;
+  while (next < waiting.length || rows.ms.length > 0) {
+    let ready = readyRows(rows, waiting[next]);
+    while (next < waiting.length && ready < chunkRows) {
+      const block = waiting[next++]!;
+      rows = withRows(rows, block, ordinalOf.get(block)!);
+      ready = readyRows(rows, waiting[next]);
+    }
+    // The last rows are shared evenly, rather than as a full block and a small rest.
+    const isEven = next === waiting.length && ready > chunkRows && ready < chunkRows * 2;
+    const count = isEven ? Math.ceil(ready / 2) : Math.min(ready, chunkRows);
+    writer.addBlock(owner, sources, slice(rows, 0, count));
+    rows = slice(rows, count, rows.ms.length);
+  }
+}
+
+/** How many of the first rows come before anything of the next block. */
+function readyRows(rows: RowSet, next: SegmentBlock | undefined): number {
+  if (next === undefined) return rows.ms.length;
+  const { ms, ns } = next.timeMin;
+  let low = 0;
+  let high = rows.ms.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const isBefore = rows.ms[middle]! < ms || (rows.ms[middle] === ms && rows.ns[middle]! < ns);
+    if (isBefore) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function withRows(rows: RowSet, block: SegmentBlock, source: number): RowSet {
+  const before = rows.ms.length;
+  const out = makeRowSet(before + block.rowCount);
+  out.sourceOf.set(rows.sourceOf);
+  out.rowOf.set(rows.rowOf);
+  out.ms.set(rows.ms);
+  out.ns.set(rows.ns);
+  out.positions.set(rows.positions);
+  const { ms, ns } = block.times();
+  out.sourceOf.fill(source, before);
+  for (let row = 0; row < block.rowCount; row++) out.rowOf[before + row] = row;
+  out.ms.set(ms, before);
+  if (ns !== undefined) out.ns.set(ns, before);
+  out.positions.set(block.positions(), before);
+  return sortedByTime(out);
+}
+
+function slice(rows: RowSet, from: number, end: number): RowSet {
+  if (from === 0 && end === rows.ms.length) return rows;
+  return pickRows(
+    rows,
+    Uint32Array.from({ length: end - from }, (_, i) => from + i),
+  );
+}

@@ -1,0 +1,160 @@
+import * as fs from "node:fs";
+import { ServiceError } from "../../../kit/src/errors.ts";
+import { type Moment, momentCompare } from "../../../kit/src/time.ts";
+import { checkStored, damaged } from "../format/damage.ts";
+import {
+  checkFileHeader,
+  type Footer,
+  fileHeaderBytes,
+  type PartitionMeta,
+  parseFooter,
+  parseTrailer,
+  trailerBytes,
+} from "../format/footer.ts";
+import { BlockCache } from "./block-cache.ts";
+import { guarded } from "./new-file.ts";
+import { type BlockBytes, SegmentBlock } from "./segment-block.ts";
+
+/** Which blocks of a segment to read; what is left out does not restrict. */
+export interface BlockFilter {
+  readonly tenant?: string;
+  /** Blocks that have records at or after this … */
+  readonly timeFrom?: Moment;
+  /** … and before this. */
+  readonly timeTo?: Moment;
+  /** Ordinals of blocks set aside as damaged. */
+  readonly without?: ReadonlySet<number>;
+}
+
+/** An open segment file. Blocks handed out read from it until it is closed. */
+export interface Segment {
+  readonly path: string;
+  readonly footer: Footer;
+  /** Bytes of the file. */
+  readonly bytes: number;
+  partitionOf(block: SegmentBlock): PartitionMeta;
+  blocks(filter?: BlockFilter): Iterable<SegmentBlock>;
+  close(): void;
+}
+
+/**
+ * Opens a segment file and reads its footer. Throws `storage.damaged` when it is not whole, and
+ * `storage.failed` when it cannot be read. Columns are kept in the cache, which one worker shares.
+ */
+export function openSegment(path: string, cache: BlockCache = new BlockCache()): Segment {
+  const fd = guarded(path, () => fs.openSync(path, "r"));
+  const file = new OpenFile(path, fd);
+  try {
+    return new OpenSegment(file, cache, readFooter(file));
+  } catch (thrown) {
+    file.close();
+    if (thrown instanceof ServiceError && thrown.code === "storage.damaged") {
+      throw damaged(thrown.message, { ...thrown.fields, file: path });
+    }
+    throw thrown;
+  }
+}
+
+/** Reads a whole segment file and checks every byte of it; throws as `openSegment` and its blocks do. */
+export function verifySegment(path: string): Footer {
+  // Nothing is kept: every block is read once.
+  const segment = openSegment(path, new BlockCache(0));
+  try {
+    let end = fileHeaderBytes;
+    for (const block of segment.blocks()) {
+      const { at, byteLength } = block.meta;
+      checkStored(at === end, "the blocks of a segment do not adjoin", { file: path });
+      end = at + byteLength;
+      block.verify();
+    }
+    return segment.footer;
+  } finally {
+    segment.close();
+  }
+}
+
+class OpenFile implements BlockBytes {
+  readonly path: string;
+  readonly size: number;
+  cacheKey: string;
+  #fd: number | undefined;
+
+  constructor(path: string, fd: number) {
+    this.path = path;
+    this.cacheKey = path;
+    this.#fd = fd;
+    this.size = guarded(path, () => fs.fstatSync(fd).size);
+  }
+
+  read(at: number, length: number): Buffer {
+    const fd = this.#fd;
+    if (fd === undefined) {
+      throw new ServiceError("storage.failed", "the segment is closed", { path: this.path });
+    }
+    checkStored(at >= 0 && at + length <= this.size, "a segment file is cut short");
+    const bytes = Buffer.allocUnsafeSlow(length);
+    let done = 0;
+    while (done < length) {
+      const got = guarded(this.path, () => fs.readSync(fd, bytes, done, length - done, at + done));
+      checkStored(got > 0, "a segment file is cut short");
+      done += got;
+    }
+    return bytes;
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) fs.closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+function readFooter(file: OpenFile): Footer {
+  checkStored(file.size >= fileHeaderBytes + trailerBytes, "a segment file is cut short");
+  checkFileHeader(file.read(0, fileHeaderBytes));
+  const ref = parseTrailer(file.read(file.size - trailerBytes, trailerBytes));
+  const blocksEnd = file.size - trailerBytes - ref.length;
+  checkStored(blocksEnd >= fileHeaderBytes, "a footer is longer than its file");
+  const footer = parseFooter(file.read(blocksEnd, ref.length), ref, blocksEnd);
+  // The uuid is of this content for all time, the path is not.
+  file.cacheKey = footer.uuid;
+  return footer;
+}
+
+class OpenSegment implements Segment {
+  readonly footer: Footer;
+  readonly #file: OpenFile;
+  readonly #cache: BlockCache;
+
+  constructor(file: OpenFile, cache: BlockCache, footer: Footer) {
+    this.#file = file;
+    this.#cache = cache;
+    this.footer = footer;
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  get bytes(): number {
+    return this.#file.size;
+  }
+
+  partitionOf(block: SegmentBlock): PartitionMeta {
+    return this.footer.partitions[block.meta.partition]!;
+  }
+
+  *blocks({ tenant, timeFrom, timeTo, without }: BlockFilter = {}): Iterable<SegmentBlock> {
+    for (const [ordinal, meta] of this.footer.blocks.entries()) {
+      if (tenant !== undefined && this.footer.partitions[meta.partition]!.tenant !== tenant)
+        continue;
+      if (timeFrom !== undefined && momentCompare(meta.timeMax, timeFrom) < 0) continue;
+      if (timeTo !== undefined && momentCompare(meta.timeMin, timeTo) >= 0) continue;
+      if (without?.has(ordinal) === true) continue;
+      yield new SegmentBlock(this.#file, this.#cache, ordinal, meta);
+    }
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}

@@ -1,0 +1,123 @@
+import type { Batch } from "../format/batch.ts";
+import { openBatch } from "../format/batch.ts";
+import { sealedBlockBytesMax, sealedBlockRowsMax, sealLevel } from "../format/limits.ts";
+import { makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";
+import { dayBounded } from "./day.ts";
+import { type BlockOwner, type SegmentFile, SegmentFileWriter } from "./segment-file.ts";
+
+/** A batch and the position of its entry. */
+export interface SealInput {
+  /** The batch at the start, 8-aligned in memory (else it is copied). */
+  readonly bytes: Uint8Array;
+  readonly position: number;
+}
+
+export interface SealOptions {
+  /** Where the file will appear. */
+  readonly path: string;
+  readonly uuid: string;
+  readonly shard: number;
+  readonly epoch: number;
+  readonly positionFrom: number;
+  readonly positionThrough: number;
+  /** In the order of the log. */
+  readonly batches: readonly SealInput[];
+}
+
+/**
+ * Writes the records of batches as one immutable segment file, durable when this returns. Throws
+ * `storage.full`, `storage.failed` or, for bytes that are no batch, `storage.damaged`; then no file is left.
+ */
+export function sealSegment(options: SealOptions): SegmentFile {
+  const { path, uuid, shard, epoch, positionFrom, positionThrough } = options;
+  const identity = { uuid, shard, epoch, positionFrom, positionThrough, level: 0, replaces: [] };
+  const batches = options.batches.map(({ bytes, position }) =>
+    openBatch(bytes, 0, bytes.length, position),
+  );
+  const writer = new SegmentFileWriter(path, identity, sealLevel);
+  try {
+    for (const group of groupsOf(batches)) writeGroup(writer, group);
+    return writer.finish();
+  } catch (thrown) {
+    writer.abandon();
+    throw thrown;
+  }
+}
+
+/** The batches of one tenant, class and kind of stream. */
+function groupsOf(batches: readonly Batch[]): Batch[][] {
+  const groups = new Map<string, Batch[]>();
+  for (const batch of batches) {
+    const { tenant, retentionClass, internal } = batch.header;
+    const key = JSON.stringify([tenant, retentionClass, internal]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [batch]);
+    else group.push(batch);
+  }
+  return [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+}
+
+function writeGroup(writer: SegmentFileWriter, batches: readonly Batch[]): void {
+  const { tenant, retentionClass, internal } = batches[0]!.header;
+  const receiptMsMax = batches.reduce(
+    (latest, { header }) => Math.max(latest, header.receiptMs),
+    Number.NEGATIVE_INFINITY,
+  );
+  const owner = { tenant, class: retentionClass, internal, receiptMsMax };
+  const rowCount = batches.reduce((sum, batch) => sum + batch.rowCount, 0);
+  const byteLength = batches.reduce((sum, batch) => sum + batch.header.byteLength, 0);
+  const rowsMax = Math.floor(sealedBlockBytesMax / (byteLength / rowCount));
+  const chunkRows = Math.max(1, Math.min(sealedBlockRowsMax, rowsMax));
+  for (const [day, rows] of rowsByDay(batches, rowCount)) {
+    writeDay(writer, { ...owner, day }, batches, { rows: sortedByTime(rows), chunkRows });
+  }
+}
+
+function writeDay(
+  writer: SegmentFileWriter,
+  owner: BlockOwner,
+  batches: readonly Batch[],
+  { rows, chunkRows }: { readonly rows: RowSet; readonly chunkRows: number },
+): void {
+  // Equal parts, rather than full ones and a small rest.
+  const parts = Math.ceil(rows.ms.length / chunkRows);
+  for (let part = 0; part < parts; part++) {
+    const from = Math.floor((rows.ms.length * part) / parts);
+    const end = Math.floor((rows.ms.length * (part + 1)) / parts);
+    const picked = Uint32Array.from({ length: end - from }, (_, i) => from + i);
+    writer.addBlock(owner, batches, parts === 1 ? rows : pickRows(rows, picked));
+  }
+}
+
+/** The rows of each day, in the order of the log. */
+function rowsByDay(batches: readonly Batch[], rowCount: number): [number, RowSet][] {
+  const all = makeRowSet(rowCount);
+  const dayOf = new Int32Array(rowCount);
+  const counts = new Map<number, number>();
+  let at = 0;
+  for (const [source, batch] of batches.entries()) {
+    const { ms, ns } = batch.times();
+    const position = batch.positions()[0]!;
+    for (let row = 0; row < batch.rowCount; row++) {
+      all.sourceOf[at] = source;
+      all.rowOf[at] = row;
+      all.ms[at] = ms[row]!;
+      all.ns[at] = ns === undefined ? 0 : ns[row]!;
+      all.positions[at] = position;
+      const day = dayBounded(ms[row]!, batch.header.receiptMs);
+      dayOf[at++] = day;
+      counts.set(day, (counts.get(day) ?? 0) + 1);
+    }
+  }
+  if (counts.size === 1) return [[dayOf[0]!, all]];
+  return [...counts.entries()]
+    .sort(([a], [b]) => a - b)
+    .map(([day, count]) => [day, pickRows(all, indicesOf(dayOf, day, count))]);
+}
+
+function indicesOf(dayOf: Int32Array, day: number, count: number): Uint32Array {
+  const picked = new Uint32Array(count);
+  let at = 0;
+  for (let i = 0; i < dayOf.length; i++) if (dayOf[i] === day) picked[at++] = i;
+  return picked;
+}
