@@ -141,10 +141,10 @@ export class TxnLog {
         this.#syncCount(performance.now() - from);
         this.#zxidDurable = zxid;
         // The next group goes out before this one's answers are worked on.
-        if (this.#closed === undefined) this.#sync();
+        this.#sync();
         this.#events.onDurable(zxid);
       }
-      if (this.#closed !== undefined) this.#end();
+      if (this.#closed !== undefined && !this.#isSyncing) this.#end();
     });
   }
 

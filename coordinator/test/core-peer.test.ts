@@ -1,0 +1,80 @@
+// Stories of a peer, step by step, in core-peer.txt. REWRITE=1 writes what happens behind the ----; review the diff.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import test from "node:test";
+
+import { type Effects, type EpochFile, type Input, Peer } from "../src/core/peer.ts";
+import { zxidText } from "../src/core/zxid.ts";
+
+const file = new URL("core-peer.txt", import.meta.url);
+const stories = readFileSync(file, "utf8").split(/\n(?=#)/);
+const isRewrite = process.env["REWRITE"] === "1";
+
+let peer: Peer<string> | undefined;
+const rewritten = stories.map((story) => {
+  const [told = "", expected = ""] = story.split("\n----\n");
+  const lines = told.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  const actual = lines.map(storyLine).filter((line) => line !== "");
+  if (!isRewrite) {
+    test(told.split("\n")[0]?.slice(2) ?? "", () => {
+      assert.deepEqual(actual, expected.trim().split("\n"));
+    });
+  }
+  return `${told}\n----\n${actual.join("\n")}\n`;
+});
+if (isRewrite) writeFileSync(file, rewritten.join("\n"));
+
+function storyLine(line: string): string {
+  const [verb = "", ...words] = line.split(" ");
+  if (verb === "peer") {
+    const fields = fieldsOf(words.slice(3));
+    peer = new Peer<string>(Number(words[0]), words[2]?.split(",").map(Number) ?? [], {
+      acceptedEpoch: fields("accepted"),
+      currentEpoch: fields("current"),
+      zxidLast: fields("zxid"),
+    });
+    return "";
+  }
+  assert(peer !== undefined);
+  const effects = effectsText(peer.step(inputOf(verb, words)));
+  return `${line}: ${effects === "" ? "nothing" : effects}`;
+}
+
+function inputOf(verb: string, words: readonly string[]): Input<string> {
+  const fields = fieldsOf(words);
+  switch (verb) {
+    case "start":
+      return { kind: "start" };
+    case "tick":
+      return { kind: "tick" };
+    case "propose":
+      return { kind: "propose", body: words[0] ?? "" };
+    case "written":
+      return { kind: "written", zxid: Number(words[0]) };
+    case "epoch":
+      return { kind: "epochWritten", file: words[0] as EpochFile, epoch: Number(words[1]) };
+    case "hear": {
+      const vote = { leader: fields("leader"), epoch: fields("epoch"), zxid: fields("zxid") };
+      const notification = { round: fields("round"), vote };
+      return { kind: "notification", from: Number(words[0]), notification };
+    }
+  }
+  throw new Error(`unknown verb ${verb}`);
+}
+
+function fieldsOf(words: readonly string[]): (name: string) => number {
+  const values = new Map(words.map((word) => word.split("=") as [string, string]));
+  return (name) => Number(values.get(name));
+}
+
+function effectsText(effects: Effects<string>): string {
+  const { send, append, commit, epochWrite, role } = effects;
+  const parts = send.map(({ to, notification: { round, vote } }) => {
+    return `send ${to} round=${round} leader=${vote.leader}`;
+  });
+  if (epochWrite !== undefined) parts.push(`write ${epochWrite.file} ${epochWrite.epoch}`);
+  for (const { zxid, body } of append) parts.push(`append ${zxidText(zxid)} ${body}`);
+  for (const { zxid, body } of commit) parts.push(`commit ${zxidText(zxid)} ${body}`);
+  if (role !== undefined) parts.push(role.kind === "leading" ? `lead ${role.epoch}` : role.kind);
+  return parts.join(", ");
+}

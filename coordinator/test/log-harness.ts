@@ -1,0 +1,47 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+
+import { TxnLog } from "../src/log/txn-log.ts";
+import { encode } from "../src/wire/codec.ts";
+import { opCodes } from "../src/wire/constants.ts";
+import { type Txn, TxnEntry } from "../src/wire/txns.ts";
+
+/** A directory that goes with the test. */
+export function temporaryDirectory(context: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "logkeep-coordinator-"));
+  context.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export function entryBytes(zxid: number, txn: Txn): Buffer {
+  const header = {
+    sessionId: 1n,
+    cxid: 0,
+    zxid: BigInt(zxid),
+    timeMs: 1_000n,
+    type: opCodes[txn.type],
+  };
+  return encode(TxnEntry, { header, txn, digest: undefined });
+}
+
+export function createTxn(path: string, parentCversion: number): Txn {
+  const acl = [{ perms: 31, id: { scheme: "world", id: "anyone" } }];
+  const data = Buffer.from(`data of ${path}`);
+  return { type: "create", path, data, acl, ephemeral: false, parentCversion };
+}
+
+/** Writes creates of /n1, /n2, … at these zxids into one log and closes it. */
+export async function logWrite(directory: string, zxids: readonly number[]): Promise<void> {
+  const log = new TxnLog(directory, { onDurable: () => undefined, onFailed: rethrow });
+  for (const zxid of zxids) {
+    const counter = zxid % 2 ** 32;
+    log.append(zxid, entryBytes(zxid, createTxn(`/n${counter}`, counter)));
+  }
+  await log.close();
+}
+
+function rethrow(error: Error): void {
+  throw error;
+}
