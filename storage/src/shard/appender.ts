@@ -34,6 +34,7 @@ export class Appender {
   /** Takes no more; what was taken goes on. */
   stop(): void {
     this.#stopping = new ServiceError("service.stopping", "the store is closing");
+    for (const shard of this.#context.shards) shard.wake();
   }
 
   /** See `Store.append`. */

@@ -73,7 +73,11 @@ export class Shard {
 
   set state(state: ShardState) {
     this.#state = state;
-    if (state.kind === "waiting") return;
+    if (state.kind !== "waiting") this.wake();
+  }
+
+  /** Lets everyone who waits for it look again. */
+  wake(): void {
     for (const wake of this.#stateWaiters) wake();
   }
 

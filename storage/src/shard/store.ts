@@ -216,9 +216,9 @@ class OpenStore implements Store {
   async #close(): Promise<void> {
     const { appender, context, maintenance, takeover } = this.#open;
     appender.stop();
-    takeover.stop();
     const serving = context.shards.filter(({ state }) => state.kind === "serving");
-    const idle = Promise.all([maintenance.stop(), ...serving.map((shard) => shard.drained())]);
+    const drained = serving.map((shard) => shard.drained());
+    const idle = Promise.all([takeover.stop(), maintenance.stop(), ...drained]);
     // A manifest without its coordinator may never answer; what is left is settled at the next start.
     await Promise.race([idle, new Promise((resolve) => setTimeout(resolve, closeWaitMs).unref())]);
     const committed = serving.map((shard) => [shard.id, shard.committed.position] as const);

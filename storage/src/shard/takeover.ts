@@ -16,8 +16,9 @@ export class Takeover {
   readonly #context: StoreContext;
   readonly #appender: Appender;
   #retry: NodeJS.Timeout | undefined;
+  readonly #running = new Set<Promise<void>>();
   #isStopped = false;
-  #stopListening: () => void;
+  readonly #stopListening: () => void;
 
   constructor(context: StoreContext, appender: Appender) {
     this.#context = context;
@@ -32,15 +33,24 @@ export class Takeover {
     });
   }
 
-  stop(): void {
+  /** Begins nothing more; resolves when what is under way has come to its next step and left off. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
     this.#stopListening();
     clearTimeout(this.#retry);
+    await Promise.all(this.#running);
   }
 
   /** Settles when each shard serves, is another's, is stopped, or is to be tried again. Never rejects. */
   async run(shards: readonly Shard[]): Promise<void> {
     if (this.#isStopped) return;
+    const running = this.#run(shards);
+    this.#running.add(running);
+    await running;
+    this.#running.delete(running);
+  }
+
+  async #run(shards: readonly Shard[]): Promise<void> {
     const { logger, ownership } = this.#context;
     try {
       const views = await ownership.barrier(shards.map(({ id }) => id));
@@ -62,7 +72,7 @@ export class Takeover {
   /** Whether the shard needs no other try. */
   async #takeOne(shard: Shard, view: ShardView): Promise<boolean> {
     const { epochs, ownership, logger } = this.#context;
-    if (shard.state.kind === "stopped") return true;
+    if (this.#isStopped || shard.state.kind === "stopped") return true;
     if (view.foreignOwner !== undefined || !view.isInSync) {
       shard.state = { kind: "foreign", owner: view.foreignOwner ?? "a replica in sync" };
       return false;
@@ -74,11 +84,13 @@ export class Takeover {
     const epoch = 1 + Math.max(view.epoch, epochs.of(shard.id).promised);
     try {
       await epochs.promise(new Map([[shard.id, epoch]]));
+      if (this.#isStopped) return true;
       const outcome = await ownership.acquire(view, epoch);
       if (outcome.kind === "refused") {
         logger.info({ shard: shard.id, epoch, reason: outcome.reason }, "shard was not acquired");
         return false;
       }
+      if (this.#isStopped) return true;
       if (shard.epoch === 0) await restoreShard(this.#context, shard);
       shard.epoch = epoch;
       const firstPosition = shard.end.position + 1;
