@@ -8,9 +8,8 @@ import { registerShip } from "./ship.ts";
 import { registerStatus } from "./status.ts";
 import { styleOf } from "./style.ts";
 import { registerTail } from "./tail.ts";
-import { registerZk } from "./zk.ts";
 
-/** The program with every verb that talks to a running service; `services` adds `start` and the like. */
+/** The program with the verbs that speak HTTP to a running service; `services` adds the others. */
 export function buildCli(io: CliIo): Command {
   const program = new Command("logkeep");
   program
@@ -33,7 +32,6 @@ export function buildCli(io: CliIo): Command {
   registerStatus(program, io);
   registerKeys(program, io);
   registerConfig(program, io);
-  registerZk(program, io);
   return program;
 }
 

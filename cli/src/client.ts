@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { messageOf } from "../../kit/src/errors.ts";
 import { CliExit, type CliIo, usageError } from "./io.ts";
+import { harmless } from "./style.ts";
 
 /** Where the service is and how it is asked. */
 export interface ServiceOptions {
@@ -14,6 +15,8 @@ export interface ServiceProblem {
   readonly status: number;
   readonly code: string;
   readonly detail: string;
+  /** Its facts as a text, as ` (bodyMaxBytes: 1048576)`; empty without any. */
+  readonly facts: string;
   /** All members of the body. */
   readonly body: Readonly<Record<string, unknown>>;
 }
@@ -111,12 +114,28 @@ export async function problemOf(response: Response): Promise<ServiceProblem> {
   const code = typeof body["code"] === "string" ? body["code"] : "";
   const said = body["detail"] ?? body["title"];
   const detail =
-    typeof said === "string" ? said : `${response.status} ${response.statusText}`.trim();
-  return { status: response.status, code, detail, body };
+    typeof said === "string" ? harmless(said) : `${response.status} ${response.statusText}`.trim();
+  return { status: response.status, code, detail, facts: factsOf(body), body };
+}
+
+/** What a problem says beside its sentence; lists of what was rejected are told elsewhere. */
+function factsOf(body: Readonly<Record<string, unknown>>): string {
+  const usual = new Set(["type", "title", "status", "code", "detail", "instance"]);
+  const facts = Object.entries(body)
+    .filter(([name, value]) => !usual.has(name) && isFact(value))
+    .map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") : String(value)}`);
+  return facts.length === 0 ? "" : ` (${harmless(facts.join("; "))})`;
+}
+
+function isFact(value: unknown): boolean {
+  if (Array.isArray(value))
+    return value.length > 0 && value.every((one) => typeof one === "string");
+  return ["string", "number", "boolean"].includes(typeof value);
 }
 
 /** The end of a verb over a problem, with what to do about it. */
-export function failureOf({ status, detail }: ServiceProblem): CliExit {
+export function failureOf({ status, detail: said, facts }: ServiceProblem): CliExit {
+  const detail = `${said}${facts}`;
   if (status === 401) return new CliExit(1, `${detail}; give a key with --key or LOGKEEP_KEY`);
   if (status === 403) return new CliExit(1, `${detail}; another key may allow it`);
   return new CliExit(1, status >= 500 ? `the service failed: ${detail}` : detail);
@@ -128,7 +147,7 @@ export function causeOf(thrown: unknown): string {
   for (let depth = 0; depth < 5 && at instanceof Error && at.cause !== undefined; depth++)
     at = at.cause;
   if (at instanceof AggregateError && at.errors.length > 0) at = at.errors[0];
-  return messageOf(at) || String((at as { code?: unknown } | undefined)?.code ?? "unknown");
+  return messageOf(at) || (at as NodeJS.ErrnoException).code || "unknown";
 }
 
 async function textOf(response: Response): Promise<string> {

@@ -168,7 +168,9 @@ export function queryFailure(query: string, problem: ServiceProblem, io: CliIo):
   const text = query.split("\n")[typeof line === "number" ? line - 1 : 0] ?? "";
   const style = styleOf(io, io.isErrTTY ?? io.isTTY);
   // A tab before the column has to be one under it as well.
-  const before = [...text].slice(0, column - 1).map((char) => (char === "\t" ? "\t" : " "));
+  const before = Array.from(text)
+    .slice(0, column - 1)
+    .map((char) => (char === "\t" ? "\t" : " "));
   const hint = typeof suggestion === "string" ? `\n  ${suggestion}` : "";
   return new CliExit(
     1,

@@ -39,7 +39,7 @@ export function paintLevel(level: string, style: Style): string {
   const lower = level.toLowerCase();
   if (/^(fatal|crit|alert|emerg|panic)/.test(lower)) return style.bold(style.red(level));
   if (/^(err|severe)/.test(lower)) return style.red(level);
-  if (/^warn/.test(lower)) return style.yellow(level);
+  if (lower.startsWith("warn")) return style.yellow(level);
   if (/^(info|notice)/.test(lower)) return style.green(level);
   return style.dim(level);
 }
@@ -75,5 +75,5 @@ function padded(cell: string, width: number): string {
 }
 
 function widthOf(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  return Array.from(stripVTControlCharacters(text)).length;
 }

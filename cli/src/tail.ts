@@ -9,7 +9,7 @@ import {
   withService,
 } from "./client.ts";
 import { CliExit, type CliIo, print } from "./io.ts";
-import { type Row, recordText } from "./record-text.ts";
+import { type Row, recordText, valueText } from "./record-text.ts";
 import { queryFailure } from "./search.ts";
 import { type ServerEvent, SseParser } from "./sse.ts";
 import { styleOf } from "./style.ts";
@@ -159,11 +159,11 @@ class Tail {
       case "dropped":
         await print(
           stderr,
-          `tail: too slow, ${String(objectOf(data)["dropped"] ?? "some")} records dropped\n`,
+          `tail: too slow, ${valueText(objectOf(data)["dropped"]) || "some"} records dropped\n`,
         );
         return;
       case "problem":
-        throw new CliExit(1, String(objectOf(data)["detail"] ?? "the service ended the tail"));
+        throw new CliExit(1, valueText(objectOf(data)["detail"]) || "the service ended the tail");
     }
   }
 }

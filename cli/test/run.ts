@@ -1,6 +1,7 @@
 import { Readable, Writable } from "node:stream";
 import { buildCli, runCli } from "../src/cli.ts";
 import type { CliIo } from "../src/io.ts";
+import { registerZk } from "../src/zk.ts";
 
 /** What a run of the command line wrote, and how it ended. */
 export interface Ran {
@@ -33,7 +34,9 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     signal: options.signal ?? new AbortController().signal,
     version: "1.2.3",
   };
-  const code = await runCli(buildCli(io), args, io);
+  const program = buildCli(io);
+  registerZk(program, io);
+  const code = await runCli(program, args, io);
   return { code, out: out.text, err: err.text };
 }
 

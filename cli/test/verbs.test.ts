@@ -147,13 +147,19 @@ test("wrong usage of keys ends with 2 and asks nobody", async () => {
 
 test("a key that is refused says what to do", async () => {
   service.intercept = (_, response) => {
-    problem(response, 403, "auth.forbidden", "the key does not allow this");
+    problem(response, 403, "auth.forbidden", "the key does not allow this", {
+      needed: "admin",
+      held: ["read", "write"],
+    });
     return true;
   };
   const ran = await run(["keys", "list", "--url", url]);
   assert.deepEqual(
     [ran.code, ran.err],
-    [1, "logkeep: the key does not allow this; another key may allow it\n"],
+    [
+      1,
+      "logkeep: the key does not allow this (needed: admin; held: read, write); another key may allow it\n",
+    ],
   );
 });
 

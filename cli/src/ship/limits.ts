@@ -16,7 +16,7 @@ export const detectLinesMax = 100;
 export const detectMaxBytes = 65_536;
 
 /** Time without input after which what is there is sent, in milliseconds. */
-export const idleMs = 1000;
+export const idleMs = 500;
 
 /** How often a followed file is looked at, in milliseconds. */
 export const pollMs = 250;

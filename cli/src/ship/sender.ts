@@ -34,7 +34,7 @@ export interface SenderOptions {
   readonly onTrouble: (reason: string) => void;
 }
 
-const backoff = { firstMs: 250, maxMs: 30_000 };
+const backoff = { firstMs: 100, maxMs: 30_000 };
 
 /** A request without an answer for so long is repeated; its key keeps it from being stored twice. */
 const answerMaxMs = 60_000;
@@ -146,7 +146,7 @@ export class Sender {
     const mayPass = [408, 425, 429].includes(response.status) || response.status >= 500;
     if (!mayPass) throw failureOf(problem);
     const waitMs = retryAfterMs(response.headers.get("retry-after"), Date.now());
-    return { reason: problem.detail, waitMs };
+    return { reason: problem.detail + problem.facts, waitMs };
   }
 
   #breakSignal(): AbortSignal {
