@@ -1,5 +1,6 @@
 import { momentPrint } from "../../kit/src/time.ts";
 import { openBatch, verifyBatch } from "../../storage/src/format/batch.ts";
+import type { Column } from "../../storage/src/format/block.ts";
 import { ArenaOwner, ArenaWriter } from "../../storage/src/shard/arena.ts";
 import { slabBytes } from "../../storage/src/shard/limits.ts";
 import { Decoder, type DecoderOptions } from "../src/decoder.ts";
@@ -85,29 +86,35 @@ export class TestDecoder {
       const bytes = this.owner.view(part.offset, part.length);
       verifyBatch(bytes, 0, part.length);
       const batch = openBatch(bytes, 0, part.length, 1);
+      const first = records.length;
       const { ms, ns } = batch.times();
       const { labels, codes } = batch.streams();
       for (let row = 0; row < batch.rowCount; row++) {
-        const fields: Record<string, string> = {};
-        for (const name of batch.fieldNames) {
-          const column = batch.column(name);
-          if (column === undefined) continue;
-          const { bytes: text, offsets } = column.values();
-          const at =
-            column.layout === "const"
-              ? 0
-              : column.layout === "dict"
-                ? (column.codes?.[row] ?? 0)
-                : row;
-          const value = text.toString("utf8", offsets[at], offsets[at + 1]);
-          if (value !== "") Object.defineProperty(fields, name, { value, enumerable: true });
-        }
         const time = momentPrint({ ms: ms[row] as number, ns: ns?.[row] ?? 0 });
-        records.push({ time, stream: labels[codes?.[row] ?? 0]?.text ?? "", fields });
+        records.push({ time, stream: labels[codes?.[row] ?? 0]?.text ?? "", fields: {} });
+      }
+      for (const name of batch.fieldNames) {
+        const column = batch.column(name);
+        if (column === undefined) continue;
+        for (let row = 0; row < batch.rowCount; row++) {
+          const value = textAt(column, row);
+          if (value === "") continue;
+          // Not by assignment: `__proto__` is a name like any other.
+          const property = { value, enumerable: true };
+          Object.defineProperty(records[first + row]?.fields, name, property);
+        }
       }
     }
     return records;
   }
+}
+
+function textAt(column: Column, row: number): string {
+  const { bytes, offsets } = column.values();
+  const at = column.layout === "const" ? 0 : column.layout === "dict" ? column.codes?.[row] : row;
+  const start = offsets[at ?? 0] as number;
+  const end = offsets[(at ?? 0) + 1] as number;
+  return start === end ? "" : bytes.toString("utf8", start, end);
 }
 
 /** Decodes one body with a fresh decoder. */
