@@ -62,21 +62,35 @@ const AddWatchResponse = record({ error: int });
  * the wire when it breaks reject with CONNECTIONLOSS, outcome unknown.
  */
 export class ZooKeeperClient {
+  /** What stands before every path at the server; "" for nothing. */
+  readonly chroot: string;
+  readonly #options: ClientOptions;
   readonly #session: Session;
   readonly #chroot: Chroot;
   readonly #ask: Asker;
 
-  /** Begins to connect at once. Throws BADARGUMENTS for a connect string that cannot be read. */
-  constructor(options: ClientOptions) {
+  /**
+   * Begins to connect at once. Throws BADARGUMENTS for a connect string that cannot be read. `shared` is for `atRoot`.
+   */
+  constructor(options: ClientOptions, shared?: Session) {
     const { servers, chroot } = parseConnectString(options.connect);
-    this.#chroot = new Chroot(chroot);
-    this.#session = new Session({
-      servers,
-      timeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMsDefault,
-      clock: options.clock ?? systemClock,
-      random: options.random ?? Math.random,
-    });
+    this.chroot = shared === undefined ? chroot : "";
+    this.#chroot = new Chroot(this.chroot);
+    this.#session =
+      shared ??
+      new Session({
+        servers,
+        timeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMsDefault,
+        clock: options.clock ?? systemClock,
+        random: options.random ?? Math.random,
+      });
     this.#ask = new Asker(this.#session);
+    this.#options = options;
+  }
+
+  /** The same session with the server's own paths; closing it closes this one. */
+  atRoot(): ZooKeeperClient {
+    return new ZooKeeperClient(this.#options, this.#session);
   }
 
   get isConnected(): boolean {

@@ -27,6 +27,7 @@ export class PersistentEphemeral {
     this.#options = options;
     this.#stop = options.client.onSession((event) => {
       if (event.kind === "connected" && event.isNew) this.#ensure();
+      if (event.kind === "closed") this.#isClosed = true;
     });
     this.#ensure();
   }
@@ -38,7 +39,6 @@ export class PersistentEphemeral {
 
   /** Deletes it, if the coordinator can be reached. */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stop();
     clearTimeout(this.#retry);

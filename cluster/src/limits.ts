@@ -1,0 +1,49 @@
+/** Bytes of a znode that we write: well below a request's limit, so that a multi holds several. */
+export const znodeBytesMax = 256 * 1024;
+
+/** Bytes of all data in one multi: what a server takes in a request, less room for paths and headers. */
+export const multiBytesMax = 900 * 1024;
+
+/** Most shards of a cluster: each costs every router and every query a little. */
+export const shardsMax = 4_096;
+
+/** Seals of all shards that lie in znodes before they are folded, shared out among the shards. */
+const entriesOfClusterMax = 200_000;
+
+/** Manifest entries of a shard that lie in znodes; above it they fold into a checkpoint file. */
+export function entriesMax(shards: number): number {
+  return Math.min(1_000, Math.max(16, Math.floor(entriesOfClusterMax / shards)));
+}
+
+/** Wait before something is asked again that failed for another reason than a lost connection. */
+export const retryMs = 500;
+
+/** Names of tenants: part of a path, of a directory and of a header. */
+export const tenantPattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+/** Records that may wait in the inbox of a tenant; each is a znode in the memory of every member. */
+export const inboxRecordsMax = 100_000;
+
+/** Bytes of data that may wait in the inbox of a tenant. */
+export const inboxBytesMax = 64 * 1024 * 1024;
+
+/** Records that are stored in one go: large enough for one commit to carry a second's inflow. */
+export const inboxBatchRecordsMax = 4_000;
+
+/** Bytes of records that are stored in one go; one record alone may be larger. */
+export const inboxBatchBytesMax = 4 * 1024 * 1024;
+
+/** Deletes in one multi: each is a txn's part on every member, and a failure repeats them one by one. */
+export const inboxDeletesMax = 100;
+
+/** Deleting multis that are on the way at a time. */
+export const inboxDeletesInFlight = 8;
+
+/**
+ * How long a drainer waits after a change before it lists the inbox: a list of many names for one new
+ * record would cost more than the record.
+ */
+export const inboxGatherMs = 20;
+
+/** Names whose stat is asked for at a time. */
+export const inboxStatsInFlight = 1_000;

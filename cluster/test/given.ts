@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
+
+import {
+  CuttableProxy,
+  openServer,
+  type TestServer,
+} from "../../coordinator/test/client-server.ts";
+import { Lifecycle } from "../../kit/src/lifecycle.ts";
+import { silentLogger } from "../../kit/src/logger.ts";
+import type { SegmentEntry } from "../../storage/src/shard/manifest.ts";
+import { type Cluster, type ClusterOptions, openCluster } from "../src/cluster.ts";
+
+/** A coordinator and the clusters that a test opens on it. */
+export class Given {
+  readonly server: TestServer;
+  readonly directory: string;
+  readonly #lifecycle = new Lifecycle();
+
+  private constructor(server: TestServer, directory: string) {
+    this.server = server;
+    this.directory = directory;
+    this.#lifecycle.add("server", () => server.close());
+    this.#lifecycle.add("directory", () => rm(directory, { recursive: true, force: true }));
+  }
+
+  static async open(): Promise<Given> {
+    const directory = await mkdtemp(join(tmpdir(), "logkeep-cluster-"));
+    return new Given(await openServer(), directory);
+  }
+
+  get connect(): string {
+    return this.server.address + this.server.chroot;
+  }
+
+  /** Each has an incarnation of its own; node and disk are the same unless told. */
+  options(more: Partial<ClusterOptions> = {}): ClusterOptions {
+    return {
+      connect: this.connect,
+      sessionTimeoutMs: 1_000,
+      credentials: { user: "logkeep", password: "secret" },
+      closed: false,
+      inboxOpen: true,
+      shards: 4,
+      identity: { nodeId: 1, diskId: "disk-1", incarnation: randomUUID() },
+      foldDirectory: join(this.directory, "folds"),
+      logger: silentLogger,
+      ...more,
+    };
+  }
+
+  async cluster(more: Partial<ClusterOptions> = {}): Promise<Cluster> {
+    const cluster = await openCluster(this.options(more));
+    this.#lifecycle.add("cluster", () => cluster.close());
+    return cluster;
+  }
+
+  /** A client past any proxy, without an identity. */
+  direct(): ZooKeeperClient {
+    const client = new ZooKeeperClient({ connect: this.connect });
+    this.#lifecycle.add("direct", () => client.close());
+    return client;
+  }
+
+  async proxy(): Promise<CuttableProxy> {
+    const proxy = await CuttableProxy.open(this.server.address);
+    this.#lifecycle.add("proxy", () => proxy.close());
+    return proxy;
+  }
+
+  close(): Promise<void> {
+    return this.#lifecycle.close();
+  }
+}
+
+/** Acquires shards as the store does; returns their epochs. */
+export async function acquire(cluster: Cluster, shards: readonly number[]): Promise<number[]> {
+  const views = await cluster.ownership.barrier(shards);
+  const outcomes = await Promise.all(
+    views.map((view) => cluster.ownership.acquire(view, view.epoch + 1)),
+  );
+  return outcomes.map((outcome) => {
+    if (outcome.kind === "refused") throw new Error(outcome.reason);
+    return outcome.epoch;
+  });
+}
+
+export function segment(epoch: number, from: number, through: number): SegmentEntry {
+  const uuid = randomUUID();
+  const moment = { ms: 1_700_000_000_000, ns: 5 };
+  return {
+    uuid,
+    file: `${epoch}-${uuid}`,
+    epoch,
+    positionFrom: from,
+    positionThrough: through,
+    rows: 10,
+    bytes: 1_000,
+    level: 0,
+    replaces: [],
+    partitions: [
+      {
+        tenant: "default",
+        class: "default",
+        internal: false,
+        rows: 10,
+        timeMin: moment,
+        timeMax: moment,
+        receiptMsMax: moment.ms,
+      },
+    ],
+  };
+}
+
+export async function until(claim: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waited = 0; !(await claim()); waited += 5) {
+    if (waited > 10_000) throw new Error("it did not come to be");
+    await sleep(5);
+  }
+}

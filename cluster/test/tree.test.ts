@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
+import { openCluster } from "../src/cluster.ts";
+import { paths } from "../src/paths.ts";
+import { Given } from "./given.ts";
+
+let given: Given;
+let anonymous: ZooKeeperClient;
+
+before(async () => {
+  given = await Given.open();
+  anonymous = new ZooKeeperClient({ connect: given.connect });
+});
+
+after(async () => {
+  await anonymous.close();
+  await given.close();
+});
+
+test("a cluster keeps its id and number of shards, whatever later nodes ask for", async () => {
+  const first = await given.cluster({ shards: 4 });
+  const { id } = first;
+  const second = await given.cluster({ shards: 8 });
+  assert.equal(second.id, id);
+  assert.equal(second.shards, 4);
+  await first.close();
+  await second.close();
+});
+
+test("a node that lives is announced, and its znode goes with it", async () => {
+  const cluster = await given.cluster();
+  await cluster.announce({
+    http: "127.0.0.1:7070",
+    zone: "z",
+    roles: ["ingest"],
+    version: "0",
+    startedMs: 1,
+    capacityBytes: 2,
+  });
+  const { children } = await anonymous.getChildren(paths.node(1));
+  assert.equal(children.length, 1);
+  assert.match(children[0] as string, /^live-/);
+  await cluster.close();
+  assert.deepEqual((await anonymous.getChildren(paths.node(1))).children, []);
+});
+
+test("an open cluster can be read and not written by anybody", async () => {
+  const cluster = await given.cluster();
+  assert.ok((await anonymous.getChildren(paths.root)).children.includes("shards"));
+  await assert.rejects(anonymous.create(`${paths.root}/x`), { code: "NOAUTH" });
+  await assert.rejects(anonymous.delete(paths.shards), { code: "NOAUTH" });
+  await cluster.close();
+});
+
+test("closing a cluster closes what is there already, and opening opens it", async () => {
+  const closed = await given.cluster({ closed: true, inboxOpen: false });
+  await closed.ownership.barrier([0]);
+  for (const path of [paths.root, paths.shards, paths.cluster, paths.shard(0), paths.nodes]) {
+    await assert.rejects(anonymous.getData(path), { code: "NOAUTH" }, path);
+  }
+  await closed.close();
+  const open = await given.cluster({ closed: false });
+  for (const path of [paths.root, paths.shard(0)]) await anonymous.getData(path);
+  await open.close();
+});
+
+test("other credentials do not join", async () => {
+  await (await given.cluster({ closed: true })).close();
+  const credentials = { user: "logkeep", password: "guess" };
+  await assert.rejects(openCluster(given.options({ credentials, closed: true })), {
+    code: "cluster.mismatch",
+  });
+});
+
+test("a znode that is not ours is named", async () => {
+  const cluster = await given.cluster({ closed: true });
+  await cluster.client.setData(paths.cluster, Buffer.from('{"id":7}'));
+  await assert.rejects(openCluster(given.options({ closed: true })), (thrown) => {
+    const { code, fields } = thrown as { code: string; fields: { path: string } };
+    return code === "cluster.malformed" && fields.path === paths.cluster;
+  });
+  await cluster.close();
+});
+
+test("waiting for a coordinator ends with the signal", async () => {
+  const options = given.options({ connect: "127.0.0.1:1" });
+  const reason = new Error("enough");
+  await assert.rejects(openCluster(options, AbortSignal.abort(reason)), reason);
+  await assert.rejects(openCluster({ ...options, connect: "a:b" }), { code: "config.invalid" });
+});
