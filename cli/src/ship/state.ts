@@ -76,7 +76,7 @@ class OneFileStore implements ProgressStore {
   remove(name: string): void {
     const { [name]: _, ...others } = this.#read();
     if (Object.keys(others).length > 0) this.#write(others);
-    else rmSync(this.#file, { force: true });
+    else for (const file of [this.#file, `${this.#file}.new`]) rmSync(file, { force: true });
   }
 
   /** A file that is not ours to read counts as none: the worst is that a source is sent again. */
@@ -90,7 +90,7 @@ class OneFileStore implements ProgressStore {
 
   #write(all: Readonly<Record<string, Progress>>): void {
     // Renamed into place, so that a kill at any moment leaves the old or the new one whole.
-    const next = `${this.#file}.${process.pid}.new`;
+    const next = `${this.#file}.new`;
     try {
       mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 });
       writeFileSync(next, `${JSON.stringify(all)}\n`, { mode: 0o600 });
