@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { ServiceError } from "../../../kit/src/errors.ts";
 import type { StoreContext } from "./context.ts";
 import { mergeReceiptSpanMs } from "./limits.ts";
 import type { SegmentEntry } from "./manifest.ts";
@@ -16,7 +17,10 @@ import type { Shard } from "./shard.ts";
 export async function mergeOnce(context: StoreContext): Promise<boolean> {
   for (const shard of context.shards) {
     if (shard.state.kind !== "serving") continue;
-    const mergeable = shard.segments.all.filter(({ isLost }) => !isLost);
+    // What is damaged stays as it is: a copy elsewhere may yet repair it.
+    const mergeable = shard.segments.all.filter(
+      ({ isLost, damagedBlocks }) => !isLost && damagedBlocks.size === 0,
+    );
     const chosen = chooseMerge(
       mergeable.map(({ entry }) => entry),
       { ...context.segmentLimits, receiptSpanMsMax: mergeReceiptSpanMs },
@@ -49,10 +53,7 @@ async function merge(
   try {
     const made = await context.work.merge({
       ...{ path, uuid, shard: shard.id, ...range },
-      inputs: inputs.map((input) => {
-        const damagedBlocks = [...input.damagedBlocks];
-        return { path: input.path, uuid: input.entry.uuid, damagedBlocks };
-      }),
+      inputs: inputs.map((input) => ({ path: input.path, uuid: input.entry.uuid })),
     });
     await context.disk.fsyncDirectory(context.paths.shard(shard.id));
     const partitions = partitionsOf(entries.flatMap((entry) => entry.partitions));
@@ -62,9 +63,29 @@ async function merge(
   } catch (thrown) {
     // A rejected commit may yet have happened: then only a restart knows whose the file is.
     if (!(thrown instanceof UnknownOutcome)) unlinkIfThere(path);
+    noteDamage(context, shard, inputs, thrown);
     throw thrown;
   } finally {
     for (const input of inputs) unpin(input);
+  }
+}
+
+/** A merge reads every block: what it finds damaged is left out of it the next time. */
+function noteDamage(
+  context: StoreContext,
+  shard: Shard,
+  inputs: readonly LiveSegment[],
+  thrown: unknown,
+): void {
+  if (!(thrown instanceof ServiceError) || thrown.code !== "storage.damaged") return;
+  const { file, block } = thrown.fields;
+  const input = inputs.find(({ path }) => path === file);
+  if (input === undefined) return;
+  const { uuid } = input.entry;
+  if (typeof block === "number") {
+    context.reportDamage({ shard: shard.id, uuid, block, reason: thrown.message });
+  } else {
+    input.isLost = true;
   }
 }
 

@@ -30,8 +30,6 @@ export interface MergeJob {
   readonly inputs: readonly {
     readonly path: string;
     readonly uuid: string;
-    /** Blocks that are known to be damaged: left out. */
-    readonly damagedBlocks: readonly number[];
   }[];
 }
 
@@ -44,7 +42,8 @@ export interface SegmentFile {
 /**
  * The heavy work on segment files: encoded in workers by what `services` puts here. A file is finished
  * when its promise resolves: written, fsynced, read back and every checksum found right. On a failure
- * no promise is made of what lies at the path. Rejects with what the file system said, as `ENOSPC`.
+ * no promise is made of what lies at the path. Rejects with `storage.full`, `storage.failed`, and for an
+ * input of a merge with `storage.damaged`, whose fields `file` and `block` say which.
  */
 export interface SegmentWork {
   seal(job: SealJob): Promise<SegmentFile>;

@@ -132,6 +132,7 @@ class OpenStore implements Store {
         ...{ seals: 0, merges: 0, drops: 0, maintenanceFailures: 0 },
       },
       onCommitted: (batch) => this.#committed(batch),
+      reportDamage: (found) => this.reportDamage(found),
       onDeposed: (shard) => void this.#open.takeover.run([shard]),
       retireReplaced: (segment) => this.#retireReplaced(segment),
       retireDropped: (segment) => moveToTrash(paths.trash, segment, clock.now()),

@@ -115,9 +115,11 @@ class Model {
     // Keys are known for ten minutes; retention's turns take days.
     if (batch === undefined || batch.sentMs !== this.#nowMs) return;
     const before = { ...batch };
+    const copies = this.#copies;
     const sent = this.#opened().append(batch.records, batch.over);
     const answered = sent.then((result) => {
       assert.ok(result.kind !== "source-refused");
+      if (copies !== this.#copies) return;
       if (before.state === "acked") {
         assert.deepEqual(result, { kind: "repeat", position: before.position });
       } else if (batch.state === "maybe") {

@@ -38,9 +38,7 @@ export class PlainSegments implements SegmentWork {
   async merge(job: MergeJob): Promise<SegmentFile> {
     this.beforeWrite("merge");
     await new Promise((resolve) => setImmediate(resolve));
-    const blocks = job.inputs.flatMap(({ path, damagedBlocks }) =>
-      readBlocks(path).filter((_, block) => !damagedBlocks.includes(block)),
-    );
+    const blocks = job.inputs.flatMap(({ path }) => readBlocks(path));
     return writeBlocks(
       job.path,
       blocks.sort((a, b) => a.position - b.position),

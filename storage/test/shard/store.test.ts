@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { ServiceError } from "../../../kit/src/errors.ts";
 import { idempotencyPartKey, routerKey } from "../../src/shard/dedupe-key.ts";
 import { closeAfter, temp } from "../log/temp.ts";
 import { always, openRig, type Rig, type RigOptions, readCut } from "./rig.ts";
@@ -185,6 +186,31 @@ test("a damaged block is set aside, named in cuts and status, and remembered", a
     rig = await openRig(directory);
   }
   await rig.close();
+});
+
+test("a merge that meets a damaged block sets it aside, and later ones leave its segment alone", async (t) => {
+  const rig = await rigAt(t, temp(t), { segments: { mergeWidth: 2, replacedKeepMs: 0 } });
+  for (const record of ["a", "b", "c"]) {
+    await rig.append([record]);
+    await rig.store.seal();
+  }
+  const cut = rig.store.openCut("default", always);
+  const { ref } = cut.parts[1]!;
+  assert.ok(ref.kind === "segment");
+  cut.release();
+  const { path: file, uuid } = ref;
+  rig.segments.beforeWrite = () => {
+    rig.segments.beforeWrite = () => undefined;
+    throw new ServiceError("storage.damaged", "checksum differs", { file, block: 0 });
+  };
+  await rig.store.merge();
+  assert.deepEqual(rig.store.status().damagedBlocks, [
+    { shard: 0, uuid, block: 0, reason: "checksum differs" },
+  ]);
+  await rig.store.seal();
+  await rig.store.merge();
+  assert.equal(rig.store.status().shards[0]?.segments, 2);
+  assert.deepEqual(rig.read(), ["a", "c"]);
 });
 
 test("an arena that fills is sealed away while appends go on", async (t) => {
