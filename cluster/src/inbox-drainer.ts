@@ -84,7 +84,14 @@ export class InboxDrainer {
     const { signal } = term;
     const inbox = await ensureInbox(client, access, this.#tenant);
     const path = paths.tenantInbox(this.#tenant);
-    const round = { inbox, path, ends: await sink.lastStored(inbox), storedThrough: 0n };
+    const source = inboxSource(inbox);
+    const round: Round = {
+      inbox,
+      source,
+      path,
+      ends: await sink.lastStored(source),
+      storedThrough: 0n,
+    };
     while (!signal.aborted) {
       const { promise: hasChanged, resolve: changed } = Promise.withResolvers<void>();
       const { waiting, closed } = await listInbox(client, path, signal, changed);
@@ -114,11 +121,11 @@ export class InboxDrainer {
     if (through <= round.storedThrough) return;
     const records = await readBatch(client, round.path, batch);
     while (!signal.aborted) {
-      const { inbox, ends } = round;
+      const { inbox, source, ends } = round;
       try {
         const moved = await sink.store({
           inbox,
-          source: inboxSource(inbox),
+          source,
           records,
           through,
           ends,
@@ -133,7 +140,7 @@ export class InboxDrainer {
           "inbox batch was not stored, trying again",
         );
         await sleep(retryMs, undefined, { signal });
-        round.ends = await sink.lastStored(inbox);
+        round.ends = await sink.lastStored(source);
       }
     }
     signal.throwIfAborted();
@@ -155,6 +162,7 @@ export class InboxDrainer {
 /** What a term knows of its inbox. */
 interface Round {
   readonly inbox: InboxId;
+  readonly source: string;
   readonly path: string;
   ends: ReadonlyMap<number, bigint>;
   storedThrough: bigint;

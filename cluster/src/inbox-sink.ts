@@ -36,8 +36,8 @@ export interface InboxBatch {
  * must follow from the record alone.
  */
 export interface InboxSink {
-  /** Asks every shard; rejects when one cannot be asked. */
-  lastStored(inbox: InboxId): Promise<ReadonlyMap<number, bigint>>;
+  /** Up to where each shard has stored `inboxSource`; rejects when one cannot be asked. */
+  lastStored(source: string): Promise<ReadonlyMap<number, bigint>>;
   /**
    * Stores the batch: at each shard that it has records for, one part with the source range (`ends` of the shard,
    * `through`], leaving out records at or below the shard's end. What cannot be stored as a record goes to
