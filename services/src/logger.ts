@@ -7,17 +7,35 @@ export interface LogOptions {
   readonly pretty: boolean;
 }
 
+export type LogListener = (level: keyof Logger, fields: object, event: string) => void;
+
+/** A logger whose events others can have, too. */
+export interface TeeLogger extends Logger {
+  /** Returns how to stop. */
+  listen(listener: LogListener): () => void;
+}
+
 /** Own logs go to stderr: stdout is for the ready line and for what people pipe. */
-export function createLogger({ level, pretty }: LogOptions): Logger {
+export function createLogger({ level, pretty }: LogOptions): TeeLogger {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   const target = pretty
     ? PinoPretty({ destination: 2, sync: true, translateTime: "SYS:HH:MM:ss.l", ignore: "pid" })
     : pino.destination({ dest: 2, sync: true });
   const log = pino(options, target);
+  const listeners = new Set<LogListener>();
+  const at = (name: keyof Logger) => (fields: object, event: string) => {
+    if (!log.isLevelEnabled(name)) return;
+    log[name](fields, event);
+    for (const listener of listeners) listener(name, fields, event);
+  };
   return {
-    debug: (fields, event) => log.debug(fields, event),
-    info: (fields, event) => log.info(fields, event),
-    warn: (fields, event) => log.warn(fields, event),
-    error: (fields, event) => log.error(fields, event),
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
   };
 }

@@ -14,10 +14,13 @@ export interface PoolOptions {
   readonly name: string;
   readonly size: number;
   readonly entry: URL;
-  readonly workerData: unknown;
+  /** Given to each worker together with its `index`. */
+  readonly workerData: object;
   /** Megabytes of heap of one worker. */
   readonly heapMaxMb: number;
   readonly logger: Logger;
+  /** A worker has died: what it held by its index is nobody's. Called before its successor starts. */
+  readonly onLost?: (index: number) => void;
 }
 
 export interface JobOptions {
@@ -93,7 +96,7 @@ export class WorkerPool {
   #spawn(index: number): Worker {
     return new Worker(this.#options.entry, {
       name: `${this.#options.name}-${index}`,
-      workerData: this.#options.workerData,
+      workerData: { ...this.#options.workerData, index },
       resourceLimits: {
         maxOldGenerationSizeMb: this.#options.heapMaxMb,
         maxYoungGenerationSizeMb: 32,
@@ -122,6 +125,7 @@ export class WorkerPool {
       member.running.clear();
       for (const job of lost) job.reject(new ServiceError("internal", failure));
       if (this.#closing) return;
+      this.#options.onLost?.(index);
       member.worker = this.#spawn(index);
       this.#listen(member, index);
       this.#dispatch();

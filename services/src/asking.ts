@@ -1,0 +1,27 @@
+import type { PartialMessage } from "../../query/src/engine/fragment.ts";
+import type { FragmentPool } from "../../query/src/engine/pool.ts";
+import type { Cut, Part, TimeRange } from "../../query/src/source.ts";
+import type { TailSource } from "../../query/src/tail/replay.ts";
+import type { CutPart } from "../../storage/src/shard/cut.ts";
+import type { Store } from "../../storage/src/shard/store.ts";
+import type { WorkerPool } from "./threads/pool.ts";
+
+/** Where queries read: cuts of the shards of this node. */
+export function storeSource(store: Store): TailSource {
+  return {
+    open: (tenant: string, range: TimeRange): Promise<Cut> =>
+      Promise.resolve(store.openCut(tenant, range)),
+    // Every part of a cut comes from the store.
+    shardOf: (part: Part): number => (part as CutPart).shard,
+  };
+}
+
+/** Who evaluates: the worker threads, in the lane behind ingest and tails. */
+export function workerFragments(pool: WorkerPool): FragmentPool {
+  return {
+    // Twice the threads: while one answers, its next piece lies there already.
+    size: pool.size * 2,
+    run: (plan, task, signal) =>
+      pool.run<PartialMessage>("fragment", { plan, task }, { lane: "query", signal }),
+  };
+}

@@ -1,0 +1,69 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import type { Command } from "commander";
+import { CliExit, type CliIo, print } from "../../cli/src/io.ts";
+import { isLoopback } from "../../config/src/address.ts";
+import { startCoordinator } from "../../coordinator/src/server/start.ts";
+import { messageOf, ServiceError } from "../../kit/src/errors.ts";
+import { createLogger } from "./logger.ts";
+import { parseProperties, parseZooCfg, type ZooCfg } from "./zoo-cfg.ts";
+
+/** Adds `coordinator`: only a coordinator, from an Apache-style `zoo.cfg`. */
+export function registerCoordinator(program: Command, io: CliIo): void {
+  program
+    .command("coordinator")
+    .description("run only a coordinator, from an Apache-style zoo.cfg")
+    .requiredOption("--config <zoo.cfg>", "the configuration, as ZooKeeper reads it")
+    .option("--insecure-listen", "listen beyond loopback")
+    .addHelpText("after", "\nExample:\n  logkeep coordinator --config /etc/zookeeper/zoo.cfg")
+    .action(async (options: { config: string; insecureListen?: boolean }) => {
+      const cfg = readZooCfg(options.config);
+      if (!isLoopback(cfg.host) && options.insecureListen !== true) {
+        throw new CliExit(
+          1,
+          `${cfg.host} is beyond loopback: set clientPortAddress=127.0.0.1, or give --insecure-listen`,
+        );
+      }
+      await runCoordinator(io, cfg);
+    });
+}
+
+function readZooCfg(file: string): ZooCfg {
+  try {
+    return parseZooCfg(file, readFileSync(file, "utf8"));
+  } catch (thrown) {
+    if (thrown instanceof ServiceError) throw thrown;
+    throw new ServiceError("config.invalid", `${file} cannot be read: ${messageOf(thrown)}`);
+  }
+}
+
+async function runCoordinator(io: CliIo, cfg: ZooCfg): Promise<void> {
+  const logger = createLogger({ level: "info", pretty: io.isErrTTY === true });
+  for (const warning of cfg.warnings) logger.warn({}, warning);
+  const properties = parseProperties(io.env["ZK_SYSPROPS"] ?? "");
+  const failure = Promise.withResolvers<Error | undefined>();
+  const coordinator = await startCoordinator({
+    ...cfg.options,
+    ...myId(cfg),
+    superDigest: properties.get("zookeeper.DigestAuthenticationProvider.superDigest"),
+    logger,
+    fatal: (error) => failure.resolve(error),
+  });
+  const { host, port } = coordinator.address;
+  await print(io.stdout, `logkeep coordinator ready client=${host}:${port}\n`);
+  io.signal.addEventListener("abort", () => failure.resolve(undefined), { once: true });
+  const error = await failure.promise;
+  await coordinator.close();
+  if (error !== undefined) throw new CliExit(1, error.message);
+}
+
+function myId({ options }: ZooCfg): { serverId?: number } {
+  const file = path.join(options.dataDir, "myid");
+  if (!existsSync(file)) return {};
+  const text = readFileSync(file, "utf8").trim();
+  const id = Number(text);
+  if (Number.isInteger(id) && id >= 1 && id <= 255) return { serverId: id };
+  throw new ServiceError("config.invalid", `${file} must hold a whole number from 1 to 255`, {
+    text,
+  });
+}

@@ -1,0 +1,118 @@
+import { statfsSync } from "node:fs";
+import type { Request, Response } from "express";
+import type { ClusterAnswer } from "../../../api/src/answers.ts";
+import { openApiDocument } from "../../../api/src/openapi.ts";
+import type { Metrics } from "../metrics.ts";
+import type { App } from "./app.ts";
+import type { ByteBudget } from "./budget.ts";
+import type { ServeOptions } from "./serve.ts";
+
+export interface OpsDeps extends ServeOptions {
+  readonly metrics: Metrics;
+  readonly budget: ByteBudget;
+  readonly isReady: () => boolean;
+}
+
+/** `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/api/v1/cluster`: for probes and operators. */
+export function mountOps(app: App, deps: OpsDeps): void {
+  const { metrics, version, stored } = deps;
+  app.express.get("/healthz", (_: Request, response: Response) => {
+    response.type("text/plain").send("ok\n");
+  });
+  app.express.get("/readyz", (_: Request, response: Response) => {
+    const reason = readiness(deps);
+    if (reason === undefined) response.type("text/plain").send("ready\n");
+    else response.status(503).setHeader("Retry-After", "1").type("text/plain").send(`${reason}\n`);
+  });
+  app.mount("get", "/metrics", "read", async (_, response) => {
+    response.setHeader("Content-Type", metrics.registry.contentType);
+    response.end(await metrics.registry.metrics());
+  });
+  const document = JSON.stringify(openApiDocument(version));
+  app.express.get("/openapi.json", (_: Request, response: Response) => {
+    response.type("application/json").send(document);
+  });
+  const rate = new Rate(() => stored.ingest.counts.records);
+  app.mount("get", "/api/v1/cluster", "read", async (_, response) => {
+    response.json(await clusterAnswer(deps, rate.perSecond()));
+  });
+}
+
+/** Why the service should get no requests; undefined: it serves. */
+function readiness({ stored, isReady, cluster }: OpsDeps): string | undefined {
+  if (!isReady()) return "stopping";
+  const { shards, logFailure } = stored.store.status();
+  if (logFailure !== undefined) return logFailure;
+  const waiting = shards.filter(({ state }) => state !== "serving").length;
+  if (waiting > 0) return `${waiting} shards are not serving`;
+  return cluster.client.isConnected ? undefined : "the coordinator is not connected";
+}
+
+async function clusterAnswer(deps: OpsDeps, recordsPerSecond: number): Promise<ClusterAnswer> {
+  const { settings, coordinator, stored, identity, version, budget, cluster } = deps;
+  const status = stored.store.status();
+  const { records, rejected, bytes } = stored.ingest.counts;
+  const total = (name: "segments" | "segmentBytes" | "segmentRows" | "memoryRows"): number =>
+    status.shards.reduce((sum, shard) => sum + shard[name], 0);
+  const disk = statfsSync(settings.data.dir);
+  const stats = await coordinator.stats?.();
+  return {
+    nodes: [
+      {
+        id: identity.nodeId,
+        http: settings.http.listen,
+        roles: [...settings.roles],
+        version,
+        state: "live",
+        uptimeMs: Math.round(process.uptime() * 1000),
+        rssBytes: process.memoryUsage.rss(),
+      },
+    ],
+    coordinator: {
+      address: coordinator.address,
+      state:
+        stats === undefined ? (cluster.client.isConnected ? "connected" : "none") : "standalone",
+      zxid: stats === undefined ? "" : `0x${stats.zxidLast.toString(16)}`,
+      ...(stats === undefined ? {} : { sessions: stats.sessions, znodes: stats.znodes }),
+    },
+    shards: {
+      total: status.shards.length,
+      owned: status.shards.filter(({ state }) => state === "serving").length,
+      offline: status.shards
+        .filter(({ state }) => state === "stopped")
+        .map(({ shard }) => String(shard)),
+    },
+    ingest: { records, rejected, bytes, recordsPerSecond, inFlightBytes: budget.usedBytes },
+    stored: {
+      records: total("segmentRows") + total("memoryRows"),
+      segments: total("segments"),
+      segmentBytes: total("segmentBytes"),
+      logBytes: status.logBytes,
+      memoryBytes: status.arenaLiveBytes,
+    },
+    disk: { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize },
+  };
+}
+
+/** How fast a count has grown over the last minute, sampled once a second. */
+class Rate {
+  readonly #read: () => number;
+  readonly #samples: number[] = [];
+
+  constructor(read: () => number) {
+    this.#read = read;
+    setInterval(() => this.#sample(), 1000).unref();
+    this.#sample();
+  }
+
+  perSecond(): number {
+    const [first = 0] = this.#samples;
+    const seconds = Math.max(1, this.#samples.length);
+    return Math.round((this.#read() - first) / seconds);
+  }
+
+  #sample(): void {
+    this.#samples.push(this.#read());
+    if (this.#samples.length > 60) this.#samples.shift();
+  }
+}

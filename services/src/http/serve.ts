@@ -1,0 +1,131 @@
+import { once } from "node:events";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import os from "node:os";
+import type { NextFunction, Request, Response } from "express";
+import type { Cluster } from "../../../cluster/src/cluster.ts";
+import type { NodeIdentity } from "../../../cluster/src/node.ts";
+import { isLoopback, parseAddress, printAddress } from "../../../config/src/address.ts";
+import type { Settings } from "../../../config/src/schema.ts";
+import { systemClock } from "../../../kit/src/clock.ts";
+import type { Logger } from "../../../kit/src/logger.ts";
+import type { KeyStore } from "../auth/key-store.ts";
+import { Metrics } from "../metrics.ts";
+import type { CoordinatorPart } from "../standalone.ts";
+import type { StorePart } from "../store-part.ts";
+import type { TailService } from "../tail-service.ts";
+import { App } from "./app.ts";
+import { ByteBudget } from "./budget.ts";
+import { mountConsole } from "./console-routes.ts";
+import { mountIngest } from "./ingest-routes.ts";
+import { mountKeys } from "./key-routes.ts";
+import { mountOps } from "./ops-routes.ts";
+import { QueryGate } from "./query-gate.ts";
+import { mountQueries } from "./query-routes.ts";
+import { mountTail } from "./tail-routes.ts";
+
+export interface ServeOptions {
+  readonly settings: Settings;
+  readonly cluster: Cluster;
+  readonly stored: StorePart;
+  readonly tails: TailService;
+  readonly keys: KeyStore;
+  readonly coordinator: CoordinatorPart;
+  readonly identity: NodeIdentity;
+  readonly version: string;
+  readonly logger: Logger;
+}
+
+export interface Served {
+  /** As in `http://127.0.0.1:7070`. */
+  readonly url: string;
+  /** Takes no more requests, lets those under way finish, and closes. */
+  close(): Promise<void>;
+}
+
+/** Time that requests under way have to finish when the service stops. */
+const drainMs = 10_000;
+
+/** Bytes of all headers of a request. */
+const headersMaxBytes = 16 * 1024;
+
+/** Listens and serves everything that is HTTP. */
+export async function serveHttp(options: ServeOptions): Promise<Served> {
+  const { settings, logger } = options;
+  const listen = parseAddress(settings.http.listen);
+  const state = { isStopping: false };
+  const app = buildApp(options, isLoopback(listen.host), state);
+  const server = http.createServer(
+    {
+      maxHeaderSize: headersMaxBytes,
+      headersTimeout: settings.http.headersTimeoutMs,
+      requestTimeout: settings.http.requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(1000, settings.http.headersTimeoutMs),
+      keepAliveTimeout: 75_000,
+    },
+    app.express,
+  );
+  server.maxConnections = settings.http.connectionsMax;
+  server.listen(listen.port, listen.host);
+  await once(server, "listening");
+  const bound = server.address() as AddressInfo;
+  const url = `http://${printAddress({ host: bound.address, port: bound.port })}`;
+  logger.info({ url }, "http listens");
+  return {
+    url,
+    async close() {
+      state.isStopping = true;
+      const closed = once(server, "close");
+      server.close();
+      server.closeIdleConnections();
+      const late = setTimeout(() => server.closeAllConnections(), drainMs);
+      await closed;
+      clearTimeout(late);
+    },
+  };
+}
+
+function buildApp(
+  options: ServeOptions,
+  isLocal: boolean,
+  state: { readonly isStopping: boolean },
+): App {
+  const { settings, stored, tails, keys, logger } = options;
+  const isKeyNeeded = !isLocal && !settings.auth.insecureListen;
+  const app = new App({ keys, isKeyNeeded, hosts: [os.hostname()], logger });
+  const metrics = new Metrics(stored);
+  app.express.use((request: Request, response: Response, next: NextFunction) => {
+    const started = performance.now();
+    // A connection that stays open would keep a stopping service alive.
+    if (state.isStopping) response.setHeader("Connection", "close");
+    response.once("finish", () => {
+      const route = (request.route as { path?: unknown } | undefined)?.path;
+      const seconds = (performance.now() - started) / 1000;
+      metrics.httpSeconds.observe({ route: routeOf(route), status: response.statusCode }, seconds);
+    });
+    next();
+  });
+  const budget = new ByteBudget(settings.http.inFlightMaxBytes);
+  mountConsole(app);
+  mountIngest(app, {
+    ingest: stored.ingest,
+    budget,
+    bodyMaxBytes: settings.http.bodyMaxBytes,
+    clock: systemClock,
+    logger,
+    onRefused: (receiver, code) => metrics.refused.inc({ receiver, code }),
+  });
+  const gate = new QueryGate(settings.query.concurrencyMax);
+  mountQueries(app, { stored, settings, metrics, gate, logger });
+  mountTail(app, { tails, heartbeatMs: settings.tail.heartbeatMs, logger });
+  mountKeys(app, keys);
+  mountOps(app, { ...options, metrics, budget, isReady: () => !state.isStopping });
+  app.finish();
+  return app;
+}
+
+/** Patterns of routes are few; paths as they come are not, and would fill the metrics. */
+function routeOf(path: unknown): string {
+  if (typeof path === "string") return path;
+  return Array.isArray(path) ? String(path[0]) : "none";
+}

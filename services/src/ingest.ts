@@ -1,0 +1,80 @@
+import type { DecodeJob, DecodeResult } from "../../ingest/src/job.ts";
+import { assert } from "../../kit/src/assert.ts";
+import type { ArenaOwner } from "../../storage/src/shard/arena.ts";
+import type { Store } from "../../storage/src/shard/store.ts";
+import type { WorkerPool } from "./threads/pool.ts";
+
+export interface IngestDeps {
+  readonly pool: WorkerPool;
+  readonly store: Store;
+  readonly arena: ArenaOwner;
+}
+
+/** What was taken in since the process started. */
+export interface IngestCounts {
+  records: number;
+  rejected: number;
+  bytes: number;
+}
+
+/** How long a request waits for room in memory before it is told to come back. */
+const roomWaitMs = 5000;
+
+/** Versions that a request with a key is processed with: there are no pipelines or split streams yet. */
+const versions = { pipelineVersion: 0, splitVersion: 0 } as const;
+
+/** From the bytes of a request to records on disk: decoded in a worker, appended here. */
+export class Ingest {
+  readonly #deps: IngestDeps;
+  readonly counts: IngestCounts = { records: 0, rejected: 0, bytes: 0 };
+
+  constructor(deps: IngestDeps) {
+    this.#deps = deps;
+  }
+
+  /** Throws why a request should not even be read. */
+  checkPressure(): void {
+    const reason = this.#deps.store.pressure();
+    // Memory is given back within moments, and `take` waits for it; a failed disk is not.
+    if (reason !== undefined && reason.code !== "ingest.busy") throw reason;
+  }
+
+  /**
+   * Resolves when everything of the request that can be stored is committed. The memory of `body` goes to the
+   * worker. What was refused is said in the result; rejects when nothing is known to be stored.
+   */
+  async take(job: DecodeJob): Promise<DecodeResult> {
+    const { pool, store, arena } = this.#deps;
+    await store.room(roomWaitMs);
+    const memory = job.body.buffer;
+    const transfer = memory instanceof ArrayBuffer ? [memory] : [];
+    const result = await pool.run<DecodeResult>("decode", job, { lane: "ingest", transfer });
+    const stored = this.#store(job, result);
+    // References were taken in that call, so slabs that are full may now be freed.
+    arena.closed(result.closedSlabs);
+    await stored;
+    this.counts.records += result.accepted;
+    this.counts.rejected += result.rejected;
+    this.counts.bytes += result.bodyBytes;
+    return result;
+  }
+
+  async #store(job: DecodeJob, { status, parts, digest }: DecodeResult): Promise<void> {
+    const { store, arena } = this.#deps;
+    if (status !== "ok" || parts.length === 0) return;
+    if (job.idempotencyKey === undefined) {
+      await store.append(parts);
+      return;
+    }
+    assert(digest !== undefined, "a request with a key has a digest");
+    // The parts wait for the key's own entry, and must stay where they are until then.
+    for (const { offset, length } of parts) arena.retain(offset, length);
+    try {
+      const { tenant, idempotencyKey: key } = job;
+      await store.commitIdempotency({ tenant, key, digest, ...versions });
+      await store.append(parts);
+    } finally {
+      for (const { offset, length } of parts) arena.release(offset, length);
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { StorePart } from "./store-part.ts";
+
+/** Latencies from a tenth of a millisecond to half a minute. */
+const secondsBuckets = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30];
+
+/** What `/metrics` shows. Counters are of this process since it started. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly httpSeconds = new Histogram({
+    name: "logkeep_http_request_seconds",
+    help: "Time from the request line to the last byte of the answer.",
+    labelNames: ["route", "status"],
+    buckets: secondsBuckets,
+    registers: [this.registry],
+  });
+  readonly refused = new Counter({
+    name: "logkeep_ingest_refused_requests_total",
+    help: "Requests of shippers that were refused as a whole.",
+    labelNames: ["receiver", "code"],
+    registers: [this.registry],
+  });
+  readonly queries = new Counter({
+    name: "logkeep_queries_total",
+    help: "Queries by how they ended.",
+    labelNames: ["status"],
+    registers: [this.registry],
+  });
+  readonly scannedBytes = new Counter({
+    name: "logkeep_query_scanned_bytes_total",
+    help: "Stored bytes that queries looked at.",
+    registers: [this.registry],
+  });
+
+  constructor({ store, ingest, pool }: StorePart) {
+    collectDefaultMetrics({ register: this.registry });
+    const { counts } = ingest;
+    this.#counter("logkeep_ingest_records_total", "Records acknowledged.", () => counts.records);
+    this.#counter(
+      "logkeep_ingest_rejected_records_total",
+      "Records rejected.",
+      () => counts.rejected,
+    );
+    this.#counter("logkeep_ingest_bytes_total", "Bytes of bodies, inflated.", () => counts.bytes);
+    const status = () => store.status();
+    this.#gauge(
+      "logkeep_storage_memory_bytes",
+      "Of batches not sealed yet.",
+      () => status().arenaLiveBytes,
+    );
+    this.#gauge(
+      "logkeep_storage_arena_used_bytes",
+      "Claimed slabs of the arena.",
+      () => status().arenaUsedBytes,
+    );
+    this.#gauge("logkeep_storage_log_bytes", "Of the commit log.", () => status().logBytes);
+    this.#gauge("logkeep_storage_segments", "Live segment files.", () =>
+      sum(status().shards, "segments"),
+    );
+    this.#gauge("logkeep_storage_segment_bytes", "Of live segment files.", () =>
+      sum(status().shards, "segmentBytes"),
+    );
+    this.#gauge(
+      "logkeep_storage_damaged_blocks",
+      "Blocks set aside.",
+      () => status().damagedBlocks.length,
+    );
+    this.#gauge("logkeep_shards_serving", "Shards that take appends here.", () => {
+      return status().shards.filter(({ state }) => state === "serving").length;
+    });
+    for (const name of ["seals", "merges", "drops", "maintenanceFailures", "repeats"] as const) {
+      const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      this.#counter(
+        `logkeep_storage_${snake}_total`,
+        `${name} of this process.`,
+        () => status().counts[name],
+      );
+    }
+    this.#gauge(
+      "logkeep_worker_jobs_waiting",
+      "Jobs that no worker has yet.",
+      () => pool.waitingCount("ingest") + pool.waitingCount("query"),
+    );
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  /** A counter that is kept elsewhere. */
+  #counter(name: string, help: string, read: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
+}
+
+function sum<Name extends string>(
+  items: readonly Readonly<Record<Name, number>>[],
+  name: Name,
+): number {
+  return items.reduce((total, item) => total + item[name], 0);
+}

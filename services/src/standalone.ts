@@ -1,0 +1,209 @@
+import { randomUUID } from "node:crypto";
+import path from "node:path";
+import { isLoopback, parseAddress } from "../../config/src/address.ts";
+import type { Settings } from "../../config/src/schema.ts";
+import type { CoordinatorStats } from "../../coordinator/src/server/start.ts";
+import { systemClock } from "../../kit/src/clock.ts";
+import { ServiceError } from "../../kit/src/errors.ts";
+import { Lifecycle } from "../../kit/src/lifecycle.ts";
+import type { Logger } from "../../kit/src/logger.ts";
+import { openDataDirectory } from "../../storage/src/shard/data-directory.ts";
+import { KeyStore } from "./auth/key-store.ts";
+import { joinCluster } from "./cluster-part.ts";
+import { tenantDefault } from "./http/identity.ts";
+import { serveHttp } from "./http/serve.ts";
+import { InboxIntake } from "./inbox-intake.ts";
+import type { TeeLogger } from "./logger.ts";
+import { startOwnLogs } from "./own-logs.ts";
+import { openStorePart } from "./store-part.ts";
+import { TailService } from "./tail-service.ts";
+import { startCoordinatorThread } from "./threads/coordinator-host.ts";
+
+export interface StandaloneOptions {
+  readonly settings: Settings;
+  readonly logger: TeeLogger;
+  readonly version: string;
+}
+
+/** The whole service in this process. */
+export interface Standalone {
+  /** As in `http://127.0.0.1:7070`. */
+  readonly http: string;
+  /** `host:port` of the coordinator. */
+  readonly coordinator: string;
+  /** Resolves with what ended the service without having been asked to. */
+  readonly failed: Promise<Error>;
+  close(): Promise<void>;
+}
+
+/** Starts everything, and resolves when it serves. What was started is closed again when a part fails. */
+export async function startStandalone(options: StandaloneOptions): Promise<Standalone> {
+  const lifecycle = new Lifecycle();
+  const failure = Promise.withResolvers<Error>();
+  try {
+    return await start(options, lifecycle, failure);
+  } catch (thrown) {
+    await lifecycle.close().catch((error: unknown) => {
+      options.logger.warn({ err: error }, "what had been started did not close");
+    });
+    throw thrown;
+  }
+}
+
+async function start(
+  { settings, logger, version }: StandaloneOptions,
+  lifecycle: Lifecycle,
+  failure: PromiseWithResolvers<Error>,
+): Promise<Standalone> {
+  checkRoles(settings);
+  const data = await openDataDirectory(path.resolve(settings.data.dir));
+  lifecycle.add("data directory", () => data.release());
+  const coordinator = await startOwnCoordinator(settings, data.path, logger, lifecycle, failure);
+  const identity = {
+    nodeId: settings.node.id,
+    diskId: data.diskId,
+    incarnation: randomUUID(),
+  };
+  const { cluster, ownAcl } = await joinCluster({
+    connect: settings.coordinator.connect?.join(",") ?? coordinator.address,
+    dataDir: data.path,
+    settings,
+    identity,
+    isClosed: isExposed(settings),
+    logger,
+  });
+  lifecycle.add("cluster", () => cluster.close());
+  const keys = await KeyStore.open({
+    client: cluster.client,
+    acl: ownAcl,
+    clock: systemClock,
+    logger,
+  });
+  checkExposure(settings, keys.size, logger, lifecycle);
+  const stored = await openStorePart({
+    settings,
+    data,
+    cluster,
+    identity,
+    clock: systemClock,
+    logger,
+  });
+  lifecycle.add("storage", () => stored.close());
+  const { store, arena, pool } = stored;
+  const tails = new TailService({
+    store,
+    arena,
+    pool,
+    bufferBytes: settings.tail.bufferMaxBytes,
+    logger,
+  });
+  lifecycle.add("tails", () => tails.close());
+  await cluster.drainInboxes(new InboxIntake({ store, arena, pool, clock: systemClock }), [
+    tenantDefault,
+  ]);
+  const served = await serveHttp({
+    ...{ settings, cluster, stored, tails, keys, coordinator, identity, version, logger },
+  });
+  lifecycle.add("http", () => served.close());
+  await cluster.announce({
+    http: served.url.slice("http://".length),
+    zone: "",
+    roles: settings.roles,
+    version,
+    startedMs: Date.now(),
+    capacityBytes: 0,
+  });
+  const ownLogs = startOwnLogs(logger, stored.ingest, settings);
+  lifecycle.add("own logs", () => ownLogs.close());
+  return {
+    http: served.url,
+    coordinator: coordinator.address,
+    failed: failure.promise,
+    close: () => lifecycle.close(),
+  };
+}
+
+/** The coordinator of this process, or the one that `coordinator.connect` names. */
+export interface CoordinatorPart {
+  readonly address: string;
+  /** Undefined when it is not ours. */
+  readonly stats: (() => Promise<CoordinatorStats>) | undefined;
+}
+
+async function startOwnCoordinator(
+  settings: Settings,
+  dataDir: string,
+  logger: Logger,
+  lifecycle: Lifecycle,
+  failure: PromiseWithResolvers<Error>,
+): Promise<CoordinatorPart> {
+  const { coordinator, node } = settings;
+  if (coordinator.connect !== undefined) {
+    return { address: coordinator.connect.join(","), stats: undefined };
+  }
+  const listen = parseAddress(coordinator.listen);
+  const host = await startCoordinatorThread(
+    {
+      dataDir: path.join(dataDir, "coordinator"),
+      host: listen.host,
+      port: listen.port,
+      serverId: node.id,
+      tickTimeMs: coordinator.tickTimeMs,
+      snapCount: coordinator.snapCount,
+      superDigest: coordinator.superDigest,
+    },
+    logger,
+    (error) => failure.resolve(error),
+  );
+  lifecycle.add("coordinator", () => host.close());
+  const { address, port } = { address: host.address.host, port: host.address.port };
+  return {
+    address: `${address.includes(":") ? `[${address}]` : address}:${port}`,
+    stats: () => host.stats(),
+  };
+}
+
+/** How often a service that anybody can reach without a key says so. */
+const insecureWarnMs = 60_000;
+
+/** Refuses to listen beyond this machine while there is no key; says which two lines mend it. */
+function checkExposure(
+  settings: Settings,
+  keyCount: number,
+  logger: Logger,
+  lifecycle: Lifecycle,
+): void {
+  if (!isExposed(settings)) return;
+  if (settings.auth.insecureListen) {
+    const warn = (): void =>
+      logger.warn(
+        { listen: settings.http.listen },
+        "anybody who reaches this listener may do anything",
+      );
+    warn();
+    const timer = setInterval(warn, insecureWarnMs).unref();
+    lifecycle.add("warning", () => clearInterval(timer));
+    return;
+  }
+  if (keyCount > 0) return;
+  throw new ServiceError(
+    "config.invalid",
+    `listening beyond loopback (${settings.http.listen}) needs an API key first:\n` +
+      "  logkeep start --http 127.0.0.1:7070\n" +
+      "  logkeep keys create admin --scopes admin        (in another terminal; then start as you wanted)",
+  );
+}
+
+function checkRoles({ roles }: Settings): void {
+  const needed = ["coordinator", "ingest", "query", "alerts"] as const;
+  const missing = needed.filter((role) => !roles.includes(role));
+  if (missing.length === 0) return;
+  throw new ServiceError("config.invalid", "this version runs all roles in one process", {
+    missing,
+  });
+}
+
+/** Whether anybody beyond this machine can reach a listener. */
+export function isExposed({ http, coordinator }: Settings): boolean {
+  return ![http.listen, coordinator.listen].every((text) => isLoopback(parseAddress(text).host));
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { CliExit, type CliIo, print } from "../../cli/src/io.ts";
+import { flagValues, settingFlags } from "../../config/src/flags.ts";
+import { loadSettings } from "../../config/src/load.ts";
+import type { Settings } from "../../config/src/schema.ts";
+import { messageOf, ServiceError } from "../../kit/src/errors.ts";
+import { createLogger } from "./logger.ts";
+import { startStandalone } from "./standalone.ts";
+
+interface StartOptions extends Readonly<Record<string, unknown>> {
+  readonly config?: string;
+  readonly set?: readonly string[];
+}
+
+/** Adds `start`: everything in one process, until a signal ends it. */
+export function registerStart(program: Command, io: CliIo): void {
+  const command = program
+    .command("start")
+    .description("run the service: coordinator, ingest, storage, search and the console")
+    .option("--config <file>", "settings as YAML (LOGKEEP_CONFIG)")
+    .option("--set <path=value>", "any setting; may be repeated", collect);
+  for (const { flag, description } of settingFlags) command.option(flag, description);
+  command
+    .addHelpText(
+      "after",
+      `
+Examples:
+  logkeep start
+  logkeep start --data /var/lib/logkeep --http 127.0.0.1:8080
+  logkeep start --set storage.retention.days=30
+  LOGKEEP_HTTP_LISTEN=127.0.0.1:8080 logkeep start`,
+    )
+    .action(async (options: StartOptions) => {
+      await runStart(io, settingsOf(io, options));
+    });
+}
+
+function settingsOf(io: CliIo, options: StartOptions): Settings {
+  const name = options.config ?? io.env["LOGKEEP_CONFIG"];
+  const file = name === undefined ? undefined : { name, text: textOf(name) };
+  const flags = flagValues(options, options.set);
+  const { settings, warnings } = loadSettings({ file, env: io.env, flags });
+  for (const warning of warnings) io.stderr.write(`logkeep: ${warning}\n`);
+  return settings;
+}
+
+function textOf(name: string): string {
+  try {
+    return readFileSync(name, "utf8");
+  } catch (thrown) {
+    throw new ServiceError(
+      "config.invalid",
+      `the settings file cannot be read: ${messageOf(thrown)}`,
+    );
+  }
+}
+
+async function runStart(io: CliIo, settings: Settings): Promise<void> {
+  const { level, pretty } = settings.log;
+  const isPretty = pretty === "always" || (pretty === "auto" && io.isErrTTY === true);
+  const logger = createLogger({ level, pretty: isPretty });
+  const service = await startStandalone({ settings, logger, version: io.version ?? "unknown" });
+  await print(io.stdout, `logkeep ready http=${service.http} coordinator=${service.coordinator}\n`);
+  const failure = await Promise.race([service.failed, interrupted(io.signal)]);
+  logger.info({}, "stopping");
+  await service.close();
+  logger.info({}, "stopped");
+  if (failure !== undefined) throw new CliExit(1, failure.message);
+}
+
+function interrupted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}
+
+function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}

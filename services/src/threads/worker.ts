@@ -1,0 +1,73 @@
+import { parentPort, type Transferable, workerData } from "node:worker_threads";
+import { Decoder } from "../../../ingest/src/decoder.ts";
+import type { DecodeJob } from "../../../ingest/src/job.ts";
+import type { PartTask } from "../../../query/src/engine/fragment.ts";
+import { FragmentHost, transferablesOf } from "../../../query/src/engine/fragment-host.ts";
+import type { PlanMessage } from "../../../query/src/plan/plan.ts";
+import { TailMatcher } from "../../../query/src/tail/tail-matcher.ts";
+import { type ArenaBuffers, ArenaWriter } from "../../../storage/src/shard/arena.ts";
+import type { MergeJob, SealJob } from "../../../storage/src/shard/segment-work.ts";
+import type { TailFound, TailJob } from "../tail-service.ts";
+import { type JobMessage, postedErrorOf, type ReplyMessage } from "./messages.ts";
+import { mergeFiles, sealFile } from "./segment-jobs.ts";
+import { StoredBlocks } from "./stored-blocks.ts";
+
+// The entry of a worker: decodes bodies, evaluates parts of queries, writes segment files. One job at a
+// time, each synchronous; joins the rooms that may not know each other.
+
+/** What every worker is given when it starts. */
+export interface WorkerShared {
+  readonly arena: ArenaBuffers;
+  readonly shardCount: number;
+  /** Of decoded columns that this worker keeps. */
+  readonly cacheBytes: number;
+}
+
+interface Done {
+  readonly result: unknown;
+  readonly transfer?: readonly Transferable[];
+}
+
+const port = parentPort;
+if (port === null) throw new Error("this file is the entry of a worker thread");
+const { arena, shardCount, cacheBytes, index } = workerData as WorkerShared & {
+  readonly index: number;
+};
+const decoder = new Decoder({ arena: new ArenaWriter(arena, index), shardCount });
+const stored = new StoredBlocks(arena, cacheBytes);
+const tails = new TailMatcher();
+const fragments = new FragmentHost(stored);
+
+const jobs: Readonly<Record<string, (payload: never) => Done>> = {
+  decode: (job: DecodeJob) => ({ result: decoder.run(job) }),
+  fragment: ({ plan, task }: { readonly plan: PlanMessage; readonly task: PartTask }) => {
+    const result = fragments.run(plan, task);
+    return { result, transfer: transferablesOf(result) };
+  },
+  tail: ({ batches, plans }: TailJob) => {
+    const found: TailFound = batches.map(({ offset, length, position }) =>
+      tails.match(stored.batch(offset, length, position), plans),
+    );
+    return { result: found };
+  },
+  seal: (job: SealJob) => ({ result: sealFile(job, arena) }),
+  merge: (job: MergeJob) => ({ result: mergeFiles(job) }),
+};
+
+// Files that were deleted must not stay open for want of a next question.
+setInterval(() => stored.closeIdle(), 10_000).unref();
+
+port.on("message", ({ id, kind, payload }: JobMessage) => {
+  let reply: ReplyMessage;
+  let transfer: readonly Transferable[] = [];
+  try {
+    const job = jobs[kind];
+    if (job === undefined) throw new Error(`there is no job ${kind}`);
+    const done = job(payload as never);
+    reply = { id, result: done.result };
+    transfer = done.transfer ?? [];
+  } catch (thrown) {
+    reply = { id, error: postedErrorOf(thrown) };
+  }
+  port.postMessage(reply, [...transfer]);
+});
