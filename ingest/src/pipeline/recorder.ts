@@ -63,6 +63,7 @@ export class Recorder implements RecordSink {
   #storedBytes = 0;
   #timeSlot = -1;
   #msgSlot = -1;
+  #hasReserved = false;
 
   constructor(
     source: SourceBytes,
@@ -199,6 +200,7 @@ export class Recorder implements RecordSink {
     const { bits } = this.#roles;
     this.#timeSlot = -1;
     this.#msgSlot = -1;
+    this.#hasReserved = false;
     this.#streamEnds.fill(0, 0, this.#request.streamFields.length);
     this.#streamStarts.fill(0, 0, this.#request.streamFields.length);
     let kept = 0;
@@ -224,6 +226,7 @@ export class Recorder implements RecordSink {
     const { record } = this;
     const { rank, streamIndex, bits } = this.#roles;
     const bit = bits[nameId] as number;
+    if ((bit & role.reserved) !== 0) this.#hasReserved = true;
     if ((bit & role.stream) !== 0) {
       const index = streamIndex[nameId] as number;
       this.#streamStarts[index] = record.starts[slot] as number;
@@ -271,23 +274,30 @@ export class Recorder implements RecordSink {
     } else if (Number.isNaN(record.timeMs)) {
       record.timeMs = this.#request.receivedMs;
     }
+    if (this.#hasReserved) this.#renameReserved();
+    return undefined;
+  }
+
+  #renameReserved(): void {
+    const { nameIds, count } = this.record;
     const { bits } = this.#roles;
-    for (let i = 0; i < record.count; i++) {
-      const nameId = record.nameIds[i] as number;
+    for (let slot = 0; slot < count; slot++) {
+      const nameId = nameIds[slot] as number;
       if (((bits[nameId] as number) & role.reserved) !== 0) {
-        record.nameIds[i] = this.#roles.storedId(nameId);
+        nameIds[slot] = this.#roles.storedId(nameId);
       }
     }
-    return undefined;
   }
 
   /** The order of fields is kept: people read records in it. */
   #remove(slot: number): void {
-    const { record } = this;
-    record.nameIds.copyWithin(slot, slot + 1, record.count);
-    record.starts.copyWithin(slot, slot + 1, record.count);
-    record.ends.copyWithin(slot, slot + 1, record.count);
-    record.count--;
+    const { nameIds, starts, ends } = this.record;
+    const last = --this.record.count;
+    for (let to = slot; to < last; to++) {
+      nameIds[to] = nameIds[to + 1] as number;
+      starts[to] = starts[to + 1] as number;
+      ends[to] = ends[to + 1] as number;
+    }
   }
 
   #excerpt(start: number, end: number): string {

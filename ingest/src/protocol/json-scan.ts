@@ -27,10 +27,8 @@ isPlain[byte.backslash] = 0;
 
 /** The value of a hexadecimal digit; 255 for what is none. */
 const hexValue = new Uint8Array(256).fill(255);
-for (const [at, digit] of [..."0123456789abcdef"].entries()) {
-  hexValue[digit.charCodeAt(0)] = at;
-  hexValue[digit.toUpperCase().charCodeAt(0)] = at;
-}
+for (const [value, digit] of Buffer.from("0123456789abcdef").entries()) hexValue[digit] = value;
+for (const [value, digit] of Buffer.from("ABCDEF").entries()) hexValue[digit] = value + 10;
 
 /** What `\x` stands for; 0 for what is no short escape. */
 const escapeValue = new Uint8Array(256);

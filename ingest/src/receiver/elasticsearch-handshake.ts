@@ -6,28 +6,31 @@ const version = "9.5.0";
 const clusterName = "logkeep";
 const clusterUuid = "bG9na2VlcC1jbHVzdGVyLTE";
 
-/** The information document, at `/` for whoever is not a browser. */
-export const elasticInfoReceiver: Receiver = answering("elasticsearch-info", ["/"], (request) => {
-  const isBrowser = (request.headers.accept ?? "").includes("text/html");
-  if (isBrowser && request.path === "/") return undefined;
-  return {
-    name: clusterName,
-    cluster_name: clusterName,
-    cluster_uuid: clusterUuid,
-    version: {
-      number: version,
-      build_flavor: "default",
-      build_type: "tar",
-      build_hash: "0000000000000000000000000000000000000000",
-      build_date: "2026-01-01T00:00:00.000000000Z",
-      build_snapshot: false,
-      lucene_version: "10.3.0",
-      minimum_wire_compatibility_version: "8.19.0",
-      minimum_index_compatibility_version: "8.0.0",
-    },
-    tagline: "You Know, for Search",
-  };
-});
+/** The information document, at `/` for whoever is not a browser; open, so that a browser gets to its page. */
+export const elasticInfoReceiver: Receiver = {
+  ...answering("elasticsearch-info", ["/"], (request) => {
+    const isBrowser = (request.headers.accept ?? "").includes("text/html");
+    if (isBrowser && request.path === "/") return undefined;
+    return {
+      name: clusterName,
+      cluster_name: clusterName,
+      cluster_uuid: clusterUuid,
+      version: {
+        number: version,
+        build_flavor: "default",
+        build_type: "tar",
+        build_hash: "0000000000000000000000000000000000000000",
+        build_date: "2026-01-01T00:00:00.000000000Z",
+        build_snapshot: false,
+        lucene_version: "10.3.0",
+        minimum_wire_compatibility_version: "8.19.0",
+        minimum_index_compatibility_version: "8.0.0",
+      },
+      tagline: "You Know, for Search",
+    };
+  }),
+  scope: undefined,
+};
 
 export const elasticLicenseReceiver: Receiver = answering(
   "elasticsearch-license",
