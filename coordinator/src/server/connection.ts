@@ -57,6 +57,7 @@ export class Connection {
   readonly #splitter = new FrameSplitter();
   readonly #events: ConnectionEvents;
   #out = new JuteWriter();
+  /** Copies of frames that came before they could be answered; never more than one read of the socket brings. */
   #held: Buffer[] = [];
   #isDirty = false;
   #isPausedByHost = false;
@@ -74,7 +75,7 @@ export class Connection {
     socket.on("error", () => this.close());
     socket.on("close", () => this.close());
     socket.on("end", () => this.close());
-    socket.on("drain", () => this.#readingDecide());
+    socket.on("drain", () => this.#heldProceed());
   }
 
   get isClosed(): boolean {
@@ -96,8 +97,8 @@ export class Connection {
   receive(chunk: Buffer): void {
     this.#splitter.push(chunk, (frame) => {
       if (this.#isClosed || this.state === "closing") return;
-      // Requests sent before the session is there wait for it.
-      if (this.state === "connecting") this.#held.push(Buffer.from(frame));
+      // What cannot be answered now waits: before the session is there, or while too much is unsent.
+      if (this.#held.length > 0 || this.#isBlocked) this.#held.push(Buffer.from(frame));
       else this.#events.onFrame(this, frame);
     });
     this.#readingDecide();
@@ -106,12 +107,7 @@ export class Connection {
   /** The session is there: what was held back is read now. */
   open(): void {
     this.state = "open";
-    const held = this.#held;
-    this.#held = [];
-    for (const frame of held) {
-      if (this.state === "open") this.#events.onFrame(this, frame);
-    }
-    this.#readingDecide();
+    this.#heldProceed();
   }
 
   enqueue(waiting: Waiting): void {
@@ -124,18 +120,19 @@ export class Connection {
     this.#readingDecide();
   }
 
-  /** Something that waited was answered: reading may go on. */
+  /** Something that waited was answered: reading may go on, unless the client takes nothing. */
   proceed(): void {
-    this.#readingDecide();
+    if (this.#unsentBytes > unsentBytesFatal) this.close();
+    else this.#readingDecide();
   }
 
   flush(): void {
     this.#isDirty = false;
     if (this.#isClosed) return;
     if (this.#out.length > 0) this.#send();
-    if (this.socket.writableLength > unsentBytesFatal) this.close();
-    else this.#readingDecide();
-    if (this.state === "closing") this.socket.end(() => this.socket.destroy());
+    if (this.#unsentBytes > unsentBytesFatal) this.close();
+    else this.#heldProceed();
+    if (this.state === "closing" && !this.#isClosed) this.socket.end(() => this.socket.destroy());
   }
 
   /** Closes once what was answered so far is sent. */
@@ -150,6 +147,26 @@ export class Connection {
     this.state = "closing";
     this.socket.destroy();
     this.#events.onClose(this);
+  }
+
+  get #unsentBytes(): number {
+    return this.#out.length + this.socket.writableLength;
+  }
+
+  get #isBlocked(): boolean {
+    return this.state === "connecting" || this.#unsentBytes > unsentBytesMax;
+  }
+
+  /** Answers what was held back, as far as there is room for the answers. */
+  #heldProceed(): void {
+    let count = 0;
+    for (const frame of this.#held) {
+      if (this.#isBlocked || this.#isClosed || this.state === "closing") break;
+      count++;
+      this.#events.onFrame(this, frame);
+    }
+    if (count > 0) this.#held = this.#held.slice(count);
+    this.#readingDecide();
   }
 
   #send(): void {
@@ -168,9 +185,9 @@ export class Connection {
     if (this.#isClosed) return;
     const wantsPause =
       this.#isPausedByHost ||
-      this.state === "connecting" ||
-      this.waiting.length > connectionQueueMax ||
-      this.socket.writableLength > unsentBytesMax;
+      this.#isBlocked ||
+      this.#held.length > 0 ||
+      this.waiting.length > connectionQueueMax;
     if (wantsPause && !this.socket.isPaused()) this.socket.pause();
     else if (!wantsPause && this.socket.isPaused()) this.socket.resume();
   }

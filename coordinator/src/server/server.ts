@@ -34,6 +34,7 @@ export class CoordinatorServer {
   #isTurnEndDue = false;
   #isBusy = false;
   #isClosed = false;
+  #closing: Promise<void> | undefined;
   #stepTimer: NodeJS.Timeout | undefined;
 
   /** Recovers the state. Throws `storage.damaged` when it is not whole. */
@@ -72,9 +73,10 @@ export class CoordinatorServer {
   }
 
   /** Stops serving, puts on disk what was proposed, and closes. Sessions live on. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#stopServing();
-    await this.replica.close();
+    this.#closing ??= this.replica.close();
+    return this.#closing;
   }
 
   #accept(socket: Socket): void {
@@ -115,8 +117,27 @@ export class CoordinatorServer {
       connection.socket.end(commandAnswer(command, this));
       return;
     }
+    this.#closeIfMalformed(connection, () => connection.receive(chunk));
+    this.#busyDecide();
+  }
+
+  #frame(connection: Connection, frame: Buffer): void {
+    this.#closeIfMalformed(connection, () => {
+      if (connection.state === "fresh") {
+        connection.stats.received++;
+        this.totals.received++;
+        this.sessions.connect(connection, frame);
+      } else {
+        this.sessions.hear(connection);
+        this.#pipeline.request(connection, frame);
+      }
+    });
+    this.#turnEndLater();
+  }
+
+  #closeIfMalformed(connection: Connection, work: () => void): void {
     try {
-      connection.receive(chunk);
+      work();
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
       const { address, port } = connection;
@@ -124,19 +145,6 @@ export class CoordinatorServer {
       this.settings.logger.debug({ address, port, reason }, "client closed: malformed bytes");
       connection.close();
     }
-    this.#busyDecide();
-  }
-
-  #frame(connection: Connection, frame: Buffer): void {
-    if (connection.state === "fresh") {
-      connection.stats.received++;
-      this.totals.received++;
-      this.sessions.connect(connection, frame);
-    } else {
-      this.sessions.hear(connection);
-      this.#pipeline.request(connection, frame);
-    }
-    this.#turnEndLater();
   }
 
   #applied(zxid: number, { entry, tag }: Proposed<Tag>, outcome: Outcome): void {

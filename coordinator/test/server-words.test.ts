@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { WatchedRequest } from "../src/wire/records.ts";
+import { fourLetters, RawClient, serve } from "./server-harness.ts";
+
+/** What a parser of each answer looks for; the forms are those of ZooKeeper 3.9. */
+const forms: readonly (readonly [string, RegExp])[] = [
+  ["ruok", /^imok$/],
+  ["isro", /^rw$/],
+  [
+    "srvr",
+    /^Zookeeper version: 3\.9\.5-\S+, built on \d{4}-\d\d-\d\d \d\d:\d\d UTC\nLatency min\/avg\/max: \d+\/\d+\.\d+\/\d+\nReceived: \d+\nSent: \d+\nConnections: 2\nOutstanding: 0\nZxid: 0x1[0-9a-f]{8}\nMode: standalone\nNode count: 6\n$/,
+  ],
+  [
+    "stat",
+    /^Zookeeper version: .*\nClients:\n( \/127\.0\.0\.1:\d+\[[01]\]\(queued=0,recved=\d+,sent=\d+\)\n){2}\nLatency min/,
+  ],
+  [
+    "cons",
+    /^ \/127\.0\.0\.1:\d+\[1\]\(queued=0,recved=\d+,sent=\d+,sid=0x[0-9a-f]+,lop=\w+,est=\d+,to=2000,lcxid=0x\d+,lzxid=0x[0-9a-f]+,lresp=\d+,llat=\d+,minlat=\d+,avglat=\d+,maxlat=\d+\)\n \/127\.0\.0\.1:\d+\[0\]\(queued=0,recved=1,sent=0\)\n\n$/,
+  ],
+  ["mntr", /^zk_version\t3\.9\.5-[^\n]*\nzk_server_state\tstandalone\n(zk_\w+\t[\d.]+\n)+$/],
+  ["conf", /^clientPort=\d+\n[\s\S]*dataDir=\S+version-2\n[\s\S]*tickTime=100\nmaxClientCnxns=0\n/],
+  ["envi", /^Environment:\nzookeeper\.version=3\.9\.5-/],
+  ["wchs", /^1 connections watching 1 paths\nTotal watches:1\n$/],
+  [
+    "dump",
+    /^SessionTracker dump:\nGlobal Sessions\(1\):\n0x[0-9a-f]+\t2000ms\nephemeral nodes dump:\nSessions with Ephemerals \(1\):\n0x[0-9a-f]+:\n\t\/e\nConnections dump:\n/,
+  ],
+];
+
+for (const [word, form] of forms) {
+  test(`${word} is answered in its form, and the connection closed`, async (context) => {
+    const { address } = await serve(context);
+    const { client } = await RawClient.open(context, address.port);
+    await client.create("/e", 1);
+    await client.ask("exists", WatchedRequest, { path: "/e", watch: true });
+    assert.match(await fourLetters(address.port, word), form);
+    assert.match(await fourLetters(address.port, `${word}\n`), form);
+  });
+}
+
+test("an unknown word is closed without an answer", async (context) => {
+  const { address } = await serve(context);
+  assert.equal(await fourLetters(address.port, "quux"), "");
+});
+
+test("connections above the limit of an address are closed", async (context) => {
+  const coordinator = await serve(context, { connectionsPerAddress: 2 });
+  const { port } = coordinator.address;
+  const first = await RawClient.open(context, port);
+  await RawClient.open(context, port);
+  const third = await RawClient.open(context, port);
+  assert.equal(third.session, undefined);
+  assert.equal(coordinator.stats().connectionsRejected, 1);
+  first.client.socket.destroy();
+  while (coordinator.stats().connections > 1) await new Promise(setImmediate);
+  assert.notEqual((await RawClient.open(context, port)).session, undefined);
+});
