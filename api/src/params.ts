@@ -63,10 +63,7 @@ export const contextParams = z.object({
   after: whole(0, contextRecordsMax).optional().describe("Records after it (10)."),
 });
 
-export const tailParams = z.object({
-  query: query.optional(),
-  start: moment.optional().describe("Begins with records from here on, then follows."),
-});
+export const tailParams = z.object({ query: query.optional() });
 
 export const logsParams = z.looseObject({
   stream: z.string().max(1024).optional().describe("Fields that form the stream, as service,host."),

@@ -118,8 +118,9 @@ export const routes: readonly Route[] = [
       {
         status: 200,
         description:
-          "Server-sent events: `record` (data is the record, id resumes after it), `dropped` (data is " +
-          '{"dropped":N}: the reader was too slow), `problem` (data is a problem; the stream ends).',
+          "Server-sent events: `start` (its id resumes from here), `record` (data is the record, id resumes " +
+          'after it), `dropped` (data is {"dropped":N}: the reader was too slow), `error` (data is ' +
+          '{"code":…,"detail":…}; the stream ends).',
         media: "text/event-stream",
       },
       ...askProblems,
@@ -164,8 +165,8 @@ export const routes: readonly Route[] = [
     answers: [ok("The state of things.", answers.clusterAnswerSchema), ...closed],
   },
   open("metrics", "/metrics", "Metrics in Prometheus' text format.", "text/plain", "read"),
-  open("healthz", "/healthz", "200 while the process works.", json),
-  open("readyz", "/readyz", "200 when it serves, 503 while it starts or stops.", json),
+  open("healthz", "/healthz", "200 while the process works.", "text/plain"),
+  open("readyz", "/readyz", "200 when it serves; 503 and why while it does not.", "text/plain"),
   open("openapi", "/openapi.json", "This contract.", json),
 ];
 

@@ -12,7 +12,7 @@ import { CliExit, type CliIo, print } from "./io.ts";
 import { type Row, recordText, valueText } from "./record-text.ts";
 import { queryFailure } from "./search.ts";
 import { type ServerEvent, SseParser } from "./sse.ts";
-import { styleOf } from "./style.ts";
+import { harmless, styleOf } from "./style.ts";
 
 /** The service sends something every 15 s; three silent beats mean the connection is dead. */
 const silenceMaxMs = 45_000;
@@ -24,7 +24,6 @@ export function registerTail(program: Command, io: CliIo): void {
   withService(program.command("tail"))
     .description("follow matching records as they are stored; reconnects without a gap")
     .argument("[query]", "what to follow", "*")
-    .option("--from <time>", "begin with records from here on, as 5m")
     .addOption(
       new Option("-o, --output <form>", "text on a terminal, else ndjson").choices([
         "text",
@@ -36,14 +35,13 @@ export function registerTail(program: Command, io: CliIo): void {
       `
 Examples:
   logkeep tail
-  logkeep tail 'level:error' --from 10m
+  logkeep tail 'level:error'
   logkeep tail '{service="api"}' --output ndjson | jq -r ._msg`,
     )
     .action((query: string, options: TailOptions) => new Tail(io, query, options).run());
 }
 
 interface TailOptions extends ServiceOptions {
-  readonly from?: string;
   readonly output?: "text" | "ndjson";
 }
 
@@ -103,13 +101,9 @@ class Tail {
   }
 
   #connect(signal: AbortSignal): Promise<Response> {
-    const resumes = this.#lastId !== "";
-    const url = this.#client.urlOf("/api/v1/tail", {
-      query: this.#query,
-      start: resumes ? undefined : this.#options.from,
-    });
+    const url = this.#client.urlOf("/api/v1/tail", { query: this.#query });
     const headers: Record<string, string> = { accept: "text/event-stream" };
-    if (resumes) headers["last-event-id"] = this.#lastId;
+    if (this.#lastId !== "") headers["last-event-id"] = this.#lastId;
     return this.#client.send(url, { headers, signal });
   }
 
@@ -162,10 +156,18 @@ class Tail {
           `tail: too slow, ${valueText(objectOf(data)["dropped"]) || "some"} records dropped\n`,
         );
         return;
-      case "problem":
-        throw new CliExit(1, valueText(objectOf(data)["detail"]) || "the service ended the tail");
+      case "error": {
+        const { code, detail } = objectOf(data);
+        const reason = harmless(valueText(detail)) || "the service ended the tail";
+        throw isFinal(valueText(code)) ? new CliExit(1, reason) : new Error(reason);
+      }
     }
   }
+}
+
+/** Whether coming back would meet the same error: the query or the key is at fault, not the moment. */
+function isFinal(code: string): boolean {
+  return /^(auth|query|tenant|request)\./.test(code) && !/\.(busy|timeout|partial)$/.test(code);
 }
 
 interface Outcome {

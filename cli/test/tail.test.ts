@@ -65,38 +65,41 @@ test("a tail reconnects after the last whole event and prints each record once",
         return true;
       }
       response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(`event: start\nid: ${after}\ndata: {}\n\n`);
       send(response, after + 1);
       send(response, after + 2);
       if (connections === 1) {
         response.write(`id: ${after + 3}\nevent: record\ndata: {"_msg":"broken o`);
         await sleep(20);
         request.socket.destroy();
+      } else if (connections === 3) {
+        response.end('event: error\ndata: {"code":"service.stopping","detail":"it stops"}\n\n');
       } else {
         response.write('event: dropped\ndata: {"dropped":12}\n\n');
       }
       return true;
     };
-    const ran = await run(["tail", "--url", url, "level:error", "--from", "5m"], {
+    const ran = await run(["tail", "--url", url, "level:error"], {
       signal: stop.signal,
       onErr: (text) => {
         if (text.includes("dropped")) stop.abort();
       },
     });
     assert.equal(ran.code, 0);
-    assert.equal(ran.out, [1, 2, 3, 4].map((n) => `{"_msg":"m${n}"}\n`).join(""));
+    assert.equal(ran.out, [1, 2, 3, 4, 5, 6].map((n) => `{"_msg":"m${n}"}\n`).join(""));
     assert.match(
       ran.err,
-      /^tail: .*; reconnecting\n(tail: .*; reconnecting\n)?tail: too slow, 12 records dropped\n$/,
+      /^tail: .*; reconnecting\ntail: it stops; reconnecting\ntail: too slow, 12 records dropped\n$/,
     );
     const asked = service.seen.map(({ url: { searchParams }, headers }) => [
       searchParams.get("query"),
-      searchParams.get("start"),
       headers["last-event-id"],
     ]);
     assert.deepEqual(asked, [
-      ["level:error", "5m", undefined],
-      ["level:error", null, "2"],
-      ["level:error", null, "2"],
+      ["level:error", undefined],
+      ["level:error", "2"],
+      ["level:error", "2"],
+      ["level:error", "4"],
     ]);
   } finally {
     stop.abort();
@@ -117,7 +120,7 @@ test("a tail ends where trying again cannot help", async () => {
     service.intercept = (_, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.write(
-        'event: problem\ndata: {"code":"auth.invalid","detail":"the key was revoked"}\n\n',
+        'event: error\ndata: {"code":"auth.invalid","detail":"the key was revoked"}\n\n',
       );
       return true;
     };
