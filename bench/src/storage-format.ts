@@ -14,7 +14,7 @@ import { generateCorpus } from "./corpus.ts";
 
 const { values: options } = parseArgs({
   options: {
-    records: { type: "string", default: "300000" },
+    records: { type: "string", default: "500000" },
     seed: { type: "string", default: "1" },
   },
 });
@@ -123,6 +123,10 @@ build((batch, rows) => {
   group.rows += rows;
 });
 
+// A large heap would make every collection dear, and that is not what is measured.
+const recordCount = records.length;
+records.length = 0;
+
 const directory = mkdtempSync(join(tmpdir(), "logkeep-bench-"));
 const identity = { shard: 0, epoch: 1, positionFrom: 1, positionThrough: 9 };
 try {
@@ -166,7 +170,7 @@ try {
     print({
       bench: "decode _msg",
       run,
-      recordsPerSecond: Math.round((records.length / ms) * 1_000),
+      recordsPerSecond: Math.round((recordCount / ms) * 1_000),
     });
     segment.close();
   }

@@ -4,6 +4,7 @@ import type { ChunkRef } from "./chunk.ts";
 import { PlainColumn } from "./columns.ts";
 import { checkStored } from "./damage.ts";
 import { unpackIntegers } from "./integers.ts";
+import { chunkBytesMax } from "./limits.ts";
 import { printWholeNumbers } from "./whole-numbers.ts";
 
 /** Gives the raw bytes of a chunk, checked. */
@@ -78,6 +79,7 @@ function decodeText(
 ): Values {
   const lengths = unpackIntegers(read(meta.lengths), rowCount);
   const length = meta.frames.reduce((sum, frame) => sum + frame.rawLength, 0);
+  checkStored(length <= chunkBytesMax, "a column is too large", { length });
   const offsets = offsetsOf(lengths, length);
   const only = meta.frames[0];
   if (meta.frames.length === 1 && only !== undefined) return { bytes: read(only), offsets };
