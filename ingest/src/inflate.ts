@@ -1,4 +1,4 @@
-import { gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from "node:zlib";
+import { constants, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from "node:zlib";
 import { ServiceError } from "../../kit/src/errors.ts";
 import type { Encoding } from "./job.ts";
 import { bodyMaxBytes, inflateFreeBytes, inflateRatioMax, zstdFramesMax } from "./limits.ts";
@@ -24,6 +24,9 @@ export function inflate(
     throw refusalOf(thrown, encoding, maxOutputLength);
   }
 }
+
+/** RFC 9659: over HTTP a frame's window is at most 8 MiB; a decoder sets the memory aside that the frame claims. */
+const zstdWindowLogMax = 23;
 
 /** Bytes that a compressed body of this length may become. */
 function bytesByRatio(compressedBytes: number): number {
@@ -65,6 +68,7 @@ function unzstd(body: Uint8Array, options: Options): Uint8Array {
     const frame = zstdDecompressSync(body.subarray(at), {
       ...options,
       maxOutputLength: Math.max(1, room),
+      params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLogMax },
       info: true,
     }) as unknown as {
       readonly buffer: Buffer;

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
+import {
+  constants,
+  createZstdCompress,
+  deflateRawSync,
+  deflateSync,
+  gzipSync,
+  zstdCompressSync,
+} from "node:zlib";
 import { slabBytes } from "../../storage/src/shard/limits.ts";
 import type { Encoding } from "../src/job.ts";
 import { shardOf } from "../src/routing/shard-of.ts";
@@ -68,6 +75,22 @@ test("a bomb is refused before it is inflated, and so is a body that is too larg
   assert.equal(small.run("text", "x\n".repeat(501)).result.error?.code, "request.too-large");
   const gzipped = small.run("text", gzipSync("x\n".repeat(501)), { encoding: "gzip" });
   assert.equal(gzipped.result.error?.code, "request.too-large");
+});
+
+test("a zstd frame that claims a window beyond that of HTTP is refused", () => {
+  const params = { [constants.ZSTD_c_windowLog]: 27, [constants.ZSTD_c_compressionLevel]: 1 };
+  const stream = createZstdCompress({ params });
+  const chunks: Buffer[] = [];
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  return new Promise<void>((resolve) => {
+    stream.on("end", () => {
+      const { result } = decode("text", Buffer.concat(chunks), { encoding: "zstd" });
+      assert.equal(result.error?.code, "request.malformed");
+      resolve();
+    });
+    stream.write("text");
+    stream.flush(() => stream.end("more"));
+  });
 });
 
 test("limits of a service's settings are kept", () => {
@@ -159,6 +182,25 @@ test("without room in the arena nothing of the request is stored, and slabs are 
   const after = many.run("json-lines", big).result;
   assert.deepEqual(after.closedSlabs, [0]);
   assert.equal(many.owner.usedBytes, slabBytes);
+});
+
+test("the largest batch that records can make fits a slab", () => {
+  const wide = (letter: string, last: string): string => {
+    const names = Array.from({ length: 999 }, (_, i) => `${letter}${i}`.padEnd(256, "_"));
+    return `{${names.map((name) => `"${name}":1`).join(",")},"v":"${last}"}`;
+  };
+  // Two shards of one stream each would part them: all are of one.
+  const body = [
+    wide("a", "x"),
+    wide("b", "x"),
+    wide("c", "y".repeat(780_000)),
+    wide("d", "z".repeat(780_000)),
+  ];
+  const first = `{"v":"${"w".repeat(1_000_000)}"}`;
+  for (const order of [body, body.toReversed(), [first, ...body]]) {
+    const { result } = decode("json-lines", order.join("\n"));
+    assert.deepEqual([result.status, result.accepted], ["ok", order.length]);
+  }
 });
 
 test("a request that is refused leaves nothing behind for the next", () => {

@@ -188,6 +188,17 @@ test("fields past the thousandth and unnameable ones are kept in _overflow", () 
   assert.equal(Object.keys(overflow).length, 3 + 201);
 });
 
+test("time, message and stream count wherever they stand in a record of many fields", () => {
+  const many = Array.from({ length: 1_200 }, (_, i) => `"f${i}":${i}`).join(",");
+  const last = '"_time":"2026-01-02T03:04:05Z","_msg":"here","service":"s"';
+  const { records } = decode("json-lines", `{${many},${last}}`);
+  assert.deepEqual(
+    [records[0]?.time, records[0]?.stream],
+    ["2026-01-02T03:04:05Z", '{service="s"}'],
+  );
+  assert.equal(records[0]?.fields["_msg"], "here");
+});
+
 test("a record of more than 10,000 fields is rejected, one of 9,999 is not", () => {
   const line = (count: number): string =>
     `{${Array.from({ length: count }, (_, i) => `"f${i}":${i}`).join(",")}}`;

@@ -77,6 +77,7 @@ export class Recorder implements RecordSink {
     this.record = record;
     this.#names = names;
     this.#roles = new FieldRoles(names);
+    record.setNeeded(this.#roles.bits);
   }
 
   get msgId(): number {
@@ -183,7 +184,7 @@ export class Recorder implements RecordSink {
     if (fault !== undefined) return fault;
     this.#storedBytes += valueBytes + recordOverheadBytes;
     if (this.#storedBytes > this.#requestMaxBytes) {
-      const what = "the records of the request are too long when decoded";
+      const what = "the records of the request need too much memory";
       throw new BodyFault(what, undefined, "too-large");
     }
     const { streams, output } = this.#request;

@@ -168,7 +168,7 @@ export class Bulk {
     const { fields, sink } = this.#parts;
     if (action.index !== "") {
       const slice = this.#indexSlice ?? fields.nameSlice(action.index);
-      sink.record.put(this.#idOfIndex, slice.start, slice.end);
+      sink.record.putOwn(this.#idOfIndex, slice.start, slice.end);
     }
     if (action.id !== undefined) fields.putText("_id", action.id);
   }

@@ -1,11 +1,17 @@
 import { namesMax } from "../../../storage/src/format/limits.ts";
-import { extraFieldsMax, fieldsHostile, fieldsMax } from "../limits.ts";
+import {
+  extraFieldsMax,
+  fieldsHostile,
+  fieldsMax,
+  streamFieldsMax,
+  timeFieldsMax,
+} from "../limits.ts";
 import type { DecodeFault } from "./fault.ts";
 import { byte } from "./json-scan.ts";
 import type { SourceBytes } from "./source-bytes.ts";
 
-/** Room for the fields of a record, and for `_msg`, `_overflow` and what a request adds. */
-const slotsMax = fieldsMax + extraFieldsMax + 8;
+/** Room for the fields of a record, for those that mean something to Logkeep, and for what a request adds. */
+const slotsMax = fieldsMax + extraFieldsMax + streamFieldsMax + 2 * timeFieldsMax + 16;
 
 /**
  * One record while it is decoded: names as ids, values as slices of the source. The last of several fields
@@ -26,6 +32,7 @@ export class RecordFields {
   readonly #seenIn = new Float64Array(namesMax);
   readonly #slotOf = new Uint16Array(namesMax);
   readonly #slots: number;
+  #isNeeded: Uint8Array = new Uint8Array(namesMax);
   #serial = 1;
   /** Fields that found no slot: four numbers each, start and end of name and value; text or JSON. */
   readonly #overflow: { slices: number[]; isText: boolean[] } = { slices: [], isText: [] };
@@ -35,6 +42,11 @@ export class RecordFields {
     this.#source = source;
     this.#fault = fault;
     this.#slots = Math.min(slots, fieldsMax);
+  }
+
+  /** Names (by id, not zero) that have their place in a record however many fields stand before them: few. */
+  setNeeded(isNeeded: Uint8Array): void {
+    this.#isNeeded = isNeeded;
   }
 
   /** Forgets the record before. */
@@ -55,7 +67,7 @@ export class RecordFields {
     if (this.#seenIn[nameId] === this.#serial) {
       slot = this.#slotOf[nameId] as number;
     } else {
-      if (slot >= this.#slots) return false;
+      if (slot >= this.#slots && this.#isNeeded[nameId] === 0) return false;
       this.count = slot + 1;
       this.#seenIn[nameId] = this.#serial;
       this.#slotOf[nameId] = slot;
