@@ -41,8 +41,8 @@ const textOf = new Map(sources.map((file) => [file, readFileSync(path.join(root,
 
 function importsOf(file: string): string[] {
   const text = textOf.get(file) ?? "";
-  const found = text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g);
-  return [...found].map((match) => match[1] as string);
+  const found = text.matchAll(/(?:\bfrom|\bimport)\s+"([^"]+)"|\bimport\("([^"]+)"\)/g);
+  return [...found].map((match) => (match[1] ?? match[2]) as string);
 }
 
 function rowOf(room: string): number {

@@ -1,11 +1,5 @@
 import { hash } from "node:crypto";
-import {
-  type InboxBatch,
-  type InboxId,
-  type InboxRecord,
-  type InboxSink,
-  inboxSource,
-} from "../../cluster/src/inbox-sink.ts";
+import type { InboxBatch, InboxId, InboxRecord, InboxSink } from "../../cluster/src/inbox-sink.ts";
 import type { DecodeJob, DecodeResult } from "../../ingest/src/job.ts";
 import type { Clock } from "../../kit/src/clock.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
@@ -37,8 +31,8 @@ export class InboxIntake implements InboxSink {
     this.#deps = deps;
   }
 
-  lastStored(inbox: InboxId): Promise<ReadonlyMap<number, bigint>> {
-    return this.#deps.store.lastStored(inboxSource(inbox));
+  lastStored(source: string): Promise<ReadonlyMap<number, bigint>> {
+    return this.#deps.store.lastStored(source);
   }
 
   async store(batch: InboxBatch): Promise<ReadonlyMap<number, bigint>> {

@@ -17,7 +17,12 @@ export interface TeeLogger extends Logger {
 
 /** Own logs go to stderr: stdout is for the ready line and for what people pipe. */
 export function createLogger({ level, pretty }: LogOptions): TeeLogger {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
   const target = pretty
     ? PinoPretty({ destination: 2, sync: true, translateTime: "SYS:HH:MM:ss.l", ignore: "pid" })
     : pino.destination({ dest: 2, sync: true });

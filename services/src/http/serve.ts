@@ -53,8 +53,8 @@ const headersMaxBytes = 16 * 1024;
 export async function serveHttp(options: ServeOptions): Promise<Served> {
   const { settings, logger } = options;
   const listen = parseAddress(settings.http.listen);
-  const state = { isStopping: false };
-  const app = buildApp(options, isLoopback(listen.host), state);
+  const stopping = new AbortController();
+  const app = buildApp(options, isLoopback(listen.host), stopping.signal);
   const server = http.createServer(
     {
       maxHeaderSize: headersMaxBytes,
@@ -74,7 +74,7 @@ export async function serveHttp(options: ServeOptions): Promise<Served> {
   return {
     url,
     async close() {
-      state.isStopping = true;
+      stopping.abort();
       const closed = once(server, "close");
       server.close();
       server.closeIdleConnections();
@@ -85,11 +85,7 @@ export async function serveHttp(options: ServeOptions): Promise<Served> {
   };
 }
 
-function buildApp(
-  options: ServeOptions,
-  isLocal: boolean,
-  state: { readonly isStopping: boolean },
-): App {
+function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal): App {
   const { settings, stored, tails, keys, logger } = options;
   const isKeyNeeded = !isLocal && !settings.auth.insecureListen;
   const app = new App({ keys, isKeyNeeded, hosts: [os.hostname()], logger });
@@ -97,7 +93,7 @@ function buildApp(
   app.express.use((request: Request, response: Response, next: NextFunction) => {
     const started = performance.now();
     // A connection that stays open would keep a stopping service alive.
-    if (state.isStopping) response.setHeader("Connection", "close");
+    if (stopping.aborted) response.setHeader("Connection", "close");
     response.once("finish", () => {
       const route = (request.route as { path?: unknown } | undefined)?.path;
       const seconds = (performance.now() - started) / 1000;
@@ -117,9 +113,9 @@ function buildApp(
   });
   const gate = new QueryGate(settings.query.concurrencyMax);
   mountQueries(app, { stored, settings, metrics, gate, logger });
-  mountTail(app, { tails, heartbeatMs: settings.tail.heartbeatMs, logger });
+  mountTail(app, { tails, heartbeatMs: settings.tail.heartbeatMs, stopping, logger });
   mountKeys(app, keys);
-  mountOps(app, { ...options, metrics, budget, isReady: () => !state.isStopping });
+  mountOps(app, { ...options, metrics, budget, isReady: () => !stopping.aborted });
   app.finish();
   return app;
 }

@@ -11,6 +11,8 @@ import { parseParams } from "./query-options.ts";
 export interface TailRoutesDeps {
   readonly tails: TailService;
   readonly heartbeatMs: number;
+  /** Aborted when the service stops: tails have no end of their own. */
+  readonly stopping: AbortSignal;
   readonly logger: Logger;
 }
 
@@ -54,7 +56,7 @@ class TailConnection {
   }
 
   async run(): Promise<void> {
-    const { tails, heartbeatMs, logger } = this.#deps;
+    const { tails, heartbeatMs, stopping, logger } = this.#deps;
     const response = this.#response;
     response.writeHead(200, {
       "Content-Type": "text/event-stream",
@@ -66,6 +68,8 @@ class TailConnection {
     response.on("drain", () => this.#schedule());
     this.#subscription.onReady(() => this.#schedule());
     const heartbeat = setInterval(() => response.write(": still here\n\n"), heartbeatMs);
+    const stop = (): void => void response.end();
+    stopping.addEventListener("abort", stop, { once: true });
     const { signal } = this.#gone;
     const gone = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     try {
@@ -81,6 +85,7 @@ class TailConnection {
       }
     } finally {
       clearInterval(heartbeat);
+      stopping.removeEventListener("abort", stop);
       tails.unsubscribe(this.#subscription);
       this.#wakeRoom();
     }
