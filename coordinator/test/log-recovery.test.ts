@@ -86,7 +86,7 @@ test("a flipped bit anywhere but in the last entry stops with an error that name
   const { dataDir, log } = await tenCreates(context);
   const whole = readFileSync(log);
   const prng = new Prng(1);
-  for (let round = 0; round < 200; round++) {
+  for (let round = 0; round < 100; round++) {
     const bytes = Buffer.from(whole);
     const at = prng.below(whole.length - recordLength(10));
     // The database id is checked by nobody, Apache included.
@@ -109,7 +109,7 @@ test("a flipped bit anywhere in the snapshot stops with an error", async (contex
   await snapshotWrite(directory, tree, new AbortController().signal);
   const path = join(directory, "snapshot.10000000a");
   const whole = readFileSync(path);
-  for (let at = 0; at < whole.length; at++) {
+  for (let at = 0; at < whole.length; at += 3) {
     const bytes = Buffer.from(whole);
     bytes[at]! ^= 1 << (at % 8);
     writeFileSync(path, bytes);

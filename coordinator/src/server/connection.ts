@@ -3,7 +3,13 @@ import type { Socket } from "node:net";
 import { FrameSplitter } from "../wire/frames.ts";
 import type { Id } from "../wire/records.ts";
 import { JuteWriter } from "../wire/writer.ts";
-import { connectionQueueMax, unsentBytesFatal, unsentBytesMax, writerBytesKept } from "./limits.ts";
+import {
+  closeWithinMs,
+  connectionQueueMax,
+  unsentBytesFatal,
+  unsentBytesMax,
+  writerBytesKept,
+} from "./limits.ts";
 import { LatencyStats } from "./stats.ts";
 
 /** A request that waits its turn: each is answered after those before it. */
@@ -139,6 +145,8 @@ export class Connection {
   closeAfterFlush(): void {
     this.state = "closing";
     this.#markDirty();
+    // A client that takes neither the answer nor the end is not waited for.
+    setTimeout(() => this.close(), closeWithinMs).unref();
   }
 
   close(): void {

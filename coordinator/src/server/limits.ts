@@ -22,6 +22,9 @@ export const connectionsMax = 20_000;
 /** A client that has not sent its ConnectRequest by then is closed. */
 export const connectWithinMs = 10_000;
 
+/** A connection that is closed with a last answer may take this long to take it. */
+export const closeWithinMs = 5_000;
+
 /** A connection's answer buffer above this is not kept for the next turn. */
 export const writerBytesKept = 64 * 1024;
 
