@@ -67,3 +67,9 @@ export const arenaFreeBytesMin = 4 * slabBytes;
 
 /** How long closing waits for a seal or merge under way: its work is not lost, only done again. */
 export const closeWaitMs = 5_000;
+
+/** The largest merge begun while records come in so fast that memory forces seals: some tenths of a second. */
+export const mergeBusyBytesMax = 32 * 1024 * 1024;
+
+/** How long after a forced seal records count as coming in fast. */
+export const mergeCalmMs = 15_000;

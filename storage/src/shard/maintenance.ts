@@ -4,6 +4,8 @@ import { dropExpired, emptyTrash } from "./dropping.ts";
 import {
   maintenanceRetryMs,
   maintenanceTickMs,
+  mergeBusyBytesMax,
+  mergeCalmMs,
   retentionEveryMs,
   sealArenaShare,
   sealRoundBytesShare,
@@ -36,6 +38,8 @@ export class Maintenance {
   #dropping: Promise<void> | undefined;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #retentionAtMs = Number.NEGATIVE_INFINITY;
+  /** When the arena last was so full that it had to be sealed. */
+  #memorySealAtMs = Number.NEGATIVE_INFINITY;
   #isLogWaiting = false;
   #isStopped = false;
 
@@ -117,6 +121,7 @@ export class Maintenance {
 
   async #sealRound(reason: SealReason): Promise<void> {
     if (reason === "log") this.#isLogWaiting = false;
+    if (reason === "memory") this.#memorySealAtMs = this.#context.clock.monotonicMs();
     // The largest first: its slabs are most of what is waited for.
     const queue = this.#context.shards.toSorted((a, b) => b.memtable.bytes - a.memtable.bytes);
     const lane = async (): Promise<void> => {
@@ -131,10 +136,16 @@ export class Maintenance {
   #merge(): void {
     if (this.#merging !== undefined || this.#isPaused()) return;
     this.#merging = this.#attempt("merge", async () => {
-      while (!this.#isStopped && (await mergeOnce(this.#context)));
+      while (!this.#isStopped && (await mergeOnce(this.#context, this.#mergeBytesMax())));
     }).finally(() => {
       this.#merging = undefined;
     });
+  }
+
+  /** A worker in the middle of a long merge seals nothing, and the arena fills behind it. */
+  #mergeBytesMax(): number {
+    const sinceSealMs = this.#context.clock.monotonicMs() - this.#memorySealAtMs;
+    return sinceSealMs < mergeCalmMs ? mergeBusyBytesMax : Number.POSITIVE_INFINITY;
   }
 
   #drop(): void {

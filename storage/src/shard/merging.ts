@@ -11,10 +11,10 @@ import { type LiveSegment, liveSegment, pin, unpin } from "./segment-set.ts";
 import type { Shard } from "./shard.ts";
 
 /**
- * Merges once where it is worth it; false: nowhere. The work is done beside appends and seals, only the
+ * Merges once where it is worth it, into at most `bytesMax`; false: nowhere. The work is done beside appends and seals, only the
  * commit takes its turn among them. Rejects when the file cannot be made or the manifest is closed.
  */
-export async function mergeOnce(context: StoreContext): Promise<boolean> {
+export async function mergeOnce(context: StoreContext, bytesMax: number): Promise<boolean> {
   for (const shard of context.shards) {
     if (shard.state.kind !== "serving") continue;
     // What is damaged stays as it is: a copy elsewhere may yet repair it.
@@ -23,7 +23,11 @@ export async function mergeOnce(context: StoreContext): Promise<boolean> {
     );
     const chosen = chooseMerge(
       mergeable.map(({ entry }) => entry),
-      { ...context.segmentLimits, receiptSpanMsMax: mergeReceiptSpanMs },
+      {
+        mergeWidth: context.segmentLimits.mergeWidth,
+        mergeBytesMax: Math.min(bytesMax, context.segmentLimits.mergeBytesMax),
+        receiptSpanMsMax: mergeReceiptSpanMs,
+      },
     );
     if (chosen === undefined) continue;
     const inputs = mergeable.filter(({ entry }) => chosen.includes(entry));

@@ -16,7 +16,7 @@ import { always, openRig, type PartOptions, type Rig, readCut } from "./rig.ts";
 const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 40);
 const firstSeed = Number(process.env["SEED"] ?? 1);
 const lastSeed = process.env["SEED"] === undefined ? seeds : firstSeed;
-const steps = 60;
+const steps = 40;
 const dayMs = 24 * 60 * 60 * 1000;
 const retention = { defaultMs: 7 * dayMs, classMs: { short: 2 * dayMs } };
 const tenants = ["red", "blue"];
