@@ -73,3 +73,10 @@ export const mergeBusyBytesMax = 32 * 1024 * 1024;
 
 /** How long after a forced seal records count as coming in fast. */
 export const mergeCalmMs = 15_000;
+
+/** Batches in memory at which a shard is sealed, however small they are: queries look at each. */
+export const sealBatchesMax = 512;
+
+/** A shard that has been quiet for this long is sealed from fewer batches on: nothing will join them soon. */
+export const sealQuietMs = 5_000;
+export const sealQuietBatches = 64;

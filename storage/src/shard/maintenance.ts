@@ -8,11 +8,15 @@ import {
   mergeCalmMs,
   retentionEveryMs,
   sealArenaShare,
+  sealBatchesMax,
+  sealQuietBatches,
+  sealQuietMs,
   sealRoundBytesShare,
 } from "./limits.ts";
 import { mergeOnce } from "./merging.ts";
 import type { RetentionLimits } from "./retention.ts";
 import { sealShard } from "./sealing.ts";
+import type { Shard } from "./shard.ts";
 
 export interface MaintenanceOptions {
   /** Records stay in memory no longer than this. */
@@ -22,8 +26,8 @@ export interface MaintenanceOptions {
   readonly retention: RetentionLimits;
 }
 
-/** Why a round of seals is due: each needs more than the one before. */
-type SealReason = "age" | "memory" | "log";
+/** Why a round of seals is due; `log` takes shards without records too, `batches` only those it is about. */
+type SealReason = "batches" | "age" | "memory" | "log";
 
 /**
  * Seals, merges and drops when it is time. One round of seals and one merge at a time; what fails is
@@ -96,6 +100,7 @@ export class Maintenance {
       return memtable.sinceMs !== undefined && nowMs - memtable.sinceMs >= this.#options.sealAgeMs;
     });
     if (oldest) this.#seal("age");
+    if (this.#context.shards.some((shard) => this.#hasManyBatches(shard))) this.#seal("batches");
     this.#merge();
     if (nowMs - this.#retentionAtMs >= retentionEveryMs) {
       this.#retentionAtMs = nowMs;
@@ -111,6 +116,13 @@ export class Maintenance {
     return bytes >= arena.totalBytes * sealRoundBytesShare;
   }
 
+  /** Queries look at every batch: thousands of small ones cost more than the same rows in a segment. */
+  #hasManyBatches({ memtable }: Shard): boolean {
+    const quietMs = this.#context.clock.monotonicMs() - memtable.latestMs;
+    const most = quietMs >= sealQuietMs ? sealQuietBatches : sealBatchesMax;
+    return memtable.batches.length > most;
+  }
+
   #seal(reason: SealReason): void {
     if (this.#sealing !== undefined || this.#isPaused()) return;
     this.#sealing = this.#attempt("seal", () => this.#sealRound(reason)).finally(() => {
@@ -123,7 +135,9 @@ export class Maintenance {
     if (reason === "log") this.#isLogWaiting = false;
     if (reason === "memory") this.#memorySealAtMs = this.#context.clock.monotonicMs();
     // The largest first: its slabs are most of what is waited for.
-    const queue = this.#context.shards.toSorted((a, b) => b.memtable.bytes - a.memtable.bytes);
+    const queue = this.#context.shards
+      .filter((shard) => reason !== "batches" || this.#hasManyBatches(shard))
+      .sort((a, b) => b.memtable.bytes - a.memtable.bytes);
     const lane = async (): Promise<void> => {
       for (let shard = queue.shift(); shard !== undefined; shard = queue.shift()) {
         if (this.#isStopped) return;

@@ -24,6 +24,8 @@ export class Memtable {
   #bytes = 0;
   /** When the oldest batch came here, on the monotonic clock. */
   #sinceMs: number | undefined;
+  /** When the latest batch came, likewise. */
+  #latestMs = Number.NEGATIVE_INFINITY;
 
   constructor(arena: ArenaOwner) {
     this.#arena = arena;
@@ -45,12 +47,17 @@ export class Memtable {
     return this.#sinceMs;
   }
 
+  get latestMs(): number {
+    return this.#latestMs;
+  }
+
   /** Takes a committed batch, and with it the reference that its append retained. */
   add(batch: MemoryBatch, nowMs: number): void {
     this.#batches.push(batch);
     this.#rows += batch.rows;
     this.#bytes += batch.length;
     this.#sinceMs ??= nowMs;
+    this.#latestMs = nowMs;
   }
 
   /** Lets go of the batches up to a position: they are in a segment now. */

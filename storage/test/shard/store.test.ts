@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { idempotencyPartKey, routerKey } from "../../src/shard/dedupe-key.ts";
+import { sealBatchesMax } from "../../src/shard/limits.ts";
 import { closeAfter, temp } from "../log/temp.ts";
 import { always, openRig, type Rig, type RigOptions, readCut } from "./rig.ts";
 
@@ -228,6 +229,20 @@ test("an arena that fills is sealed away while appends go on", async (t) => {
   }
   assert.ok(rig.store.status().counts.seals > 0);
   assert.deepEqual(rig.read().sort(), records.sort());
+});
+
+test("a shard with very many small batches is sealed by itself, its neighbours are not", async (t) => {
+  const rig = await rigAt(t, temp(t));
+  await rig.append(["alone"], { shard: 1 });
+  const records = Array.from({ length: sealBatchesMax + 1 }, (_, i) => `${i}`);
+  await Promise.all(records.map((record) => rig.append([record])));
+  const deadline = Date.now() + 5_000;
+  while (rig.store.status().counts.seals === 0 && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const batches = rig.store.status().shards.map(({ memoryBatches }) => memoryBatches);
+  assert.deepEqual(batches, [0, 1, 0]);
+  assert.deepEqual(rig.read(), [...records, "alone"]);
 });
 
 test("a full arena that nothing empties tells requests to come back", async (t) => {
