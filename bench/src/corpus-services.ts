@@ -16,7 +16,7 @@ interface Fleet {
   readonly random: Prng;
   readonly clients: readonly string[];
   /** Traces that are under way: records of several services share an id. */
-  trace(): string;
+  readonly trace: () => string;
 }
 
 /** The services of a made-up fleet; their records are drawn from `random`. */

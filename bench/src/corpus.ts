@@ -22,7 +22,9 @@ export function* generateCorpus(options: CorpusOptions): Generator<Buffer> {
   const endMs = options.endMs ?? Math.floor(Date.now() / 3_600_000) * 3_600_000;
   const random = new Prng(seed);
   const services = fleetOf(random);
-  const shares = services.flatMap((service) => new Array<Service>(service.share).fill(service));
+  const shares = services.flatMap((service) =>
+    Array.from({ length: service.share }, (): Service => service),
+  );
   for (let i = 0; i < records; i++) {
     const ms = endMs - spanMs + Math.floor(((i + 1) * spanMs) / records);
     const micros = String(random.below(1_000)).padStart(3, "0");

@@ -253,7 +253,13 @@ export class BatchBuilder {
     const namesAt = place.take(namesLength);
     const columns = this.#active.map((column) => planColumn(column, rows, place));
     return {
-      ...{ nsAt, streamWidth, streamCodesAt, streamsAt, directoryAt, namesAt, namesLength },
+      nsAt,
+      streamWidth,
+      streamCodesAt,
+      streamsAt,
+      directoryAt,
+      namesAt,
+      namesLength,
       names,
       columns,
       byteLength: place.end,

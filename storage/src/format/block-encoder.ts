@@ -40,7 +40,12 @@ export function encodeBlock(order: RowOrder, level: number): EncodedBlock {
     rawBytes += gathered.values.bytes.length + (gathered.kind === "dict" ? rowCount : 0);
   }
   const header: BlockHeader = {
-    ...{ rowCount, streams, streamCodes, timesMs, timesNs, fields },
+    rowCount,
+    streams,
+    streamCodes,
+    timesMs,
+    timesNs,
+    fields,
     positions: positionsRef,
   };
   const headerRef = chunks.add(Buffer.from(printBlockHeader(header)));

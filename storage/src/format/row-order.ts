@@ -20,6 +20,22 @@ export function makeRowSet(length: number): RowSet {
   };
 }
 
+/** One set after the other. */
+export function joinRows(parts: readonly RowSet[]): RowSet {
+  if (parts.length === 1) return parts[0]!;
+  const joined = makeRowSet(parts.reduce((sum, { ms }) => sum + ms.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.sourceOf.set(part.sourceOf, at);
+    joined.rowOf.set(part.rowOf, at);
+    joined.ms.set(part.ms, at);
+    joined.ns.set(part.ns, at);
+    joined.positions.set(part.positions, at);
+    at += part.ms.length;
+  }
+  return joined;
+}
+
 /** Picks rows of a set. */
 export function pickRows(rows: RowSet, picked: Uint32Array): RowSet {
   const out = makeRowSet(picked.length);

@@ -7,10 +7,9 @@ import { filterBitsPerToken } from "./limits.ts";
  * has it): a word's hash chooses 32 bytes and one bit in each of their eight u32s. The filter is those
  * u32s, little-endian, and nothing else.
  */
-const salts = Uint32Array.of(
-  ...[0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d],
-  ...[0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31],
-);
+const salts = new Uint32Array([
+  0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31,
+]);
 
 /** The filter of all words of the values. */
 export function buildTokenFilter(values: Values): Buffer {

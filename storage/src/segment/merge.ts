@@ -2,7 +2,7 @@ import { momentCompare } from "../../../kit/src/time.ts";
 import type { Block } from "../format/block.ts";
 import type { BlockMeta, PartitionMeta } from "../format/footer.ts";
 import { blockRowsMax, mergedBlockBytesMax, mergeLevel } from "../format/limits.ts";
-import { makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";
+import { joinRows, makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";
 import { BlockCache } from "./block-cache.ts";
 import { openSegment, type Segment } from "./reader.ts";
 import type { SegmentBlock } from "./segment-block.ts";
@@ -109,12 +109,15 @@ function mergeGroup(writer: SegmentFileWriter, { owner, blocks }: Group): void {
   let rows = makeRowSet(0);
   let next = 0;
   while (next < waiting.length || rows.ms.length > 0) {
-    let ready = readyRows(rows, waiting[next]);
+    const parts = [rows];
+    let ready = countReady(parts, waiting[next]);
     while (next < waiting.length && ready < chunkRows) {
       const block = waiting[next++]!;
-      rows = withRows(rows, block, ordinalOf.get(block)!);
-      ready = readyRows(rows, waiting[next]);
+      parts.push(rowsOf(block, ordinalOf.get(block)!));
+      ready = countReady(parts, waiting[next]);
     }
+    // Sorted once for all blocks that were opened: they may be many when records came late.
+    rows = sortedByTime(joinRows(parts));
     // The last rows are shared evenly, rather than as a full block and a small rest.
     const isEven = next === waiting.length && ready > chunkRows && ready < chunkRows * 2;
     const count = isEven ? Math.ceil(ready / 2) : Math.min(ready, chunkRows);
@@ -123,36 +126,30 @@ function mergeGroup(writer: SegmentFileWriter, { owner, blocks }: Group): void {
   }
 }
 
-/** How many of the first rows come before anything of the next block. */
-function readyRows(rows: RowSet, next: SegmentBlock | undefined): number {
-  if (next === undefined) return rows.ms.length;
-  const { ms, ns } = next.timeMin;
-  let low = 0;
-  let high = rows.ms.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const isBefore = rows.ms[middle]! < ms || (rows.ms[middle] === ms && rows.ns[middle]! < ns);
-    if (isBefore) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+/** How many rows come before anything of the next block. */
+function countReady(parts: readonly RowSet[], next: SegmentBlock | undefined): number {
+  let ready = 0;
+  for (const part of parts) ready += next === undefined ? part.ms.length : countBefore(part, next);
+  return ready;
 }
 
-function withRows(rows: RowSet, block: SegmentBlock, source: number): RowSet {
-  const before = rows.ms.length;
-  const out = makeRowSet(before + block.rowCount);
-  out.sourceOf.set(rows.sourceOf);
-  out.rowOf.set(rows.rowOf);
-  out.ms.set(rows.ms);
-  out.ns.set(rows.ns);
-  out.positions.set(rows.positions);
+function countBefore({ ms, ns }: RowSet, { timeMin }: SegmentBlock): number {
+  let count = 0;
+  for (let i = 0; i < ms.length; i++) {
+    if (ms[i]! < timeMin.ms || (ms[i] === timeMin.ms && ns[i]! < timeMin.ns)) count++;
+  }
+  return count;
+}
+
+function rowsOf(block: SegmentBlock, source: number): RowSet {
+  const rows = makeRowSet(block.rowCount);
   const { ms, ns } = block.times();
-  out.sourceOf.fill(source, before);
-  for (let row = 0; row < block.rowCount; row++) out.rowOf[before + row] = row;
-  out.ms.set(ms, before);
-  if (ns !== undefined) out.ns.set(ns, before);
-  out.positions.set(block.positions(), before);
-  return sortedByTime(out);
+  rows.sourceOf.fill(source);
+  for (let row = 0; row < block.rowCount; row++) rows.rowOf[row] = row;
+  rows.ms.set(ms);
+  if (ns !== undefined) rows.ns.set(ns);
+  rows.positions.set(block.positions());
+  return rows;
 }
 
 function slice(rows: RowSet, from: number, end: number): RowSet {

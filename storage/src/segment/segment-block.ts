@@ -176,7 +176,9 @@ export class SegmentBlock implements Block {
       if (thrown.fields["block"] !== undefined) throw thrown;
       const fields: ErrorFields = {
         ...thrown.fields,
-        ...{ file: this.#file.path, block: this.ordinal, column: what },
+        file: this.#file.path,
+        block: this.ordinal,
+        column: what,
       };
       throw damaged(thrown.message, fields);
     }

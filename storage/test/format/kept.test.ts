@@ -9,7 +9,7 @@ import { Prng } from "../../../kit/src/prng.ts";
 import { openBatch, verifyBatch } from "../../src/format/batch.ts";
 import { openSegment, verifySegment } from "../../src/segment/reader.ts";
 import { sealSegment } from "../../src/segment/writer.ts";
-import { batchOf, recordsOf, type TestRecord } from "./records.ts";
+import { batchOf, byName, recordsOf, type TestRecord } from "./records.ts";
 
 const directory = join(import.meta.dirname, "kept");
 const segmentPath = join(directory, "version-1.seg");
@@ -35,8 +35,13 @@ test("a kept segment of version 1 is read", () => {
   const footer = verifySegment(segmentPath);
   const { partitions, blocks, ...identity } = footer;
   assert.deepEqual(identity, {
-    ...{ uuid: "5cf0e3c1-0000-4000-8000-000000000001", shard: 3, epoch: 4, level: 0 },
-    ...{ positionFrom: 5, positionThrough: 9, replaces: [] },
+    uuid: "5cf0e3c1-0000-4000-8000-000000000001",
+    shard: 3,
+    epoch: 4,
+    level: 0,
+    positionFrom: 5,
+    positionThrough: 9,
+    replaces: [],
   });
   assert.deepEqual([partitions[0]?.tenant, blocks.length], ["kept", 1]);
   const segment = openSegment(segmentPath);
@@ -52,7 +57,7 @@ test("a kept segment of version 1 is read", () => {
 });
 
 function sorted(record: TestRecord): TestRecord {
-  return { ...record, fields: Object.fromEntries(Object.entries(record.fields).sort()) };
+  return { ...record, fields: Object.fromEntries(Object.entries(record.fields).sort(byName)) };
 }
 
 function rewrite(): void {
@@ -73,7 +78,12 @@ function rewrite(): void {
   writeFileSync(batchPath, bytes);
   writeFileSync(recordsPath, records.map((record) => `${JSON.stringify(record)}\n`).join(""));
   sealSegment({
-    ...{ path: segmentPath, uuid: "5cf0e3c1-0000-4000-8000-000000000001", shard: 3, epoch: 4 },
-    ...{ positionFrom: 5, positionThrough: 9, batches: [{ bytes, position: 7 }] },
+    path: segmentPath,
+    uuid: "5cf0e3c1-0000-4000-8000-000000000001",
+    shard: 3,
+    epoch: 4,
+    positionFrom: 5,
+    positionThrough: 9,
+    batches: [{ bytes, position: 7 }],
   });
 }

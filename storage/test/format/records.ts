@@ -55,6 +55,11 @@ export function encoded(builder: BatchBuilder, receiptMs = 0): Buffer {
   return bytes;
 }
 
+/** Compares entries by name. */
+export function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 /** Every record of a block, read the way a query reads it. */
 export function recordsOf(block: Block): TestRecord[] {
   const { ms, ns } = block.times();

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -10,7 +18,14 @@ import { BlockCache } from "../../src/segment/block-cache.ts";
 import { mergeSegments } from "../../src/segment/merge.ts";
 import { openSegment, verifySegment } from "../../src/segment/reader.ts";
 import { sealSegment } from "../../src/segment/writer.ts";
-import { batchOf, randomRecords, recordsOf, type TestRecord, valuesOf } from "../format/records.ts";
+import {
+  batchOf,
+  byName,
+  randomRecords,
+  recordsOf,
+  type TestRecord,
+  valuesOf,
+} from "../format/records.ts";
 
 const rounds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 25);
 const directory = mkdtempSync(join(tmpdir(), "logkeep-segment-"));
@@ -111,8 +126,14 @@ test("every way to encode a column gives back what was written, and its bounds",
   assert.ok(block !== undefined);
   const layouts = block.fieldNames.map((name) => [name, block.column(name)?.layout]);
   assert.deepEqual(Object.fromEntries(layouts), {
-    ...{ same: "const", level: "dict", path: "dict", bytes: "rows", sequence: "rows" },
-    ...{ some: "rows", ratio: "rows", _msg: "rows" },
+    same: "const",
+    level: "dict",
+    path: "dict",
+    bytes: "rows",
+    sequence: "rows",
+    some: "rows",
+    ratio: "rows",
+    _msg: "rows",
   });
   for (const name of block.fieldNames) {
     const expected = records.map(({ fields }) => fields[name] ?? "");
@@ -289,6 +310,23 @@ test("a seal that fails leaves no file", () => {
   );
 });
 
+test("a full disk is told as such, and leaves no file", {
+  skip: existsSync("/dev/full") ? false : "there is no /dev/full here",
+}, () => {
+  const path = join(directory, "full");
+  // Writes through this link fail with ENOSPC, as on a full disk.
+  symlinkSync("/dev/full", `${path}.tmp`);
+  const bytes = batchOf(randomRecords(new Prng(1), 50));
+  assert.throws(
+    () => sealSegment({ ...identityOf(path), batches: [{ bytes, position: 1 }] }),
+    (thrown) => thrown instanceof ServiceError && thrown.code === "storage.full",
+  );
+  assert.deepEqual(
+    readdirSync(directory).filter((name) => name.startsWith("full")),
+    [],
+  );
+});
+
 test("a cache keeps no more than its bytes, and lets the least recently used go", () => {
   const cache = new BlockCache(100);
   const get = (key: string) => cache.get(key, () => ({ value: key, bytes: 25 }));
@@ -331,7 +369,10 @@ function inStreamOrder(records: readonly TestRecord[]): TestRecord[] {
     a.position - b.position;
   return [...records]
     .sort(compare)
-    .map((each) => ({ ...each, fields: Object.fromEntries(Object.entries(each.fields).sort()) }));
+    .map((each) => ({
+      ...each,
+      fields: Object.fromEntries(Object.entries(each.fields).sort(byName)),
+    }));
 }
 
 /** Within a block: by stream, time and position. From block to block of a day: by time. */
