@@ -258,6 +258,36 @@ test("damage of a column names file, block and column, and the other columns are
   assert.equal(without.rows, 0);
 });
 
+test("records of one stream and equal time stay in the order of the log from block to block", () => {
+  let count = 0;
+  const batch = (position: number) => {
+    const records = Array.from({ length: 8_000 }, (): TestRecord => {
+      return { ms: 5, ns: 7, stream: "{}", position, fields: { n: String(count++) } };
+    });
+    return { bytes: batchOf(records), position };
+  };
+  const inputs = [0, 1].map((file) =>
+    sealed(
+      `equal-${file}`,
+      [1, 2, 3, 4, 5].map((i) => batch(file * 5 + i)),
+    ),
+  );
+  const order = (path: string) => readAll(path).map(({ fields }) => Number(fields["n"]));
+  const expected = Array.from({ length: count }, (_, i) => i);
+  assert.deepEqual(inputs.flatMap(order), expected);
+  const path = join(directory, "equal");
+  mergeSegments({
+    ...identityOf(path),
+    level: 1,
+    inputs: inputs.map((input) => ({ path: input, uuid: input })),
+  });
+  assert.deepEqual(order(path), expected);
+  assert.deepEqual(
+    verifySegment(path).blocks.map(({ rowCount }) => rowCount),
+    [40_000, 40_000],
+  );
+});
+
 test("a merge leaves out what has expired and makes bigger blocks", () => {
   const make = (from: number, tenant: string) =>
     Array.from({ length: 8_000 }, (_, i): TestRecord => {
@@ -367,12 +397,10 @@ function inStreamOrder(records: readonly TestRecord[]): TestRecord[] {
     a.ms - b.ms ||
     a.ns - b.ns ||
     a.position - b.position;
-  return [...records]
-    .sort(compare)
-    .map((each) => ({
-      ...each,
-      fields: Object.fromEntries(Object.entries(each.fields).sort(byName)),
-    }));
+  return [...records].sort(compare).map((each) => ({
+    ...each,
+    fields: Object.fromEntries(Object.entries(each.fields).sort(byName)),
+  }));
 }
 
 /** Within a block: by stream, time and position. From block to block of a day: by time. */
