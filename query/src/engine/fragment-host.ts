@@ -1,0 +1,46 @@
+import { ServiceError } from "../../../kit/src/errors.ts";
+import { fragmentsKept } from "../limits.ts";
+import type { PlanMessage } from "../plan/plan.ts";
+import type { PartReader } from "../source.ts";
+import { createFragment, type Fragment, type PartialMessage, type PartTask } from "./fragment.ts";
+
+/** A worker's queries: compiles each plan once and keeps the ones used last. */
+export class FragmentHost {
+  readonly #reader: PartReader;
+  readonly #fragments = new Map<string, Fragment>();
+
+  constructor(reader: PartReader) {
+    this.#reader = reader;
+  }
+
+  run(plan: PlanMessage, task: PartTask): PartialMessage {
+    try {
+      return this.#fragment(plan).run(task);
+    } catch (thrown) {
+      if (!(thrown instanceof ServiceError)) throw thrown;
+      const { code, message, fields } = thrown;
+      return { kind: "failed", code, message, fields };
+    }
+  }
+
+  #fragment(plan: PlanMessage): Fragment {
+    const kept = this.#fragments.get(plan.id);
+    this.#fragments.delete(plan.id);
+    const fragment = kept ?? createFragment(plan, this.#reader);
+    this.#fragments.set(plan.id, fragment);
+    // A map keeps the order of insertion, so the first is the one not used for the longest time.
+    for (const id of this.#fragments.keys()) {
+      if (this.#fragments.size <= fragmentsKept) break;
+      this.#fragments.delete(id);
+    }
+    return fragment;
+  }
+}
+
+/** The buffers of a message that may be moved to another thread and not copied. */
+export function transferablesOf(message: PartialMessage): ArrayBuffer[] {
+  if (message.kind !== "done" || message.answer.kind !== "records") return [];
+  const { bytes, offsets, ms, ns, positions } = message.answer.chunk;
+  const buffers = [bytes, offsets, ms, ns, positions].map((array) => array.buffer);
+  return buffers.filter((buffer): buffer is ArrayBuffer => buffer instanceof ArrayBuffer);
+}

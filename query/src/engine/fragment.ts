@@ -1,0 +1,185 @@
+import { type ErrorCode, type ErrorFields, ServiceError } from "../../../kit/src/errors.ts";
+import { type Moment, momentCompare } from "../../../kit/src/time.ts";
+import { compileFilter } from "../filter/compile.ts";
+import type { Filter } from "../filter/filter.ts";
+import { RowSet } from "../filter/row-set.ts";
+import { createRowPipe } from "../pipe/create.ts";
+import type { RowPipe, Rows } from "../pipe/pipe.ts";
+import type { PlanMessage } from "../plan/plan.ts";
+import type { Block, Part, PartReader } from "../source.ts";
+import { View } from "../table/view.ts";
+import { narrowToRange } from "./range.ts";
+import { createSink, type PartialAnswer, type PartSink } from "./sink.ts";
+
+/** A piece of work: one part, or the rest of a part whose first rows were answered before. */
+export interface PartTask {
+  readonly part: Part;
+  /** Rows of the part that were answered before, in the order of answers. */
+  readonly skip: number;
+  /** Records older than this are not wanted any more, in milliseconds. */
+  readonly floorMs: number | undefined;
+}
+
+/** What a worker answers: plain data, errors included. */
+export type PartialMessage =
+  | {
+      readonly kind: "done";
+      readonly answer: PartialAnswer;
+      readonly scanned: Scanned;
+      /** What could not be read, in words; the answer is without it. */
+      readonly damaged: readonly string[];
+    }
+  | {
+      readonly kind: "failed";
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly fields: ErrorFields;
+    };
+
+export interface Scanned {
+  readonly rows: number;
+  /** Stored bytes of the parts that were looked at. */
+  readonly bytes: number;
+  readonly blocks: number;
+}
+
+/** The worker's side of one query, compiled once. */
+export interface Fragment {
+  /** Does the work; whatever a caller can bring about is in the message, never thrown. */
+  run(task: PartTask): PartialMessage;
+}
+
+/** Compiles a plan. Throws `query.invalid` for what cannot be run. */
+export function createFragment(plan: PlanMessage, reader: PartReader): Fragment {
+  const compiled = {
+    plan,
+    reader,
+    filter: compileFilter(plan.filter),
+    pipes: plan.pipes.map(createRowPipe),
+    cancelled: new Int32Array(plan.cancelled),
+  };
+  return { run: (task) => runTask(compiled, task) };
+}
+
+interface Compiled {
+  readonly plan: PlanMessage;
+  readonly reader: PartReader;
+  readonly filter: Filter;
+  readonly pipes: readonly RowPipe[];
+  readonly cancelled: Int32Array;
+}
+
+function runTask(compiled: Compiled, task: PartTask): PartialMessage {
+  const damaged = new Map<number, string>();
+  for (;;) {
+    const progress = { block: -1 };
+    try {
+      const sink = createSink(compiled.plan.sink, task);
+      const scanned = scanPart(compiled, { task, sink, skipped: damaged, progress });
+      progress.block = -1;
+      const answer = sink.finish();
+      return { kind: "done", answer, scanned, damaged: [...damaged.values()] };
+    } catch (thrown) {
+      if (!(thrown instanceof ServiceError)) throw thrown;
+      const { code, message, fields } = thrown;
+      if (code !== "storage.damaged") return { kind: "failed", code, message, fields };
+      const seen = damaged.has(progress.block);
+      // What was added of a damaged block cannot be taken back, so the part is done again without
+      // it. Damage that no block is to blame for takes the whole part.
+      damaged.set(progress.block, describe(thrown));
+      if (progress.block < 0 || seen) return wholeDamaged(compiled.plan, task, damaged);
+    }
+  }
+}
+
+function wholeDamaged(
+  plan: PlanMessage,
+  task: PartTask,
+  damaged: ReadonlyMap<number, string>,
+): PartialMessage {
+  const answer = createSink(plan.sink, task).finish();
+  const scanned = { rows: 0, bytes: task.part.bytes, blocks: 0 };
+  return { kind: "done", answer, scanned, damaged: [...damaged.values()] };
+}
+
+function describe({ message, fields }: ServiceError): string {
+  const facts = Object.entries(fields).map(([name, value]) => `${name}=${String(value)}`);
+  return [message, ...facts].join(" ");
+}
+
+interface Scan {
+  readonly task: PartTask;
+  readonly sink: PartSink;
+  /** Blocks to leave out, by their number in the part. */
+  readonly skipped: ReadonlyMap<number, unknown>;
+  /** Which block is being read, for whoever catches. */
+  readonly progress: { block: number };
+}
+
+function scanPart(compiled: Compiled, { task, sink, skipped, progress }: Scan): Scanned {
+  const { plan, reader } = compiled;
+  let rows = 0;
+  let blocks = 0;
+  const iterator = reader.blocks(task.part)[Symbol.iterator]();
+  for (let number = 0; ; number++) {
+    if (Atomics.load(compiled.cancelled, 0) !== 0) {
+      throw new ServiceError("query.cancelled", "the query was cancelled");
+    }
+    progress.block = number;
+    if (skipped.has(number)) {
+      if (isAtEnd(iterator)) break;
+      continue;
+    }
+    const next = iterator.next();
+    if (next.done === true) break;
+    rows += scanBlock(compiled, next.value, task, sink);
+    blocks++;
+    if (sink.byteSize > plan.memoryBytesMax) {
+      throw new ServiceError("query.memory", "the query needs more memory than allowed", {
+        bytesMax: plan.memoryBytesMax,
+      });
+    }
+  }
+  return { rows, bytes: task.part.bytes, blocks };
+}
+
+/** Passes a block over that is left out; an iterator that throws at it is past it. */
+function isAtEnd(iterator: Iterator<Block>): boolean {
+  try {
+    return iterator.next().done === true;
+  } catch (thrown) {
+    if (thrown instanceof ServiceError && thrown.code === "storage.damaged") return false;
+    throw thrown;
+  }
+}
+
+/** Gives how many rows were looked at. */
+function scanBlock(
+  { plan, filter, pipes }: Compiled,
+  block: Block,
+  { floorMs }: PartTask,
+  sink: PartSink,
+): number {
+  const { range } = plan;
+  const from = floorMs === undefined ? range.from : later(range.from, { ms: floorMs, ns: 0 });
+  if (momentCompare(block.timeMax, from) < 0 || momentCompare(block.timeMin, range.to) >= 0) {
+    return 0;
+  }
+  const rows = new RowSet(block.rowCount);
+  narrowToRange(block, rows, { from, to: range.to });
+  // Through a view, since there `_time` and `_stream` are columns to whoever asks for them by name.
+  const view = View.records(block);
+  if (!rows.isEmpty) filter.narrow(view, rows);
+  if (rows.isEmpty) return block.rowCount;
+  let left: Rows = { view, rows: rows.rows() };
+  for (const pipe of pipes) {
+    left = pipe.apply(left);
+    if (left.rows.length === 0) return block.rowCount;
+  }
+  sink.add(left);
+  return block.rowCount;
+}
+
+function later(a: Moment, b: Moment): Moment {
+  return momentCompare(a, b) >= 0 ? a : b;
+}

@@ -1,0 +1,246 @@
+import { randomUUID } from "node:crypto";
+import { type ErrorCode, ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
+import type { Query } from "../language/ast.ts";
+import { memoryBytesDefault, timeoutMsDefault } from "../limits.ts";
+import { createGatherPipe } from "../pipe/create.ts";
+import type { GatherPipe } from "../pipe/pipe.ts";
+import type { Plan, PlanMessage } from "../plan/plan.ts";
+import { splitQuery } from "../plan/split.ts";
+import type { Cut, Part, Source, TimeRange } from "../source.ts";
+import { encodeNdjson } from "../table/ndjson.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { Deadline } from "./deadline.ts";
+import type { FragmentPool } from "./pool.ts";
+import { RecordMerger, type RowBatch } from "./record-merger.ts";
+import { runPipes, windowed } from "./rest.ts";
+import { createNewest } from "./sink.ts";
+import { WorkInFlight } from "./work.ts";
+
+export interface QueryRequest {
+  readonly source: Source;
+  readonly pool: FragmentPool;
+  readonly tenant: string;
+  /** Its times resolved. */
+  readonly query: Query;
+  readonly range: TimeRange;
+  /** Rows answered at most; undefined: all. */
+  readonly limit?: number | undefined;
+  /** `summary().cursor` of the page before. */
+  readonly cursor?: string | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly memoryBytesMax?: number | undefined;
+  /** `deny`: an answer that would miss something is an error `query.partial`. */
+  readonly partial?: "allow" | "deny" | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface QuerySummary {
+  readonly status: "complete" | "partial" | "error";
+  /** Of an error. */
+  readonly code?: ErrorCode;
+  /** What the answer is without: shards that nobody answers for, damaged blocks. */
+  readonly missing: readonly string[];
+  /** There were more rows than were asked for. */
+  readonly limited: boolean;
+  /** Where a query for records goes on. */
+  readonly cursor?: string;
+  readonly scanned: { readonly rows: number; readonly bytes: number; readonly blocks: number };
+  readonly took_ms: number;
+}
+
+export interface QueryAnswer {
+  /** Known before the first row: shards that nobody answers for. */
+  readonly missing: readonly string[];
+  /**
+   * Once through. Throws a `ServiceError` when the query fails on its way; leaving early cancels it.
+   * What the query holds is released when this ends, so it must be begun.
+   */
+  readonly rows: AsyncIterable<RowBatch>;
+  /** Good when `rows` has ended. */
+  summary(): QuerySummary;
+}
+
+/** Blocks named in a summary; more only say that there are more. */
+const missingMax = 100;
+
+/**
+ * Runs a query. Throws a `ServiceError` for what is known before the first row: a query that cannot
+ * be run, a cut that cannot be opened.
+ */
+export async function runQuery(request: QueryRequest): Promise<QueryAnswer> {
+  const startMs = performance.now();
+  const { query, range, limit } = request;
+  const after = request.cursor === undefined ? undefined : decodeCursor(request.cursor);
+  const plan = splitQuery(query, { range, limit, after });
+  if (after !== undefined && plan.worker.sink.kind !== "records") {
+    throw new ServiceError("query.invalid", "only a query for records is continued by a cursor");
+  }
+  checkPipes(plan);
+  const cut = await request.source.open(request.tenant, plan.worker.range);
+  if (request.partial === "deny" && cut.missing.length > 0) {
+    cut.release();
+    throw new ServiceError("query.partial", "some shards do not answer", { missing: cut.missing });
+  }
+  const run = new QueryRun(request, plan, cut, startMs);
+  return { missing: cut.missing, rows: run.rows(), summary: () => run.summary() };
+}
+
+/** What cannot be run is told before a part is read. */
+function checkPipes(plan: Plan): void {
+  if (plan.worker.sink.kind === "gather") createGatherPipe(plan.worker.sink.pipe);
+}
+
+class QueryRun {
+  readonly #request: QueryRequest;
+  readonly #plan: Plan;
+  readonly #cut: Cut;
+  readonly #startMs: number;
+  readonly #memoryBytesMax: number;
+  readonly #missing: string[];
+  readonly #scanned = { rows: 0, bytes: 0, blocks: 0 };
+  #status: "complete" | "error" = "complete";
+  #code: ErrorCode | undefined;
+  #limited = false;
+  #cursor: string | undefined;
+  #tookMs = 0;
+
+  constructor(request: QueryRequest, plan: Plan, cut: Cut, startMs: number) {
+    this.#request = request;
+    this.#plan = plan;
+    this.#cut = cut;
+    this.#startMs = startMs;
+    this.#memoryBytesMax = request.memoryBytesMax ?? memoryBytesDefault;
+    this.#missing = [...cut.missing];
+  }
+
+  async *rows(): AsyncGenerator<RowBatch> {
+    const deadline = new Deadline(
+      this.#request.timeoutMs ?? timeoutMsDefault,
+      this.#request.signal,
+    );
+    const message: PlanMessage = {
+      ...this.#plan.worker,
+      id: randomUUID(),
+      memoryBytesMax: this.#memoryBytesMax,
+      cancelled: deadline.cancelled,
+    };
+    const work = new WorkInFlight(this.#request.pool, message, deadline);
+    try {
+      if (this.#plan.worker.sink.kind === "records") yield* this.#records(work);
+      else yield* this.#gathered(work);
+    } catch (thrown) {
+      const error = serviceErrorOf(thrown);
+      this.#status = "error";
+      this.#code = error.code;
+      throw error;
+    } finally {
+      deadline.close();
+      // The parts stay pinned until nobody reads them.
+      await work.settled();
+      this.#cut.release();
+      this.#tookMs = performance.now() - this.#startMs;
+    }
+  }
+
+  summary(): QuerySummary {
+    const partial = this.#missing.length > 0 ? "partial" : "complete";
+    return {
+      status: this.#status === "error" ? "error" : partial,
+      ...(this.#code === undefined ? {} : { code: this.#code }),
+      missing: this.#missing,
+      limited: this.#limited,
+      ...(this.#cursor === undefined ? {} : { cursor: this.#cursor }),
+      scanned: this.#scanned,
+      took_ms: Math.round(this.#tookMs * 1000) / 1000,
+    };
+  }
+
+  async *#records(work: WorkInFlight): AsyncGenerator<RowBatch> {
+    const after =
+      this.#request.cursor === undefined ? undefined : decodeCursor(this.#request.cursor);
+    const merger = new RecordMerger(this.#cut.parts, this.#plan.window, after);
+    while (!merger.isDone) {
+      while (work.hasRoom) {
+        const task = merger.nextTask();
+        if (task === undefined) break;
+        work.start(task);
+      }
+      const batch = merger.take();
+      if (batch !== undefined) {
+        yield batch;
+        work.check();
+        continue;
+      }
+      if (work.count === 0) continue;
+      const { task, message } = await work.next();
+      this.#note(message.scanned, message.damaged, task.skip === 0);
+      if (message.answer.kind === "records") merger.accept(task.part, message.answer.chunk);
+      this.#checkMemory(merger.heldBytes);
+    }
+    this.#limited = merger.isCut;
+    const { last } = merger;
+    if (merger.isCut && last !== undefined) {
+      this.#cursor = encodeCursor({ ...last, rows: (after?.rows ?? 0) + merger.emitted });
+    }
+  }
+
+  async *#gathered(work: WorkInFlight): AsyncGenerator<RowBatch> {
+    const { sink } = this.#plan.worker;
+    const gather =
+      sink.kind === "gather"
+        ? createGatherPipe(sink.pipe)
+        : createNewest(sink.kind === "newest" ? sink.wanted : undefined);
+    await this.#gather(work, gather);
+    const { rest, window, limit } = this.#plan;
+    const found = runPipes(windowed(gather.finish(), window), rest);
+    const { view, rows } = windowed(found, { offset: 0, limit });
+    this.#limited = rows.length < found.rows.length;
+    for (let at = 0; at < rows.length; at += rowsPerBatch) {
+      work.check();
+      const some = rows.subarray(at, at + rowsPerBatch);
+      yield { rows: some.length, bytes: encodeNdjson(view, some).bytes };
+    }
+  }
+
+  /** Hands out the parts, newest first, and merges what comes back. */
+  async #gather(work: WorkInFlight, gather: GatherPipe): Promise<void> {
+    const parts = newestFirst(this.#cut.parts);
+    let next = 0;
+    while (next < parts.length || work.count > 0) {
+      while (work.hasRoom && next < parts.length) {
+        work.start({ part: parts[next++] as Part, skip: 0, floorMs: undefined });
+      }
+      const { message } = await work.next();
+      this.#note(message.scanned, message.damaged, true);
+      if (message.answer.kind === "gather") gather.merge(message.answer.partial);
+      this.#checkMemory(gather.byteSize);
+    }
+  }
+
+  #note(scanned: QuerySummary["scanned"], damaged: readonly string[], isFirst: boolean): void {
+    // A part that is read again for its next rows is not counted again.
+    if (!isFirst) return;
+    this.#scanned.rows += scanned.rows;
+    this.#scanned.bytes += scanned.bytes;
+    this.#scanned.blocks += scanned.blocks;
+    for (const each of damaged) {
+      if (this.#request.partial === "deny") {
+        throw new ServiceError("query.partial", "stored data is damaged", { missing: [each] });
+      }
+      if (this.#missing.length < missingMax) this.#missing.push(each);
+    }
+  }
+
+  #checkMemory(bytes: number): void {
+    if (bytes <= this.#memoryBytesMax) return;
+    throw new ServiceError("query.memory", "the query needs more memory than allowed", {
+      bytesMax: this.#memoryBytesMax,
+    });
+  }
+}
+
+const rowsPerBatch = 1024;
+
+function newestFirst(parts: readonly Part[]): Part[] {
+  return [...parts].sort((a, b) => b.timeMax.ms - a.timeMax.ms);
+}

@@ -1,0 +1,61 @@
+/** Limits of the query room, each with its reason. */
+
+/** Bytes that one query may hold in states, rows and answers not yet sent, unless its caller says less. */
+export const memoryBytesDefault = 256 * 1024 * 1024;
+
+/** Milliseconds until a query gives up, unless its caller says otherwise. */
+export const timeoutMsDefault = 30_000;
+
+/**
+ * Rows that a worker serialises of one part in one turn. More would hold the part's neighbours back and
+ * fill the main thread; fewer would evaluate the part's filter again and again.
+ */
+export const chunkRowsMax = 16_384;
+
+/** Bytes of one serialised chunk, for the same reason, when records are long. */
+export const chunkBytesMax = 4 * 1024 * 1024;
+
+/** Bytes of a batch of rows handed to whoever answers: one write to a socket. */
+export const batchBytesTarget = 64 * 1024;
+
+/** Bytes of chunks read ahead of the newest row that may be sent; beyond it only what blocks is read. */
+export const lookaheadBytes = 32 * 1024 * 1024;
+
+/**
+ * Values kept as they are before a quantile becomes a sketch, a group. 1,000 values answer exactly
+ * what people check by hand and cost 8 KB.
+ */
+export const quantileExactMax = 1_000;
+
+/** Relative error of a sketched quantile: the answer lies within half a per cent of the true value. */
+export const quantileError = 0.005;
+
+/** Products of dictionary sizes that are looked up by address; larger ones by hash. */
+export const directGroupsMax = 1 << 18;
+
+/** Values in one answer of `values()` and `uniq_values()`, a group; an answer is read by people. */
+export const valuesMax = 100_000;
+
+/** Buckets of one histogram: what a chart can show, several times over. */
+export const histogramBucketsMax = 10_000;
+
+/** Values of `by` in a histogram; the rest is counted together. */
+export const histogramByMax = 20;
+
+/** Records before and after that one question for context may ask for. */
+export const contextRecordsMax = 1_000;
+
+/** Compiled fragments that a worker keeps, the least recently used goes; a worker serves a few queries at a time. */
+export const fragmentsKept = 32;
+
+/** Bytes of events that a tail keeps for a slow reader before it drops, oldest first. */
+export const tailBufferBytes = 4 * 1024 * 1024;
+
+/** Tails at a time; each is matched against every committed batch. */
+export const tailsMax = 256;
+
+/** Records that a tail replays on resume in one turn. */
+export const tailReplayRows = 4_096;
+
+/** Bytes of rows that a CSV answer may hold to find its header. */
+export const csvBufferBytes = 64 * 1024 * 1024;

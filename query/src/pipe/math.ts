@@ -1,0 +1,101 @@
+import type { MathAssignment, MathNode } from "../language/ast.ts";
+import { gatherNumbers, NumberColumn } from "../table/column.ts";
+import type { View } from "../table/view.ts";
+import type { RowPipe, Rows } from "./pipe.ts";
+
+/** `math a / b as c`: over whole columns; each assignment sees the ones before. */
+export class MathPipe implements RowPipe {
+  readonly #assignments: readonly MathAssignment[];
+
+  constructor(assignments: readonly MathAssignment[]) {
+    this.#assignments = assignments;
+  }
+
+  apply({ view, rows }: Rows): Rows {
+    for (const { expression, as } of this.#assignments) {
+      const results = evaluate(expression, view, rows);
+      const numbers = new Float64Array(view.rowCount).fill(Number.NaN);
+      const absent = new Uint8Array(view.rowCount).fill(1);
+      for (let i = 0; i < rows.length; i++) {
+        const row = rows[i] as number;
+        numbers[row] = results[i] as number;
+        absent[row] = 0;
+      }
+      view = view.with(as, new NumberColumn("rows", numbers, absent));
+    }
+    return { view, rows };
+  }
+}
+
+/** Element i is the expression's value in row `rows[i]`. */
+function evaluate(node: MathNode, view: View, rows: Uint32Array): Float64Array {
+  switch (node.kind) {
+    case "number":
+      return new Float64Array(rows.length).fill(node.value);
+    case "field": {
+      const numbers = new Float64Array(rows.length);
+      gatherNumbers(view.column(node.field), rows, numbers);
+      return numbers;
+    }
+    case "negate":
+      return evaluate(node.operand, view, rows).map((value) => -value);
+    case "binary": {
+      const left = evaluate(node.left, view, rows);
+      const right = evaluate(node.right, view, rows);
+      return binary(node.op, left, right);
+    }
+    case "call":
+      return call(
+        node.name,
+        node.args.map((arg) => evaluate(arg, view, rows)),
+      );
+  }
+}
+
+type BinaryOperator = Extract<MathNode, { readonly kind: "binary" }>["op"];
+type FunctionName = Extract<MathNode, { readonly kind: "call" }>["name"];
+
+const operators: Readonly<Record<BinaryOperator, (a: number, b: number) => number>> = {
+  "^": (a, b) => a ** b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "%": (a, b) => a % b,
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  default: (a, b) => (Number.isNaN(a) ? b : a),
+};
+
+function binary(op: BinaryOperator, left: Float64Array, right: Float64Array): Float64Array {
+  const operator = operators[op];
+  return left.map((value, i) => operator(value, right[i] as number));
+}
+
+const functions: Readonly<Record<FunctionName, (...args: number[]) => number>> = {
+  abs: Math.abs,
+  ceil: Math.ceil,
+  exp: Math.exp,
+  floor: Math.floor,
+  ln: Math.log,
+  sqrt: Math.sqrt,
+  max: (...args) => extreme(args, Math.max),
+  min: (...args) => extreme(args, Math.min),
+  round: (value, step) => {
+    const unit = step ?? 1;
+    const rounded = (value as number) / unit;
+    // Half goes away from zero, as people round.
+    return Math.sign(rounded) * Math.round(Math.abs(rounded)) * unit;
+  },
+};
+
+function call(name: FunctionName, args: readonly Float64Array[]): Float64Array {
+  const apply = functions[name];
+  const [first] = args;
+  if (first === undefined) return new Float64Array(0);
+  if (args.length === 1) return first.map((value) => apply(value));
+  return first.map((_, i) => apply(...args.map((arg) => arg[i] as number)));
+}
+
+function extreme(args: readonly number[], of: (...values: number[]) => number): number {
+  const numbers = args.filter((value) => !Number.isNaN(value));
+  return numbers.length === 0 ? Number.NaN : of(...numbers);
+}

@@ -1,0 +1,33 @@
+import type { View } from "../table/view.ts";
+
+/** Rows of a view, in the order in which they are answered. */
+export interface Rows {
+  readonly view: View;
+  readonly rows: Uint32Array;
+}
+
+/** A pipe that looks at each row alone: it runs in workers, block by block. */
+export interface RowPipe {
+  apply(input: Rows): Rows;
+}
+
+/**
+ * A pipe that needs all rows. The same class adds rows in a worker, merges what workers exported on the main thread,
+ * and finishes there.
+ */
+export interface GatherPipe {
+  /** Bytes held, near enough for the query's memory bound. */
+  readonly byteSize: number;
+  add(input: Rows): void;
+  /** A copy that may be posted; only the same pipe reads it. */
+  export(): unknown;
+  merge(partial: unknown): void;
+  finish(): Rows;
+}
+
+/** The numbers 0 … count − 1: all rows. */
+export function allRows(count: number): Uint32Array {
+  const rows = new Uint32Array(count);
+  for (let i = 0; i < count; i++) rows[i] = i;
+  return rows;
+}

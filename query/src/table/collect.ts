@@ -1,0 +1,94 @@
+import type { Column, StreamLabels } from "../source.ts";
+import { codeAt, ValuesBuilder, ValuesColumn } from "./column.ts";
+import { isImplied } from "./posted.ts";
+import { TableBlock } from "./table-block.ts";
+import { View } from "./view.ts";
+
+/** Rows of many views in one order: row i is row `rows[i]` of `views[viewOf[i]]`. */
+export interface ScatteredRows {
+  readonly views: readonly View[];
+  readonly viewOf: Uint32Array;
+  readonly rows: Uint32Array;
+}
+
+/** Copies the rows into one view of their own, in their order; the views may go then. */
+export function collectRows(scattered: ScatteredRows): View {
+  const { views, rows } = scattered;
+  const names = [...new Set(views.flatMap((view) => view.names))];
+  const columns = new Map<string, Column>();
+  for (const name of names) {
+    const holds = views.map((view) => !view.names.includes(name) || isImplied(view, name));
+    if (holds.every(Boolean) && (name === "_time" || name === "_stream")) continue;
+    columns.set(name, collectColumn(scattered, name));
+  }
+  const block = new TableBlock({
+    rowCount: rows.length,
+    columns,
+    times: collectTimes(scattered),
+    streams: collectStreams(scattered),
+    positions: collectPositions(scattered),
+  });
+  return View.table(block, names, views[0]?.shape ?? "table");
+}
+
+function collectColumn({ views, viewOf, rows }: ScatteredRows, name: string): Column {
+  const columns = views.map((view) => view.column(name));
+  const builder = new ValuesBuilder(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    const column = columns[viewOf[i] as number];
+    if (column === undefined) {
+      builder.pushText("");
+      continue;
+    }
+    const { bytes, offsets } = column.values();
+    const code = codeAt(column, rows[i] as number);
+    builder.pushBytes(bytes, offsets[code] as number, offsets[code + 1] as number);
+  }
+  return new ValuesColumn("rows", builder.finish());
+}
+
+function collectTimes({ views, viewOf, rows }: ScatteredRows) {
+  const times = views.map((view) => view.times());
+  const ms = new Float64Array(rows.length);
+  const hasNs = times.some(({ ns }) => ns !== undefined);
+  const ns = hasNs ? new Uint32Array(rows.length) : undefined;
+  for (let i = 0; i < rows.length; i++) {
+    const time = times[viewOf[i] as number];
+    const row = rows[i] as number;
+    ms[i] = time?.ms[row] as number;
+    if (ns !== undefined) ns[i] = time?.ns?.[row] ?? 0;
+  }
+  return { ms, ns };
+}
+
+function collectStreams({ views, viewOf, rows }: ScatteredRows) {
+  const numbers = new Map<string, number>();
+  const labels: StreamLabels[] = [];
+  const codesOf = views.map((view) => {
+    const streams = view.streams();
+    return { codes: streams.codes, labels: streams.labels, numbers: new Map<number, number>() };
+  });
+  const codes = new Uint32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    const source = codesOf[viewOf[i] as number] as (typeof codesOf)[number];
+    const code = source.codes === undefined ? 0 : (source.codes[rows[i] as number] as number);
+    let number = source.numbers.get(code);
+    if (number === undefined) {
+      const label = source.labels[code] as StreamLabels;
+      number = numbers.get(label.text) ?? labels.push(label) - 1;
+      numbers.set(label.text, number);
+      source.numbers.set(code, number);
+    }
+    codes[i] = number;
+  }
+  return { labels, codes };
+}
+
+function collectPositions({ views, viewOf, rows }: ScatteredRows): Float64Array {
+  const sources = views.map((view) => view.positions());
+  const positions = new Float64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    positions[i] = sources[viewOf[i] as number]?.[rows[i] as number] as number;
+  }
+  return positions;
+}

@@ -1,0 +1,73 @@
+import { compileFilter } from "../filter/compile.ts";
+import type { Filter } from "../filter/filter.ts";
+import { RowSet } from "../filter/row-set.ts";
+import { tailsMax } from "../limits.ts";
+import { createRowPipe } from "../pipe/create.ts";
+import type { RowPipe, Rows } from "../pipe/pipe.ts";
+import type { Block } from "../source.ts";
+import { collectRows } from "../table/collect.ts";
+import { encodeNdjson } from "../table/ndjson.ts";
+import { TopRows } from "../table/top-rows.ts";
+import { View } from "../table/view.ts";
+import type { TailChunk, TailPlan } from "./tail-plan.ts";
+
+interface Matcher {
+  readonly filter: Filter;
+  readonly pipes: readonly RowPipe[];
+}
+
+/** A worker's side of all tails: matches committed batches, compiling each tail once. */
+export class TailMatcher {
+  readonly #matchers = new Map<string, Matcher>();
+
+  /** A chunk for each plan that has a match in the block, by the plan's id. */
+  match(block: Block, plans: readonly TailPlan[]): ReadonlyMap<string, TailChunk> {
+    this.#forget(plans);
+    const found = new Map<string, TailChunk>();
+    for (const plan of plans) {
+      const matched = matchedRows(block, this.#matcher(plan));
+      if (matched.rows.length > 0) found.set(plan.id, chunkOf(matched));
+    }
+    return found;
+  }
+
+  #matcher(plan: TailPlan): Matcher {
+    let matcher = this.#matchers.get(plan.id);
+    if (matcher === undefined) {
+      matcher = { filter: compileFilter(plan.filter), pipes: plan.pipes.map(createRowPipe) };
+      this.#matchers.set(plan.id, matcher);
+    }
+    return matcher;
+  }
+
+  /** Tails that have ended are not told of; they go when there are more than can live. */
+  #forget(plans: readonly TailPlan[]): void {
+    if (this.#matchers.size <= 2 * tailsMax) return;
+    const living = new Set(plans.map(({ id }) => id));
+    for (const id of this.#matchers.keys()) if (!living.has(id)) this.#matchers.delete(id);
+  }
+}
+
+function matchedRows(block: Block, { filter, pipes }: Matcher): Rows {
+  const view = View.records(block);
+  const set = new RowSet(block.rowCount);
+  filter.narrow(view, set);
+  let rows: Rows = { view, rows: set.rows() };
+  for (const pipe of pipes) rows = pipe.apply(rows);
+  return rows;
+}
+
+/** The rows in the order of delivery, which a replay from sealed blocks finds again. */
+function chunkOf({ view, rows }: Rows): TailChunk {
+  const top = new TopRows({ kind: "position" }, undefined);
+  top.add(view, rows);
+  return deliveryOf(collectRows(top.ordered()));
+}
+
+/** All rows of a view that is in the order of delivery. */
+export function deliveryOf(view: View, from = 0): TailChunk {
+  const count = view.rowCount - from;
+  const rows = Uint32Array.from({ length: count }, (_, i) => from + i);
+  const { bytes, offsets } = encodeNdjson(view, rows);
+  return { bytes, offsets, positions: view.positions().slice(from) };
+}

@@ -1,0 +1,36 @@
+import { ServiceError } from "../../../kit/src/errors.ts";
+import type { FilterNode, Query } from "../language/ast.ts";
+import type { RowPipeNode } from "../plan/plan.ts";
+import { isRowPipe } from "../plan/split.ts";
+
+/** What a tail looks for, plain data for workers. */
+export interface TailPlan {
+  /** Different for every tail of a process. */
+  readonly id: string;
+  readonly filter: FilterNode;
+  readonly pipes: readonly RowPipeNode[];
+}
+
+/** Throws `query.invalid` for a query with a pipe that needs all rows: a tail has no end. */
+export function planTail(id: string, query: Query): TailPlan {
+  const other = query.pipes.find((pipe) => !isRowPipe(pipe));
+  if (other !== undefined) {
+    throw new ServiceError(
+      "query.invalid",
+      "a tail takes only pipes that look at each record alone",
+      {
+        pipe: other.kind,
+      },
+    );
+  }
+  return { id, filter: query.filter, pipes: query.pipes.filter(isRowPipe) };
+}
+
+/** Records that matched, in the order in which they are delivered. */
+export interface TailChunk {
+  /** NDJSON: record i is `bytes[offsets[i] … offsets[i + 1]]`, its newline in it. */
+  readonly bytes: Uint8Array;
+  readonly offsets: Uint32Array;
+  /** The position of each record's entry; ascending. */
+  readonly positions: Float64Array;
+}

@@ -1,0 +1,188 @@
+import type { Prng } from "../../kit/src/prng.ts";
+import type { FilterNode, PipeNode, Query, StatsFunction, StatsName } from "../src/language/ast.ts";
+import type { TestRecord } from "./engine-blocks.ts";
+
+const streams = [
+  '{host="a",service="api"}',
+  '{host="b",service="api"}',
+  '{host="a",service="web \\"x\\""}',
+];
+const levels = ["error", "warn", "info", ""];
+const codes = ["200", "404", "500", "-3", "", "n/a"];
+const words = ["disk full", "ünï ↯", 'say "hi"', "line\nbreak", "", "back\\slash", "error in api"];
+
+/** Records of three streams; times collide, but never within one stream and position. */
+export function drawRecords(prng: Prng, count: number): TestRecord[] {
+  const seen = new Set<string>();
+  const records: TestRecord[] = [];
+  for (let i = 0; i < count; i++) {
+    const stream = prng.pick(streams);
+    const shard = streams.indexOf(stream) % 2;
+    const position = Math.floor(i / 3);
+    let time = { ms: 1_700_000_000_000 + prng.below(40) * 61_000, ns: prng.chance(0.2) ? 1000 : 0 };
+    while (seen.has(`${stream} ${time.ms} ${time.ns} ${position}`)) {
+      time = { ms: time.ms, ns: time.ns + 1 };
+    }
+    seen.add(`${stream} ${time.ms} ${time.ns} ${position}`);
+    records.push({ time, stream, shard, position, fields: drawFields(prng, i) });
+  }
+  return records;
+}
+
+function drawFields(prng: Prng, i: number): Record<string, string> {
+  const fields: Record<string, string> = { _msg: prng.pick(words), app: "shop" };
+  if (prng.chance(0.8)) fields["level"] = prng.pick(levels);
+  if (prng.chance(0.7)) fields["code"] = prng.pick(codes);
+  if (prng.chance(0.5)) fields["took"] = String(prng.below(2000) / 4);
+  if (prng.chance(0.5)) fields["trace"] = `t${i}`;
+  return fields;
+}
+
+const fields = ["level", "code", "took", "app", "_msg", "_stream", "nothing"];
+
+export function drawFilter(prng: Prng, depth = 2): FilterNode {
+  const field = prng.pick(fields);
+  switch (prng.below(depth > 0 ? 7 : 4)) {
+    case 0:
+      return { kind: "any" };
+    case 1:
+      return {
+        kind: "exact",
+        field,
+        value: prng.pick([...levels, ...codes, ...words, ...streams]),
+      };
+    case 2:
+      return { kind: "in", field: prng.pick(["level", "code"]), values: ["error", "200", "404"] };
+    case 3:
+      return { kind: prng.chance(0.5) ? "exists" : "empty", field };
+    case 4:
+      return { kind: "not", part: drawFilter(prng, depth - 1) };
+    case 5:
+      return { kind: "and", parts: [drawFilter(prng, depth - 1), drawFilter(prng, depth - 1)] };
+    default:
+      return { kind: "or", parts: [drawFilter(prng, depth - 1), drawFilter(prng, depth - 1)] };
+  }
+}
+
+/** A query whose answer is one set of rows: what only limits an unordered table is not drawn. */
+export function drawQuery(prng: Prng): Query {
+  const pipes: PipeNode[] = [];
+  while (prng.chance(0.5)) pipes.push(drawRowPipe(prng));
+  if (prng.chance(0.8)) {
+    pipes.push(drawGather(prng));
+    while (prng.chance(0.4)) pipes.push(drawRowPipe(prng));
+    if (prng.chance(0.3)) pipes.push(drawStats(prng));
+  } else {
+    while (prng.chance(0.5)) pipes.push(drawWindow(prng));
+  }
+  return { filter: drawFilter(prng), pipes };
+}
+
+function drawRowPipe(prng: Prng): PipeNode {
+  const some = () => prng.pick(fields);
+  switch (prng.below(6)) {
+    case 0:
+      return { kind: "fields", fields: ["_time", "level", "code", "took", some()].map(named) };
+    case 1:
+      return {
+        kind: "delete",
+        fields: [prng.chance(0.5) ? named(some()) : { name: "t", prefix: true }],
+      };
+    case 2:
+      return { kind: "rename", pairs: [{ from: some(), to: prng.pick(["level", "renamed"]) }] };
+    case 3:
+      return { kind: "copy", pairs: [{ from: some(), to: prng.pick(["code", "copied"]) }] };
+    case 4:
+      return { kind: "filter", filter: drawFilter(prng, 1) };
+    default:
+      return { kind: "math", assignments: [{ expression: drawMath(prng), as: "sum" }] };
+  }
+}
+
+function drawMath(prng: Prng) {
+  const took = { kind: "field", field: "took" } as const;
+  const code = { kind: "field", field: "code" } as const;
+  const zero = { kind: "number", value: prng.below(3) } as const;
+  const right = { kind: "binary", op: "default", left: code, right: zero } as const;
+  return { kind: "binary", op: prng.pick(["+", "*"] as const), left: took, right } as const;
+}
+
+function named(name: string) {
+  return { name, prefix: false };
+}
+
+function drawWindow(prng: Prng): PipeNode {
+  return prng.chance(0.7)
+    ? { kind: "limit", count: prng.below(40) }
+    : { kind: "offset", count: prng.below(20) };
+}
+
+function drawGather(prng: Prng): PipeNode {
+  const by = [prng.pick(fields), prng.pick(["level", "code"])].slice(prng.below(2));
+  const distinct = [...new Set(by)];
+  switch (prng.below(7)) {
+    case 0: {
+      const keys = distinct.map((field) => ({ field, desc: prng.chance(0.5) }));
+      const limit = prng.chance(0.7) ? prng.below(30) : undefined;
+      return { kind: "sort", by: keys, offset: prng.below(5), limit };
+    }
+    case 1:
+      return { kind: "top", limit: 1 + prng.below(4), by: distinct, hitsAs: "hits" };
+    case 2:
+      return {
+        kind: "uniq",
+        by: distinct,
+        hitsAs: prng.chance(0.5) ? "n" : undefined,
+        limit: undefined,
+      };
+    case 3:
+      return prng.chance(0.5)
+        ? { kind: "fieldNames", as: "name" }
+        : { kind: "fieldValues", field: prng.pick(fields), limit: 1 + prng.below(5) };
+    default:
+      return drawStats(prng);
+  }
+}
+
+const statsNames: readonly StatsName[] = [
+  "count",
+  "count_empty",
+  "count_uniq",
+  "sum",
+  "avg",
+  "min",
+  "max",
+  "median",
+  "quantile",
+  "uniq_values",
+];
+
+function drawStats(prng: Prng): PipeNode {
+  const keys = [
+    { field: "level", bucket: undefined },
+    { field: "_stream", bucket: undefined },
+    { field: "trace", bucket: undefined },
+    { field: "took", bucket: { kind: "number", step: 50, offset: 10 } as const },
+    { field: "_time", bucket: drawTimeBucket(prng) },
+  ].filter(() => prng.chance(0.35));
+  const functions = Array.from({ length: 1 + prng.below(3) }, (_, i) => drawFunction(prng, i));
+  return { kind: "stats", by: keys, functions };
+}
+
+function drawTimeBucket(prng: Prng) {
+  const step = { ms: prng.pick([1000, 300_000, 86_400_000]), ns: 0 };
+  return { kind: "time", step, offset: { ms: prng.below(2) * 7000, ns: 0 } } as const;
+}
+
+function drawFunction(prng: Prng, i: number): StatsFunction {
+  const name = prng.pick(statsNames);
+  const several = prng.pick([["took"], ["code"], ["level", "code"], ["took", "nothing"]]);
+  return {
+    name,
+    args: name === "count" && prng.chance(0.5) ? [] : several,
+    phi: name === "quantile" ? prng.pick([0, 0.25, 0.9, 1]) : undefined,
+    limit: undefined,
+    filter: prng.chance(0.3) ? drawFilter(prng, 1) : undefined,
+    as: `f${i}`,
+  };
+}
