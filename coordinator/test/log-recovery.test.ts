@@ -195,17 +195,27 @@ test("three snapshots are kept, and the logs from the oldest of them on", async 
 test("the log says what is durable, in order, while more is appended and files change", async (context) => {
   const directory = directoryCreate(temporaryDirectory(context));
   const durable: number[] = [];
+  let flushed = 0;
   const log = new TxnLog(directory, {
-    onDurable: (zxid) => durable.push(zxid),
+    onDurable: (zxid) => {
+      assert(zxid <= flushed, "durable before it was written");
+      durable.push(zxid);
+    },
     onFailed: (error) => assert.fail(error),
   });
   for (let counter = 1; counter <= 300; counter++) {
     const zxid = epoch1 + counter;
     log.append(zxid, entryBytes(zxid, createTxn(`/n${counter}`, counter)));
-    if (counter % 7 === 0) log.flush();
+    // A new file writes what came before it.
+    if (counter % 100 === 1) flushed = zxid - 1;
+    if (counter % 7 === 0) {
+      flushed = zxid;
+      log.flush();
+    }
     if (counter % 100 === 0) log.roll();
     if (counter % 10 === 0) await new Promise(setImmediate);
   }
+  flushed = epoch1 + 300;
   await log.close();
   assert.equal(durable.at(-1), epoch1 + 300);
   assert.deepEqual(

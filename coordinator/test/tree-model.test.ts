@@ -27,6 +27,8 @@ interface Model {
   readonly data: string;
   readonly version: number;
   readonly creates: number;
+  /** The zxid of the last create or delete right below it, or of its own creation. */
+  readonly pzxid: number;
 }
 
 function forEachSeed(name: string, run: (prng: Prng) => void): void {
@@ -104,20 +106,26 @@ function imageBytes(tree: Tree): Buffer {
 }
 
 /** What ZooKeeper's documentation says, over a Map of paths. */
-function modelApply(model: Map<string, Model>, { txn }: Logged): void {
+function modelApply(model: Map<string, Model>, { txn, zxid }: Logged): void {
   const all = txn.type === "multi" ? txn.txns : [txn];
   if (all.some(({ type }) => type === "error")) return;
+  const parentMoves = (path: string, creates: number) => {
+    const parent = model.get(parentOf(path));
+    if (parent === undefined) return;
+    model.set(parentOf(path), { ...parent, creates: parent.creates + creates, pzxid: zxid });
+  };
+  const remove = (path: string) => {
+    model.delete(path);
+    parentMoves(path, 0);
+  };
   for (const one of all) {
     if (one.type === "create") {
       const data = Buffer.from(one.data ?? []).toString("latin1");
-      model.set(one.path, { data, version: 0, creates: 0 });
-      const parent = model.get(parentOf(one.path));
-      if (parent !== undefined) {
-        model.set(parentOf(one.path), { ...parent, creates: parent.creates + 1 });
-      }
+      model.set(one.path, { data, version: 0, creates: 0, pzxid: zxid });
+      parentMoves(one.path, 1);
     }
-    if (one.type === "delete") model.delete(one.path);
-    if (one.type === "closeSession") for (const path of one.paths ?? []) model.delete(path);
+    if (one.type === "delete") remove(one.path);
+    if (one.type === "closeSession") for (const path of one.paths ?? []) remove(path);
     if (one.type === "setData") {
       const before = model.get(one.path) as Model;
       const data = Buffer.from(one.data ?? []).toString("latin1");
@@ -138,7 +146,12 @@ forEachSeed("the tree holds what a map of paths holds", (prng) => {
     assert.notEqual(id, none, path);
     const data = Buffer.from(znodes.data(id) ?? []).toString("latin1");
     assert.deepEqual(
-      { data, version: znodes.version(id), creates: znodes.creates(id) },
+      {
+        data,
+        version: znodes.version(id),
+        creates: znodes.creates(id),
+        pzxid: znodes.pzxid(id),
+      },
       expected,
       path,
     );
@@ -202,3 +215,12 @@ forEachSeed(
     assert.equal(replay(twice, suffix), end);
   },
 );
+
+test("a create that is applied again does not turn its parent's counter or pzxid back", () => {
+  const { tree } = new TreeHarness();
+  const txn = { type: "create", path: "/a", data: null, acl: open, ephemeral: false } as const;
+  tree.apply({ sessionId: 1n, zxid: 50, timeMs: 1 }, { ...txn, parentCversion: 7 });
+  const outcome = tree.apply({ sessionId: 1n, zxid: 40, timeMs: 1 }, { ...txn, parentCversion: 5 });
+  assert.equal(outcome.error, -110);
+  assert.deepEqual([tree.znodes.creates(0), tree.znodes.pzxid(0)], [7, 50]);
+});

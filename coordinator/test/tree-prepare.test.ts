@@ -196,6 +196,19 @@ test("a multi that fails changes nothing and names its culprit", () => {
   assert.equal(harness.tree.znodes.find("/c"), -1);
 });
 
+test("a multi that fails leaves what was proposed before it as it was", () => {
+  const harness = new TreeHarness(1n);
+  harness.propose(create("/a"));
+  const set = { op: "setData", path: "/a", data: Buffer.from("2"), version: 0 } as const;
+  harness.propose({ op: "multi", ops: [set, create("/nope/b")] as never });
+  assert.deepEqual(harness.propose({ op: "check", path: "/a", version: 0 }), {
+    type: "check",
+    path: "/a",
+    version: 1,
+  });
+  assert.equal(harness.propose(create("/a/b")).type, "create");
+});
+
 test("the parts of a multi see each other and share one zxid", () => {
   const harness = new TreeHarness(1n);
   const ops = [

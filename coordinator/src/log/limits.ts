@@ -11,7 +11,7 @@ export const logFileBytesMax = 256 * 1024 * 1024;
 export const snapshotsKept = 3;
 
 /** Znodes written into a snapshot in one turn of the loop: well below 5 ms. */
-export const snapshotTurnZnodes = 2_000;
+export const snapshotTurnZnodes = 1_000;
 
 /** Txns between two snapshots, unless the settings say otherwise; Apache's default. */
 export const snapCountDefault = 100_000;
