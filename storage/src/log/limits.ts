@@ -32,4 +32,4 @@ export const fullRetryMs = 1_000;
 export const nameBytesMax = 255;
 
 /** Epochs remembered in a shard's lineage: one a restart; the oldest go first. */
-export const lineageMax = 4_096;
+export const lineageMax = 1_000;

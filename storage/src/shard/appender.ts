@@ -5,7 +5,8 @@ import type { EntryHeader } from "../log/entry.ts";
 import { nameBytesMax } from "../log/limits.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import type { StoreContext } from "./context.ts";
-import { homeShardOf, type IdempotencyRecord } from "./idempotency-table.ts";
+import type { DedupeTable } from "./dedupe-table.ts";
+import { homeShardOf, type IdempotencyRecord, type IdempotencyTable } from "./idempotency-table.ts";
 import { servingWaitMs } from "./limits.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import type { EntryMeaning, Shard } from "./shard.ts";
@@ -77,7 +78,7 @@ export class Appender {
         const { pipelineVersion, splitVersion } = known;
         return { kind: "repeat", pipelineVersion, splitVersion };
       }
-      if (shard.once.idempotency.isFull) throw tooManyKeys(shard);
+      this.#checkKeys(shard, shard.once.idempotency);
       const fields: HeaderFields = {
         kind: "idempotency",
         bodyLength: body.length,
@@ -147,7 +148,7 @@ export class Appender {
     const { dedupeKey, sourceRange } = part;
     const known = dedupeKey === undefined ? undefined : shard.once.keys.find(dedupeKey);
     if (known !== undefined) return this.#repeat(shard, part, known);
-    if (dedupeKey !== undefined && shard.once.keys.isFull) throw tooManyKeys(shard);
+    if (dedupeKey !== undefined) this.#checkKeys(shard, shard.once.keys);
     if (sourceRange !== undefined) {
       const { sources } = shard.once;
       if (!sources.continues(sourceRange)) {
@@ -167,6 +168,13 @@ export class Appender {
     counts.rows += part.rows;
     counts.bytes += part.length;
     return committed.then(() => ({ kind: "committed", position }));
+  }
+
+  /** Throws when no new key may come in: an old one never leaves before its time. */
+  #checkKeys(shard: Shard, table: DedupeTable | IdempotencyTable): void {
+    if (!table.isFull) return;
+    table.expire(this.#context.clock.now());
+    if (table.isFull) throw tooManyKeys(shard);
   }
 
   #repeat(shard: Shard, part: AppendPart, position: number): Promise<AppendResult> {

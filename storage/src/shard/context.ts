@@ -4,7 +4,7 @@ import type { CommitLog } from "../log/commit-log.ts";
 import type { Disk } from "../log/disk.ts";
 import type { EpochFile } from "../log/epoch-file.ts";
 import type { RecoveredLog } from "../log/recovery.ts";
-import type { ArenaOwner } from "./arena.ts";
+import type { ArenaOwner, ArenaWriter } from "./arena.ts";
 import type { DamagedBlock, DamageList } from "./damage-list.ts";
 import type { StorePaths } from "./data-directory.ts";
 import type { Manifest } from "./manifest.ts";
@@ -41,6 +41,8 @@ export interface SegmentLimits {
 /** What the parts of an open store share. */
 export interface StoreContext {
   readonly arena: ArenaOwner;
+  /** One for all shards, so that a start does not leave a slab to each of them. */
+  readonly writer: ArenaWriter;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly disk: Disk;

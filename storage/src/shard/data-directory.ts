@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { nodeDisk, replaceFile } from "../log/disk.ts";
 import { lockDirectory } from "./lock-file.ts";
@@ -22,6 +22,7 @@ const idName = "disk-id";
  */
 export async function openDataDirectory(path: string): Promise<DataDirectory> {
   mkdirSync(path, { recursive: true, mode: 0o750 });
+  await nodeDisk.fsyncDirectory(dirname(resolve(path)));
   const release = lockDirectory(path);
   try {
     return { path, diskId: await diskIdOf(path), release };

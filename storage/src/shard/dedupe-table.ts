@@ -32,6 +32,11 @@ export class DedupeTable {
     return this.size >= dedupeKeysMax;
   }
 
+  /** Forgets what is older than the window at a log time. */
+  expire(logMs: number): void {
+    this.#generations = this.#generations.filter(({ lastMs }) => lastMs >= logMs - dedupeWindowMs);
+  }
+
   find(key: Uint8Array): number | undefined {
     for (const { table } of this.#generations) {
       const position = table.find(key);
@@ -46,9 +51,7 @@ export class DedupeTable {
     if (newest === undefined || logMs >= newest.startMs + dedupeGenerationMs) {
       newest = { startMs: logMs, lastMs: logMs, table: new KeyTable() };
       this.#generations.unshift(newest);
-      this.#generations = this.#generations.filter(
-        ({ lastMs }) => lastMs >= logMs - dedupeWindowMs,
-      );
+      this.expire(logMs);
     }
     newest.lastMs = Math.max(newest.lastMs, logMs);
     newest.table.insert(key, position);

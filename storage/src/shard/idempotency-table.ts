@@ -30,11 +30,16 @@ export class IdempotencyTable {
     return this.#records.get(JSON.stringify([tenant, key]));
   }
 
-  insert(record: StoredIdempotency): void {
+  /** Forgets what is older than the window at a log time. */
+  expire(nowMs: number): void {
     for (const [name, { logMs }] of this.#records) {
-      if (logMs >= record.logMs - dedupeWindowMs) break;
+      if (logMs >= nowMs - dedupeWindowMs) break;
       this.#records.delete(name);
     }
+  }
+
+  insert(record: StoredIdempotency): void {
+    this.expire(record.logMs);
     this.#records.set(JSON.stringify([record.tenant, record.key]), record);
   }
 

@@ -2,11 +2,10 @@ import { readdirSync, readFileSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { damageError, type RecoveredEntry } from "../log/recovery.ts";
-import { ArenaWriter } from "./arena.ts";
 import { checkpointDecode } from "./checkpoint.ts";
 import type { StoreContext } from "./context.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
-import { orphanAgeMs, storeArenaWriter } from "./limits.ts";
+import { orphanAgeMs } from "./limits.ts";
 import type { ShardManifest } from "./manifest.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import { type LiveSegment, liveSegment } from "./segment-set.ts";
@@ -34,7 +33,7 @@ export async function restoreShard(context: StoreContext, shard: Shard): Promise
     const path = join(directory, manifest.checkpoint);
     shard.once.restore(checkpointDecode(readFileSync(path), path));
   }
-  await inheritTail(context, shard);
+  inheritTail(context, shard);
   context.log.sealed(shard.id, manifest.sealedThrough.position);
   removeOrphans(context, directory, files, manifest);
 }
@@ -82,26 +81,19 @@ function checkEnds(
   }
 }
 
-async function inheritTail(context: StoreContext, shard: Shard): Promise<void> {
-  const { arena, recovered } = context;
-  const writer = new ArenaWriter(arena.buffers, storeArenaWriter);
-  try {
-    for (const entry of recovered.shards.get(shard.id) ?? []) {
-      if (entry.header.position <= shard.sealedThrough.position) continue;
-      shard.inherit(entry.header, load(context, writer, entry));
-    }
-  } finally {
-    writer.close();
-    arena.closed(writer.takeClosed());
+function inheritTail(context: StoreContext, shard: Shard): void {
+  for (const entry of context.recovered.shards.get(shard.id) ?? []) {
+    if (entry.header.position <= shard.sealedThrough.position) continue;
+    shard.inherit(entry.header, load(context, entry));
   }
 }
 
 /** What an entry's body means; a batch of records goes to the arena and is retained there. */
-function load(context: StoreContext, writer: ArenaWriter, entry: RecoveredEntry): EntryMeaning {
+function load(context: StoreContext, entry: RecoveredEntry): EntryMeaning {
   const { header } = entry;
   switch (header.kind) {
     case "records":
-      return { batch: loadBatch(context, writer, entry) };
+      return { batch: loadBatch(context, entry) };
     case "idempotency": {
       const body = Buffer.alloc(header.bodyLength);
       readBody(context, entry, body);
@@ -113,8 +105,9 @@ function load(context: StoreContext, writer: ArenaWriter, entry: RecoveredEntry)
   }
 }
 
-function loadBatch(context: StoreContext, writer: ArenaWriter, entry: RecoveredEntry): MemoryBatch {
+function loadBatch(context: StoreContext, entry: RecoveredEntry): MemoryBatch {
   const { header } = entry;
+  const { writer } = context;
   const room = writer.reserve(header.bodyLength);
   if (room === undefined) {
     const message = "the arena is too small for the commit log's unsealed records";

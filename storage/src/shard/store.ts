@@ -6,13 +6,14 @@ import { nodeDisk } from "../log/disk.ts";
 import { EpochFile } from "../log/epoch-file.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import { Appender, type IdempotencyResult } from "./appender.ts";
+import { ArenaWriter } from "./arena.ts";
 import type { StoreContext } from "./context.ts";
 import { type CutRange, openCut, type StoreCut } from "./cut.ts";
 import { type DamagedBlock, DamageList } from "./damage-list.ts";
 import { storePaths } from "./data-directory.ts";
 import { moveToTrash } from "./dropping.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
-import { arenaFreeBytesMin, closeWaitMs } from "./limits.ts";
+import { arenaFreeBytesMin, closeWaitMs, storeArenaWriter } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import { unlinkIfThere } from "./sealing.ts";
@@ -98,6 +99,9 @@ class OpenStore implements Store {
     const maintenance = new Maintenance(context, this.#settings);
     const takeover = new Takeover(context, appender);
     this.#parts = { context, appender, maintenance, takeover };
+    const { retentionMs, bytesMax } = this.#settings.retention;
+    const facts = { retentionMs: retentionMs("default"), retentionBytes: bytesMax };
+    context.logger.info({ shards: context.shards.length, ...facts }, "store opened, acquiring");
     await takeover.run(context.shards);
   }
 
@@ -111,6 +115,8 @@ class OpenStore implements Store {
       this.#options;
     const disk = this.#options.disk ?? nodeDisk;
     const paths = storePaths(data, shardCount);
+    // Files are made durable in their directories; the directories must be so in theirs.
+    for (const path of [paths.root, data.path]) await disk.fsyncDirectory(path);
     const { log, recovered } = await CommitLog.open({
       directory: paths.log,
       disk,
@@ -123,6 +129,7 @@ class OpenStore implements Store {
     this.#log = log;
     return {
       ...{ arena, clock, logger, disk, paths, log, recovered, manifest, ownership, work },
+      writer: new ArenaWriter(arena.buffers, storeArenaWriter),
       epochs: EpochFile.open(disk, paths.root),
       damage: DamageList.open(disk, paths.root),
       shards: Array.from({ length: shardCount }, (_, id) => new Shard(id, arena, member)),
@@ -135,7 +142,9 @@ class OpenStore implements Store {
       reportDamage: (found) => this.reportDamage(found),
       onDeposed: (shard) => void this.#open.takeover.run([shard]),
       retireReplaced: (segment) => this.#retireReplaced(segment),
-      retireDropped: (segment) => moveToTrash(paths.trash, segment, clock.now()),
+      retireDropped: (segment) => {
+        this.#attempt(segment.path, () => moveToTrash(paths.trash, segment, clock.now()));
+      },
     };
   }
 
@@ -221,12 +230,15 @@ class OpenStore implements Store {
     const drained = serving.map((shard) => shard.drained());
     const idle = Promise.all([takeover.stop(), maintenance.stop(), ...drained]);
     // A manifest without its coordinator may never answer; what is left is settled at the next start.
-    await Promise.race([idle, new Promise((resolve) => setTimeout(resolve, closeWaitMs).unref())]);
+    const tooLong = Promise.withResolvers<void>();
+    const timer = setTimeout(tooLong.resolve, closeWaitMs);
+    await Promise.race([idle, tooLong.promise]);
+    clearTimeout(timer);
     const committed = serving.map((shard) => [shard.id, shard.committed.position] as const);
     if (context.log.failure === undefined) await context.epochs.commit(new Map(committed));
     for (const [timer, path] of this.#replaced) {
       clearTimeout(timer);
-      unlinkIfThere(path);
+      this.#attempt(path, () => unlinkIfThere(path));
     }
     await context.log.close();
   }
@@ -255,14 +267,18 @@ class OpenStore implements Store {
   #retireReplaced(segment: LiveSegment): void {
     const timer = setTimeout(() => {
       this.#replaced.delete(timer);
-      try {
-        unlinkIfThere(segment.path);
-      } catch (thrown) {
-        const { logger } = this.#options;
-        logger.warn({ file: segment.path, reason: messageOf(thrown) }, "file was not deleted");
-      }
+      this.#attempt(segment.path, () => unlinkIfThere(segment.path));
     }, this.#settings.segmentLimits.replacedKeepMs).unref();
     this.#replaced.set(timer, segment.path);
+  }
+
+  /** Puts a file away that nobody needs; whoever let go of it last has no part in a failure. */
+  #attempt(file: string, work: () => void): void {
+    try {
+      work();
+    } catch (thrown) {
+      this.#options.logger.warn({ file, reason: messageOf(thrown) }, "file could not be put away");
+    }
   }
 }
 

@@ -66,6 +66,10 @@ export class Takeover {
       if (this.#isStopped) return;
       logger.warn({ err: thrown, event: messageOf(thrown) }, "shards could not be acquired");
       this.#retryLater(shards.map(({ id }) => id));
+    } finally {
+      const { arena, writer } = this.#context;
+      writer.close();
+      arena.closed(writer.takeClosed());
     }
   }
 

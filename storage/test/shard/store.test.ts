@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { idempotencyPartKey, routerKey } from "../../src/shard/dedupe-key.ts";
-import { sealBatchesMax } from "../../src/shard/limits.ts";
+import { sealBatchesMax, slabBytes } from "../../src/shard/limits.ts";
 import { closeAfter, temp } from "../log/temp.ts";
 import { always, openRig, type Rig, type RigOptions, readCut } from "./rig.ts";
 
@@ -32,6 +32,18 @@ test("a record is found once it is acknowledged, before and after seals and rest
   assert.deepEqual(rig.read(), ["a", "b", "c", "d"]);
   const [first] = rig.store.status().shards;
   assert.deepEqual([first?.epoch, first?.memoryRows, first?.segmentRows], [3, 1, 3]);
+});
+
+test("the tail of all shards is packed into as few slabs as it needs", async (t) => {
+  const directory = temp(t);
+  const first = await openRig(directory);
+  for (let i = 0; i < 30; i++) await first.append(["x".repeat(100_000)], { shard: i % 3 });
+  await first.close();
+  const rig = await rigAt(t, directory);
+  assert.equal(rig.read().length, 30);
+  assert.equal(rig.arena.usedBytes, slabBytes);
+  await rig.store.seal();
+  assert.equal(rig.arena.usedBytes, 0);
 });
 
 test("tenants, streams of our own and times outside the range are not in a cut", async (t) => {
