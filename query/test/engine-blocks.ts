@@ -91,7 +91,7 @@ export class MemoryStore implements Source, PartReader {
   /** How often cuts were opened and released, and parts read. */
   readonly counts = { opened: 0, released: 0, read: 0 };
 
-  add(blocks: readonly Block[], shard = 0): void {
+  add(blocks: readonly Block[], shard = 0, internal = false): void {
     const number = this.#blocks.push(blocks) - 1;
     const mins = blocks.map(({ timeMin }) => timeMin).sort(momentCompare);
     const maxs = blocks.map(({ timeMax }) => timeMax).sort(momentCompare);
@@ -101,7 +101,7 @@ export class MemoryStore implements Source, PartReader {
       timeMax: maxs.at(-1) as Moment,
       rows: blocks.reduce((sum, { rowCount }) => sum + rowCount, 0),
       bytes: 1000,
-      internal: false,
+      internal,
       ref,
     });
   }

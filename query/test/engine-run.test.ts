@@ -71,6 +71,28 @@ test("a limit reads the newest parts only", async () => {
   assert.equal(summary.limited, true);
 });
 
+test("a limit looks at the newest blocks of a part only", async () => {
+  const { records } = tidyStore(20);
+  const store = new MemoryStore();
+  const blocks = Array.from({ length: 20 }, (_, i) =>
+    blockOf(records.slice(i * 10, i * 10 + 10), new Prng(i)),
+  );
+  store.add(blocks);
+  const { rows, summary } = await collectAnswer(requestOf(store, [], { limit: 15 }));
+  assert.equal(rows.length, 15);
+  assert.equal(summary.scanned.blocks, 2);
+});
+
+test("streams of our own are seen only by who asks for them", async () => {
+  const { store, records } = tidyStore(1);
+  const own = records.map((record) => ({ ...record, stream: '{stream="_rejected"}' }));
+  store.add([blockOf(own, new Prng(1))], 0, true);
+  assert.deepEqual((await collectAnswer(requestOf(store, [countAll]))).rows, [{ n: "10" }]);
+  const filter: FilterNode = { kind: "exact", field: "_stream", value: '{stream="_rejected"}' };
+  const request = { ...requestOf(store, []), query: { filter, pipes: [countAll] } };
+  assert.deepEqual((await collectAnswer(request)).rows, [{ n: "10" }]);
+});
+
 test("a limit that is just met is not told as cut", async () => {
   const { store } = tidyStore(2);
   assert.equal((await collectAnswer(requestOf(store, [], { limit: 20 }))).summary.limited, false);

@@ -6,16 +6,16 @@ import { RowSet } from "../filter/row-set.ts";
 import { createRowPipe } from "../pipe/create.ts";
 import type { RowPipe, Rows } from "../pipe/pipe.ts";
 import type { PlanMessage } from "../plan/plan.ts";
-import type { Block, Part, PartReader } from "../source.ts";
+import type { Block, Part, PartReader, TimeRange } from "../source.ts";
 import { View } from "../table/view.ts";
 import { narrowToRange } from "./range.ts";
-import { createSink, type PartialAnswer, type PartSink } from "./sink.ts";
+import { createSink, type PartEnd, type PartialAnswer, type PartSink } from "./sink.ts";
 
 /** A piece of work: one part, or the rest of a part whose first rows were answered before. */
 export interface PartTask {
   readonly part: Part;
-  /** Rows of the part that were answered before, in the order of answers. */
-  readonly skip: number;
+  /** Where the records of the part that were answered before end. */
+  readonly after: PartEnd | undefined;
   /** Records older than this are not wanted any more, in milliseconds. */
   readonly floorMs: number | undefined;
 }
@@ -74,8 +74,8 @@ function runTask(compiled: Compiled, task: PartTask): PartialMessage {
   for (;;) {
     const progress = { block: -1 };
     try {
-      const sink = createSink(compiled.plan.sink, task);
-      const scanned = scanPart(compiled, { task, sink, skipped: damaged, progress });
+      const sink = createSink(compiled.plan.sink, task.after);
+      const scanned = scanPart(compiled, { task, sink, damaged, progress });
       progress.block = -1;
       const answer = sink.finish();
       return { kind: "done", answer, scanned, damaged: [...damaged.values()] };
@@ -97,7 +97,7 @@ function wholeDamaged(
   task: PartTask,
   damaged: ReadonlyMap<number, string>,
 ): PartialMessage {
-  const answer = createSink(plan.sink, task).finish();
+  const answer = createSink(plan.sink, task.after).finish();
   const scanned = { rows: 0, bytes: task.part.bytes, blocks: 0 };
   return { kind: "done", answer, scanned, damaged: [...damaged.values()] };
 }
@@ -111,62 +111,70 @@ interface Scan {
   readonly task: PartTask;
   readonly sink: PartSink;
   /** Blocks to leave out, by their number in the part. */
-  readonly skipped: ReadonlyMap<number, unknown>;
+  readonly damaged: Map<number, string>;
   /** Which block is being read, for whoever catches. */
   readonly progress: { block: number };
 }
 
-function scanPart(compiled: Compiled, { task, sink, skipped, progress }: Scan): Scanned {
+function scanPart(compiled: Compiled, { task, sink, damaged, progress }: Scan): Scanned {
   const { plan, reader } = compiled;
+  const blocks = listBlocks(reader, task.part, damaged);
   let rows = 0;
-  let blocks = 0;
-  const iterator = reader.blocks(task.part)[Symbol.iterator]();
-  for (let number = 0; ; number++) {
+  let count = 0;
+  // What is done leaves the list, so that its memory goes.
+  for (let next = blocks.pop(); next !== undefined; next = blocks.pop()) {
     if (Atomics.load(compiled.cancelled, 0) !== 0) {
       throw new ServiceError("query.cancelled", "the query was cancelled");
     }
-    progress.block = number;
-    if (skipped.has(number)) {
-      if (isAtEnd(iterator)) break;
-      continue;
-    }
-    const next = iterator.next();
-    if (next.done === true) break;
-    rows += scanBlock(compiled, next.value, task, sink);
-    blocks++;
+    progress.block = next.number;
+    if (damaged.has(next.number)) continue;
+    const looked = scanBlock(compiled, next.block, task, sink);
+    rows += looked;
+    if (looked > 0) count++;
     if (sink.byteSize > plan.memoryBytesMax) {
       throw new ServiceError("query.memory", "the query needs more memory than allowed", {
         bytesMax: plan.memoryBytesMax,
       });
     }
   }
-  return { rows, bytes: task.part.bytes, blocks };
+  return { rows, bytes: task.part.bytes, blocks: count };
 }
 
-/** Passes a block over that is left out; an iterator that throws at it is past it. */
-function isAtEnd(iterator: Iterator<Block>): boolean {
+interface NumberedBlock {
+  readonly number: number;
+  readonly block: Block;
+}
+
+/**
+ * The part's blocks, the newest last; nothing of them is decoded yet. A part that cannot be listed to its end is damaged
+ * from there on.
+ */
+function listBlocks(reader: PartReader, part: Part, damaged: Map<number, string>): NumberedBlock[] {
+  const blocks: NumberedBlock[] = [];
   try {
-    return iterator.next().done === true;
+    for (const block of reader.blocks(part)) blocks.push({ number: blocks.length, block });
   } catch (thrown) {
-    if (thrown instanceof ServiceError && thrown.code === "storage.damaged") return false;
-    throw thrown;
+    if (!(thrown instanceof ServiceError) || thrown.code !== "storage.damaged") throw thrown;
+    damaged.set(blocks.length, describe(thrown));
   }
+  return blocks.sort(
+    (a, b) => momentCompare(a.block.timeMax, b.block.timeMax) || a.number - b.number,
+  );
 }
 
 /** Gives how many rows were looked at. */
 function scanBlock(
   { plan, filter, pipes }: Compiled,
   block: Block,
-  { floorMs }: PartTask,
+  task: PartTask,
   sink: PartSink,
 ): number {
-  const { range } = plan;
-  const from = floorMs === undefined ? range.from : later(range.from, { ms: floorMs, ns: 0 });
-  if (momentCompare(block.timeMax, from) < 0 || momentCompare(block.timeMin, range.to) >= 0) {
+  const range = wantedRange(plan, task, sink);
+  if (momentCompare(block.timeMax, range.from) < 0 || momentCompare(block.timeMin, range.to) >= 0) {
     return 0;
   }
   const rows = new RowSet(block.rowCount);
-  narrowToRange(block, rows, { from, to: range.to });
+  narrowToRange(block, rows, range);
   // Through a view, since there `_time` and `_stream` are columns to whoever asks for them by name.
   const view = View.records(block);
   if (!rows.isEmpty) filter.narrow(view, rows);
@@ -178,6 +186,19 @@ function scanBlock(
   }
   sink.add(left);
   return block.rowCount;
+}
+
+/** The query's range without what is too old to be wanted by now, or was answered before. */
+function wantedRange({ range, sink }: PlanMessage, task: PartTask, filled: PartSink): TimeRange {
+  const floorMs = Math.max(
+    task.floorMs ?? Number.NEGATIVE_INFINITY,
+    filled.floorMs ?? Number.NEGATIVE_INFINITY,
+  );
+  const from = later(range.from, { ms: floorMs, ns: 0 });
+  const key = task.after?.key ?? (sink.kind === "records" ? sink.from : undefined);
+  // Records of the key's own time may still be wanted.
+  const end = key === undefined ? range.to : { ms: key.ms, ns: key.ns + 1 };
+  return { from, to: momentCompare(end, range.to) < 0 ? end : range.to };
 }
 
 function later(a: Moment, b: Moment): Moment {

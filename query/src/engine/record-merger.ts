@@ -2,7 +2,7 @@ import { batchBytesTarget, lookaheadBytes } from "../limits.ts";
 import type { RecordKey, Window } from "../plan/plan.ts";
 import type { Part } from "../source.ts";
 import type { PartTask } from "./fragment.ts";
-import type { RecordsChunk } from "./sink.ts";
+import type { PartEnd, RecordsChunk } from "./sink.ts";
 
 /** Rows as they are answered: NDJSON, every line with its newline. */
 export interface RowBatch {
@@ -21,8 +21,8 @@ interface PartState {
   chunk: RecordsChunk | undefined;
   /** The next row of the chunk. */
   at: number;
-  /** Rows of the part that chunks have held. */
-  rowsRead: number;
+  /** The last record of the chunks so far. */
+  end: PartEnd | undefined;
 }
 
 /**
@@ -97,7 +97,7 @@ export class RecordMerger {
     if (again !== undefined && (!freshIsWanted || again.boundMs >= fresh.timeMax.ms)) {
       if (!this.#mayRead(again.boundMs)) return undefined;
       again.state = "running";
-      return { part: again.part, skip: again.rowsRead, floorMs: this.#newest?.floor };
+      return { part: again.part, after: again.end, floorMs: this.#newest?.floor };
     }
     if (!freshIsWanted || !this.#mayRead(fresh.timeMax.ms)) return undefined;
     this.#active.push({
@@ -108,9 +108,9 @@ export class RecordMerger {
       boundNs: fresh.timeMax.ns,
       chunk: undefined,
       at: 0,
-      rowsRead: 0,
+      end: undefined,
     });
-    return { part: fresh, skip: 0, floorMs: this.#newest?.floor };
+    return { part: fresh, after: undefined, floorMs: this.#newest?.floor };
   }
 
   /** Takes in what a task gave. */
@@ -119,7 +119,7 @@ export class RecordMerger {
     if (state === undefined) return;
     state.chunk = chunk;
     state.at = 0;
-    state.rowsRead += chunk.ms.length;
+    state.end = endOf(chunk, state.end);
     state.state = chunk.ms.length > 0 ? "ready" : "done";
     this.#heldBytes += chunk.bytes.byteLength;
     this.#newest?.add(chunk.ms);
@@ -233,6 +233,17 @@ export class RecordMerger {
   #drop(state: PartState): void {
     this.#active.splice(this.#active.indexOf(state), 1);
   }
+}
+
+/** Where a chunk ends that goes on after `before`. */
+function endOf(chunk: RecordsChunk, before: PartEnd | undefined): PartEnd | undefined {
+  const last = chunk.ms.length - 1;
+  if (last < 0) return before;
+  const key = keyAt(chunk, last);
+  let ordinal = 0;
+  while (ordinal <= last && isSameKey(keyAt(chunk, last - ordinal), key)) ordinal++;
+  const goesOn = ordinal > last && before !== undefined && isSameKey(before.key, key);
+  return { key, ordinal: goesOn ? before.ordinal + ordinal : ordinal };
 }
 
 function keyAt(chunk: RecordsChunk, at: number): RecordKey {

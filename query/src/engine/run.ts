@@ -4,6 +4,7 @@ import type { Query } from "../language/ast.ts";
 import { memoryBytesDefault, timeoutMsDefault } from "../limits.ts";
 import { createGatherPipe } from "../pipe/create.ts";
 import type { GatherPipe } from "../pipe/pipe.ts";
+import { asksInternal } from "../plan/internal.ts";
 import type { Plan, PlanMessage } from "../plan/plan.ts";
 import { splitQuery } from "../plan/split.ts";
 import type { Cut, Part, Source, TimeRange } from "../source.ts";
@@ -94,6 +95,7 @@ class QueryRun {
   readonly #request: QueryRequest;
   readonly #plan: Plan;
   readonly #cut: Cut;
+  readonly #parts: readonly Part[];
   readonly #startMs: number;
   readonly #memoryBytesMax: number;
   readonly #missing: string[];
@@ -111,6 +113,8 @@ class QueryRun {
     this.#startMs = startMs;
     this.#memoryBytesMax = request.memoryBytesMax ?? memoryBytesDefault;
     this.#missing = [...cut.missing];
+    const { filter } = plan.worker;
+    this.#parts = asksInternal(filter) ? cut.parts : cut.parts.filter((part) => !part.internal);
   }
 
   async *rows(): AsyncGenerator<RowBatch> {
@@ -158,7 +162,7 @@ class QueryRun {
   async *#records(work: WorkInFlight): AsyncGenerator<RowBatch> {
     const after =
       this.#request.cursor === undefined ? undefined : decodeCursor(this.#request.cursor);
-    const merger = new RecordMerger(this.#cut.parts, this.#plan.window, after);
+    const merger = new RecordMerger(this.#parts, this.#plan.window, after);
     while (!merger.isDone) {
       while (work.hasRoom) {
         const task = merger.nextTask();
@@ -173,7 +177,7 @@ class QueryRun {
       }
       if (work.count === 0) continue;
       const { task, message } = await work.next();
-      this.#note(message.scanned, message.damaged, task.skip === 0);
+      this.#note(message.scanned, message.damaged, task.after === undefined);
       if (message.answer.kind === "records") merger.accept(task.part, message.answer.chunk);
       this.#checkMemory(merger.heldBytes);
     }
@@ -204,11 +208,11 @@ class QueryRun {
 
   /** Hands out the parts, newest first, and merges what comes back. */
   async #gather(work: WorkInFlight, gather: GatherPipe): Promise<void> {
-    const parts = newestFirst(this.#cut.parts);
+    const parts = newestFirst(this.#parts);
     let next = 0;
     while (next < parts.length || work.count > 0) {
       while (work.hasRoom && next < parts.length) {
-        work.start({ part: parts[next++] as Part, skip: 0, floorMs: undefined });
+        work.start({ part: parts[next++] as Part, after: undefined, floorMs: undefined });
       }
       const { message } = await work.next();
       this.#note(message.scanned, message.damaged, true);

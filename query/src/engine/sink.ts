@@ -30,15 +30,24 @@ export type PartialAnswer =
 /** Takes the rows of a part in, block by block. */
 export interface PartSink {
   readonly byteSize: number;
+  /** Records older than this are not wanted any more, in milliseconds. */
+  readonly floorMs: number | undefined;
   add(rows: Rows): void;
   finish(): PartialAnswer;
 }
 
-/** An empty sink. `skip`: rows of the part, in their order, that were answered before. */
-export function createSink(sink: Sink, { skip }: { readonly skip: number }): PartSink {
+/** Where the records of a part that were answered before end. */
+export interface PartEnd {
+  readonly key: RecordKey;
+  /** How many of the part's records of this very key were answered. */
+  readonly ordinal: number;
+}
+
+/** An empty sink; `after`: only what comes after there. */
+export function createSink(sink: Sink, after: PartEnd | undefined): PartSink {
   switch (sink.kind) {
     case "records":
-      return new RecordsSink(sink.wanted, sink.from, skip);
+      return new RecordsSink(sink.wanted, after?.key ?? sink.from, after?.ordinal ?? 0);
     case "newest":
       return new GatherSink(createNewest(sink.wanted));
     case "gather":
@@ -62,6 +71,10 @@ class GatherSink implements PartSink {
 
   get byteSize(): number {
     return this.#pipe.byteSize;
+  }
+
+  get floorMs(): number | undefined {
+    return this.#pipe.floorMs;
   }
 
   add(rows: Rows): void {
@@ -108,13 +121,17 @@ class RecordsSink implements PartSink {
   constructor(wanted: number | undefined, from: RecordKey | undefined, skip: number) {
     this.#from = from;
     this.#skip = skip;
-    this.#rowsMax = Math.min((wanted ?? Number.POSITIVE_INFINITY) - skip, chunkRowsMax);
+    this.#rowsMax = Math.min(wanted ?? Number.POSITIVE_INFINITY, chunkRowsMax);
     // One more tells whether the part has more.
     this.#top = new TopRows({ kind: "newest" }, skip + this.#rowsMax + 1);
   }
 
   get byteSize(): number {
     return this.#top.byteSize;
+  }
+
+  get floorMs(): number | undefined {
+    return this.#top.floorMs;
   }
 
   add({ view, rows }: Rows): void {

@@ -18,6 +18,8 @@ export interface RowPipe {
 export interface GatherPipe {
   /** Bytes held, near enough for the query's memory bound. */
   readonly byteSize: number;
+  /** Records older than this are not wanted any more, in milliseconds; absent: all are. */
+  readonly floorMs?: number | undefined;
   add(input: Rows): void;
   /** A copy that may be posted; only the same pipe reads it. */
   export(): unknown;

@@ -30,6 +30,10 @@ export class SortPipe implements GatherPipe {
     return this.#byteSize + this.#top.byteSize;
   }
 
+  get floorMs(): number | undefined {
+    return this.#top.floorMs;
+  }
+
   add({ view, rows }: Rows): void {
     this.#top.add(view, rows);
   }

@@ -6,11 +6,14 @@ import type { View } from "./view.ts";
 /** Candidates kept beyond what is wanted before the rest is cut: sorting fewer at a time costs more. */
 const slackRows = 4096;
 
+/** Views kept although none of their rows may be a candidate any more. */
+const viewsMax = 8;
+
 /** The first `wanted` rows in an order, of all that are added. Holds on to their views. */
 export class TopRows {
   readonly #order: RowOrder;
   readonly #wanted: number;
-  readonly #views: View[] = [];
+  #views: View[] = [];
   #viewOf: Uint32Array = new Uint32Array(0);
   #rows: Uint32Array = new Uint32Array(0);
   #count = 0;
@@ -31,10 +34,17 @@ export class TopRows {
     return this.#views.length;
   }
 
+  /** Records older than this are not wanted any more, in milliseconds; only of the order `newest`. */
+  get floorMs(): number | undefined {
+    const isKnown = this.#order.kind === "newest" && Number.isFinite(this.#threshold);
+    return isKnown ? -this.#threshold : undefined;
+  }
+
   add(view: View, rows: Uint32Array): void {
     const isBounded = Number.isFinite(this.#wanted);
     const keys = isBounded ? firstKeys(view, rows, this.#order) : undefined;
-    const number = this.#views.push(view) - 1;
+    let number = this.#views.push(view) - 1;
+    const before = this.#count;
     const isNewest = this.#order.kind === "newest";
     for (let n = 0; n < rows.length; n++) {
       // Of records with one time the later one is the newer, and blocks mostly ascend in time, so
@@ -42,8 +52,13 @@ export class TopRows {
       const i = isNewest ? rows.length - 1 - n : n;
       if (keys !== undefined && (keys[i] as number) > this.#threshold) continue;
       this.#append(number, rows[i] as number);
-      if (this.#count >= 2 * this.#wanted + slackRows) this.#prune();
+      if (this.#count >= 2 * this.#wanted + slackRows) {
+        this.#prune();
+        number = this.#views.length - 1;
+      }
     }
+    // Knowing what is enough as early as possible spares the blocks that follow.
+    if (this.#count >= this.#wanted && this.#count > before) this.#prune();
   }
 
   /** The rows wanted, in order. */
@@ -59,7 +74,7 @@ export class TopRows {
   /** Copies the candidates out of their views, so that these go; gives the one view that is left. */
   compact(): View {
     const view = collectRows(this.ordered());
-    this.#views.splice(0, this.#views.length, view);
+    this.#views = [view];
     this.#viewOf = new Uint32Array(view.rowCount);
     this.#rows = Uint32Array.from({ length: view.rowCount }, (_, i) => i);
     return view;
@@ -85,6 +100,15 @@ export class TopRows {
     this.#rows = kept.map((i) => rows[i] as number);
     this.#count = kept.length;
     if (this.#count === this.#wanted && this.#count > 0) this.#raiseThreshold();
+    if (this.#views.length > viewsMax) this.#dropViews();
+  }
+
+  /** Views without a candidate go, and with them the blocks that they hold; the last one is being added. */
+  #dropViews(): void {
+    const used = new Set(this.#viewOf).add(this.#views.length - 1);
+    const numbers = new Map([...used].sort((a, b) => a - b).map((old, i) => [old, i]));
+    this.#views = [...numbers.keys()].map((old) => this.#views[old] as View);
+    this.#viewOf = this.#viewOf.map((old) => numbers.get(old) as number);
   }
 
   #raiseThreshold(): void {

@@ -41,7 +41,9 @@ export async function replayTail(
     if (cut.missing.length > 0) options.onMissing(cut.missing);
     try {
       for (const gap of subscription.gaps) {
-        const parts = cut.parts.filter((part) => options.source.shardOf(part) === gap.shard);
+        const parts = cut.parts.filter(
+          (part) => !part.internal && options.source.shardOf(part) === gap.shard,
+        );
         await replayGap(subscription, gap, parts, options);
       }
     } finally {
@@ -104,7 +106,7 @@ async function oldestRows(
     let next = 0;
     while (next < parts.length || work.count > 0) {
       while (work.hasRoom && next < parts.length) {
-        work.start({ part: parts[next++] as Part, skip: 0, floorMs: undefined });
+        work.start({ part: parts[next++] as Part, after: undefined, floorMs: undefined });
       }
       const { answer, damaged } = (await work.next()).message;
       if (damaged.length > 0) onMissing(damaged);
