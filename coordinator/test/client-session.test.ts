@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { after, before, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -188,6 +189,23 @@ test("a client that never reached a server closes at once and fails what waited"
   await sleep(20);
   await client.close();
   await waiting;
+});
+
+test("a client that is closed while it connects leaves no connection behind", async () => {
+  let opened = 0;
+  const silent = createServer((socket) => {
+    opened++;
+    socket.resume();
+    socket.on("error", () => undefined);
+  });
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as { port: number };
+  const client = new ZooKeeperClient({ connect: `127.0.0.1:${port}` });
+  await until(() => opened === 1);
+  await client.close();
+  await sleep(100);
+  assert.equal(opened, 1);
+  await new Promise((resolve) => silent.close(resolve));
 });
 
 test("more requests than may wait are refused with BUSY", async () => {

@@ -49,6 +49,7 @@ export class Session {
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   #connection: Connection | undefined;
   #isAttached = false;
+  #isClosed = false;
   #closing: Promise<void> | undefined;
   #id = 0n;
   #password: Uint8Array = Buffer.alloc(16);
@@ -74,7 +75,7 @@ export class Session {
   }
 
   get isClosed(): boolean {
-    return this.#closing !== undefined;
+    return this.#isClosed;
   }
 
   /** 0 before the first session and between two. */
@@ -94,7 +95,7 @@ export class Session {
 
   /** Sends it now or when there is a connection. Throws BUSY or CLOSED. */
   submit(request: Request): void {
-    if (this.#closing !== undefined) throw new ZooKeeperError("CLOSED");
+    if (this.#isClosed) throw new ZooKeeperError("CLOSED");
     this.#queue.add(request);
     this.#pump();
   }
@@ -106,6 +107,8 @@ export class Session {
 
   /** Ends the session at the server, if one can be reached now, and then the connection. */
   close(): Promise<void> {
+    // Before anything else: closing the connection comes back here as a lost one.
+    this.#isClosed = true;
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -227,12 +230,11 @@ export class Session {
     this.credentials.connectionLost();
     const heldMs = this.#options.clock.monotonicMs() - this.#attachedMs;
     this.#failuresInRow = wasAttached && heldMs >= goodConnectionMs ? 0 : this.#failuresInRow + 1;
-    this.#queue.failInFlight(this.#closing === undefined ? "CONNECTIONLOSS" : "CLOSED");
-    if (this.#closing !== undefined) return;
+    this.#queue.failInFlight(this.#isClosed ? "CLOSED" : "CONNECTIONLOSS");
+    if (this.#isClosed) return;
     if (wasAttached) this.#emit({ kind: "suspended", reason: cause?.message });
     // A listener may have closed the client.
-    if (this.#closing === undefined)
-      this.#dialTimer = setTimeout(() => this.#dial(), this.#waitMs());
+    if (!this.#isClosed) this.#dialTimer = setTimeout(() => this.#dial(), this.#waitMs());
   }
 
   /** No wait until every server has failed once; then longer with each round, and drawn. */
