@@ -8,6 +8,7 @@ import {
   type EntryHeader,
   entryBytesOf,
   fileEndHeader,
+  headerAssert,
   headerBytesOf,
   headerEncode,
 } from "./entry.ts";
@@ -108,8 +109,9 @@ export class CommitLog {
     return this.#failure;
   }
 
-  /** Whether an entry of this size can be appended now, without waiting for a file. */
+  /** Whether this entry can be appended now, without waiting for a file. */
   fits(header: EntryHeader): boolean {
+    headerAssert(header);
     const bytes = entryBytesOf(header);
     const most = this.#options.fileBytes - logFileHeadBytes - fileEndBytes;
     assert(bytes <= most, "an entry fits a file");

@@ -89,6 +89,35 @@ export function align(bytes: number): number {
   return Math.ceil(bytes / entryAlign) * entryAlign;
 }
 
+/**
+ * Asserts that a header can be written: an entry that cannot must be found out before it has a place
+ * in the log, where a failed write ends everything.
+ */
+export function headerAssert(header: EntryHeader): void {
+  const { bodyCrc, bodyLength, class: its, epoch, rows, shard, source, tenant } = header;
+  for (const value of [bodyCrc, bodyLength, epoch, rows, shard, header.previousEpoch]) {
+    assert(value >>> 0 === value, "a number of an entry fits 32 bits");
+  }
+  for (const value of [header.position, header.previousPosition, header.committed]) {
+    assert(Number.isSafeInteger(value) && value >= 0, "a position is a whole number");
+  }
+  assert(
+    Number.isSafeInteger(header.receiptMs) && header.receiptMs >= 0,
+    "a receipt time is whole",
+  );
+  for (const { ns } of [header.timeMin, header.timeMax]) {
+    assert(ns >>> 0 === ns && ns < 1_000_000, "nanoseconds lie within a millisecond");
+  }
+  for (const name of [tenant, its, source?.source ?? ""]) {
+    assert(Buffer.byteLength(name) <= nameBytesMax, "a name in an entry has a limit");
+  }
+  for (const end of source === undefined ? [] : [source.previous, source.from, source.through]) {
+    assert(BigInt.asUintN(64, end) === end, "an end of a source fits 64 bits");
+  }
+  assert((header.dedupeKey?.length ?? 16) === 16, "a dedupe key is 16 bytes");
+  assert(bodyLength <= bodyBytesMax, "an entry's body has a limit");
+}
+
 /** The header as bytes; its checksum covers the id of the file too, so that it counts in no other. */
 export function headerEncode(
   header: EntryHeader,

@@ -6,7 +6,7 @@ import type { Moment } from "../../../kit/src/time.ts";
  * holds as the source's end. Numbers are czxids or offsets as unsigned 64-bit values.
  */
 export interface SourceRange {
-  /** The inbox's uuid and tenant, or cluster, topic and partition: any text up to 256 bytes. */
+  /** The inbox's uuid and tenant, or cluster, topic and partition: any text up to 255 bytes. */
   readonly source: string;
   /** The end that this shard holds, or 0n before the first. */
   readonly previous: bigint;
@@ -26,7 +26,7 @@ export interface AppendPart {
   readonly timeMin: Moment;
   readonly timeMax: Moment;
   readonly tenant: string;
-  /** Retention class, up to 64 bytes. */
+  /** Retention class; up to 255 bytes, as the tenant. */
   readonly class: string;
   readonly internal: boolean;
   /** 16 bytes, made by `routerKey` or `idempotencyPartKey`; a part with a known key is not stored again. */

@@ -2,7 +2,6 @@ import { crc32 } from "node:zlib";
 import { assert } from "../../../kit/src/assert.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { EntryHeader } from "../log/entry.ts";
-import { nameBytesMax } from "../log/limits.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import type { StoreContext } from "./context.ts";
 import type { DedupeTable } from "./dedupe-table.ts";
@@ -229,7 +228,6 @@ export class Appender {
 }
 
 function fieldsOf(part: AppendPart): HeaderFields {
-  assert(Buffer.byteLength(part.tenant) <= nameBytesMax, "a tenant's name has a limit");
   return {
     kind: "records",
     bodyLength: part.length,

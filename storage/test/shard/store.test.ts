@@ -273,6 +273,23 @@ test("a full arena that nothing empties tells requests to come back", async (t) 
   assert.equal(rig.read().length, 3);
 });
 
+test("a part that no entry can hold is refused before it has a place, and nothing else suffers", async (t) => {
+  const rig = await rigAt(t, temp(t));
+  const time = { ms: 0, ns: 0 };
+  const source = { source: "x".repeat(256), previous: 0n, from: 1n, through: 1n };
+  for (const over of [
+    { tenant: "t".repeat(256) },
+    { timeMin: { ms: 0, ns: -1 }, timeMax: time },
+    { timeMin: time, timeMax: { ms: 0, ns: 1_000_000 } },
+    { sourceRange: source },
+    { sourceRange: { ...source, source: "s", through: 2n ** 64n } },
+  ]) {
+    await assert.rejects(rig.append(["x"], over), { name: "AssertionError" });
+  }
+  assert.equal(rig.arena.liveBytes, 0);
+  assert.deepEqual(await rig.append(["fine"]), { kind: "committed", position: 2 });
+});
+
 test("listeners hear of each committed batch once, in order, when it is in every later cut", async (t) => {
   const rig = await rigAt(t, temp(t));
   const heard: string[] = [];
