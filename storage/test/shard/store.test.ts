@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { idempotencyPartKey, routerKey } from "../../src/shard/dedupe-key.ts";
-import { sealBatchesMax, slabBytes } from "../../src/shard/limits.ts";
 import { closeAfter, temp } from "../log/temp.ts";
 import { always, openRig, type Rig, type RigOptions, readCut } from "./rig.ts";
 
@@ -32,18 +31,6 @@ test("a record is found once it is acknowledged, before and after seals and rest
   assert.deepEqual(rig.read(), ["a", "b", "c", "d"]);
   const [first] = rig.store.status().shards;
   assert.deepEqual([first?.epoch, first?.memoryRows, first?.segmentRows], [3, 1, 3]);
-});
-
-test("the tail of all shards is packed into as few slabs as it needs", async (t) => {
-  const directory = temp(t);
-  const first = await openRig(directory);
-  for (let i = 0; i < 30; i++) await first.append(["x".repeat(100_000)], { shard: i % 3 });
-  await first.close();
-  const rig = await rigAt(t, directory);
-  assert.equal(rig.read().length, 30);
-  assert.equal(rig.arena.usedBytes, slabBytes);
-  await rig.store.seal();
-  assert.equal(rig.arena.usedBytes, 0);
 });
 
 test("tenants, streams of our own and times outside the range are not in a cut", async (t) => {
@@ -224,53 +211,6 @@ test("a merge that meets a damaged block sets it aside, and later ones leave its
   await rig.store.merge();
   assert.equal(rig.store.status().shards[0]?.segments, 2);
   assert.deepEqual(rig.read(), ["a", "c"]);
-});
-
-test("an arena that fills is sealed away while appends go on", async (t) => {
-  const rig = await rigAt(t, temp(t), {
-    arenaSlabs: 8,
-    logBytesMax: 256 * 1024 * 1024,
-    logFileBytes: 8 << 20,
-  });
-  const text = "x".repeat(1 << 20);
-  const records: string[] = [];
-  for (let i = 0; i < 60; i++) {
-    await rig.store.room(5_000);
-    records.push(`${i} ${text}`);
-    await rig.append([`${i} ${text}`], { shard: i % 3 });
-  }
-  assert.ok(rig.store.status().counts.seals > 0);
-  assert.deepEqual(rig.read().sort(), records.sort());
-});
-
-test("a shard with very many small batches is sealed by itself, its neighbours are not", async (t) => {
-  const rig = await rigAt(t, temp(t));
-  await rig.append(["alone"], { shard: 1 });
-  const records = Array.from({ length: sealBatchesMax + 1 }, (_, i) => `${i}`);
-  await Promise.all(records.map((record) => rig.append([record])));
-  const deadline = Date.now() + 5_000;
-  while (rig.store.status().counts.seals === 0 && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  const batches = rig.store.status().shards.map(({ memoryBatches }) => memoryBatches);
-  assert.deepEqual(batches, [0, 1, 0]);
-  assert.deepEqual(rig.read(), [...records, "alone"]);
-});
-
-test("a full arena that nothing empties tells requests to come back", async (t) => {
-  const rig = await rigAt(t, temp(t), { arenaSlabs: 6, logFileBytes: 8 << 20 });
-  assert.equal(rig.store.pressure(), undefined);
-  rig.segments.beforeWrite = () => {
-    throw Object.assign(new Error("injected: no space left"), { code: "ENOSPC" });
-  };
-  for (let i = 0; i < 3; i++) await rig.append(["x".repeat(3 << 20)]);
-  assert.equal(rig.store.pressure()?.code, "ingest.busy");
-  await assert.rejects(rig.store.room(30), { code: "ingest.busy" });
-  assert.ok(rig.store.status().counts.maintenanceFailures > 0);
-  rig.segments.beforeWrite = () => undefined;
-  await rig.store.seal();
-  await rig.store.room(5_000);
-  assert.equal(rig.read().length, 3);
 });
 
 test("a part that no entry can hold is refused before it has a place, and nothing else suffers", async (t) => {
