@@ -5,7 +5,7 @@ import type { Clock } from "../../kit/src/clock.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import type { AppendPart } from "../../storage/src/shard/append.ts";
 import { dedupeKeyBytes } from "../../storage/src/shard/dedupe-key.ts";
-import type { IngestDeps } from "./ingest.ts";
+import type { Decoded, IngestDeps } from "./ingest.ts";
 
 const lineFeed = 0x0a;
 const space = 0x20;
@@ -19,7 +19,7 @@ interface Change {
   readonly records: readonly InboxRecord[];
 }
 
-export interface InboxDeps extends IngestDeps {
+export interface InboxDeps extends Omit<IngestDeps, "memory"> {
   readonly clock: Clock;
 }
 
@@ -62,7 +62,7 @@ export class InboxIntake implements InboxSink {
       body: Buffer.from(lines.join("\n")),
       receivedMs: clock.now(),
     };
-    const result = await pool.run<DecodeResult>("decode", job, { lane: "ingest" });
+    const { result } = await pool.run<Decoded>("decode", job, { lane: "ingest" });
     const stored = store.append(result.parts);
     arena.closed(result.closedSlabs);
     await stored;
@@ -80,7 +80,7 @@ export class InboxIntake implements InboxSink {
     const { pool, store, arena } = this.#deps;
     await store.room(roomWaitMs);
     const job = jobOf(batch.inbox.tenant, records);
-    const result = await pool.run<DecodeResult>("decode", job, { lane: "ingest" });
+    const { result } = await pool.run<Decoded>("decode", job, { lane: "ingest" });
     const parts = this.#partsOf(batch, through, result, ends);
     const isRefused = isOneStep && parts.some(({ dedupeKey }) => dedupeKey !== undefined);
     const stored = isRefused || parts.length === 0 ? undefined : store.append(parts);

@@ -2,12 +2,20 @@ import type { DecodeJob, DecodeResult } from "../../ingest/src/job.ts";
 import { assert } from "../../kit/src/assert.ts";
 import type { ArenaOwner } from "../../storage/src/shard/arena.ts";
 import type { Store } from "../../storage/src/shard/store.ts";
+import type { BodyMemory } from "./http/body-memory.ts";
 import type { WorkerPool } from "./threads/pool.ts";
 
 export interface IngestDeps {
   readonly pool: WorkerPool;
   readonly store: Store;
   readonly arena: ArenaOwner;
+  readonly memory: BodyMemory;
+}
+
+/** A worker's answer, and the body's memory back. */
+export interface Decoded {
+  readonly result: DecodeResult;
+  readonly memory: ArrayBuffer;
 }
 
 /** What was taken in since the process started. */
@@ -46,9 +54,10 @@ export class Ingest {
   async take(job: DecodeJob): Promise<DecodeResult> {
     const { pool, store, arena } = this.#deps;
     await store.room(roomWaitMs);
-    const memory = job.body.buffer;
-    const transfer = memory instanceof ArrayBuffer ? [memory] : [];
-    const result = await pool.run<DecodeResult>("decode", job, { lane: "ingest", transfer });
+    const { buffer } = job.body;
+    const transfer = buffer instanceof ArrayBuffer ? [buffer] : [];
+    const { result, memory } = await pool.run<Decoded>("decode", job, { lane: "ingest", transfer });
+    this.#deps.memory.give(memory);
     const stored = this.#store(job, result);
     // References were taken in that call, so slabs that are full may now be freed.
     arena.closed(result.closedSlabs);

@@ -10,6 +10,7 @@ import type { DataDirectory } from "../../storage/src/shard/data-directory.ts";
 import { slabBytes } from "../../storage/src/shard/limits.ts";
 import type { SegmentFile, SegmentWork } from "../../storage/src/shard/segment-work.ts";
 import { openStore, type Store } from "../../storage/src/shard/store.ts";
+import { BodyMemory } from "./http/body-memory.ts";
 import { Ingest } from "./ingest.ts";
 import { threadEntry } from "./threads/entry.ts";
 import { WorkerPool } from "./threads/pool.ts";
@@ -31,6 +32,8 @@ export interface StorePart {
   /** Decodes, answers queries, matches tails. */
   readonly pool: WorkerPool;
   readonly ingest: Ingest;
+  /** For bodies, on their way to a worker and back. */
+  readonly memory: BodyMemory;
   close(): Promise<void>;
 }
 
@@ -71,8 +74,9 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       },
     });
     lifecycle.add("store", () => store.close());
-    const ingest = new Ingest({ pool, store, arena });
-    return { store, arena, pool, ingest, close: () => lifecycle.close() };
+    const memory = new BodyMemory();
+    const ingest = new Ingest({ pool, store, arena, memory });
+    return { store, arena, pool, ingest, memory, close: () => lifecycle.close() };
   } catch (thrown) {
     await lifecycle.close();
     throw thrown;
@@ -89,6 +93,12 @@ function startPool(
     arena: arena.buffers,
     shardCount: cluster.shards,
     cacheBytes: Math.floor(settings.query.cacheBytes / size),
+    limits: {
+      recordMaxBytes: settings.ingest.recordMaxBytes,
+      fieldsMax: settings.ingest.fieldsMax,
+      rejectedKeptBytes: settings.ingest.rejectedMaxBytes,
+      inflatedMaxBytes: settings.ingest.inflatedMaxBytes,
+    },
   };
   return new WorkerPool({
     ...{ name, size, logger },

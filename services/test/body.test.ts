@@ -5,6 +5,7 @@ import net from "node:net";
 import test from "node:test";
 import type { ServiceError } from "../../kit/src/errors.ts";
 import { readBody } from "../src/http/body.ts";
+import { BodyMemory } from "../src/http/body-memory.ts";
 import { ByteBudget } from "../src/http/budget.ts";
 
 interface Seen {
@@ -17,7 +18,7 @@ async function serve(budget: ByteBudget, bodyMaxBytes: number) {
   const seen: Seen[] = [];
   const server = http.createServer(async (request, response) => {
     try {
-      const body = await readBody(request, budget, { bodyMaxBytes });
+      const body = await readBody(request, { budget, memory: new BodyMemory() }, { bodyMaxBytes });
       seen.push({ outcome: `${body.bytes.length}`, usedBytes: budget.usedBytes });
       body.release();
     } catch (thrown) {
@@ -31,46 +32,67 @@ async function serve(budget: ByteBudget, bodyMaxBytes: number) {
   return { server, seen, port: (server.address() as net.AddressInfo).port };
 }
 
+/** What is free for one more small body, and for none. */
+const free = 300_000;
+const full = 1_000;
+
 const cases = [
   {
     name: "a body within the bounds is read whole",
     head: "Content-Length: 5\r\n\r\nhello",
+    room: free,
     outcome: "5",
   },
   {
     name: "an announced length beyond the bound is refused before it is read",
     head: "Content-Length: 5000\r\n\r\n",
+    room: free,
     outcome: "request.too-large",
   },
   {
     name: "a body that finds no room is told to come back",
     head: "Content-Length: 900\r\n\r\n",
+    room: full,
     outcome: "ingest.busy",
   },
   {
-    name: "a chunked body takes room as it grows, and finds none",
+    name: "a chunked body is read whole",
     head: "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    room: free,
+    outcome: "3",
+  },
+  {
+    name: "a chunked body takes room before it is read",
+    head: "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    room: full,
     outcome: "ingest.busy",
+  },
+  {
+    name: "a chunked body beyond the bound is refused",
+    head: `Transfer-Encoding: chunked\r\n\r\n7d0\r\n${"x".repeat(2000)}\r\n`,
+    room: free,
+    outcome: "request.too-large",
   },
 ];
 
-for (const { name, head, outcome } of cases) {
-  test(name, async () => {
-    const budget = new ByteBudget(800);
+for (const { name, head, room, outcome } of cases) {
+  test(name, async (t) => {
+    const budget = new ByteBudget(room);
     const { server, seen, port } = await serve(budget, 1000);
+    t.after(() => server.close());
     const socket = net.connect(port, "127.0.0.1");
     socket.write(`POST / HTTP/1.1\r\nHost: x\r\n${head}`);
     socket.resume();
     await once(socket, "close");
     assert.equal(seen[0]?.outcome, outcome);
     assert.equal(budget.usedBytes, 0);
-    server.close();
   });
 }
 
-test("a body that breaks off gives its room back", async () => {
-  const budget = new ByteBudget(10_000);
+test("a body that breaks off gives its room back", async (t) => {
+  const budget = new ByteBudget(free);
   const { server, seen, port } = await serve(budget, 1000);
+  t.after(() => server.close());
   const socket = net.connect(port, "127.0.0.1");
   socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf");
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -78,5 +100,4 @@ test("a body that breaks off gives its room back", async () => {
   while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal(seen[0]?.outcome, "request.malformed");
   assert.equal(budget.usedBytes, 0);
-  server.close();
 });

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { ServiceError } from "../../../kit/src/errors.ts";
+import { type BodyMemory, pieceBytes } from "./body-memory.ts";
 import type { ByteBudget } from "./budget.ts";
 
-/** Room taken at a time for a body whose length is not announced. */
+/** Room taken at first for a body whose length is not announced. */
 const chunkedStepBytes = 256 * 1024;
 
 export interface BodyLimits {
@@ -11,7 +12,13 @@ export interface BodyLimits {
   readonly guard?: ((chunk: Buffer) => void) | undefined;
 }
 
-/** A body in memory of its own, and the room it holds in the budget until it is given back. */
+/** Where bodies go: how many bytes there may be, and the memory they lie in. */
+export interface BodyRoom {
+  readonly budget: ByteBudget;
+  readonly memory: BodyMemory;
+}
+
+/** A body in memory of its own, which a worker may be given and give back, and the room it holds in the budget until it is given back. */
 export interface HeldBody {
   readonly bytes: Uint8Array<ArrayBuffer>;
   release(): void;
@@ -23,15 +30,16 @@ export interface HeldBody {
  */
 export async function readBody(
   request: IncomingMessage,
-  budget: ByteBudget,
+  { budget, memory }: BodyRoom,
   limits: BodyLimits,
 ): Promise<HeldBody> {
   const announced = Number(request.headers["content-length"] ?? Number.NaN);
   if (announced > limits.bodyMaxBytes) throw tooLarge(limits.bodyMaxBytes);
   const room = new Room(budget);
   try {
-    const body = new Growing(Number.isFinite(announced) ? announced : 0);
-    room.grow(body.capacity);
+    const expected = Number.isFinite(announced) ? announced : chunkedStepBytes;
+    room.grow(pieceBytes(expected));
+    const body = new Growing(memory, expected);
     await collect(request, (chunk) => {
       if (body.length + chunk.length > limits.bodyMaxBytes) throw tooLarge(limits.bodyMaxBytes);
       limits.guard?.(chunk);
@@ -93,31 +101,30 @@ class Room {
 
 /** Copies chunks into memory of its own: a slice of a socket's chunk would keep the whole chunk. */
 class Growing {
-  #memory: Uint8Array<ArrayBuffer>;
+  readonly #memory: BodyMemory;
+  #bytes: Uint8Array<ArrayBuffer>;
   length = 0;
 
-  constructor(capacity: number) {
-    this.#memory = new Uint8Array(new ArrayBuffer(capacity));
-  }
-
-  get capacity(): number {
-    return this.#memory.length;
+  constructor(memory: BodyMemory, capacity: number) {
+    this.#memory = memory;
+    this.#bytes = new Uint8Array(memory.take(capacity));
   }
 
   append(chunk: Buffer, room: Room): void {
     const needed = this.length + chunk.length;
-    if (needed > this.#memory.length) {
-      const capacity = Math.max(needed, this.#memory.length * 2, chunkedStepBytes);
-      room.grow(capacity - this.#memory.length);
-      const memory = new Uint8Array(new ArrayBuffer(capacity));
-      memory.set(this.#memory.subarray(0, this.length));
-      this.#memory = memory;
+    if (needed > this.#bytes.length) {
+      const capacity = pieceBytes(Math.max(needed, this.#bytes.length * 2));
+      room.grow(capacity - this.#bytes.length);
+      const grown = new Uint8Array(this.#memory.take(capacity));
+      grown.set(this.#bytes.subarray(0, this.length));
+      this.#memory.give(this.#bytes.buffer);
+      this.#bytes = grown;
     }
-    this.#memory.set(chunk, this.length);
+    this.#bytes.set(chunk, this.length);
     this.length = needed;
   }
 
   bytes(): Uint8Array<ArrayBuffer> {
-    return this.#memory.subarray(0, this.length);
+    return this.#bytes.subarray(0, this.length);
   }
 }

@@ -11,13 +11,12 @@ import { type ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { Ingest } from "../ingest.ts";
 import { type App, lingerThenClose } from "./app.ts";
-import { readBody } from "./body.ts";
-import type { ByteBudget } from "./budget.ts";
+import { type BodyRoom, readBody } from "./body.ts";
 import type { Identity } from "./identity.ts";
 
 export interface IngestRoutesDeps {
   readonly ingest: Ingest;
-  readonly budget: ByteBudget;
+  readonly room: BodyRoom;
   readonly bodyMaxBytes: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -87,8 +86,9 @@ async function decode(
   { options, idempotencyKey, guard }: Decoding,
   identity: Identity | undefined,
 ) {
-  const { ingest, budget, bodyMaxBytes, clock } = deps;
-  const body = await readBody(request, budget, { bodyMaxBytes, guard });
+  const { ingest, room, bodyMaxBytes, clock } = deps;
+  ingest.checkPressure();
+  const body = await readBody(request, room, { bodyMaxBytes, guard });
   try {
     return await ingest.take({
       options,

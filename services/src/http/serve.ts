@@ -105,7 +105,7 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   mountConsole(app);
   mountIngest(app, {
     ingest: stored.ingest,
-    budget,
+    room: { budget, memory: stored.memory },
     bodyMaxBytes: settings.http.bodyMaxBytes,
     clock: systemClock,
     logger,

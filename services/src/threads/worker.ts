@@ -1,12 +1,14 @@
 import { parentPort, type Transferable, workerData } from "node:worker_threads";
 import { Decoder } from "../../../ingest/src/decoder.ts";
 import type { DecodeJob } from "../../../ingest/src/job.ts";
+import type { IngestLimits } from "../../../ingest/src/limits.ts";
 import type { PartTask } from "../../../query/src/engine/fragment.ts";
 import { FragmentHost, transferablesOf } from "../../../query/src/engine/fragment-host.ts";
 import type { PlanMessage } from "../../../query/src/plan/plan.ts";
 import { TailMatcher } from "../../../query/src/tail/tail-matcher.ts";
 import { type ArenaBuffers, ArenaWriter } from "../../../storage/src/shard/arena.ts";
 import type { MergeJob, SealJob } from "../../../storage/src/shard/segment-work.ts";
+import type { Decoded } from "../ingest.ts";
 import type { TailFound, TailJob } from "../tail-service.ts";
 import { type JobMessage, postedErrorOf, type ReplyMessage } from "./messages.ts";
 import { mergeFiles, sealFile } from "./segment-jobs.ts";
@@ -21,6 +23,7 @@ export interface WorkerShared {
   readonly shardCount: number;
   /** Of decoded columns that this worker keeps. */
   readonly cacheBytes: number;
+  readonly limits: IngestLimits;
 }
 
 interface Done {
@@ -30,16 +33,21 @@ interface Done {
 
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
-const { arena, shardCount, cacheBytes, index } = workerData as WorkerShared & {
+const { arena, shardCount, cacheBytes, limits, index } = workerData as WorkerShared & {
   readonly index: number;
 };
-const decoder = new Decoder({ arena: new ArenaWriter(arena, index), shardCount });
+const decoder = new Decoder({ arena: new ArenaWriter(arena, index), shardCount, limits });
 const stored = new StoredBlocks(arena, cacheBytes);
 const tails = new TailMatcher();
 const fragments = new FragmentHost(stored);
 
 const jobs: Readonly<Record<string, (payload: never) => Done>> = {
-  decode: (job: DecodeJob) => ({ result: decoder.run(job) }),
+  decode: (job: DecodeJob) => {
+    // Posted, so in memory that is this thread's alone.
+    const memory = job.body.buffer as ArrayBuffer;
+    const decoded: Decoded = { result: decoder.run(job), memory };
+    return { result: decoded, transfer: [memory] };
+  },
   fragment: ({ plan, task }: { readonly plan: PlanMessage; readonly task: PartTask }) => {
     const result = fragments.run(plan, task);
     return { result, transfer: transferablesOf(result) };
