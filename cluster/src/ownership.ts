@@ -86,8 +86,10 @@ export class ZnodeOwnership implements Ownership {
 
   async acquire(view: ShardView, epoch: number): Promise<AcquireOutcome> {
     const seen = this.#seen.get(view.shard);
-    assert(seen?.version === view.version, "a shard is acquired on the view of the last barrier");
+    assert(view.isInSync, "only a replica in sync acquires");
     assert(epoch > view.epoch, "an acquisition raises the epoch");
+    // Another barrier may have looked since; then this view is not worth a try.
+    if (seen?.version !== view.version) return { kind: "refused", reason: "the shard moved on" };
     for (;;) {
       try {
         await this.#claim(view.shard, seen, epoch);

@@ -135,3 +135,54 @@ test("a snapshot's node and seal have the layout of ZooKeeper 3.9", () => {
   const seal = encode(SnapshotSeal, { checksum: 0xfedcba98n, path: "/" });
   assert.equal(seal.toString("hex"), "00000000fedcba98" + "000000012f");
 });
+
+/** Entries as Apache ZooKeeper 3.9.5 wrote them to its log. */
+const apacheEntries: readonly { readonly hex: string; readonly txn: object }[] = [
+  {
+    hex: "0100001f3d5b0000000000000000000000000001000001a1fc5d7a40fffffff600001770000000020000000051c6d660",
+    txn: { type: "createSession", timeoutMs: 6000 },
+  },
+  {
+    hex:
+      "0100001f3d5b0021000000000000000000000899000001a1fc5f5543fffffff5000000010000002d2f746573742d3233" +
+      "3032326336332d626566352d346565312d386161342d6431646564663834333562342f7065000000020000002158ba4c19",
+    txn: { type: "closeSession", paths: ["/test-23022c63-bef5-4ee1-8aa4-d1dedf8435b4/pe"] },
+  },
+  {
+    hex:
+      "0100001f3d5b000c00000003000000000000004f000001a1fc5d80e000000007000000312f746573742d653336386164" +
+      "33652d633763352d343936372d386639362d3461353964323762633165612f636c6f7365640000000100000001000000" +
+      "05776f726c6400000006616e796f6e6500000001000000020000000cb5558d16",
+    txn: {
+      type: "setACL",
+      path: "/test-e368ad3e-c7c5-4967-8f96-4a59d27bc1ea/closed",
+      acl: [{ perms: 1, id: { scheme: "world", id: "anyone" } }],
+      version: 1,
+    },
+  },
+  {
+    hex: "0100001f3d5b000a000000100000000000000033000001a1fc5d8097ffffffffffffff9b",
+    txn: { type: "error", error: -101 },
+  },
+  {
+    hex:
+      "0100001f3d5b00250000000700000000000008b6000001a1fc5f5b780000000e00000002ffffffff00000004ffffff99" +
+      "ffffffff00000004fffffffe0000000200000024434e10ae",
+    txn: {
+      type: "multi",
+      txns: [
+        { type: "error", error: -103 },
+        { type: "error", error: -2 },
+      ],
+    },
+  },
+];
+
+test("entries of Apache ZooKeeper's log are read, and written again byte for byte", () => {
+  for (const { hex, txn } of apacheEntries) {
+    const bytes = Buffer.from(hex, "hex");
+    const entry = decode(TxnEntry, bytes);
+    assert.deepEqual(entry.txn, txn);
+    assert.equal(encode(TxnEntry, entry).toString("hex"), hex);
+  }
+});

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../../kit/src/clock.ts";
+import { systemClock } from "../../../kit/src/clock.ts";
 import { type Codec, int, record } from "../wire/codec.ts";
 import {
   addWatchModes,
@@ -15,43 +15,12 @@ import { Asker, type AskOptions } from "./asker.ts";
 import { errorCodeOf, isZooKeeperError, ZooKeeperError } from "./errors.ts";
 import { sessionTimeoutMsDefault } from "./limits.ts";
 import { type MultiStep, multiFailure, type StepResult, stepInner, stepOuter } from "./multi.ts";
+import type { CallOptions, ClientOptions, CreateOptions, Watch, WatchOptions } from "./options.ts";
 import { Chroot, checkPath, parseConnectString } from "./paths.ts";
 import { Session, type SessionEvent } from "./session.ts";
 import type { OneShotKind, PersistentKind, WatchEvent, Watcher } from "./watches.ts";
 
-export interface ClientOptions {
-  /** `host:port,host:port/chroot`. */
-  readonly connect: string;
-  /** Asked for; the server may bound it. */
-  readonly sessionTimeoutMs?: number;
-  readonly clock?: Clock;
-  /** A number in [0, 1). */
-  readonly random?: () => number;
-}
-
-export interface CallOptions {
-  /** Aborting rejects with its reason; what was sent may still be done. */
-  readonly signal?: AbortSignal;
-}
-
-export interface WatchOptions extends CallOptions {
-  /** Called once, with the first change or with `missed`. Not set when the call fails, but for `exists` of no znode. */
-  readonly watch?: Watcher;
-}
-
-export interface CreateOptions extends CallOptions {
-  /** Default `persistent`. */
-  readonly mode?: keyof typeof createModes;
-  /** Default: open to everybody. */
-  readonly acl?: readonly Acl[];
-  /** For the modes with a TTL. */
-  readonly ttlMs?: number;
-}
-
-/** A persistent watch, in force until it is closed or the client is. */
-export interface Watch {
-  close(): Promise<void>;
-}
+export type { CallOptions, ClientOptions, CreateOptions, Watch, WatchOptions } from "./options.ts";
 
 const Empty: Codec<undefined> = { read: () => undefined, write: () => undefined };
 const AddWatchResponse = record({ error: int });

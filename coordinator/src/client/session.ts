@@ -228,13 +228,18 @@ export class Session {
     const wasAttached = this.#isAttached;
     this.#isAttached = false;
     this.credentials.connectionLost();
-    const heldMs = this.#options.clock.monotonicMs() - this.#attachedMs;
-    this.#failuresInRow = wasAttached && heldMs >= goodConnectionMs ? 0 : this.#failuresInRow + 1;
+    this.#failuresInRow = wasAttached ? this.#failuresAfterLoss() : this.#failuresInRow + 1;
     this.#queue.failInFlight(this.#isClosed ? "CLOSED" : "CONNECTIONLOSS");
     if (this.#isClosed) return;
     if (wasAttached) this.#emit({ kind: "suspended", reason: cause?.message });
     // A listener may have closed the client.
     if (!this.#isClosed) this.#dialTimer = setTimeout(() => this.#dial(), this.#waitMs());
+  }
+
+  /** A connection that was good for a while is made again at once; one that was not, after the first wait. */
+  #failuresAfterLoss(): number {
+    const heldMs = this.#options.clock.monotonicMs() - this.#attachedMs;
+    return heldMs >= goodConnectionMs ? 0 : this.#options.servers.length;
   }
 
   /** No wait until every server has failed once; then longer with each round, and drawn. */

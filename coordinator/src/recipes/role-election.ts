@@ -74,7 +74,10 @@ export class RoleElection {
     while (!signal.aborted) {
       try {
         const term = await this.#elect();
-        if (term !== undefined) await this.#serve(term);
+        if (term === undefined) continue;
+        const wasLost = await this.#serve(term);
+        // Work that ended by itself is begun anew, but not in a tight loop.
+        if (!wasLost) await sleep(retryMs, undefined, { signal });
       } catch (thrown) {
         if (signal.aborted || isZooKeeperError(thrown, "CLOSED")) return;
         this.#options.onFailure?.(thrown);
@@ -117,7 +120,8 @@ export class RoleElection {
     }
   }
 
-  async #serve({ epoch, version, zxid }: Elected): Promise<void> {
+  /** Says whether the term was lost, before the work ended. */
+  async #serve({ epoch, version, zxid }: Elected): Promise<boolean> {
     const { client, path, run } = this.#options;
     const over = new AbortController();
     const stop = client.onSession(({ kind }) => {
@@ -135,6 +139,7 @@ export class RoleElection {
       const watch = (): void => void this.#look(holderPath, zxid, over, watch);
       watch();
       await run(term);
+      return over.signal.aborted;
     } finally {
       over.abort();
       stop();
