@@ -1,0 +1,16 @@
+/** Limits of the query language, each with its reason. */
+
+/** Bytes of a query's text: a person's longest questions, and lists of some hundred values that a program writes. */
+export const queryBytesMax = 16 * 1024;
+
+/** Parentheses, negations and calls within each other: far beyond what anyone reads, and no stack runs out. */
+export const nestingMax = 100;
+
+/** Rows that `limit`, `offset`, `top` and the like may name; counts stay exact numbers. */
+export const countMax = Number.MAX_SAFE_INTEGER;
+
+/** `top` without a number. */
+export const topDefault = 10;
+
+/** Values in one list: enough for what a program makes of another answer. */
+export const valuesMax = 10_000;
