@@ -1,0 +1,149 @@
+import { globSync } from "node:fs";
+import { root } from "../suites.ts";
+
+/** What one run of a job draws. */
+export interface Draw {
+  /** For tests that take one seed. */
+  readonly seed: number;
+  /** How often the job has been run before: for tests that take a count of seeds, which grows. */
+  readonly runs: number;
+}
+
+/** Test files, run with variables that make them longer than `npm test` has time for. */
+export interface Job {
+  readonly suite: string;
+  /** Unique among all jobs. */
+  readonly name: string;
+  /** Globs from the root of the checkout. */
+  readonly files: readonly string[];
+  readonly env: (draw: Draw) => Readonly<Record<string, string>>;
+}
+
+/** Runs after which counts grow no more, so that one run of a job stays a matter of minutes. */
+const doublingsMax = 4;
+
+/** A count that doubles with each run: the first seeds are the ones every run has, the last ones are new. */
+function growing({ runs }: Draw, first: number): string {
+  return String(first * 2 ** Math.min(runs, doublingsMax));
+}
+
+function seedOf({ seed }: Draw): Readonly<Record<string, string>> {
+  return { SEED: String(seed) };
+}
+
+/** Every job; a job whose files are not there yet is left out. */
+export function allJobs(): readonly Job[] {
+  return jobs.filter(({ files }) => filesOf(files).length > 0);
+}
+
+/** The files of globs, relative to the root. */
+export function filesOf(globs: readonly string[]): string[] {
+  return globSync([...globs], { cwd: root }).sort();
+}
+
+const jobs: readonly Job[] = [
+  {
+    suite: "kill",
+    name: "kill",
+    files: ["test/faults/kill.test.ts"],
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: "100" }),
+  },
+  {
+    suite: "storage",
+    name: "storage-kill",
+    files: ["storage/test/shard/kill.test.ts"],
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: "100" }),
+  },
+  {
+    suite: "storage",
+    name: "storage-model",
+    files: ["storage/test/shard/model.test.ts"],
+    env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 100) }),
+  },
+  {
+    suite: "storage",
+    name: "storage-model-seed",
+    files: ["storage/test/shard/model.test.ts"],
+    env: seedOf,
+  },
+  {
+    suite: "storage",
+    name: "storage-formats",
+    files: [
+      "storage/test/format/*.test.ts",
+      "storage/test/segment/*.test.ts",
+      "storage/test/log/*.test.ts",
+    ],
+    env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 100) }),
+  },
+  {
+    suite: "coordinator",
+    name: "coordinator-kill",
+    files: ["coordinator/test/server-kill.test.ts"],
+    env: () => ({ LOGKEEP_ROUNDS: "50" }),
+  },
+  {
+    suite: "coordinator",
+    name: "coordinator-tree",
+    files: ["coordinator/test/tree-model.test.ts", "coordinator/test/wire-codec.test.ts"],
+    env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 100) }),
+  },
+  {
+    suite: "coordinator",
+    name: "coordinator-tree-seed",
+    files: ["coordinator/test/tree-model.test.ts"],
+    env: seedOf,
+  },
+  {
+    suite: "coordinator",
+    name: "coordinator-fuzz",
+    files: ["coordinator/test/server-fuzz.test.ts"],
+    env: (draw) => ({ LOGKEEP_FUZZ_FRAMES: growing(draw, 10_000) }),
+  },
+  {
+    suite: "cluster",
+    name: "cluster",
+    files: [
+      "cluster/test/faults.test.ts",
+      "cluster/test/manifest.test.ts",
+      "cluster/test/store.test.ts",
+    ],
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_SOAK_SEEDS: growing(draw, 60) }),
+  },
+  {
+    suite: "inbox",
+    name: "inbox",
+    files: ["cluster/test/inbox*.test.ts", "test/faults/inbox*.test.ts"],
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: "100" }),
+  },
+  {
+    suite: "query",
+    name: "query",
+    files: ["query/test/**/*.test.ts"],
+    env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 1_000) }),
+  },
+  {
+    suite: "ingest",
+    name: "ingest",
+    files: ["ingest/test/fuzz.test.ts", "ingest/test/json-property.test.ts"],
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_SOAK_SEEDS: "50" }),
+  },
+  {
+    suite: "cli",
+    name: "cli-kill",
+    files: ["cli/test/kill.test.ts"],
+    env: seedOf,
+  },
+  {
+    suite: "cli",
+    name: "cli-formats",
+    files: ["cli/test/formats.test.ts", "config/test/load.test.ts"],
+    env: (draw) => ({ LOGKEEP_SOAK_RUNS: growing(draw, 10_000) }),
+  },
+  {
+    suite: "hostile",
+    name: "hostile",
+    files: ["test/faults/hostile.test.ts"],
+    env: seedOf,
+  },
+];
