@@ -112,7 +112,13 @@ function functionsOf(text: string): { name: string; lines: number }[] {
   const start = /^( *)(?:export )?(?:async )?(?:static )?(?:function\*? )?([#\w]+)(?:<.*>)?\(.*\{$/;
   for (const [at, line] of lines.entries()) {
     const match = start.exec(line);
-    if (match === null || /^ *(if|for|while|switch|catch|return|else)\b/.test(line)) continue;
+    // What ends in an arrow is a call that is given a function, and no function by itself.
+    if (
+      match === null ||
+      line.endsWith("=> {") ||
+      /^ *(if|for|while|switch|catch|return|else)\b/.test(line)
+    )
+      continue;
     const end = lines.indexOf(`${match[1]}}`, at);
     if (end > at) found.push({ name: match[2] as string, lines: end - at + 1 });
   }

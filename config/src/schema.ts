@@ -57,11 +57,8 @@ const coordinator = z.strictObject({
   snapRetainCount: integer(3, { min: 3, max: 1000 }).describe(
     "Snapshots that are kept, with the transaction logs they need.",
   ),
-  connectionsMax: integer(10_000, { min: 1, max: 1_000_000 }).describe(
-    "Open client connections; further ones are closed at once.",
-  ),
-  requestMaxBytes: bytes(MiB - 1, { min: 16 * KiB, max: 64 * MiB }).describe(
-    "A request of a ZooKeeper client (Apache's jute.maxbuffer).",
+  connectionsPerAddress: integer(1000, { min: 0, max: 1_000_000 }).describe(
+    "Open client connections from one address (Apache's maxClientCnxns); 0: any number.",
   ),
   superDigest: z
     .string()
@@ -142,16 +139,16 @@ const query = z.strictObject({
 });
 
 const ingest = z.strictObject({
-  recordMaxBytes: bytes(MiB, { min: KiB, max: 32 * MiB }).describe(
+  recordMaxBytes: bytes(MiB, { min: KiB, max: MiB }).describe(
     "One record; a longer one is rejected, its neighbours are kept.",
   ),
-  fieldsMax: integer(1000, { min: 8, max: 100_000 }).describe(
-    "Fields of one record; one with more is rejected.",
+  fieldsMax: integer(1000, { min: 8, max: 1000 }).describe(
+    "Fields of one record; further ones are kept together in the field _overflow.",
   ),
   rejectedMaxBytes: bytes(16 * KiB, { min: 256, max: MiB }).describe(
     "How much of a rejected record is kept in the stream _rejected.",
   ),
-  inflatedMaxBytes: bytes(256 * MiB, { min: MiB, max: 4 * GiB }).describe(
+  inflatedMaxBytes: bytes(64 * MiB, { min: MiB, max: GiB }).describe(
     "A request body after it is inflated; a larger one gets 413.",
   ),
 });

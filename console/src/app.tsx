@@ -1,85 +1,45 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { type Problem, setKey } from "./api.ts";
 import { FieldsPanel } from "./fields-panel.tsx";
 import { HistogramChart } from "./histogram.tsx";
-import { withCondition } from "./query-text.ts";
-import { rangeOf, type TimeChoice } from "./range.ts";
+import { filterOf, withCondition } from "./query-text.ts";
 import { Records } from "./records.tsx";
-import { remember, SearchBar } from "./search-bar.tsx";
+import { SearchBar } from "./search-bar.tsx";
 import { ThemeButton } from "./theme.tsx";
+import { useConsole } from "./use-console.ts";
 import { useKeys } from "./use-keys.ts";
-import { type Asked, useSearch } from "./use-search.ts";
-
-/** The question of the address bar, so that a link shows what its sender saw. */
-function fromAddress(): { query: string; choice: TimeChoice } {
-  const params = new URLSearchParams(location.search);
-  const from = Date.parse(params.get("from") ?? "");
-  const to = Date.parse(params.get("to") ?? "");
-  const last = { kind: "last", minutes: Number(params.get("last") ?? 60) || 60 } as const;
-  const choice =
-    Number.isNaN(from) || Number.isNaN(to) ? last : ({ kind: "between", from, to } as const);
-  return { query: params.get("query") ?? "*", choice };
-}
-
-function toAddress(query: string, choice: TimeChoice): void {
-  const params = new URLSearchParams({ query });
-  if (choice.kind === "last") params.set("last", String(choice.minutes));
-  else {
-    params.set("from", new Date(choice.from).toISOString());
-    params.set("to", new Date(choice.to).toISOString());
-  }
-  window.history.replaceState(null, "", `?${params}`);
-}
+import type { useSearch } from "./use-search.ts";
 
 export function App() {
-  const initial = useMemo(fromAddress, []);
-  const [text, setText] = useState(initial.query);
-  const [choice, setChoice] = useState(initial.choice);
-  const [isTailing, setTailing] = useState(false);
-  const [asked, setAsked] = useState<Asked | undefined>(undefined);
-  const [open, setOpen] = useState<ReadonlySet<number>>(new Set());
-  const [current, setCurrent] = useState(-1);
+  const {
+    text,
+    setText,
+    choice,
+    isTailing,
+    asked,
+    open,
+    current,
+    state,
+    more,
+    rows,
+    ask,
+    toggle,
+    move,
+  } = useConsole();
   const [showFields, setShowFields] = useState(false);
   const [showHelp, setShowHelp] = useState(false);
   const input = useRef<HTMLInputElement>(null);
-  const [state, more] = useSearch(asked);
-
-  const ask = useCallback((query: string, when: TimeChoice, tailing: boolean) => {
-    setText(query);
-    setChoice(when);
-    setTailing(tailing);
-    setOpen(new Set());
-    setCurrent(-1);
-    remember(query);
-    toAddress(query, when);
-    setAsked({ query, range: rangeOf(when, Date.now()), isTailing: tailing });
-  }, []);
-  useEffect(() => ask(initial.query, initial.choice, false), [ask, initial]);
-
-  const toggle = (at: number): void => {
-    setCurrent(at);
-    setOpen((was) => {
-      const next = new Set(was);
-      if (!next.delete(at)) next.add(at);
-      return next;
-    });
-  };
   const refine = (field: string, value: string, isWanted: boolean): void =>
     ask(withCondition(text, field, value, isWanted), choice, isTailing);
-  const rows = state.found?.rows ?? [];
+  const flipTail = (): void => ask(text, choice, !isTailing);
   useKeys({
     search: () => input.current?.focus(),
-    move: (by) => setCurrent((was) => Math.min(rows.length - 1, Math.max(0, was + by))),
+    move,
     toggle: () => current >= 0 && toggle(current),
-    tail: () => ask(text, choice, !isTailing),
+    tail: flipTail,
     fields: () => setShowFields((was) => !was),
     help: () => setShowHelp((was) => !was),
   });
-  useEffect(
-    () => document.getElementById(`record-${current}`)?.scrollIntoView({ block: "nearest" }),
-    [current],
-  );
-
   return (
     <div class="console">
       <header>
@@ -89,33 +49,14 @@ export function App() {
         </h1>
         <search class="bar">
           <SearchBar
-            text={text}
-            input={input}
-            choice={choice}
-            isTailing={isTailing}
+            {...{ text, input, choice, isTailing }}
             onText={setText}
             onSearch={() => ask(text, choice, isTailing)}
             onChoice={(chosen) => ask(text, chosen, false)}
-            onTail={() => ask(text, choice, !isTailing)}
+            onTail={flipTail}
           />
         </search>
-        <button
-          type="button"
-          class="only-narrow"
-          aria-expanded={showFields}
-          onClick={() => setShowFields(!showFields)}
-        >
-          Fields
-        </button>
-        <button
-          type="button"
-          aria-label="keyboard"
-          title="keyboard (?)"
-          onClick={() => setShowHelp(!showHelp)}
-        >
-          ?
-        </button>
-        <ThemeButton />
+        <Tools {...{ showFields, setShowFields, showHelp, setShowHelp }} />
       </header>
       {showHelp && <Help />}
       {state.problem !== undefined && (
@@ -138,7 +79,7 @@ export function App() {
             {asked !== undefined && (
               <FieldsPanel
                 fields={state.fields}
-                query={asked.query}
+                query={filterOf(asked.query)}
                 range={asked.range}
                 onRefine={refine}
               />
@@ -156,6 +97,36 @@ export function App() {
         </main>
       </div>
     </div>
+  );
+}
+
+function Tools(props: {
+  readonly showFields: boolean;
+  readonly setShowFields: (show: boolean) => void;
+  readonly showHelp: boolean;
+  readonly setShowHelp: (show: boolean) => void;
+}) {
+  const { showFields, setShowFields, showHelp, setShowHelp } = props;
+  return (
+    <>
+      <button
+        type="button"
+        class="only-narrow"
+        aria-expanded={showFields}
+        onClick={() => setShowFields(!showFields)}
+      >
+        Fields
+      </button>
+      <button
+        type="button"
+        aria-label="keyboard"
+        title="keyboard (?)"
+        onClick={() => setShowHelp(!showHelp)}
+      >
+        ?
+      </button>
+      <ThemeButton />
+    </>
   );
 }
 

@@ -18,7 +18,6 @@ export function HistogramChart(props: {
   const start = Date.parse(data.start);
   const buckets = Math.max(1, ...data.series.map(({ counts }) => counts.length));
   const bars = stacked(data, buckets);
-  const highest = Math.max(1, ...bars.map(({ total }) => total));
   const step = width / buckets;
 
   const bucketAt = (event: PointerEvent): number => {
@@ -55,29 +54,7 @@ export function HistogramChart(props: {
         onPointerUp={finish}
         onPointerCancel={() => setDrag(undefined)}
       >
-        {bars.map((bar, at) => {
-          let y = height;
-          return (
-            <g key={at}>
-              <title>{`${shownTime(new Date(start + at * data.stepMs).toISOString())}: ${bar.total.toLocaleString()}`}</title>
-              <rect x={at * step} y={0} width={step} height={height} class="hit" />
-              {bar.parts.map(({ level, count }) => {
-                const tall = (count / highest) * (height - 2);
-                y -= tall;
-                return (
-                  <rect
-                    key={level}
-                    x={at * step + step * 0.08}
-                    y={y}
-                    width={step * 0.84}
-                    height={tall}
-                    class={`bar level-${level}`}
-                  />
-                );
-              })}
-            </g>
-          );
-        })}
+        <Bars data={data} bars={bars} step={step} />
         {drag !== undefined && (
           <rect
             class="selection"
@@ -94,6 +71,46 @@ export function HistogramChart(props: {
         <span>{shownTime(new Date(start + buckets * data.stepMs).toISOString()).slice(0, 19)}</span>
       </div>
     </div>
+  );
+}
+
+function Bars({
+  data,
+  bars,
+  step,
+}: {
+  readonly data: Histogram;
+  readonly bars: readonly Bar[];
+  readonly step: number;
+}) {
+  const start = Date.parse(data.start);
+  const highest = Math.max(1, ...bars.map(({ total }) => total));
+  return (
+    <>
+      {bars.map((bar, at) => {
+        let y = height;
+        return (
+          <g key={at}>
+            <title>{`${shownTime(new Date(start + at * data.stepMs).toISOString())}: ${bar.total.toLocaleString()}`}</title>
+            <rect x={at * step} y={0} width={step} height={height} class="hit" />
+            {bar.parts.map(({ level, count }) => {
+              const tall = (count / highest) * (height - 2);
+              y -= tall;
+              return (
+                <rect
+                  key={level}
+                  x={at * step + step * 0.08}
+                  y={y}
+                  width={step * 0.84}
+                  height={tall}
+                  class={`bar level-${level}`}
+                />
+              );
+            })}
+          </g>
+        );
+      })}
+    </>
   );
 }
 

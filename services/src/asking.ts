@@ -3,6 +3,7 @@ import type { FragmentPool } from "../../query/src/engine/pool.ts";
 import type { Cut, Part, TimeRange } from "../../query/src/source.ts";
 import type { TailSource } from "../../query/src/tail/replay.ts";
 import type { CutPart } from "../../storage/src/shard/cut.ts";
+import type { DamagedBlock } from "../../storage/src/shard/damage-list.ts";
 import type { Store } from "../../storage/src/shard/store.ts";
 import type { WorkerPool } from "./threads/pool.ts";
 
@@ -16,12 +17,25 @@ export function storeSource(store: Store): TailSource {
   };
 }
 
+/** A worker's answer to a piece of a query, and what it found damaged on the way. */
+export interface Evaluated {
+  readonly message: PartialMessage;
+  readonly damage: readonly DamagedBlock[];
+}
+
 /** Who evaluates: the worker threads, in the lane behind ingest and tails. */
-export function workerFragments(pool: WorkerPool): FragmentPool {
+export function workerFragments(pool: WorkerPool, store: Store): FragmentPool {
   return {
     // Twice the threads: while one answers, its next piece lies there already.
     size: pool.size * 2,
-    run: (plan, task, signal) =>
-      pool.run<PartialMessage>("fragment", { plan, task }, { lane: "query", signal }),
+    async run(plan, task, signal) {
+      const evaluated = await pool.run<Evaluated>(
+        "fragment",
+        { plan, task },
+        { lane: "query", signal },
+      );
+      for (const found of evaluated.damage) store.reportDamage(found);
+      return evaluated.message;
+    },
   };
 }

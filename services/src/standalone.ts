@@ -150,6 +150,7 @@ async function startOwnCoordinator(
       serverId: node.id,
       tickTimeMs: coordinator.tickTimeMs,
       snapCount: coordinator.snapCount,
+      connectionsPerAddress: coordinator.connectionsPerAddress,
       superDigest: coordinator.superDigest,
     },
     logger,

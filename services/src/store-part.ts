@@ -1,3 +1,4 @@
+import { statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Cluster } from "../../cluster/src/cluster.ts";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
@@ -37,6 +38,11 @@ export interface StorePart {
   close(): Promise<void>;
 }
 
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** One merges at most at a time, which may take long; the other seals meanwhile. */
+const upkeepWorkers = 2;
+
 /** Heap of one worker: queries are bounded in bytes, so this is only for what nobody foresaw. */
 const workerHeapMaxMb = 1024;
 
@@ -56,10 +62,12 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
     const arena = new ArenaOwner(arenaBytes);
     const pool = startPool("worker", workerCount(settings), options, arena);
     lifecycle.add("workers", () => pool.close());
-    const upkeep = startPool("upkeep", 1, options, arena);
+    const upkeep = startPool("upkeep", upkeepWorkers, options, arena);
     lifecycle.add("upkeep worker", () => upkeep.close());
     const { manifest, ownership } = cluster;
     const { retention, logMaxBytes, sealAgeMs } = settings.storage;
+    const bytesMax = retention.maxBytes ?? diskBytes(data.path) * retention.diskShare;
+    logger.info({ days: retention.days, bytesMax: Math.floor(bytesMax) }, "retention");
     const store = await openStore({
       data,
       member: `${identity.nodeId}/${identity.diskId}`,
@@ -68,10 +76,7 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       work: segmentWork(upkeep),
       logBytesMax: logMaxBytes,
       sealAgeMs,
-      retention: {
-        defaultMs: retention.days * 24 * 60 * 60 * 1000,
-        ...(retention.maxBytes === undefined ? {} : { bytesMax: retention.maxBytes }),
-      },
+      retention: { defaultMs: retention.days * dayMs, bytesMax },
     });
     lifecycle.add("store", () => store.close());
     const memory = new BodyMemory();
@@ -81,6 +86,11 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
     await lifecycle.close();
     throw thrown;
   }
+}
+
+function diskBytes(folder: string): number {
+  const { bsize, blocks } = statfsSync(folder);
+  return bsize * blocks;
 }
 
 function startPool(
@@ -102,6 +112,8 @@ function startPool(
   };
   return new WorkerPool({
     ...{ name, size, logger },
+    // A seal must not wait in line behind a merge that one worker has begun.
+    depth: name === "worker" ? 2 : 1,
     entry: threadEntry("worker"),
     workerData: shared,
     heapMaxMb: workerHeapMaxMb,
@@ -112,7 +124,7 @@ function startPool(
 
 function segmentWork(upkeep: WorkerPool): SegmentWork {
   return {
-    seal: (job) => upkeep.run<SegmentFile>("seal", job, { lane: "upkeep" }),
-    merge: (job) => upkeep.run<SegmentFile>("merge", job, { lane: "upkeep" }),
+    seal: (job) => upkeep.run<SegmentFile>("seal", job, { lane: "seal" }),
+    merge: (job) => upkeep.run<SegmentFile>("merge", job, { lane: "merge" }),
   };
 }

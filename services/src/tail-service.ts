@@ -67,7 +67,7 @@ export class TailService {
     const { store, pool, logger } = this.#deps;
     return replayTail(subscription, {
       source: storeSource(store),
-      pool: workerFragments(pool),
+      pool: workerFragments(pool, store),
       range: everything,
       signal,
       room,

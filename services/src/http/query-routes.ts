@@ -121,7 +121,7 @@ function questionOf(
   const asked = parseStep(params.timeout, "timeout") ?? settings.query.timeoutMs;
   return {
     source: storeSource(stored.store),
-    pool: workerFragments(stored.pool),
+    pool: workerFragments(stored.pool, stored.store),
     tenant,
     query: parseQuestion(params.query ?? "*", now),
     range: rangeOf(params, now),

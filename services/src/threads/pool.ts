@@ -3,16 +3,15 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import { errorOfPosted, type JobMessage, type ReplyMessage } from "./messages.ts";
 
-/** Jobs posted to one worker at a time: one that runs, one that waits there, to hide the way back. */
-const workerDepth = 2;
-
 /** Waiting jobs of one lane go before those of the lanes after it. */
-export const lanes = ["ingest", "tail", "query", "upkeep"] as const;
+export const lanes = ["ingest", "tail", "query", "seal", "merge"] as const;
 export type Lane = (typeof lanes)[number];
 
 export interface PoolOptions {
   readonly name: string;
   readonly size: number;
+  /** Jobs posted to one worker at a time: with 2 one waits there while one runs, to hide the way back. */
+  readonly depth: number;
   readonly entry: URL;
   /** Given to each worker together with its `index`. */
   readonly workerData: object;
@@ -146,7 +145,7 @@ export class WorkerPool {
   #leastBusy(): Member | undefined {
     let best: Member | undefined;
     for (const member of this.#members) {
-      if (member.running.size >= workerDepth) continue;
+      if (member.running.size >= this.#options.depth) continue;
       if (best === undefined || member.running.size < best.running.size) best = member;
     }
     return best;

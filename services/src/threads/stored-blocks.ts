@@ -3,7 +3,9 @@ import { openBatch } from "../../../storage/src/format/batch.ts";
 import { BlockCache } from "../../../storage/src/segment/block-cache.ts";
 import { openSegment, type Segment } from "../../../storage/src/segment/reader.ts";
 import type { ArenaBuffers } from "../../../storage/src/shard/arena.ts";
-import type { MemoryRef, SegmentRef } from "../../../storage/src/shard/cut.ts";
+import type { CutPart, MemoryRef, SegmentRef } from "../../../storage/src/shard/cut.ts";
+import type { DamagedBlock } from "../../../storage/src/shard/damage-list.ts";
+import { WatchedBlock } from "./watched-block.ts";
 
 /** Segment files that a worker keeps open; what is beyond is opened again when it is asked for. */
 const openSegmentsMax = 256;
@@ -20,6 +22,7 @@ interface Opened {
 export class StoredBlocks implements PartReader {
   readonly #arena: Uint8Array;
   readonly #cache: BlockCache;
+  readonly #damage: DamagedBlock[] = [];
   /** The least recently used first. */
   readonly #open = new Map<string, Opened>();
 
@@ -31,7 +34,13 @@ export class StoredBlocks implements PartReader {
   blocks(part: Part): Iterable<Block> {
     // What a cut of ours put there.
     const ref = part.ref as MemoryRef | SegmentRef;
-    return ref.kind === "memory" ? this.#batches(ref) : this.#blocks(ref);
+    if (ref.kind === "memory") return this.#batches(ref);
+    return this.#blocks(ref, (part as CutPart).shard);
+  }
+
+  /** Blocks that were found damaged since the last call. */
+  takeDamage(): DamagedBlock[] {
+    return this.#damage.splice(0);
   }
 
   /** One batch of the arena, while somebody retains it. */
@@ -55,12 +64,16 @@ export class StoredBlocks implements PartReader {
     }
   }
 
-  *#blocks(ref: SegmentRef): Generator<Block> {
+  *#blocks(ref: SegmentRef, shard: number): Generator<Block> {
     const segment = this.#segment(ref.path);
     const without = new Set(ref.damagedBlocks);
     for (const block of segment.blocks({ tenant: ref.tenant, without })) {
       const partition = segment.partitionOf(block);
-      if (partition.class === ref.class && partition.internal === ref.internal) yield block;
+      if (partition.class !== ref.class || partition.internal !== ref.internal) continue;
+      const { ordinal } = block;
+      yield new WatchedBlock(block, (reason) => {
+        this.#damage.push({ shard, uuid: ref.uuid, block: ordinal, reason });
+      });
     }
   }
 

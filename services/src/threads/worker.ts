@@ -8,6 +8,7 @@ import type { PlanMessage } from "../../../query/src/plan/plan.ts";
 import { TailMatcher } from "../../../query/src/tail/tail-matcher.ts";
 import { type ArenaBuffers, ArenaWriter } from "../../../storage/src/shard/arena.ts";
 import type { MergeJob, SealJob } from "../../../storage/src/shard/segment-work.ts";
+import type { Evaluated } from "../asking.ts";
 import type { Decoded } from "../ingest.ts";
 import type { TailFound, TailJob } from "../tail-service.ts";
 import { type JobMessage, postedErrorOf, type ReplyMessage } from "./messages.ts";
@@ -49,8 +50,9 @@ const jobs: Readonly<Record<string, (payload: never) => Done>> = {
     return { result: decoded, transfer: [memory] };
   },
   fragment: ({ plan, task }: { readonly plan: PlanMessage; readonly task: PartTask }) => {
-    const result = fragments.run(plan, task);
-    return { result, transfer: transferablesOf(result) };
+    const message = fragments.run(plan, task);
+    const evaluated: Evaluated = { message, damage: stored.takeDamage() };
+    return { result: evaluated, transfer: transferablesOf(message) };
   },
   tail: ({ batches, plans }: TailJob) => {
     const found: TailFound = batches.map(({ offset, length, position }) =>

@@ -1,0 +1,92 @@
+import { ServiceError } from "../../../kit/src/errors.ts";
+import type { Moment } from "../../../kit/src/time.ts";
+import type { Block, Column, Streams, Times, Values } from "../../../query/src/source.ts";
+
+/** Told of each error that says that stored bytes are damaged, which is then thrown on. */
+export type OnDamage = (reason: string) => void;
+
+/** A block that tells of its damage, whichever of its columns is met to have it. */
+export class WatchedBlock implements Block {
+  readonly #block: Block;
+  readonly #onDamage: OnDamage;
+
+  constructor(block: Block, onDamage: OnDamage) {
+    this.#block = block;
+    this.#onDamage = onDamage;
+  }
+
+  get rowCount(): number {
+    return this.#block.rowCount;
+  }
+
+  get timeMin(): Moment {
+    return this.#block.timeMin;
+  }
+
+  get timeMax(): Moment {
+    return this.#block.timeMax;
+  }
+
+  get fieldNames(): readonly string[] {
+    return watched(this.#onDamage, () => this.#block.fieldNames);
+  }
+
+  times(): Times {
+    return watched(this.#onDamage, () => this.#block.times());
+  }
+
+  streams(): Streams {
+    return watched(this.#onDamage, () => this.#block.streams());
+  }
+
+  positions(): Float64Array {
+    return watched(this.#onDamage, () => this.#block.positions());
+  }
+
+  column(field: string): Column | undefined {
+    const column = watched(this.#onDamage, () => this.#block.column(field));
+    return column === undefined ? undefined : new WatchedColumn(column, this.#onDamage);
+  }
+
+  mayContain(field: string, tokens: readonly string[]): boolean {
+    return watched(this.#onDamage, () => this.#block.mayContain(field, tokens));
+  }
+
+  bounds(field: string): { readonly min: number; readonly max: number } | undefined {
+    return watched(this.#onDamage, () => this.#block.bounds(field));
+  }
+}
+
+class WatchedColumn implements Column {
+  readonly layout: Column["layout"];
+  readonly codes: Column["codes"];
+  readonly valueCount: number;
+  readonly #column: Column;
+  readonly #onDamage: OnDamage;
+
+  constructor(column: Column, onDamage: OnDamage) {
+    this.layout = column.layout;
+    this.codes = column.codes;
+    this.valueCount = column.valueCount;
+    this.#column = column;
+    this.#onDamage = onDamage;
+  }
+
+  values(): Values {
+    return watched(this.#onDamage, () => this.#column.values());
+  }
+
+  numbers(): Float64Array {
+    return watched(this.#onDamage, () => this.#column.numbers());
+  }
+}
+
+function watched<Result>(onDamage: OnDamage, read: () => Result): Result {
+  try {
+    return read();
+  } catch (thrown) {
+    if (thrown instanceof ServiceError && thrown.code === "storage.damaged")
+      onDamage(thrown.message);
+    throw thrown;
+  }
+}
