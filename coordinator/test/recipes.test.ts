@@ -135,3 +135,36 @@ test("a later incarnation does not wait for the session of the one that died", a
   await Promise.all([dead.election.close(), other.close()]);
   await heir.election.close();
 });
+
+test("a candidate that is closed while it is elected does no work and leaves the role to others", async () => {
+  const path = "/roles/closed-early";
+  let closing: Promise<void> | undefined;
+  let works = 0;
+  class Closing extends ZooKeeperClient {
+    override multi(
+      ...given: Parameters<ZooKeeperClient["multi"]>
+    ): ReturnType<ZooKeeperClient["multi"]> {
+      closing ??= election.close();
+      return super.multi(...given);
+    }
+  }
+  const other = new Closing({ connect: server.address + server.chroot });
+  const election = new RoleElection({
+    client: other,
+    path,
+    holder: "a/1",
+    run: async ({ signal }) => {
+      works++;
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    },
+  });
+  await until(() => closing !== undefined);
+  await closing;
+  assert.equal(works, 0);
+  assert.equal(await client.exists(`${path}/holder`), null);
+  const next = candidate(client, path, "b/1");
+  await until(() => next.terms.length === 1);
+  assert.equal(next.terms[0]?.epoch, 2);
+  await next.election.close();
+  await other.close();
+});

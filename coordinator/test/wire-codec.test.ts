@@ -66,6 +66,16 @@ test("a create request has the bytes that ZooKeeper expects", () => {
   );
 });
 
+test("a missing text in an identity is an empty one, as some clients write it", () => {
+  const bytes = Buffer.from("0000001f" + "0000000461757468" + "ffffffff", "hex");
+  const acl = { perms: 31, id: { scheme: "auth", id: "" } };
+  assert.deepEqual(decode(records.Acl, bytes), acl);
+  assert.equal(
+    encode(records.Acl, acl).toString("hex"),
+    "0000001f" + "0000000461757468" + "00000000",
+  );
+});
+
 test("a multi ends with a header that says so", () => {
   const ops: MultiOp[] = [{ op: "check", path: "/a", version: 7 }];
   assert.equal(

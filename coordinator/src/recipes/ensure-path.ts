@@ -1,5 +1,6 @@
 import type { ZooKeeperClient } from "../client/client.ts";
 import { isZooKeeperError } from "../client/errors.ts";
+import type { CallOptions } from "../client/options.ts";
 import { parentPaths } from "../client/paths.ts";
 import type { Acl } from "../wire/records.ts";
 
@@ -10,7 +11,7 @@ import type { Acl } from "../wire/records.ts";
 export async function ensurePath(
   client: ZooKeeperClient,
   path: string,
-  options: { readonly data?: Uint8Array; readonly acl?: readonly Acl[] } = {},
+  options: CallOptions & { readonly data?: Uint8Array; readonly acl?: readonly Acl[] } = {},
 ): Promise<boolean> {
   const { data = null, ...rest } = options;
   const missing = [path];

@@ -12,7 +12,7 @@ import { retryMs } from "./limits.ts";
 export interface RoleTerm {
   /** One more than that of the term before. */
   readonly epoch: number;
-  /** Aborted when the term is over or may be; what was begun is still fenced by `guard`. */
+  /** Aborted when the term is over or may be, never before `run`; what was begun is still fenced by `guard`. */
   readonly signal: AbortSignal;
   /** The operations behind a check that the role was not given to another since: for `multi`. */
   guard(operations: readonly MultiStep[]): readonly MultiStep[];
@@ -90,7 +90,8 @@ export class RoleElection {
   async #elect(): Promise<Elected | undefined> {
     const { client, path, holder, replaces, acl = aclOpen } = this.#options;
     const { signal } = this.#closing;
-    await ensurePath(client, path, { acl, data: encodeState({ epoch: 0, holder: undefined }) });
+    const first = encodeState({ epoch: 0, holder: undefined });
+    await ensurePath(client, path, { acl, data: first, signal });
     const holderPath = childPath(path, "holder");
     const gone = Promise.withResolvers<void>();
     const present = await client.exists(holderPath, { signal, watch: () => gone.resolve() });
@@ -104,6 +105,8 @@ export class RoleElection {
       return undefined;
     }
     const epoch = state.epoch + 1;
+    // The multi itself is not given up once it is sent: its claim is released in an ended term.
+    await client.connected({ signal });
     try {
       const results = await client.multi([
         ...(present === null ? [] : [steps.delete(holderPath)]),
@@ -136,6 +139,8 @@ export class RoleElection {
       resign: () => over.abort(),
     };
     try {
+      // Closed during the election: a signal that has gone off already would never wake the work.
+      if (signal.aborted) return true;
       const watch = (): void => void this.#look(holderPath, zxid, over, watch);
       watch();
       await run(term);

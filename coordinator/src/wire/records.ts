@@ -10,8 +10,14 @@ import {
   vector,
 } from "./codec.ts";
 
+/** Some clients write an empty string as a missing one; ZooKeeper takes it for the same here. */
+const stringOrMissing: Codec<string> = {
+  read: (from) => from.stringOrNull() ?? "",
+  write: (to, value) => to.string(value),
+};
+
 /** Who an ACL entry speaks of: `world`/`anyone`, `digest`/`user:base64`, … */
-export const Id = record({ scheme: string, id: string });
+export const Id = record({ scheme: stringOrMissing, id: stringOrMissing });
 export type Id = Of<typeof Id>;
 
 export const Acl = record({ perms: int, id: Id });
