@@ -178,6 +178,15 @@ test("a caller that leaves early releases the cut", async () => {
   assert.equal(store.counts.released, 1);
 });
 
+test("a query whose rows nobody asks for lets its cut go when its caller is gone", async () => {
+  const { store } = tidyStore(2);
+  const controller = new AbortController();
+  await runQuery(requestOf(store, [], { signal: controller.signal }));
+  controller.abort();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(store.counts.released, 1);
+});
+
 test("a query that takes too long reaches its deadline", async () => {
   const { store } = tidyStore(5);
   const request = requestOf(store, [countAll], { timeoutMs: 20 });

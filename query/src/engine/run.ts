@@ -54,7 +54,7 @@ export interface QueryAnswer {
   readonly missing: readonly string[];
   /**
    * Once through. Throws a `ServiceError` when the query fails on its way; leaving early cancels it.
-   * What the query holds is released when this ends, so it must be begun.
+   * What the query holds is released when this ends or, if nobody begins it, at the deadline.
    */
   readonly rows: AsyncIterable<RowBatch>;
   /** Good when `rows` has ended. */
@@ -98,6 +98,9 @@ class QueryRun {
   readonly #parts: readonly Part[];
   readonly #startMs: number;
   readonly #memoryBytesMax: number;
+  readonly #deadline: Deadline;
+  #isBegun = false;
+  #hasEnded = false;
   readonly #missing: string[];
   readonly #scanned = { rows: 0, bytes: 0, blocks: 0 };
   #status: "complete" | "error" = "complete";
@@ -112,16 +115,19 @@ class QueryRun {
     this.#cut = cut;
     this.#startMs = startMs;
     this.#memoryBytesMax = request.memoryBytesMax ?? memoryBytesDefault;
+    this.#deadline = new Deadline(request.timeoutMs ?? timeoutMsDefault, request.signal);
+    this.#deadline.failed.catch(() => {
+      // Nobody has asked for a row, so nobody would end what has not begun.
+      if (!this.#isBegun) this.#end();
+    });
     this.#missing = [...cut.missing];
     const { filter } = plan.worker;
     this.#parts = asksInternal(filter) ? cut.parts : cut.parts.filter((part) => !part.internal);
   }
 
   async *rows(): AsyncGenerator<RowBatch> {
-    const deadline = new Deadline(
-      this.#request.timeoutMs ?? timeoutMsDefault,
-      this.#request.signal,
-    );
+    const deadline = this.#deadline;
+    this.#isBegun = true;
     const message: PlanMessage = {
       ...this.#plan.worker,
       id: randomUUID(),
@@ -130,6 +136,7 @@ class QueryRun {
     };
     const work = new WorkInFlight(this.#request.pool, message, deadline);
     try {
+      deadline.check();
       if (this.#plan.worker.sink.kind === "records") yield* this.#records(work);
       else yield* this.#gathered(work);
     } catch (thrown) {
@@ -141,9 +148,16 @@ class QueryRun {
       deadline.close();
       // The parts stay pinned until nobody reads them.
       await work.settled();
-      this.#cut.release();
-      this.#tookMs = performance.now() - this.#startMs;
+      this.#end();
     }
+  }
+
+  #end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#deadline.close();
+    this.#cut.release();
+    this.#tookMs = performance.now() - this.#startMs;
   }
 
   summary(): QuerySummary {
