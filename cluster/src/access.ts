@@ -1,6 +1,7 @@
 import { aclDigest, aclWorldRead } from "../../coordinator/src/client/acl.ts";
 import { perms } from "../../coordinator/src/wire/constants.ts";
 import type { Acl } from "../../coordinator/src/wire/records.ts";
+import { paths } from "./paths.ts";
 
 /** The identity of the cluster's nodes at the coordinator, scheme digest. */
 export interface ClusterCredentials {
@@ -19,8 +20,10 @@ export interface AccessOptions {
 /** The ACLs of what the cluster creates. */
 export interface Access {
   readonly isClosed: boolean;
-  /** Everything but inboxes. */
+  /** Everything but inboxes and keys. */
   readonly acl: readonly Acl[];
+  /** API keys: not even their hashes are anybody else's, open or closed. */
+  readonly keyAcl: readonly Acl[];
   /** The directory of a tenant's inbox. Nobody else may delete there, so a name is never used twice. */
   readonly inboxAcl: readonly Acl[];
 }
@@ -30,5 +33,12 @@ export function accessOf({ credentials, closed, inboxOpen }: AccessOptions): Acc
   const acl = closed ? [own] : [own, aclWorldRead];
   const bits = (closed ? 0 : perms.read) | (inboxOpen ? perms.create : 0);
   const world: Acl = { perms: bits, id: { scheme: "world", id: "anyone" } };
-  return { isClosed: closed, acl, inboxAcl: bits === 0 ? [own] : [own, world] };
+  const inboxAcl = bits === 0 ? [own] : [own, world];
+  return { isClosed: closed, acl, keyAcl: [own], inboxAcl };
+}
+
+/** The ACL that belongs to a path at or below `/logkeep`. */
+export function aclAt(access: Access, path: string): readonly Acl[] {
+  if (path === paths.keys || path.startsWith(`${paths.keys}/`)) return access.keyAcl;
+  return path.startsWith(`${paths.inbox}/`) ? access.inboxAcl : access.acl;
 }

@@ -4,7 +4,7 @@ import type { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../coordinator/src/client/errors.ts";
 import { childPath } from "../../coordinator/src/client/paths.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
-import type { Access } from "./access.ts";
+import { type Access, aclAt } from "./access.ts";
 import { directories, paths } from "./paths.ts";
 import { isPassing, settle } from "./settle.ts";
 import { type ClusterState, clusterSchema, decodeZnode, encodeZnode } from "./znode-data.ts";
@@ -37,12 +37,11 @@ async function ensureOnce(
   shards: number,
 ): Promise<ClusterState> {
   const wanted = access.isClosed ? "closed" : "open";
-  const { acl } = access;
   const made: ClusterState = { id: randomUUID(), shards, access: wanted };
   // In one turn: each parent is asked for before its children.
   const created = [
-    ...directories.map((path) => client.create(path, null, { acl })),
-    client.create(paths.cluster, encodeZnode(made), { acl }),
+    ...directories.map((path) => client.create(path, null, { acl: aclAt(access, path) })),
+    client.create(paths.cluster, encodeZnode(made), { acl: aclAt(access, paths.cluster) }),
   ];
   for (const outcome of await Promise.allSettled(created)) {
     if (outcome.status === "fulfilled") continue;
@@ -78,7 +77,7 @@ async function setAclOf(
 ): Promise<readonly string[]> {
   const isInbox = path.startsWith(`${paths.inbox}/`);
   try {
-    await client.setAcl(path, isInbox ? access.inboxAcl : access.acl);
+    await client.setAcl(path, aclAt(access, path));
     if (isInbox) return [];
     const { children } = await client.getChildren(path);
     return children.map((name) => childPath(path, name));

@@ -66,6 +66,26 @@ test("closing a cluster closes what is there already, and opening opens it", asy
   await open.close();
 });
 
+test("keys are the cluster's alone, whether it is open, was closed, or is opened again", async () => {
+  const key = `${paths.keys}/abc`;
+  const unread = async (): Promise<void> => {
+    await assert.rejects(anonymous.getChildren(paths.keys), { code: "NOAUTH" });
+    await assert.rejects(anonymous.getData(key), { code: "NOAUTH" });
+    await assert.rejects(anonymous.create(`${paths.keys}/mine`), { code: "NOAUTH" });
+  };
+  const cluster = await given.cluster();
+  const acl = (await cluster.client.getAcl(paths.keys)).acl;
+  await cluster.client.create(key, Buffer.from("hash"), { acl });
+  await unread();
+  await cluster.close();
+  for (const closed of [true, false]) {
+    const again = await given.cluster({ closed, inboxOpen: !closed });
+    await unread();
+    assert.deepEqual((await again.client.getChildren(paths.keys)).children, ["abc"]);
+    await again.close();
+  }
+});
+
 test("other credentials do not join", async () => {
   await (await given.cluster({ closed: true })).close();
   const credentials = { user: "logkeep", password: "guess" };
