@@ -45,6 +45,25 @@ function ask(name: string, query: string, status: number, more = "", says?: RegE
   return says === undefined ? { name, path, status } : { name, path, status, says };
 }
 
+const formType = "application/x-www-form-urlencoded";
+
+function form(
+  name: string,
+  body: string | Buffer,
+  status: number,
+  headers: Record<string, string> = {},
+): HostileCase {
+  const path = "/api/v1/query";
+  return {
+    name,
+    method: "POST",
+    path,
+    headers: { "content-type": formType, ...headers },
+    body,
+    status,
+  };
+}
+
 /** Bodies that cannot be read, or only in part. */
 const bodies: readonly HostileCase[] = [
   ship("truncated gzip", gzipSync(good.repeat(1000)).subarray(0, 60), 400, {
@@ -214,7 +233,16 @@ const questions: readonly HostileCase[] = [
   ask("an unclosed quote", '"abc', 400),
   ask("an unclosed bracket", "(a or (b", 400),
   ask("10,000 brackets", "(".repeat(10_000), 400),
-  ask("a query of 1 MiB", "a".repeat(15_000) + " or b".repeat(2000), 400),
+  ask("a query longer than headers may be", `a${" or b".repeat(4000)}`, 431),
+  form("a form with a query of 128 kB", `query=${"a or ".repeat(25_000)}b`, 400),
+  form("a form of 1 MiB", `query=${"a".repeat(1024 * 1024)}`, 413),
+  form("a form in an unknown charset", "query=a", 415, {
+    "content-type": `${formType}; charset=x-none`,
+  }),
+  form("a form that is a bomb", gzipSync(zeros.subarray(0, 64 * 1024 * 1024)), 413, {
+    "content-encoding": "gzip",
+  }),
+  form("a form that is no gzip", "query=a", 400, { "content-encoding": "gzip" }),
   ask("a regex that cannot be compiled", '~"(unclosed"', 400),
   ask("a regex with a backreference", '~"(a)\\\\1"', 400),
   ask("a regex with look-ahead", '~"(?=a)b"', 400),

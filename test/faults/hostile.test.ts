@@ -62,7 +62,8 @@ async function raw(bytes: string | Buffer, waitMs = 3000): Promise<string> {
   });
   socket.on("error", () => undefined);
   socket.write(bytes);
-  const closed = once(socket, "close");
+  // Not `once`, which rejects when the connection is reset.
+  const closed = new Promise((resolve) => socket.once("close", resolve));
   const timer = setTimeout(() => socket.destroy(), waitMs);
   await closed;
   clearTimeout(timer);
@@ -84,15 +85,18 @@ test("hostile: a line of 1 GiB sent in chunks is refused before 2 MiB are buffer
   const piece = `${(64 * 1024).toString(16)}\r\n${"x".repeat(64 * 1024)}\r\n`;
   let sentMiB = 0;
   for (; sentMiB < 1024 && answer === "" && !socket.destroyed; sentMiB += 1 / 16) {
-    if (!socket.write(piece)) await Promise.race([once(socket, "drain"), once(socket, "close")]);
-    await new Promise((resolve) => setImmediate(resolve));
+    // Not `once`, which rejects when the connection is reset.
+    await new Promise((resolve) => {
+      if (socket.write(piece)) setImmediate(resolve);
+      else socket.once("drain", resolve).once("close", resolve);
+    });
   }
   if (!socket.closed) {
     socket.end();
-    await Promise.race([
-      once(socket, "close"),
-      new Promise((resolve) => setTimeout(resolve, 3000)),
-    ]);
+    await new Promise((resolve) => {
+      socket.once("close", resolve);
+      setTimeout(resolve, 3000).unref();
+    });
     socket.destroy();
   }
   assert.match(answer, /^HTTP\/1\.1 413 /);
@@ -127,7 +131,7 @@ test("hostile: a content length and chunks at once are refused", async () => {
 
 test("hostile: a slow loris loses its connection and holds nobody else up", async () => {
   const slow = await Service.start({
-    env: { LOGKEEP_HTTP_HEADERSTIMEOUTMS: "1000", LOGKEEP_HTTP_REQUESTTIMEOUTMS: "2000" },
+    env: { LOGKEEP_HTTP_HEADERS_TIMEOUT_MS: "1000", LOGKEEP_HTTP_REQUEST_TIMEOUT_MS: "2000" },
   });
   const url = new URL(slow.http);
   const sockets = Array.from({ length: 50 }, () => net.connect(Number(url.port), url.hostname));
@@ -142,6 +146,25 @@ test("hostile: a slow loris loses its connection and holds nobody else up", asyn
   assert.equal((await slow.ship([{ service: "s", host: "h", _msg: "while waiting" }])).accepted, 1);
   await Promise.all(closed);
   assert.ok(performance.now() - started < 20_000);
+  await slow.stop();
+});
+
+test("hostile: a body that drips in loses its connection with 408", async () => {
+  const slow = await Service.start({ env: { LOGKEEP_HTTP_REQUEST_TIMEOUT_MS: "1000" } });
+  const url = new URL(slow.http);
+  const socket = net.connect(Number(url.port), url.hostname);
+  let answer = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    answer += chunk;
+  });
+  socket.on("error", () => undefined);
+  socket.write(
+    "POST /api/v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n",
+  );
+  const drip = setInterval(() => socket.write("\n"), 100);
+  await new Promise((resolve) => socket.once("close", resolve));
+  clearInterval(drip);
+  assert.match(answer, /^HTTP\/1\.1 408 /);
   await slow.stop();
 });
 

@@ -39,7 +39,7 @@ async function sendUntilDead(service: Service, noted: Noted, isOver: () => boole
 /** How often each number is found. */
 async function found(service: Service): Promise<Map<number, number>> {
   const counts = new Map<number, number>();
-  for (const row of await service.search("* | fields n")) {
+  for (const row of await service.search("n:* | fields n")) {
     const n = Number(row["n"]);
     counts.set(n, (counts.get(n) ?? 0) + 1);
   }
@@ -53,7 +53,7 @@ test(`SIGKILL at ${rounds} random moments loses nothing acknowledged and doubles
   const dataDir = temporaryFolder();
   const noted: Noted = { acked: new Set(), next: 0 };
   // Seals so often that kills meet them, too.
-  const env = { LOGKEEP_STORAGE_SEALAGEMS: "1000" };
+  const env = { LOGKEEP_STORAGE_SEAL_AGE_MS: "1000" };
   for (let round = 0; round < rounds; round++) {
     const service = await Service.start({ dataDir, env });
     let over = false;

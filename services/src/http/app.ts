@@ -74,13 +74,7 @@ export class App {
       );
     });
     this.express.use((thrown: unknown, request: Request, response: Response, _: NextFunction) => {
-      const isUnreadable =
-        thrown instanceof URIError || (thrown as { status?: number }).status === 400;
-      this.#fail(
-        request,
-        response,
-        isUnreadable ? new ServiceError("request.malformed", "the path cannot be read") : thrown,
-      );
+      this.#fail(request, response, refusalOf(thrown));
     });
   }
 
@@ -94,8 +88,22 @@ export class App {
   }
 }
 
-/** How long the rest of a refused body is read and thrown away before its connection is cut. */
-const lingerMs = 1000;
+/** What Express and its parser of forms throw for a request that cannot be read, as an error of ours. */
+function refusalOf(thrown: unknown): unknown {
+  if (!(thrown instanceof Error)) return thrown;
+  // The parser of forms names what went wrong; paths that cannot be decoded have a status only.
+  const { status, type } = thrown as { readonly status?: number; readonly type?: string };
+  const what = type === undefined ? "the path cannot be read" : `the form cannot be read: ${type}`;
+  if (status === 413) return new ServiceError("request.too-large", what);
+  if (status === 415) return new ServiceError("request.media-type", what);
+  if (status === 400 || thrown instanceof URIError) {
+    return new ServiceError("request.malformed", what);
+  }
+  return thrown;
+}
+
+/** How long the rest of what was refused is read and thrown away before its connection is cut. */
+export const lingerMs = 1000;
 
 /**
  * Ends the connection of a request that was answered before its body had arrived. Cutting it at once

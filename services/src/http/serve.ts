@@ -23,6 +23,7 @@ import { mountOps } from "./ops-routes.ts";
 import { QueryGate } from "./query-gate.ts";
 import { mountQueries } from "./query-routes.ts";
 import { mountTail } from "./tail-routes.ts";
+import { answerUnreadable } from "./unreadable.ts";
 
 export interface ServeOptions {
   readonly settings: Settings;
@@ -58,13 +59,15 @@ export async function serveHttp(options: ServeOptions): Promise<Served> {
   const server = http.createServer(
     {
       maxHeaderSize: headersMaxBytes,
-      headersTimeout: settings.http.headersTimeoutMs,
+      // Headers are part of the request; Node refuses to give them longer.
+      headersTimeout: Math.min(settings.http.headersTimeoutMs, settings.http.requestTimeoutMs),
       requestTimeout: settings.http.requestTimeoutMs,
       connectionsCheckingInterval: Math.min(1000, settings.http.headersTimeoutMs),
       keepAliveTimeout: 75_000,
     },
     app.express,
   );
+  server.on("clientError", answerUnreadable);
   server.maxConnections = settings.http.connectionsMax;
   server.listen(listen.port, listen.host);
   await once(server, "listening");
