@@ -2,7 +2,17 @@ import type { Moment } from "../../../kit/src/time.ts";
 import type { FilterNode } from "./filter-node.ts";
 import type { MathNode } from "./math-node.ts";
 
-export type { FilterNode, LabelMatcher, StreamNode, TimeBound, TimeNode } from "./filter-node.ts";
+export type {
+  CompareNode,
+  FilterNode,
+  LabelMatcher,
+  PhraseNode,
+  PrefixNode,
+  RangeNode,
+  StreamNode,
+  TimeBound,
+  TimeNode,
+} from "./filter-node.ts";
 export type { MathNode } from "./math-node.ts";
 
 /**

@@ -1,91 +1,130 @@
-import { type Lexer, type Token, unexpected } from "./lexer.ts";
+import type { MathAssignment, MathPipe } from "./ast.ts";
+import { type Lexer, unexpected } from "./lexer.ts";
 import type { MathFunctionName, MathNode, MathOperator } from "./math-node.ts";
 import { parseNumeric } from "./numeric.ts";
+import { takeField } from "./parse-values.ts";
+import { printMath } from "./print-math.ts";
 import { closest } from "./syntax-error.ts";
 
-const functions: readonly MathFunctionName[] = [
-  "abs",
-  "ceil",
-  "exp",
-  "floor",
-  "ln",
-  "max",
-  "min",
-  "round",
-  "sqrt",
+/** What follows `math`: `a / b as c, …`. */
+export function parseMath(lexer: Lexer): MathPipe {
+  const assignments: MathAssignment[] = [];
+  do {
+    const expression = parseDefault(lexer);
+    const token = lexer.peek("math");
+    const isNamed = token.kind === "word" && token.text.toLowerCase() === "as";
+    if (isNamed) lexer.next("math");
+    assignments.push({ expression, as: isNamed ? takeField(lexer) : printMath(expression) });
+  } while (lexer.take(","));
+  return { kind: "math", assignments };
+}
+
+function parseDefault(lexer: Lexer): MathNode {
+  let left = parseLevel(lexer, 0);
+  for (;;) {
+    const token = lexer.peek("math");
+    if (token.kind !== "word" || token.text.toLowerCase() !== "default") return left;
+    lexer.next("math");
+    left = { kind: "binary", op: "default", left, right: parseLevel(lexer, 0) };
+  }
+}
+
+const levels: readonly (readonly MathOperator[])[] = [
+  ["+", "-"],
+  ["*", "/", "%"],
 ];
 
-/** From weakest to strongest; `^` stands apart since it binds to the right. */
-const levels: readonly (readonly MathOperator[])[] = [["default"], ["+", "-"], ["*", "/", "%"]];
-
-/** An arithmetic expression: `(a + b) * 100 / max(c, 1)`. */
-export function parseMath(lexer: Lexer, level = 0): MathNode {
+/** Operators of one level, from the left. */
+function parseLevel(lexer: Lexer, level: number): MathNode {
   const operators = levels[level];
-  if (operators === undefined) return parsePower(lexer);
-  let left = parseMath(lexer, level + 1);
+  if (operators === undefined) return parseNegation(lexer);
+  let left = parseLevel(lexer, level + 1);
   for (;;) {
-    const op = takeOperator(lexer, operators);
+    const op = operators.find((each) => lexer.take(each, "math"));
     if (op === undefined) return left;
-    left = { kind: "binary", op, left, right: parseMath(lexer, level + 1) };
+    left = { kind: "binary", op, left, right: parseLevel(lexer, level + 1) };
   }
 }
 
-function takeOperator(lexer: Lexer, operators: readonly MathOperator[]): MathOperator | undefined {
-  const { kind, text } = lexer.peek("math");
-  const word = kind === "word" ? text.toLowerCase() : text;
-  if (kind !== "mark" && word !== "default") return undefined;
-  const found = operators.find((each) => each === word);
-  if (found !== undefined) lexer.next("math");
-  return found;
+function parseNegation(lexer: Lexer): MathNode {
+  if (lexer.take("+", "math")) return lexer.nested(() => parseNegation(lexer));
+  if (!lexer.take("-", "math")) return parsePower(lexer);
+  const operand = lexer.nested(() => parseNegation(lexer));
+  if (operand.kind !== "number") return { kind: "negate", operand };
+  return { kind: "number", value: operand.value === 0 ? 0 : -operand.value };
 }
 
+/** From the right: `2 ^ 3 ^ 2` is `2 ^ (3 ^ 2)`. */
 function parsePower(lexer: Lexer): MathNode {
-  const left = parseUnary(lexer);
+  const left = parseOperand(lexer);
   if (!lexer.take("^", "math")) return left;
-  return { kind: "binary", op: "^", left, right: lexer.nested(() => parsePower(lexer)) };
+  return { kind: "binary", op: "^", left, right: lexer.nested(() => parseNegation(lexer)) };
 }
 
-function parseUnary(lexer: Lexer): MathNode {
-  if (lexer.take("-", "math")) {
-    const operand = lexer.nested(() => parseUnary(lexer));
-    return operand.kind === "number"
-      ? { kind: "number", value: -operand.value }
-      : { kind: "negate", operand };
-  }
-  if (lexer.take("+", "math")) return lexer.nested(() => parseUnary(lexer));
-  if (lexer.take("(", "math")) {
-    const inner = lexer.nested(() => parseMath(lexer));
-    lexer.expect(")", "math");
+const expectedOperand = "a field, a number, a function or (…)";
+
+function parseOperand(lexer: Lexer): MathNode {
+  const token = lexer.next("math");
+  if (token.kind === "mark" && token.text === "(") {
+    const inner = lexer.nested(() => parseDefault(lexer));
+    lexer.expect(")", "math", { expected: 'an operator or ")"' });
     return inner;
   }
-  const token = lexer.next("math");
-  if (token.kind === "string") return { kind: "field", field: token.text };
+  if (token.kind === "string") return { kind: "field", field: token.text || "_msg" };
   if (token.kind !== "word") {
-    throw lexer.error(token, unexpected(token), { expected: "a number, a field or (" });
+    throw lexer.error(token, unexpected(token), { expected: expectedOperand });
   }
-  if (lexer.sees("(", "math")) return parseFunction(lexer, token);
-  const value = /^[\d.]|^inf$/i.test(token.text) ? parseNumeric(token.text) : undefined;
-  return value === undefined ? { kind: "field", field: token.text } : { kind: "number", value };
+  if (lexer.sees("(", "math")) return parseCall(lexer, token);
+  const value = parseNumeric(token.text);
+  if (value !== undefined) return { kind: "number", value };
+  const isKeyword = ["as", "default"].includes(token.text.toLowerCase());
+  if (isKeyword || /^\d/.test(token.text)) {
+    throw lexer.error(token, unexpected(token), {
+      expected: expectedOperand,
+      suggestion: `"${token.text}" for a field of this name`,
+    });
+  }
+  return { kind: "field", field: token.text };
 }
 
-function parseFunction(lexer: Lexer, name: Token): MathNode {
-  const found = functions.find((each) => each === name.text.toLowerCase());
-  if (found === undefined) {
-    throw lexer.error(name, `there is no function ${name.text.slice(0, 40)}`, {
-      expected: `one of ${functions.join(", ")}`,
-      suggestion: closest(name.text, functions),
+/** How many arguments a function takes, at least and at most. */
+const arities: Readonly<Record<MathFunctionName, readonly [number, number]>> = {
+  abs: [1, 1],
+  ceil: [1, 1],
+  exp: [1, 1],
+  floor: [1, 1],
+  ln: [1, 1],
+  max: [1, 100],
+  min: [1, 100],
+  round: [1, 2],
+  sqrt: [1, 1],
+};
+
+function isFunction(name: string): name is MathFunctionName {
+  return Object.hasOwn(arities, name);
+}
+
+function parseCall(lexer: Lexer, token: ReturnType<Lexer["next"]>): MathNode {
+  const name = token.text.toLowerCase();
+  if (!isFunction(name)) {
+    throw lexer.error(token, `unknown function "${token.text.slice(0, 40)}"`, {
+      expected: `one of ${Object.keys(arities).join(", ")}`,
+      suggestion: closest(name, Object.keys(arities)),
     });
   }
   lexer.expect("(", "math");
-  const args = [lexer.nested(() => parseMath(lexer))];
-  while (lexer.take(",", "math")) args.push(lexer.nested(() => parseMath(lexer)));
-  lexer.expect(")", "math");
-  const most =
-    found === "min" || found === "max" ? Number.POSITIVE_INFINITY : found === "round" ? 2 : 1;
-  if (args.length > most) {
-    throw lexer.error(name, `${found} takes at most ${most} arguments`, {
-      expected: `${found}(a)`,
-    });
+  const args = lexer.nested(() => {
+    const list: MathNode[] = [];
+    if (lexer.sees(")", "math")) return list;
+    do list.push(parseDefault(lexer));
+    while (lexer.take(",", "math"));
+    return list;
+  });
+  const [least, most] = arities[name];
+  if (args.length < least || args.length > most) {
+    const count = least === most ? String(least) : `${least} to ${most}`;
+    throw lexer.error(token, `${name} takes another number of arguments`, { expected: count });
   }
-  return { kind: "call", name: found, args };
+  lexer.expect(")", "math", { expected: 'an operator, "," or ")"' });
+  return { kind: "call", name, args };
 }

@@ -1,189 +1,160 @@
-import type { ExtractPattern, FieldPair, FieldSelector, PipeNode, SortKey } from "./ast.ts";
-import { parsePattern } from "./extract-pattern.ts";
-import { type Lexer, type Token, unexpected } from "./lexer.ts";
+import type { FieldPair, FieldSelector, PipeNode, SortKey } from "./ast.ts";
+import { type Lexer, unexpected } from "./lexer.ts";
 import { countMax, topDefault } from "./limits.ts";
+import { parseExtract } from "./parse-extract.ts";
 import { parseFilter } from "./parse-filter.ts";
 import { parseMath } from "./parse-math.ts";
-import { parseIf, parseName, parseNames } from "./parse-parts.ts";
-import { parseStats } from "./parse-stats.ts";
+import { isStatsName, parseStats } from "./parse-stats.ts";
+import { parseFieldList, takeCount, takeField } from "./parse-values.ts";
 import { closest } from "./syntax-error.ts";
 
-type PipeParser = (lexer: Lexer) => PipeNode;
+type Parse = (lexer: Lexer) => PipeNode;
 
-const fieldsPipe: PipeParser = (lexer) => ({ kind: "fields", fields: parseSelectors(lexer) });
-const deletePipe: PipeParser = (lexer) => ({ kind: "delete", fields: parseSelectors(lexer) });
-const renamePipe: PipeParser = (lexer) => ({ kind: "rename", pairs: parsePairs(lexer) });
-const copyPipe: PipeParser = (lexer) => ({ kind: "copy", pairs: parsePairs(lexer) });
-const filterPipe: PipeParser = (lexer) => ({ kind: "filter", filter: parseFilter(lexer) });
-const limitPipe: PipeParser = (lexer) => ({
-  kind: "limit",
-  count: parseCount(lexer, "rows to keep"),
-});
-const offsetPipe: PipeParser = (lexer) => ({
-  kind: "offset",
-  count: parseCount(lexer, "rows to skip"),
-});
-
-const parsers: Readonly<Record<string, PipeParser>> = {
-  fields: fieldsPipe,
-  keep: fieldsPipe,
-  delete: deletePipe,
-  drop: deletePipe,
-  del: deletePipe,
-  rm: deletePipe,
-  rename: renamePipe,
-  mv: renamePipe,
-  copy: copyPipe,
-  cp: copyPipe,
+const parsers: Readonly<Record<string, Parse>> = {
+  fields: (lexer) => ({ kind: "fields", fields: parseSelectors(lexer) }),
+  keep: (lexer) => ({ kind: "fields", fields: parseSelectors(lexer) }),
+  delete: parseDelete,
+  drop: parseDelete,
+  del: parseDelete,
+  rm: parseDelete,
+  rename: (lexer) => ({ kind: "rename", pairs: parsePairs(lexer) }),
+  mv: (lexer) => ({ kind: "rename", pairs: parsePairs(lexer) }),
+  copy: (lexer) => ({ kind: "copy", pairs: parsePairs(lexer) }),
+  cp: (lexer) => ({ kind: "copy", pairs: parsePairs(lexer) }),
   stats: parseStats,
   sort: parseSort,
   order: parseSort,
-  limit: limitPipe,
-  head: limitPipe,
-  offset: offsetPipe,
-  skip: offsetPipe,
+  limit: parseLimit,
+  head: parseLimit,
+  offset: parseOffset,
+  skip: parseOffset,
   top: parseTop,
   uniq: parseUniq,
-  filter: filterPipe,
-  where: filterPipe,
-  math: parseMathPipe,
-  eval: parseMathPipe,
+  filter: (lexer) => ({ kind: "filter", filter: parseFilter(lexer) }),
+  where: (lexer) => ({ kind: "filter", filter: parseFilter(lexer) }),
+  math: parseMath,
+  eval: parseMath,
   extract: parseExtract,
   field_names: parseFieldNames,
   field_values: parseFieldValues,
 };
 
-/** One pipe; its `|` was taken. */
+/** One pipe; the `|` has been taken. */
 export function parsePipe(lexer: Lexer): PipeNode {
-  const name = lexer.next();
+  const name = lexer.peek();
+  if (name.kind !== "word") {
+    throw lexer.error(name, unexpected(name), { expected: "the name of a pipe, such as stats" });
+  }
   const key = name.text.toLowerCase();
-  const parser = name.kind === "word" && Object.hasOwn(parsers, key) ? parsers[key] : undefined;
-  if (parser !== undefined) return parser(lexer);
-  const names = Object.keys(parsers);
-  const what =
-    name.kind === "word" ? `there is no pipe ${name.text.slice(0, 40)}` : unexpected(name);
-  throw lexer.error(name, what, {
-    expected: `one of ${names.join(", ")}`,
-    suggestion: name.kind === "word" ? closest(name.text, names) : undefined,
+  if (Object.hasOwn(parsers, key)) {
+    lexer.next();
+    return (parsers[key] as Parse)(lexer);
+  }
+  // `| count() n` is short for `| stats count() n`.
+  if (isStatsName(key) || key === "by") return parseStats(lexer);
+  throw lexer.error(name, `unknown pipe "${name.text.slice(0, 40)}"`, {
+    expected: "the name of a pipe, such as stats",
+    suggestion: closest(key, Object.keys(parsers)),
   });
 }
 
-function parseCount(lexer: Lexer, expected: string): number {
-  const token = lexer.next("value");
-  const count = /^\d{1,16}$/.test(token.text) ? Number(token.text) : Number.NaN;
-  if (token.kind === "word" && count <= countMax) return count;
-  throw lexer.error(token, unexpected(token), { expected: `a whole number of ${expected}` });
-}
-
-function parseSelectors(lexer: Lexer): FieldSelector[] {
+function parseSelectors(lexer: Lexer): readonly FieldSelector[] {
   const selectors: FieldSelector[] = [];
-  do {
-    if (lexer.sees("*")) {
-      lexer.next();
-      selectors.push({ name: "", prefix: true });
-      continue;
-    }
-    const name = parseName(lexer, "a field");
-    const prefix = lexer.seesAdjacent("*");
-    if (prefix) lexer.next();
-    selectors.push({ name, prefix });
-  } while (lexer.take(","));
+  const isEnclosed = lexer.take("(");
+  do selectors.push(parseSelector(lexer));
+  while (lexer.take(","));
+  if (isEnclosed) lexer.expect(")", "filter", { expected: '"," or ")"' });
   return selectors;
 }
 
-function parsePairs(lexer: Lexer): FieldPair[] {
+function parseSelector(lexer: Lexer): FieldSelector {
+  if (lexer.take("*")) return { name: "", prefix: true };
+  const name = takeField(lexer);
+  return lexer.seesAdjacent("*") && lexer.take("*")
+    ? { name, prefix: true }
+    : { name, prefix: false };
+}
+
+function parseDelete(lexer: Lexer): PipeNode {
+  return { kind: "delete", fields: parseSelectors(lexer) };
+}
+
+function parsePairs(lexer: Lexer): readonly FieldPair[] {
   const pairs: FieldPair[] = [];
   do {
-    const from = parseName(lexer, "a field");
+    const from = takeField(lexer);
     lexer.takeWord("as");
-    pairs.push({ from, to: parseName(lexer, "the new name") });
+    pairs.push({ from, to: takeField(lexer) });
   } while (lexer.take(","));
   return pairs;
 }
 
 function parseSort(lexer: Lexer): PipeNode {
   lexer.takeWord("by");
-  const by: SortKey[] = [];
-  const isBracketed = lexer.take("(");
+  const isEnclosed = lexer.take("(");
+  const keys: SortKey[] = [];
   do {
-    const field = parseName(lexer, "a field");
-    const desc = lexer.takeWord("desc");
-    if (!desc) lexer.takeWord("asc");
-    by.push({ field, desc });
+    const field = takeField(lexer);
+    keys.push({ field, desc: takeDirection(lexer) });
   } while (lexer.take(","));
-  if (isBracketed) lexer.expect(")");
-  const isReversed = lexer.takeWord("desc");
-  const keys = isReversed ? by.map((key) => ({ ...key, desc: !key.desc })) : by;
+  if (isEnclosed) lexer.expect(")", "filter", { expected: '",", "desc" or ")"' });
+  // A direction behind the parentheses turns all of them round.
+  const isTurned = isEnclosed && takeDirection(lexer);
+  const by = keys.map(({ field, desc }) => ({ field, desc: desc !== isTurned }));
   let offset = 0;
   let limit: number | undefined;
   for (;;) {
-    if (lexer.takeWord("limit")) limit = parseCount(lexer, "rows");
-    else if (lexer.takeWord("offset")) offset = parseCount(lexer, "rows");
-    else return { kind: "sort", by: keys, offset, limit };
+    if (lexer.takeWord("limit", "head")) limit = takeCount(lexer, countMax);
+    else if (lexer.takeWord("offset", "skip")) offset = takeCount(lexer, countMax);
+    else return { kind: "sort", by, offset, limit };
   }
 }
 
+/** Whether `desc` stands here; `asc` and nothing mean no. */
+function takeDirection(lexer: Lexer): boolean {
+  return !lexer.takeWord("asc") && lexer.takeWord("desc");
+}
+
+function parseLimit(lexer: Lexer): PipeNode {
+  return { kind: "limit", count: takeCount(lexer, countMax) };
+}
+
+function parseOffset(lexer: Lexer): PipeNode {
+  return { kind: "offset", count: takeCount(lexer, countMax) };
+}
+
 function parseTop(lexer: Lexer): PipeNode {
-  const isCounted = /^\d+$/.test(lexer.peek().text);
-  const limit = isCounted ? parseCount(lexer, "rows") : topDefault;
+  const isBare = lexer.seesWord("by") || lexer.sees("(");
+  const limit = isBare ? topDefault : takeCount(lexer, countMax);
   lexer.takeWord("by");
-  const by = parseNames(lexer);
-  let hitsAs = "hits";
-  if (lexer.takeWord("hits")) {
-    lexer.takeWord("as");
-    hitsAs = parseName(lexer, "a name");
+  const by = parseFieldList(lexer);
+  return { kind: "top", limit, by, hitsAs: parseHits(lexer) ?? "hits" };
+}
+
+/** `with hits`, `hits`, `hits as name`: the name of the count; undefined without. */
+function parseHits(lexer: Lexer): string | undefined {
+  if (lexer.takeWord("with")) {
+    if (lexer.takeWord("hits")) return lexer.takeWord("as") ? takeField(lexer) : "hits";
+    throw lexer.error(lexer.peek(), unexpected(lexer.peek()), { expected: '"hits"' });
   }
-  return { kind: "top", limit, by, hitsAs };
+  if (!lexer.takeWord("hits")) return undefined;
+  return lexer.takeWord("as") ? takeField(lexer) : "hits";
 }
 
 function parseUniq(lexer: Lexer): PipeNode {
   lexer.takeWord("by");
-  const by = parseNames(lexer);
-  let hitsAs: string | undefined;
-  let limit: number | undefined;
-  for (;;) {
-    if (lexer.takeWord("with")) continue;
-    if (lexer.takeWord("hits")) hitsAs = lexer.takeWord("as") ? parseName(lexer, "a name") : "hits";
-    else if (lexer.takeWord("limit")) limit = parseCount(lexer, "rows");
-    else return { kind: "uniq", by, hitsAs, limit };
-  }
-}
-
-function parseMathPipe(lexer: Lexer): PipeNode {
-  const assignments = [];
-  do {
-    const expression = parseMath(lexer);
-    lexer.takeWord("as");
-    assignments.push({ expression, as: parseName(lexer, "the result's name") });
-  } while (lexer.take(","));
-  return { kind: "math", assignments };
-}
-
-function parseExtract(lexer: Lexer): PipeNode {
-  const filter = parseIf(lexer);
-  const token: Token = lexer.next();
-  if (token.kind !== "string") {
-    throw lexer.error(token, unexpected(token), {
-      expected: 'a pattern in quotes, as "user=<user> "',
-    });
-  }
-  const pattern: ExtractPattern = parsePattern(lexer, token);
-  const from = lexer.takeWord("from") ? parseName(lexer, "a field") : "_msg";
-  let keepOriginal = false;
-  let skipEmpty = false;
-  for (;;) {
-    if (lexer.takeWord("keep_original_fields")) keepOriginal = true;
-    else if (lexer.takeWord("skip_empty_results")) skipEmpty = true;
-    else return { kind: "extract", pattern, from, filter, keepOriginal, skipEmpty };
-  }
+  const by = parseFieldList(lexer);
+  const hitsAs = parseHits(lexer);
+  const limit = lexer.takeWord("limit") ? takeCount(lexer, countMax) : undefined;
+  return { kind: "uniq", by, hitsAs, limit };
 }
 
 function parseFieldNames(lexer: Lexer): PipeNode {
-  return { kind: "fieldNames", as: lexer.takeWord("as") ? parseName(lexer, "a name") : "name" };
+  return { kind: "fieldNames", as: lexer.takeWord("as") ? takeField(lexer) : "name" };
 }
 
 function parseFieldValues(lexer: Lexer): PipeNode {
-  const field = parseName(lexer, "a field");
-  const limit = lexer.takeWord("limit") ? parseCount(lexer, "values") : undefined;
+  const field = takeField(lexer);
+  const limit = lexer.takeWord("limit") ? takeCount(lexer, countMax) : undefined;
   return { kind: "fieldValues", field, limit };
 }

@@ -1,8 +1,11 @@
-import type { Bucket, CalendarUnit, GroupKey, PipeNode, StatsFunction, StatsName } from "./ast.ts";
-import { durationOf, parseDuration } from "./duration.ts";
+import type { Bucket, FilterNode, GroupKey, StatsFunction, StatsName, StatsPipe } from "./ast.ts";
+import { parseDuration } from "./duration.ts";
 import { type Lexer, type Token, unexpected } from "./lexer.ts";
+import { countMax } from "./limits.ts";
 import { parseNumeric } from "./numeric.ts";
-import { parseIf, parseName } from "./parse-parts.ts";
+import { parseFilter } from "./parse-filter.ts";
+import { takeCount, takeField, takeText } from "./parse-values.ts";
+import { statsFunctionText } from "./print-stats.ts";
 import { closest } from "./syntax-error.ts";
 
 const names: readonly StatsName[] = [
@@ -20,113 +23,166 @@ const names: readonly StatsName[] = [
   "row_any",
 ];
 
-/** Which of them keep values, and so take a `limit`. */
-const limited = new Set<StatsName>(["count_uniq", "uniq_values", "values"]);
+const withoutFields: readonly StatsName[] = ["count", "row_any"];
 
-const calendarUnits: readonly CalendarUnit[] = ["week", "month", "year"];
+export function isStatsName(name: string): name is StatsName {
+  return (names as readonly string[]).includes(name);
+}
 
-/** `stats by (a, _time:5m) count() n, sum(x) if (filter) as s`. */
-export function parseStats(lexer: Lexer): PipeNode {
-  const by: GroupKey[] = [];
-  if (lexer.takeWord("by") || lexer.sees("(")) {
-    lexer.expect("(");
-    while (!lexer.take(")")) {
-      if (by.length > 0) lexer.expect(",", "filter", { expected: '"," or ")"' });
-      by.push(parseKey(lexer));
+/** What follows `stats`: `by (keys)`, `(keys)` or nothing, then functions. */
+export function parseStats(lexer: Lexer): StatsPipe {
+  const by = lexer.takeWord("by") || lexer.sees("(") ? parseKeys(lexer) : [];
+  const functions: StatsFunction[] = [];
+  do {
+    const start = lexer.peek();
+    const each = parseFunction(lexer);
+    if (functions.some(({ as }) => as === each.as) || by.some(({ field }) => field === each.as)) {
+      throw lexer.error(start, `the name "${each.as.slice(0, 80)}" is given twice`, {
+        suggestion: "give it a name of its own with as",
+      });
     }
-  }
-  const functions = [parseFunction(lexer)];
-  while (lexer.take(",")) functions.push(parseFunction(lexer));
+    functions.push(each);
+  } while (lexer.take(","));
   return { kind: "stats", by, functions };
 }
 
-function parseKey(lexer: Lexer): GroupKey {
-  const field = parseName(lexer, "a field");
-  if (!lexer.seesAdjacent(":")) return { field, bucket: undefined };
-  lexer.next();
-  const step = lexer.takeRaw("),");
-  const offset = lexer.takeWord("offset") ? lexer.takeRaw("),") : undefined;
-  return { field, bucket: bucketOf(lexer, field, step, offset) };
+function parseKeys(lexer: Lexer): readonly GroupKey[] {
+  const keys: GroupKey[] = [];
+  const hint = { expected: "the fields to group by in parentheses", suggestion: "by (…)" };
+  lexer.expect("(", "filter", hint);
+  if (lexer.take(")")) return keys;
+  do {
+    const start = lexer.peek("value");
+    const field = takeField(lexer);
+    if (keys.some((key) => key.field === field)) {
+      throw lexer.error(start, `the field "${field.slice(0, 80)}" is grouped by twice`);
+    }
+    keys.push({ field, bucket: lexer.take(":") ? parseBucket(lexer, field) : undefined });
+  } while (lexer.take(","));
+  lexer.expect(")", "filter", { expected: '":", "," or ")"' });
+  return keys;
 }
 
-function bucketOf(lexer: Lexer, field: string, step: Token, offset: Token | undefined): Bucket {
-  if (field !== "_time") {
-    const width = parseNumeric(step.text);
-    const shift = offset === undefined ? 0 : parseNumeric(offset.text);
-    if (width !== undefined && width > 0 && shift !== undefined) {
-      return { kind: "number", step: width, offset: shift };
-    }
-    throw lexer.error(step, "a bucket's width is a number above zero", {
-      expected: "as 10 or 1KiB",
+const namedSteps: Readonly<Record<string, string>> = {
+  nanosecond: "1ns",
+  microsecond: "1us",
+  millisecond: "1ms",
+  second: "1s",
+  minute: "1m",
+  hour: "1h",
+  day: "1d",
+};
+
+function parseBucket(lexer: Lexer, field: string): Bucket {
+  const token = takeText(lexer, "a step such as 5m");
+  return field === "_time" ? timeBucket(lexer, token) : numberBucket(lexer, token);
+}
+
+function timeBucket(lexer: Lexer, token: Token): Bucket {
+  const { text } = token;
+  // A week that is no multiple of days since the epoch begins on Monday.
+  const unit = text === "1w" ? "week" : text;
+  if (unit === "week" || unit === "month" || unit === "year") return { kind: "calendar", unit };
+  const step = parseDuration(namedSteps[text] ?? text);
+  if (step === undefined || step.ms < 0 || (step.ms === 0 && step.ns === 0)) {
+    throw lexer.error(token, "this is no step of time", {
+      expected: "a duration such as 5m, or hour, day, week, month, year",
     });
   }
-  const unit = calendarUnits.find((each) => each === step.text);
-  if (unit !== undefined) return { kind: "calendar", unit };
-  const named = { second: "1s", minute: "1m", hour: "1h", day: "1d" }[step.text] ?? step.text;
-  const width = parseDuration(named);
-  const shift = offset === undefined ? durationOf(0n) : parseDuration(offset.text);
-  if (
-    width !== undefined &&
-    (width.ms > 0 || (width.ms === 0 && width.ns > 0)) &&
-    shift !== undefined
-  ) {
-    return { kind: "time", step: width, offset: shift };
+  if (!lexer.takeWord("offset")) return { kind: "time", step, offset: { ms: 0, ns: 0 } };
+  const at = lexer.next("value");
+  const offset = parseDuration(at.text);
+  if (offset !== undefined) return { kind: "time", step, offset };
+  throw lexer.error(at, "this is no duration", { expected: "a duration such as 2h" });
+}
+
+function numberBucket(lexer: Lexer, token: Token): Bucket {
+  const step = parseNumeric(token.text);
+  if (step === undefined || !(step > 0 && step < Infinity)) {
+    throw lexer.error(token, "this is no step", { expected: "a number above 0 such as 100" });
   }
-  throw lexer.error(step, "a bucket of time has a length", { expected: "as 5m, 1h, day or month" });
+  if (!lexer.takeWord("offset")) return { kind: "number", step, offset: 0 };
+  const at = lexer.next("value");
+  const offset = parseNumeric(at.text);
+  if (offset !== undefined && Number.isFinite(offset)) return { kind: "number", step, offset };
+  throw lexer.error(at, "this is no number", { expected: "a number such as 50" });
 }
 
 function parseFunction(lexer: Lexer): StatsFunction {
-  const token = lexer.next();
-  const name = names.find((each) => each === token.text.toLowerCase());
-  if (token.kind !== "word" || name === undefined) {
-    const what =
-      token.kind === "word" ? `there is no function ${token.text.slice(0, 40)}` : unexpected(token);
-    throw lexer.error(token, what, {
-      expected: `one of ${names.join(", ")}`,
-      suggestion: token.kind === "word" ? closest(token.text, names) : undefined,
-    });
+  const name = takeName(lexer);
+  lexer.expect("(", "filter", { expected: `"(": ${name}(…)` });
+  const phi = name === "quantile" ? takePhi(lexer) : undefined;
+  const hasMore = phi === undefined || lexer.take(",", "value");
+  const args = hasMore ? takeArgs(lexer) : [];
+  const end = lexer.expect(")", "value", { expected: '"," or ")"' });
+  if (args.length === 0 && !(withoutFields as readonly string[]).includes(name)) {
+    throw lexer.error(end, `${name} needs a field to look at`, { suggestion: `${name}(field)` });
   }
-  const { args, phi } = parseArguments(lexer, name, token);
-  const text = `${name}(${[...(phi === undefined ? [] : [String(phi)]), ...(args.length === 0 ? ["*"] : args)].join(", ")})`;
-  const limit = limited.has(name) && lexer.takeWord("limit") ? limitOf(lexer) : undefined;
-  const filter = parseIf(lexer);
-  const as = parseAs(lexer) ?? text;
-  return { name, args, phi, limit, filter, as };
+  let limit: number | undefined;
+  let filter: FilterNode | undefined;
+  for (;;) {
+    if (limit === undefined && lexer.seesWord("limit")) limit = takeLimit(lexer, name);
+    else if (filter === undefined && lexer.takeWord("if")) filter = parseCondition(lexer);
+    else break;
+  }
+  const unnamed = { name, args, phi, limit, filter };
+  return { ...unnamed, as: takeResultName(lexer) ?? statsFunctionText(unnamed) };
 }
 
-function parseArguments(lexer: Lexer, name: StatsName, token: Token) {
-  lexer.expect("(");
+function takeName(lexer: Lexer): StatsName {
+  const token = lexer.peek();
+  const name = token.text.toLowerCase();
+  if (token.kind === "word" && isStatsName(name)) {
+    lexer.next();
+    return name;
+  }
+  const hint = { expected: "a function, such as count()", suggestion: closest(name, names) };
+  const message =
+    token.kind === "word" ? `unknown function "${token.text.slice(0, 40)}"` : unexpected(token);
+  throw lexer.error(token, message, hint);
+}
+
+function takePhi(lexer: Lexer): number {
+  const token = takeText(lexer, "a share from 0 to 1");
+  const phi = parseNumeric(token.text);
+  if (phi !== undefined && phi >= 0 && phi <= 1) return phi;
+  throw lexer.error(token, "a quantile is a share from 0 to 1", {
+    expected: "a number from 0 to 1",
+    suggestion: phi !== undefined && phi <= 100 ? String(phi / 100) : "0.99",
+  });
+}
+
+/** Fields up to the closing parenthesis; none and `*` mean all. */
+function takeArgs(lexer: Lexer): readonly string[] {
+  if (lexer.sees(")", "value")) return [];
+  if (lexer.take("*", "value")) return [];
   const args: string[] = [];
-  while (!lexer.take(")")) {
-    if (args.length > 0) lexer.expect(",", "value", { expected: '"," or ")"' });
-    if (lexer.take("*")) continue;
-    args.push(parseName(lexer, "a field"));
-  }
-  if (name !== "quantile") {
-    if (args.length === 0 && name === "median") {
-      throw lexer.error(token, "median needs a field", { expected: "median(field)" });
-    }
-    return { args, phi: undefined };
-  }
-  const [first, ...fields] = args;
-  const phi = first === undefined ? undefined : parseNumeric(first);
-  if (phi === undefined || !(phi >= 0 && phi <= 1) || fields.length === 0) {
-    throw lexer.error(token, "quantile takes a share and a field", {
-      expected: "quantile(0.99, field)",
-    });
-  }
-  return { args: fields, phi };
+  do args.push(takeField(lexer));
+  while (lexer.take(",", "value"));
+  return args;
 }
 
-function limitOf(lexer: Lexer): number {
-  const token = lexer.next("value");
-  if (/^[1-9]\d{0,8}$/.test(token.text)) return Number(token.text);
-  throw lexer.error(token, unexpected(token), { expected: "a whole number" });
+function takeLimit(lexer: Lexer, name: StatsName): number {
+  const token = lexer.next();
+  if (name !== "count_uniq" && name !== "uniq_values" && name !== "values") {
+    throw lexer.error(token, `${name} takes no limit`);
+  }
+  return takeCount(lexer, countMax);
 }
 
-/** `as n` or only `n`. */
-function parseAs(lexer: Lexer): string | undefined {
-  if (lexer.takeWord("as")) return parseName(lexer, "the result's name");
-  const { kind } = lexer.peek();
-  return kind === "word" || kind === "string" ? parseName(lexer, "the result's name") : undefined;
+/** `(filter)` behind `if`. */
+export function parseCondition(lexer: Lexer): FilterNode {
+  lexer.expect("(", "filter", { expected: '"(" and a filter' });
+  return lexer.nested(() => {
+    const filter = parseFilter(lexer);
+    lexer.expect(")");
+    return filter;
+  });
+}
+
+/** The result's name, with `as` or without. */
+function takeResultName(lexer: Lexer): string | undefined {
+  if (lexer.takeWord("as")) return takeField(lexer);
+  const { kind } = lexer.peek("value");
+  return kind === "word" || kind === "string" ? takeField(lexer) : undefined;
 }

@@ -1,63 +1,54 @@
-import { compileRegex } from "../regex/regex.ts";
+import { checkRegex } from "../regex/pattern.ts";
 import type { FilterNode, LabelMatcher } from "./ast.ts";
-import { type Lexer, unexpected } from "./lexer.ts";
-import { valuesMax } from "./limits.ts";
+import { type Lexer, type Token, unexpected } from "./lexer.ts";
+import { parseValues } from "./parse-values.ts";
 
-/** `{service="api", host=~"h.+" or service="web"}`; the bracket is next. */
-export function parseStream(lexer: Lexer): FilterNode {
-  lexer.expect("{");
+/** `{label op value, … or …}`; the opening brace has been taken. `{}` matches every row. */
+export function parseStreamSelector(lexer: Lexer): FilterNode {
   if (lexer.take("}")) return { kind: "any" };
-  const groups: LabelMatcher[][] = [[]];
-  for (;;) {
-    groups.at(-1)?.push(parseMatcher(lexer));
-    if (lexer.take("}")) return { kind: "stream", groups };
-    if (lexer.takeWord("or")) groups.push([]);
-    else lexer.expect(",", "filter", { expected: '",", "or" or "}"' });
-  }
+  const groups: LabelMatcher[][] = [];
+  do {
+    const group: LabelMatcher[] = [];
+    do group.push(parseMatcher(lexer));
+    while (lexer.take(","));
+    groups.push(group);
+  } while (lexer.takeWord("or"));
+  lexer.expect("}", "filter", { expected: '",", "or" or "}"' });
+  return { kind: "stream", groups };
 }
 
 function parseMatcher(lexer: Lexer): LabelMatcher {
-  const label = textOf(lexer, "the name of a label");
-  if (lexer.takeWord("in")) return { label, op: "in", values: parseValues(lexer) };
-  if (lexer.takeWord("not_in")) return { label, op: "not_in", values: parseValues(lexer) };
-  const op = lexer.next();
-  switch (op.kind === "mark" ? op.text : "") {
-    case "=":
-    case "!=":
-      return { label, op: op.text as "=", value: textOf(lexer, "the label's value") };
-    case "=~":
-    case "!~": {
-      const at = lexer.peek("value");
-      const value = textOf(lexer, "a regular expression in quotes");
-      try {
-        compileRegex(value);
-      } catch (thrown) {
-        throw lexer.error(at, thrown instanceof Error ? thrown.message : String(thrown));
-      }
-      return { label, op: op.text as "=~", value };
-    }
-    default:
-      throw lexer.error(op, unexpected(op), { expected: '"=", "!=", "=~", "!~" or "in"' });
+  const label = lexer.next("value");
+  if (label.kind !== "word" && label.kind !== "string") {
+    throw lexer.error(label, unexpected(label), { expected: "a label's name" });
   }
+  if (lexer.takeWord("in")) return { label: label.text, op: "in", values: valueList(lexer) };
+  if (lexer.takeWord("not_in")) {
+    return { label: label.text, op: "not_in", values: valueList(lexer) };
+  }
+  const { op, at } = takeOperator(lexer);
+  const value = lexer.next("value");
+  if (value.kind !== "word" && value.kind !== "string") {
+    throw lexer.error(value, unexpected(value), { expected: "the label's value in quotes" });
+  }
+  if (op === "=~" || op === "!~") checkRegex(value.text, (message) => lexer.error(at, message));
+  return { label: label.text, op, value: value.text };
 }
 
-function parseValues(lexer: Lexer): string[] {
+const operators = ["=", "!=", "=~", "!~"] as const;
+
+function takeOperator(lexer: Lexer): { op: (typeof operators)[number]; at: Token } {
+  const token = lexer.next();
+  const op = operators.find((each) => token.kind === "mark" && each === token.text);
+  if (op !== undefined) return { op, at: lexer.peek("value") };
+  const suggestion = token.text === ":" ? "=" : undefined;
+  throw lexer.error(token, unexpected(token), {
+    expected: 'one of "=", "!=", "=~", "!~", "in", "not_in"',
+    suggestion,
+  });
+}
+
+function valueList(lexer: Lexer): readonly string[] {
   lexer.expect("(");
-  const values: string[] = [];
-  while (!lexer.take(")")) {
-    if (values.length > 0) lexer.expect(",");
-    if (values.length === valuesMax) {
-      throw lexer.error(lexer.peek(), "the list is too long", {
-        expected: `at most ${valuesMax} values`,
-      });
-    }
-    values.push(textOf(lexer, "a value"));
-  }
-  return values;
-}
-
-function textOf(lexer: Lexer, expected: string): string {
-  const token = lexer.next("value");
-  if (token.kind === "word" || token.kind === "string") return token.text;
-  throw lexer.error(token, unexpected(token), { expected });
+  return parseValues(lexer);
 }

@@ -1,85 +1,97 @@
-import type { FilterNode, TimeBound } from "./ast.ts";
+import type { FilterNode, TimeBound, TimeNode } from "./ast.ts";
 import { parseDurationNanos } from "./duration.ts";
-import { type Lexer, type Token, unexpected } from "./lexer.ts";
-import { agoBound, boundEarlier, parseTimePoint, type TimeSpan } from "./time-point.ts";
+import type { Lexer, Token } from "./lexer.ts";
+import { unexpected } from "./lexer.ts";
+import { agoBound, agoPoint, boundEarlier, parseTimePoint, type TimeSpan } from "./time-point.ts";
 
-const expected = "a span as 5m, a time as 2026-11-20T10:00:00Z, or [from, to)";
+const expectedTime = "a duration such as 5m, a date, an RFC 3339 time, now-1h, or [from, to)";
 
-/** What stands behind `_time:`: `5m`, `2026-11-20`, `[a, b)`, `>a`, each perhaps with `offset 1h`. */
+/** What follows `_time:`. */
 export function parseTimeFilter(lexer: Lexer): FilterNode {
-  const { from, to } = parseSpan(lexer);
-  if (!lexer.takeWord("offset")) return { kind: "time", from, to };
-  const token = lexer.takeRaw(")|,");
+  if (lexer.take("*")) return { kind: "any" };
+  const isOffsetOnly = lexer.seesWord("offset");
+  const range = isOffsetOnly
+    ? { kind: "time" as const, from: undefined, to: agoBound(-1n) }
+    : parseRange(lexer);
+  if (!lexer.takeWord("offset")) return range;
+  const token = timeText(lexer);
   const nanos = parseDurationNanos(token.text);
   if (nanos === undefined) {
-    throw lexer.error(token, "an offset is a length of time", { expected: "as 1h or 7d" });
+    throw lexer.error(token, "this is no duration", { expected: "a duration such as 1h30m" });
   }
-  return { kind: "time", from: earlier(from, nanos), to: earlier(to, nanos) };
+  const shift = (bound: TimeBound | undefined) =>
+    bound === undefined ? undefined : checked(lexer, token, boundEarlier(bound, nanos));
+  return { kind: "time", from: shift(range.from), to: shift(range.to) };
 }
 
-interface Bounds {
-  readonly from: TimeBound | undefined;
-  readonly to: TimeBound | undefined;
-}
-
-function parseSpan(lexer: Lexer): Bounds {
-  const op = lexer.peek("value");
-  if (op.kind === "mark") {
-    lexer.next("value");
-    switch (op.text) {
-      case "[":
-      case "(":
-        return parseInterval(lexer, op.text === "[");
-      case ">":
-        return { from: point(lexer).end, to: undefined };
-      case ">=":
-        return { from: point(lexer).start, to: undefined };
-      case "<":
-        return { from: undefined, to: point(lexer).start };
-      case "<=":
-        return { from: undefined, to: point(lexer).end };
-      case "=":
-        return spanOf(point(lexer));
-      default:
-        throw lexer.error(op, unexpected(op), { expected });
-    }
+function parseRange(lexer: Lexer): TimeNode {
+  const open = lexer.peek();
+  if (lexer.sees("[") || lexer.sees("(")) return parseInterval(lexer, lexer.next());
+  if (open.kind === "mark") {
+    lexer.next();
+    const isDuration = parseDurationNanos(lexer.peek("value").text) !== undefined;
+    const { start, end } = timeSpan(lexer, timeText(lexer));
+    // `_time:>5m` means older than five minutes: its length is compared, not its moment.
+    const op = isDuration ? (flipped[open.text] ?? open.text) : open.text;
+    if (op === "=") return { kind: "time", from: start, to: end };
+    if (op === ">") return { kind: "time", from: end, to: undefined };
+    if (op === ">=") return { kind: "time", from: start, to: undefined };
+    if (op === "<") return { kind: "time", from: undefined, to: start };
+    if (op === "<=") return { kind: "time", from: undefined, to: end };
+    throw lexer.error(open, unexpected(open), { expected: expectedTime });
   }
-  const token = lexer.takeRaw(")|,");
+  const token = timeText(lexer);
   const nanos = parseDurationNanos(token.text);
-  if (nanos !== undefined) return { from: agoBound(nanos), to: agoBound(0n) };
-  return spanOf(pointOf(lexer, token));
+  if (nanos !== undefined) {
+    // From just after `now − d` up to now itself, as the last five minutes are meant.
+    return { kind: "time", from: agoPoint(nanos).end, to: agoBound(-1n) };
+  }
+  const { start, end } = timeSpan(lexer, token);
+  return { kind: "time", from: start, to: end };
 }
 
-/** `[a, b)`: a round bracket leaves its whole end out. */
-function parseInterval(lexer: Lexer, includesStart: boolean): Bounds {
-  const first = pointOf(lexer, lexer.takeRaw(",])"));
-  lexer.expect(",", "value");
-  const second = pointOf(lexer, lexer.takeRaw(",])"));
-  const close = lexer.next("value");
+const flipped: Readonly<Record<string, string>> = { ">": "<", ">=": "<=", "<": ">", "<=": ">=" };
+
+function parseInterval(lexer: Lexer, open: Token): TimeNode {
+  const from = timeSpan(lexer, timeText(lexer));
+  lexer.expect(",");
+  const to = timeSpan(lexer, timeText(lexer));
+  const close = lexer.next();
   if (close.kind !== "mark" || (close.text !== "]" && close.text !== ")")) {
     throw lexer.error(close, unexpected(close), { expected: '"]" or ")"' });
   }
   return {
-    from: includesStart ? first.start : first.end,
-    to: close.text === "]" ? second.end : second.start,
+    kind: "time",
+    from: open.text === "[" ? from.start : from.end,
+    to: close.text === "]" ? to.end : to.start,
   };
 }
 
-function point(lexer: Lexer): TimeSpan {
-  return pointOf(lexer, lexer.takeRaw(")|,"));
+function timeText(lexer: Lexer): Token {
+  if (lexer.peek("value").kind === "string") return lexer.next("value");
+  // Times hold colons and dashes, which are signs elsewhere.
+  return lexer.takeRaw(",()[]|{}\"'`");
 }
 
-function pointOf(lexer: Lexer, token: Token): TimeSpan {
-  const text = token.text.replace(/^"(.*)"$/, "$1");
-  const span = parseTimePoint(text);
-  if (span !== undefined) return span;
-  throw lexer.error(token, text === "" ? "a time is missing" : "this is no time", { expected });
+function timeSpan(lexer: Lexer, token: Token): TimeSpan {
+  const nanos = parseDurationNanos(token.text);
+  const span = nanos === undefined ? parseTimePoint(token.text) : agoPoint(nanos);
+  if (span === undefined) {
+    const message = token.text === "" ? "a time is missing" : "this is no time";
+    throw lexer.error(token, message, { expected: expectedTime });
+  }
+  checked(lexer, token, span.start);
+  checked(lexer, token, span.end);
+  return span;
 }
 
-function spanOf({ start, end }: TimeSpan): Bounds {
-  return { from: start, to: end };
-}
+const firstMs = Date.parse("0001-01-01T00:00:00Z");
+const lastMs = Date.UTC(9999, 11, 31);
 
-function earlier(at: TimeBound | undefined, nanos: bigint): TimeBound | undefined {
-  return at === undefined ? undefined : boundEarlier(at, nanos);
+/** Years that RFC 3339 can write. */
+function checked(lexer: Lexer, token: Token, bound: TimeBound): TimeBound {
+  if (bound.kind === "moment" && !(bound.ms >= firstMs && bound.ms <= lastMs)) {
+    throw lexer.error(token, "this time is out of range", { expected: "a year from 1 to 9999" });
+  }
+  return bound;
 }

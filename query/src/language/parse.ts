@@ -1,27 +1,44 @@
-import { Buffer } from "node:buffer";
-import { ServiceError } from "../../../kit/src/errors.ts";
-import type { Query } from "./ast.ts";
+import type { FilterNode, PipeNode, Query } from "./ast.ts";
 import { Lexer, unexpected } from "./lexer.ts";
 import { queryBytesMax } from "./limits.ts";
-import { parseFilter } from "./parse-filter.ts";
+import { parseFilter as parseFilterFrom } from "./parse-filter.ts";
 import { parsePipe } from "./parse-pipe.ts";
+import { syntaxError } from "./syntax-error.ts";
 
 /**
- * Reads a query: a filter, then pipes. Throws `query.syntax` with line and column (from 1), what was
- * expected and a suggestion. Times may be relative: see `resolveTimes`.
+ * Reads a query. Throws `query.syntax` with `line`, `column`, `near` and, where there is something to
+ * say, `expected` and `suggestion`.
  */
 export function parseQuery(text: string): Query {
-  if (Buffer.byteLength(text) > queryBytesMax) {
-    throw new ServiceError("query.syntax", "the query is too long", { queryBytesMax });
-  }
-  const lexer = new Lexer(text);
-  if (lexer.peek().kind === "end") {
-    throw lexer.error(lexer.peek(), "the query is empty", { expected: "a filter, as * or error" });
-  }
-  const filter = parseFilter(lexer);
-  const pipes = [];
+  const lexer = lexerOf(text);
+  const filter = parseFilterFrom(lexer);
+  const pipes: PipeNode[] = [];
   while (lexer.take("|")) pipes.push(parsePipe(lexer));
-  const rest = lexer.peek();
-  if (rest.kind !== "end") throw lexer.error(rest, unexpected(rest), { expected: "a filter or |" });
+  expectEnd(lexer, 'AND, OR, "|" or the end');
   return { filter, pipes };
+}
+
+/** Reads a filter without pipes, as `parseQuery` does. */
+export function parseFilter(text: string): FilterNode {
+  const lexer = lexerOf(text);
+  const filter = parseFilterFrom(lexer);
+  expectEnd(lexer, "AND, OR or the end");
+  return filter;
+}
+
+function lexerOf(text: string): Lexer {
+  if (Buffer.byteLength(text) > queryBytesMax) {
+    throw syntaxError(text, 0, "the query is too long", {
+      expected: `at most ${queryBytesMax} bytes`,
+    });
+  }
+  return new Lexer(text);
+}
+
+function expectEnd(lexer: Lexer, expected: string): void {
+  const token = lexer.peek();
+  if (token.kind === "end") return;
+  const suggestion =
+    token.text === ")" ? 'a ")" too many, or a "(" is missing before it' : undefined;
+  throw lexer.error(token, unexpected(token), { expected, suggestion });
 }

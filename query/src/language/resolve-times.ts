@@ -1,51 +1,37 @@
-import type { FilterNode, PipeNode, Query, StatsFunction, TimeBound } from "./ast.ts";
+import type { FilterNode, PipeNode, Query, TimeBound } from "./ast.ts";
+import { durationOf, nanosOf } from "./duration.ts";
+import { mapFilter } from "./map-filter.ts";
 
-/** The query with every relative time counted back from `nowMs`. */
+/** The query with every time that counts from now turned into a moment; `nowMs` since the epoch. */
 export function resolveTimes(query: Query, nowMs: number): Query {
-  return {
-    filter: resolve(query.filter, nowMs),
-    pipes: query.pipes.map((pipe) => resolvePipe(pipe, nowMs)),
-  };
+  const resolve = (filter: FilterNode) => mapFilter(filter, (leaf) => resolved(leaf, nowMs));
+  return { filter: resolve(query.filter), pipes: query.pipes.map((pipe) => inPipe(pipe, resolve)) };
 }
 
-function resolve(node: FilterNode, nowMs: number): FilterNode {
-  switch (node.kind) {
-    case "and":
-    case "or":
-      return { ...node, parts: node.parts.map((part) => resolve(part, nowMs)) };
-    case "not":
-      return { ...node, part: resolve(node.part, nowMs) };
-    case "time":
-      return { ...node, from: bound(node.from, nowMs), to: bound(node.to, nowMs) };
-    default:
-      return node;
-  }
-}
-
-function bound(at: TimeBound | undefined, nowMs: number): TimeBound | undefined {
-  if (at === undefined || at.kind === "moment") return at;
-  // now − (ms, ns): nanoseconds are taken from the millisecond before.
-  return at.ns === 0
-    ? { kind: "moment", ms: nowMs - at.ms, ns: 0 }
-    : { kind: "moment", ms: nowMs - at.ms - 1, ns: 1_000_000 - at.ns };
-}
-
-function resolvePipe(pipe: PipeNode, nowMs: number): PipeNode {
+function inPipe(pipe: PipeNode, resolve: (filter: FilterNode) => FilterNode): PipeNode {
   switch (pipe.kind) {
     case "filter":
-      return { ...pipe, filter: resolve(pipe.filter, nowMs) };
-    case "stats":
-      return { ...pipe, functions: pipe.functions.map((each) => resolveIf(each, nowMs)) };
+      return { ...pipe, filter: resolve(pipe.filter) };
     case "extract":
-      return {
-        ...pipe,
-        filter: pipe.filter === undefined ? undefined : resolve(pipe.filter, nowMs),
-      };
+      return pipe.filter === undefined ? pipe : { ...pipe, filter: resolve(pipe.filter) };
+    case "stats": {
+      const functions = pipe.functions.map((each) =>
+        each.filter === undefined ? each : { ...each, filter: resolve(each.filter) },
+      );
+      return { ...pipe, functions };
+    }
     default:
       return pipe;
   }
 }
 
-function resolveIf(each: StatsFunction, nowMs: number): StatsFunction {
-  return each.filter === undefined ? each : { ...each, filter: resolve(each.filter, nowMs) };
+function resolved(leaf: FilterNode, nowMs: number): FilterNode {
+  if (leaf.kind !== "time") return leaf;
+  return { kind: "time", from: moment(leaf.from, nowMs), to: moment(leaf.to, nowMs) };
+}
+
+function moment(bound: TimeBound | undefined, nowMs: number): TimeBound | undefined {
+  if (bound?.kind !== "ago") return bound;
+  const nanos = BigInt(Math.trunc(nowMs)) * 1_000_000n - nanosOf(bound);
+  return { kind: "moment", ...durationOf(nanos) };
 }

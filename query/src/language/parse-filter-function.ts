@@ -1,0 +1,130 @@
+import type { FilterNode } from "./ast.ts";
+import { type Lexer, type Token, unexpected } from "./lexer.ts";
+import { parseIpv4, parseNumeric } from "./numeric.ts";
+import { parseValues, takeText } from "./parse-values.ts";
+import { closest } from "./syntax-error.ts";
+
+type Parse = (lexer: Lexer, field: string) => FilterNode;
+
+const parsers: Readonly<Record<string, Parse>> = {
+  in: list("in"),
+  contains_any: list("containsAny"),
+  contains_all: list("containsAll"),
+  seq: list("sequence"),
+  range: parseNumberRange,
+  ipv4_range: parseIpv4Range,
+  string_range: parseStringRange,
+  len_range: parseLengthRange,
+  i: parseIgnoringCase,
+};
+
+export function isFilterFunction(name: string): boolean {
+  return Object.hasOwn(parsers, name.toLowerCase());
+}
+
+export function closestFunction(name: string): string | undefined {
+  return closest(name, Object.keys(parsers));
+}
+
+/** `name(…)`; the name has been taken and is one of ours. */
+export function parseFilterFunction(lexer: Lexer, field: string, name: Token): FilterNode {
+  const parse = parsers[name.text.toLowerCase()] as Parse;
+  if (lexer.sees("[") && parse !== parseNumberRange) lexer.expect("(");
+  return parse(lexer, field);
+}
+
+function list(kind: "in" | "containsAny" | "containsAll" | "sequence"): Parse {
+  return (lexer, field) => {
+    lexer.expect("(");
+    if (lexer.take("*", "value")) {
+      lexer.expect(")");
+      return { kind: "any" };
+    }
+    return { kind, field, values: parseValues(lexer) };
+  };
+}
+
+function parseNumberRange(lexer: Lexer, field: string): FilterNode {
+  const open = lexer.next();
+  const min = takeNumber(lexer);
+  lexer.expect(",", "value");
+  const max = takeNumber(lexer);
+  const close = lexer.next();
+  if (close.kind !== "mark" || (close.text !== ")" && close.text !== "]")) {
+    throw lexer.error(close, unexpected(close), { expected: '")" or "]"' });
+  }
+  const minInclusive = open.text === "[";
+  const maxInclusive = close.text === "]";
+  return { kind: "range", field, min, max, minInclusive, maxInclusive };
+}
+
+function takeNumber(lexer: Lexer): string {
+  const token = takeText(lexer, "a number");
+  if (parseNumeric(token.text) !== undefined) return token.text;
+  throw lexer.error(token, "this is no number", {
+    expected: "a number such as 10, 1.5, 10KiB, 5ms or Inf",
+  });
+}
+
+function parseIpv4Range(lexer: Lexer, field: string): FilterNode {
+  lexer.expect("(");
+  const token = takeText(lexer, "an IPv4 address");
+  const [address = "", bits] = token.text.split("/");
+  const first = parseIpv4(address);
+  const isBits = bits === undefined || (/^\d{1,2}$/.test(bits) && Number(bits) <= 32);
+  if (first === undefined || !isBits) throw noAddress(lexer, token);
+  if (bits !== undefined || !lexer.take(",", "value")) {
+    lexer.expect(")");
+    const size = 2 ** (32 - Number(bits ?? 32));
+    const min = Math.floor(first / size) * size;
+    return { kind: "ipv4Range", field, min, max: min + size - 1 };
+  }
+  const last = takeText(lexer, "an IPv4 address");
+  const max = parseIpv4(last.text);
+  if (max === undefined) throw noAddress(lexer, last);
+  lexer.expect(")");
+  return { kind: "ipv4Range", field, min: first, max };
+}
+
+function noAddress(lexer: Lexer, token: Token) {
+  return lexer.error(token, "this is no IPv4 address", {
+    expected: "an address such as 10.0.0.1, or a network such as 10.0.0.0/8",
+  });
+}
+
+function parseStringRange(lexer: Lexer, field: string): FilterNode {
+  lexer.expect("(");
+  const min = takeText(lexer, "a text").text;
+  lexer.expect(",", "value");
+  const max = takeText(lexer, "a text").text;
+  lexer.expect(")");
+  return { kind: "stringRange", field, min, max };
+}
+
+function parseLengthRange(lexer: Lexer, field: string): FilterNode {
+  lexer.expect("(");
+  const min = takeLength(lexer);
+  lexer.expect(",", "value");
+  const max = takeLength(lexer);
+  lexer.expect(")");
+  return { kind: "lengthRange", field, min, max };
+}
+
+function takeLength(lexer: Lexer): number {
+  const token = takeText(lexer, "a length");
+  const length = parseNumeric(token.text);
+  if (length !== undefined && length >= 0 && (length === Infinity || Number.isInteger(length))) {
+    return length;
+  }
+  throw lexer.error(token, "this is no length", { expected: "a whole number from 0, or Inf" });
+}
+
+function parseIgnoringCase(lexer: Lexer, field: string): FilterNode {
+  lexer.expect("(");
+  const token = takeText(lexer, "a word or a quoted phrase");
+  const isPrefix = lexer.take("*", "value");
+  lexer.expect(")");
+  const { text } = token;
+  if (text === "") return isPrefix ? { kind: "exists", field } : { kind: "empty", field };
+  return { kind: isPrefix ? "prefix" : "phrase", field, text, ignoreCase: true };
+}

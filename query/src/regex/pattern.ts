@@ -1,0 +1,68 @@
+import { RE2JS, RE2JSException } from "re2js";
+import { ServiceError } from "../../../kit/src/errors.ts";
+import { patternLengthMax, programSizeMax } from "./limits.ts";
+import { type RequiredLiteral, requiredLiteral } from "./literal.ts";
+
+/** A regular expression in RE2's syntax; the time to match grows with the text, whatever the pattern. */
+export class Pattern {
+  readonly source: string;
+  /** What a text must contain to match. */
+  readonly literal: RequiredLiteral | undefined;
+  readonly #compiled: RE2JS;
+
+  /** Throws `query.invalid` for what is no pattern. */
+  constructor(source: string) {
+    this.source = source;
+    this.#compiled = compiled(source, (message) => {
+      return new ServiceError("query.invalid", message, { pattern: source.slice(0, 100) });
+    });
+    this.literal = requiredLiteral(source);
+  }
+
+  /** Whether a part of the text matches. */
+  test(text: string): boolean {
+    return this.#compiled.test(text);
+  }
+
+  /** Whether the whole text matches. */
+  testWhole(text: string): boolean {
+    return this.#compiled.testExact(text);
+  }
+}
+
+/** Throws what `errorOf` makes of the reason when the text is no pattern. */
+export function checkRegex(source: string, errorOf: (message: string) => Error): void {
+  compiled(source, errorOf);
+}
+
+function compiled(source: string, errorOf: (message: string) => Error): RE2JS {
+  if (source.length > patternLengthMax) {
+    throw errorOf(`the regular expression is longer than ${patternLengthMax} characters`);
+  }
+  let pattern: RE2JS;
+  try {
+    pattern = RE2JS.compile(source);
+  } catch (thrown) {
+    if (thrown instanceof RE2JSException) throw errorOf(reasonOf(source, thrown));
+    throw thrown;
+  }
+  if (pattern.programSize() > programSizeMax) {
+    throw errorOf(
+      "the regular expression is too large, its repetitions count as often as they say",
+    );
+  }
+  return pattern;
+}
+
+const unsupported: readonly (readonly [RegExp, string])[] = [
+  [/\(\?<?[=!]/, "lookahead and lookbehind are not supported, so that matching takes linear time"],
+  [/\\[1-9]|\\k<|\(\?P=/, "backreferences are not supported, so that matching takes linear time"],
+  [/\(\?>|[*+?}]\+/, "atomic groups and possessive repetitions are not supported, and not needed"],
+];
+
+function reasonOf(source: string, thrown: RE2JSException): string {
+  const known = unsupported.find(([form]) => form.test(source));
+  if (known !== undefined) return known[1];
+  const reason = thrown.message.replace(/^error parsing regexp: /, "");
+  return `this is no regular expression: ${reason}`;
+}
