@@ -3,7 +3,7 @@ import { type Problem, setKey } from "./api.ts";
 import { FieldsPanel } from "./fields-panel.tsx";
 import { HistogramChart } from "./histogram.tsx";
 import { filterOf, withCondition } from "./query-text.ts";
-import { Records } from "./records.tsx";
+import { Records, type Refine } from "./records.tsx";
 import { SearchBar } from "./search-bar.tsx";
 import { ThemeButton } from "./theme.tsx";
 import { useConsole } from "./use-console.ts";
@@ -11,21 +11,8 @@ import { useKeys } from "./use-keys.ts";
 import type { useSearch } from "./use-search.ts";
 
 export function App() {
-  const {
-    text,
-    setText,
-    choice,
-    isTailing,
-    asked,
-    open,
-    current,
-    state,
-    more,
-    rows,
-    ask,
-    toggle,
-    move,
-  } = useConsole();
+  const view = useConsole();
+  const { text, setText, choice, isTailing, asked, current, state, ask, toggle, move } = view;
   const [showFields, setShowFields] = useState(false);
   const [showHelp, setShowHelp] = useState(false);
   const input = useRef<HTMLInputElement>(null);
@@ -72,30 +59,42 @@ export function App() {
           onSelect={(from, to) => ask(text, { kind: "between", from, to }, false)}
         />
       )}
-      <div class="body">
-        {!isTailing && (
-          <aside class={showFields ? "panel shown" : "panel"} aria-label="fields">
-            <h2>Fields</h2>
-            {asked !== undefined && (
-              <FieldsPanel
-                fields={state.fields}
-                query={filterOf(asked.query)}
-                range={asked.range}
-                onRefine={refine}
-              />
-            )}
-          </aside>
-        )}
-        <main aria-busy={state.isBusy}>
-          <Status isTailing={isTailing} count={rows.length} state={state} />
-          <Records rows={rows} open={open} current={current} onToggle={toggle} onRefine={refine} />
-          {state.found?.cursor !== undefined && (
-            <button type="button" class="more" onClick={more}>
-              Older records
-            </button>
+      <Body view={view} showFields={showFields} onRefine={refine} />
+    </div>
+  );
+}
+
+function Body(props: {
+  readonly view: ReturnType<typeof useConsole>;
+  readonly showFields: boolean;
+  readonly onRefine: Refine;
+}) {
+  const { view, showFields, onRefine } = props;
+  const { isTailing, asked, state, rows, open, current, toggle, more } = view;
+  return (
+    <div class="body">
+      {!isTailing && (
+        <aside class={showFields ? "panel shown" : "panel"} aria-label="fields">
+          <h2>Fields</h2>
+          {asked !== undefined && (
+            <FieldsPanel
+              fields={state.fields}
+              query={filterOf(asked.query)}
+              range={asked.range}
+              onRefine={onRefine}
+            />
           )}
-        </main>
-      </div>
+        </aside>
+      )}
+      <main aria-busy={state.isBusy}>
+        <Status isTailing={isTailing} count={rows.length} state={state} />
+        <Records rows={rows} open={open} current={current} onToggle={toggle} onRefine={onRefine} />
+        {state.found?.cursor !== undefined && (
+          <button type="button" class="more" onClick={more}>
+            Older records
+          </button>
+        )}
+      </main>
     </div>
   );
 }

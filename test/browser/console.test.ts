@@ -62,7 +62,11 @@ async function open(
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   await page.goto(`${service.http}${path}`);
-  await page.waitForSelector(".record, .results, .problem");
+  await page
+    .locator(".status", { hasText: /shown/ })
+    .or(page.locator(".problem"))
+    .first()
+    .waitFor();
   return { page, errors };
 }
 
@@ -98,17 +102,13 @@ test("a search narrows what is shown, a value clicked narrows it further", { ski
   const { page } = await open();
   await page.locator("input.query").fill("level:=error");
   await page.keyboard.press("Enter");
-  await page.waitForFunction(
-    "document.querySelector('.status').textContent.startsWith('80 shown')",
-  );
+  await page.locator(".status", { hasText: /^80 shown/ }).waitFor();
   await page.locator(".record .line").first().click();
   await page
     .locator(".fields .value", { hasText: /^(shop|mail)$/ })
     .first()
     .click();
-  await page.waitForFunction(
-    "document.querySelector('.status').textContent.startsWith('40 shown')",
-  );
+  await page.locator(".status", { hasText: /^40 shown/ }).waitFor();
   assert.match(
     await page.locator("input.query").inputValue(),
     /^level:=error service:="(shop|mail)"$/,
@@ -120,8 +120,8 @@ test("the fields panel counts values and filters by one", { skip }, async () => 
   const { page } = await open();
   await page.locator(".field", { hasText: "user" }).click();
   await page.locator(".share").first().click();
-  await page.waitForFunction("/user:=/.test(document.querySelector('input.query').value)");
-  await page.waitForFunction("/^5\\d shown/.test(document.querySelector('.status').textContent)");
+  await page.locator(".status", { hasText: /^5\d shown/ }).waitFor();
+  assert.match(await page.locator("input.query").inputValue(), /user:=/);
   await page.close();
 });
 
@@ -141,7 +141,7 @@ test("dragging over the histogram chooses the span", { skip }, async () => {
 test("live tail shows a record within a second of its acknowledgement", { skip }, async () => {
   const { page } = await open("/?query=service:=live");
   await page.locator(".tail").click();
-  await page.waitForFunction("/^live/.test(document.querySelector('.status').textContent)");
+  await page.locator(".status", { hasText: /^live/ }).waitFor();
   await page.waitForTimeout(300);
   await service.ship([{ service: "live", host: "h", _msg: "hello from the tail" }]);
   await page.waitForSelector(".record .message", { timeout: 1500 });
