@@ -1,5 +1,5 @@
 // Goal: a tail that is broken off anywhere and resumed by its last id shows every record of every shard once, in order.
-// Method: a seed draws commits, seals, breaks and slow turns; live batches and sealed parts are told to the real hub.
+// Method: a seed draws commits, seals, breaks and slow turns; live batches and sealed parts are told to the real hub; SEED=<n> replays.
 import assert from "node:assert/strict";
 import test from "node:test";
 import { type ErrorCode, ServiceError } from "../../kit/src/errors.ts";
@@ -12,6 +12,9 @@ import { decodeTailId, encodeTailId } from "../src/tail/tail-id.ts";
 import { TailMatcher } from "../src/tail/tail-matcher.ts";
 import { blockOf, LocalPool, MemoryStore, type TestRecord } from "./engine-blocks.ts";
 
+const firstSeed = Number(process.env["SEED"] ?? 1);
+const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 120);
+const lastSeed = process.env["SEED"] === undefined ? seeds : firstSeed;
 const allTime = { from: { ms: 0, ns: 0 }, to: { ms: 4e12, ns: 0 } };
 const wanted: FilterNode = { kind: "exact", field: "level", value: "error" };
 const query: Query = { filter: wanted, pipes: [] };
@@ -108,7 +111,7 @@ function expected(records: readonly TestRecord[], shard: number): string[] {
 }
 
 test("a tail broken off and resumed shows each record once, entry by entry", async () => {
-  for (let seed = 1; seed <= Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 120); seed++) {
+  for (let seed = firstSeed; seed <= lastSeed; seed++) {
     const prng = new Prng(seed);
     const node = new Node(prng);
     const seen: string[] = [];

@@ -4,7 +4,7 @@ import { compileFilter } from "../filter/compile.ts";
 import type { Filter } from "../filter/filter.ts";
 import { RowSet } from "../filter/row-set.ts";
 import { createRowPipe } from "../pipe/create.ts";
-import type { RowPipe, Rows } from "../pipe/pipe.ts";
+import { allRows, type RowPipe, type Rows } from "../pipe/pipe.ts";
 import type { PlanMessage } from "../plan/plan.ts";
 import type { Block, Part, PartReader, TimeRange } from "../source.ts";
 import { View } from "../table/view.ts";
@@ -57,6 +57,7 @@ export function createFragment(plan: PlanMessage, reader: PartReader): Fragment 
     filter: compileFilter(plan.filter),
     pipes: plan.pipes.map(createRowPipe),
     cancelled: new Int32Array(plan.cancelled),
+    every: new EveryRow(),
   };
   return { run: (task) => runTask(compiled, task) };
 }
@@ -67,6 +68,17 @@ interface Compiled {
   readonly filter: Filter;
   readonly pipes: readonly RowPipe[];
   readonly cancelled: Int32Array;
+  readonly every: EveryRow;
+}
+
+/** The numbers of all rows of a block, made once for the largest; nobody writes to rows that were handed on. */
+class EveryRow {
+  #rows = new Uint32Array(0);
+
+  upTo(count: number): Uint32Array {
+    if (this.#rows.length < count) this.#rows = allRows(count);
+    return this.#rows.subarray(0, count);
+  }
 }
 
 function runTask(compiled: Compiled, task: PartTask): PartialMessage {
@@ -164,7 +176,7 @@ function listBlocks(reader: PartReader, part: Part, damaged: Map<number, string>
 
 /** Gives how many rows were looked at. */
 function scanBlock(
-  { plan, filter, pipes }: Compiled,
+  { plan, filter, pipes, every }: Compiled,
   block: Block,
   task: PartTask,
   sink: PartSink,
@@ -179,7 +191,8 @@ function scanBlock(
   const view = View.records(block);
   if (!rows.isEmpty) filter.narrow(view, rows);
   if (rows.isEmpty) return block.rowCount;
-  let left: Rows = { view, rows: rows.rows() };
+  const isWhole = rows.count === block.rowCount;
+  let left: Rows = { view, rows: isWhole ? every.upTo(block.rowCount) : rows.rows() };
   for (const pipe of pipes) {
     left = pipe.apply(left);
     if (left.rows.length === 0) return block.rowCount;

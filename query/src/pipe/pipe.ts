@@ -28,7 +28,7 @@ export interface GatherPipe {
 }
 
 /** The numbers 0 … count − 1: all rows. */
-export function allRows(count: number): Uint32Array {
+export function allRows(count: number): Uint32Array<ArrayBuffer> {
   const rows = new Uint32Array(count);
   for (let i = 0; i < count; i++) rows[i] = i;
   return rows;
