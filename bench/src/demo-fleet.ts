@@ -129,7 +129,8 @@ function page(story: Story): void {
       message: `cache miss for key page:${path}, ${random.below(4_000)} keys in use`,
     });
   }
-  const status = random.pick([200, 200, 200, 200, 200, 200, 200, 304, 304, 404]);
+  const isGone = path.startsWith("/items/") && random.chance(0.05);
+  const status = isGone ? 404 : random.pick([200, 200, 200, 304]);
   access(story, { method: "GET", path, status, tookMs });
 }
 
@@ -301,6 +302,8 @@ function cluster(story: Story): void {
   const [reason, level, message] = random.pick([
     ["Pulled", "info", `image of ${workload} already present on machine`],
     ["Started", "info", `started container ${workload}`],
+    ["Created", "info", `created container ${workload}`],
+    ["Scheduled", "info", `assigned ${pod} to kubelet-${1 + random.below(2)}`],
     ["Unhealthy", "warn", `readiness probe of ${pod} failed: connection refused`],
     ["Killing", "info", `stopping container ${workload}`],
   ] as const);
