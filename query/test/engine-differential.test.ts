@@ -9,7 +9,7 @@ import { LocalPool, storeOf } from "./engine-blocks.ts";
 import { drawQuery, drawRecords } from "./engine-draw.ts";
 import { evaluate, type Row } from "./engine-naive.ts";
 
-const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 400);
+const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 250);
 const firstSeed = Number(process.env["SEED"] ?? 1);
 const lastSeed = process.env["SEED"] === undefined ? seeds : firstSeed;
 const allTime = { from: { ms: 0, ns: 0 }, to: { ms: 4e12, ns: 0 } };

@@ -13,7 +13,7 @@ import { TailMatcher } from "../src/tail/tail-matcher.ts";
 import { blockOf, LocalPool, MemoryStore, type TestRecord } from "./engine-blocks.ts";
 
 const firstSeed = Number(process.env["SEED"] ?? 1);
-const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 120);
+const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 60);
 const lastSeed = process.env["SEED"] === undefined ? seeds : firstSeed;
 const allTime = { from: { ms: 0, ns: 0 }, to: { ms: 4e12, ns: 0 } };
 const wanted: FilterNode = { kind: "exact", field: "level", value: "error" };
