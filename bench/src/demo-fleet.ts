@@ -123,11 +123,8 @@ function page(story: Story): void {
     { user, duration_ms: tookMs },
   );
   if (random.chance(0.1)) {
-    say(story, "shop", {
-      afterMs: 1,
-      level: "debug",
-      message: `cache miss for key page:${path}, ${random.below(4_000)} keys in use`,
-    });
+    const message = `cache miss for key page:${path}, ${random.below(4_000)} keys in use`;
+    say(story, "shop", { afterMs: 1, level: "debug", message });
   }
   const isGone = path.startsWith("/items/") && random.chance(0.05);
   const status = isGone ? 404 : random.pick([200, 200, 200, 304]);
