@@ -1,3 +1,4 @@
+import path from "node:path";
 import type { CoordinatorOptions } from "../../coordinator/src/server/start.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 
@@ -14,6 +15,7 @@ const withoutEffect = new Set([
   "initLimit",
   "syncLimit",
   "admin.enableServer",
+  "admin.serverAddress",
   "admin.serverPort",
   "autopurge.snapRetainCount",
   "autopurge.purgeInterval",
@@ -49,12 +51,14 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
   const options: { -readonly [Key in Numbers]?: number } = {};
   const warnings: string[] = [];
   let dataDir: string | undefined;
+  let logDir: string | undefined;
   // Apache listens everywhere; here every listener is loopback unless it is set otherwise.
   let host = "127.0.0.1";
   for (const { key, value, line } of pairsOf(file, text)) {
     const number = numbers.get(key);
     if (number !== undefined) options[number] = whole(value, `${file}:${line}: ${key}`);
     else if (key === "dataDir") dataDir = value;
+    else if (key === "dataLogDir") logDir = value;
     else if (key === "clientPortAddress") host = value;
     else if (/^server\.\d+$/.test(key)) {
       throw refusal(
@@ -64,6 +68,10 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
       warnings.push(`${file}:${line}: ${key} is not known and is ignored`);
   }
   if (dataDir === undefined) throw refusal(`${file}: dataDir is missing`);
+  // To look past a log that lies elsewhere would be to forget what it holds.
+  if (logDir !== undefined && path.resolve(logDir) !== path.resolve(dataDir)) {
+    throw refusal(`${file}: dataLogDir must be dataDir in this version`);
+  }
   // In Apache's file -1 stands for the default.
   for (const key of ["minSessionTimeoutMs", "maxSessionTimeoutMs"] as const) {
     if (options[key] === -1) delete options[key];
