@@ -150,19 +150,22 @@ export function temporaryFolder(): string {
 
 async function readyLine(child: ChildProcess, errors: readonly string[]): Promise<RegExpExecArray> {
   let text = "";
-  const signal = AbortSignal.timeout(readyTimeoutMs);
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => {
+      clearTimeout(late);
       child.kill("SIGKILL");
       reject(new Error(`the service ${why}\n${text}\n${errors.join("")}`));
     };
+    const late = setTimeout(() => fail("was not ready in time"), readyTimeoutMs);
     child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
       const ready = /^logkeep ready http=(\S+) coordinator=(\S+)\n/.exec(text);
-      if (ready !== null) resolve(ready);
+      if (ready === null) return;
+      // Left alone it would kill a service that has long been serving.
+      clearTimeout(late);
+      resolve(ready);
     });
     child.once("exit", (code, ended) => fail(`ended with ${code ?? ended}`));
     child.once("error", (error) => fail(error.message));
-    signal.addEventListener("abort", () => fail("was not ready in time"));
   });
 }

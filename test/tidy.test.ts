@@ -109,18 +109,14 @@ test("no function is longer than the hard stop", () => {
 function functionsOf(text: string): { name: string; lines: number }[] {
   const lines = text.split("\n");
   const found: { name: string; lines: number }[] = [];
-  const start = /^( *)(?:export )?(?:async )?(?:static )?(?:function\*? )?([#\w]+)(?:<.*>)?\(.*\{$/;
+  const start =
+    /^(?:(?:export )?(?:async )?function\*? (\w+)| {2}(?:async |static |override |get |set |\*)*([#\w]+)\(.*\)(?:: .+)? \{$)/;
   for (const [at, line] of lines.entries()) {
     const match = start.exec(line);
-    // What ends in an arrow is a call that is given a function, and no function by itself.
-    if (
-      match === null ||
-      line.endsWith("=> {") ||
-      /^ *(if|for|while|switch|catch|return|else)\b/.test(line)
-    )
-      continue;
-    const end = lines.indexOf(`${match[1]}}`, at);
-    if (end > at) found.push({ name: match[2] as string, lines: end - at + 1 });
+    const name = match?.[1] ?? match?.[2];
+    if (name === undefined || /^ *(if|for|while|switch|catch|return)\b/.test(line)) continue;
+    const end = lines.indexOf(match?.[1] === undefined ? "  }" : "}", at);
+    if (end > at) found.push({ name, lines: end - at + 1 });
   }
   return found;
 }

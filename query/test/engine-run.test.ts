@@ -281,7 +281,7 @@ test("answers are encoded as lines, as one document and as CSV", async () => {
     summary: { a: 1 },
   });
   const none = await runQuery(requestOf(store, [], { limit: 0 }));
-  assert.equal(await bodyOf(jsonBody(none.rows, () => ({}))), '{"rows":[],"summary":{}}\n');
+  assert.equal(await bodyOf(jsonBody(none.rows, () => ({}))), '{"records":[],"summary":{}}\n');
   const csv = await runQuery(request);
   assert.equal(await bodyOf(csvBody(csv.rows, ["_msg", "x"])), "_msg,x\r\nm9,\r\nm8,\r\n");
   const wide = await runQuery(request);

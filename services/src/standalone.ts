@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
+import type { Cluster } from "../../cluster/src/cluster.ts";
 import { isLoopback, parseAddress } from "../../config/src/address.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import type { CoordinatorStats } from "../../coordinator/src/server/start.ts";
@@ -11,7 +12,7 @@ import { openDataDirectory } from "../../storage/src/shard/data-directory.ts";
 import { KeyStore } from "./auth/key-store.ts";
 import { joinCluster } from "./cluster-part.ts";
 import { tenantDefault } from "./http/identity.ts";
-import { serveHttp } from "./http/serve.ts";
+import { type Served, serveHttp } from "./http/serve.ts";
 import { InboxIntake } from "./inbox-intake.ts";
 import type { TeeLogger } from "./logger.ts";
 import { startOwnLogs } from "./own-logs.ts";
@@ -105,14 +106,7 @@ async function start(
     ...{ settings, cluster, stored, tails, keys, coordinator, identity, version, logger },
   });
   lifecycle.add("http", () => served.close());
-  await cluster.announce({
-    http: served.url.slice("http://".length),
-    zone: "",
-    roles: settings.roles,
-    version,
-    startedMs: Date.now(),
-    capacityBytes: 0,
-  });
+  await announce(cluster, served, settings, version);
   const ownLogs = startOwnLogs(logger, stored.ingest, settings);
   lifecycle.add("own logs", () => ownLogs.close());
   return {
@@ -121,6 +115,23 @@ async function start(
     failed: failure.promise,
     close: () => lifecycle.close(),
   };
+}
+
+/** Tells the cluster where this node is. */
+async function announce(
+  cluster: Cluster,
+  served: Served,
+  settings: Settings,
+  version: string,
+): Promise<void> {
+  await cluster.announce({
+    http: served.url.slice("http://".length),
+    zone: "",
+    roles: settings.roles,
+    version,
+    startedMs: Date.now(),
+    capacityBytes: 0,
+  });
 }
 
 /** The coordinator of this process, or the one that `coordinator.connect` names. */

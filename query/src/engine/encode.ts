@@ -10,9 +10,9 @@ export async function* ndjsonBody(rows: Rows, last?: () => object): AsyncGenerat
   if (last !== undefined) yield Buffer.from(`${JSON.stringify(last())}\n`);
 }
 
-/** One document: `{"rows":[…],"summary":…}`. */
+/** One document: `{"records":[…],"summary":…}`. */
 export async function* jsonBody(rows: Rows, summary: () => object): AsyncGenerator<Uint8Array> {
-  yield Buffer.from('{"rows":[');
+  yield Buffer.from('{"records":[');
   let isFirst = true;
   for await (const { bytes } of rows) {
     // A newline stands at the end of each line and nowhere else: inside a string it is escaped.
