@@ -1,30 +1,35 @@
-import type { FilterNode } from "../language/filter-node.ts";
-import { compileRegex } from "../regex/regex.ts";
-import { emptyTest, exactPrefixTest, exactTest, existsTest, inTest } from "./exact.ts";
+import { assert } from "../../../kit/src/assert.ts";
+import type { CompareNode, FilterNode, PhraseNode, PrefixNode, TimeNode } from "../language/ast.ts";
+import { parseIpv4, parseNumeric } from "../language/numeric.ts";
+import { printFilter } from "../language/print-filter.ts";
+import { Pattern } from "../regex/pattern.ts";
+import { AndFilter } from "./and.ts";
+import { AnyFilter } from "./any.ts";
+import { ExactTest } from "./exact.ts";
+import { ExistsFilter } from "./exists.ts";
 import type { Filter } from "./filter.ts";
-import { literalTest, sequenceTest } from "./literal.ts";
-import { AndFilter, anyFilter, NotFilter, OrFilter } from "./logic.ts";
-import {
-  compareTest,
-  ipv4RangeTest,
-  lengthRangeTest,
-  rangeTest,
-  stringRangeTest,
-} from "./number.ts";
-import { regexTest } from "./regex.ts";
+import { InFilter } from "./in.ts";
+import { Ipv4RangeTest } from "./ipv4-range.ts";
+import { LengthRangeTest } from "./length-range.ts";
+import { NotFilter } from "./not.ts";
+import { NumberFilter } from "./number.ts";
+import { OrFilter } from "./or.ts";
+import { PhraseTest } from "./phrase.ts";
+import { AnyCasePhraseTest } from "./phrase-any-case.ts";
+import { RegexTest } from "./regex.ts";
+import { SequenceTest } from "./sequence.ts";
 import { StreamFilter } from "./stream.ts";
+import { SubstringTest } from "./substring.ts";
+import { TextRangeTest } from "./text-range.ts";
 import { TimeFilter } from "./time.ts";
-import { FieldFilter, type ValueTest } from "./values.ts";
+import { ValueFilter } from "./value-filter.ts";
+import type { ValueTest } from "./value-test.ts";
 
-const phraseEdges = { before: true, after: true };
-const prefixEdges = { before: true, after: false };
-const anywhere = { before: false, after: false };
-
-/** Compiles a condition; its times are resolved. Throws `query.syntax` for a pattern that cannot be. */
+/** The filter that a node means. Its times are resolved. Throws `query.invalid` for what is no regular expression. */
 export function compileFilter(node: FilterNode): Filter {
   switch (node.kind) {
     case "any":
-      return anyFilter;
+      return new AnyFilter();
     case "and":
       return new AndFilter(node.parts.map(compileFilter));
     case "or":
@@ -34,58 +39,129 @@ export function compileFilter(node: FilterNode): Filter {
     case "stream":
       return new StreamFilter(node);
     case "time":
-      return new TimeFilter(node);
+      return timeFilter(node);
+    case "exists":
+      return new ExistsFilter(node.field, printFilter(node));
+    case "empty":
+      return new NotFilter(compileFilter({ kind: "exists", field: node.field }));
+    case "in":
+      return new InFilter(node.field, node.values, printFilter(node));
     case "containsAny":
-      return new OrFilter(node.values.map((text) => phraseFilter(node.field, text)));
+      return new OrFilter(phrasesOf(node.field, node.values));
     case "containsAll":
-      return new AndFilter(node.values.map((text) => phraseFilter(node.field, text)));
+      return new AndFilter(phrasesOf(node.field, node.values));
+    case "sequence":
+      return sequenceFilter(node.field, node.values, printFilter(node));
+    case "compare":
+      return compareFilter(node);
+    case "range":
+      return rangeFilter(node);
+    case "exact":
+      if (node.value === "") return compileFilter({ kind: "empty", field: node.field });
+      return new ValueFilter(node.field, testOf(node), printFilter(node));
+    case "exactPrefix":
+      if (node.value === "") return new AnyFilter();
+      return new ValueFilter(node.field, testOf(node), printFilter(node));
     default:
-      return new FieldFilter(node.field, testOf(node));
+      return new ValueFilter(node.field, testOf(node), printFilter(node));
   }
 }
 
-function phraseFilter(field: string, text: string): Filter {
-  return text === "" ? anyFilter : new FieldFilter(field, literalTest(text, phraseEdges, false));
-}
-
-type FieldNode = Exclude<
+type TestedNode = Extract<
   FilterNode,
   {
-    readonly kind: "any" | "and" | "or" | "not" | "stream" | "time" | "containsAny" | "containsAll";
+    readonly kind:
+      | "phrase"
+      | "prefix"
+      | "substring"
+      | "regex"
+      | "exact"
+      | "exactPrefix"
+      | "stringRange"
+      | "lengthRange"
+      | "ipv4Range";
   }
 >;
 
-function testOf(node: FieldNode): ValueTest {
+function testOf(node: TestedNode): ValueTest {
   switch (node.kind) {
     case "phrase":
-      return literalTest(node.text, phraseEdges, node.ignoreCase);
     case "prefix":
-      return literalTest(node.text, prefixEdges, node.ignoreCase);
+      return phraseTest(node);
     case "substring":
-      return literalTest(node.text, anywhere, false);
+      return new SubstringTest(node.text);
     case "regex":
-      return regexTest(compileRegex(node.pattern));
+      return new RegexTest(new Pattern(node.pattern));
     case "exact":
-      return exactTest(node.value);
     case "exactPrefix":
-      return exactPrefixTest(node.value);
-    case "compare":
-      return compareTest(node);
-    case "range":
-      return rangeTest(node);
-    case "stringRange":
-      return stringRangeTest(node.min, node.max);
+      return new ExactTest(node.value, node.kind === "exactPrefix");
+    case "stringRange": {
+      const { min, max } = node;
+      return new TextRangeTest({ min, max, minInclusive: true, maxInclusive: false });
+    }
     case "lengthRange":
-      return lengthRangeTest(node.min, node.max);
-    case "in":
-      return inTest(node.values);
-    case "sequence":
-      return sequenceTest(node.values);
+      return new LengthRangeTest(node.min, node.max);
     case "ipv4Range":
-      return ipv4RangeTest(node.min, node.max);
-    case "exists":
-      return existsTest;
-    case "empty":
-      return emptyTest;
+      return new Ipv4RangeTest(node.min, node.max);
   }
+}
+
+function phraseTest({ kind, text, ignoreCase }: PhraseNode | PrefixNode): ValueTest {
+  const isPrefix = kind === "prefix";
+  return ignoreCase ? new AnyCasePhraseTest(text, isPrefix) : new PhraseTest(text, isPrefix);
+}
+
+function phrasesOf(field: string, values: readonly string[]): readonly Filter[] {
+  return values.map((text) =>
+    compileFilter(
+      text === "" ? { kind: "empty", field } : { kind: "phrase", field, text, ignoreCase: false },
+    ),
+  );
+}
+
+/** Empty phrases stand anywhere; a sequence of nothing matches everything. */
+function sequenceFilter(field: string, values: readonly string[], text: string): Filter {
+  const phrases = values.filter((value) => value !== "");
+  if (phrases.length === 0) return new AnyFilter();
+  return new ValueFilter(field, new SequenceTest(phrases), text);
+}
+
+function timeFilter(node: TimeNode): Filter {
+  const isResolved = node.from?.kind !== "ago" && node.to?.kind !== "ago";
+  assert(isResolved, "times are resolved before a filter is compiled");
+  return new TimeFilter(node);
+}
+
+function rangeFilter(node: Extract<FilterNode, { readonly kind: "range" }>): Filter {
+  const min = parseNumeric(node.min) ?? Number.NaN;
+  const max = parseNumeric(node.max) ?? Number.NaN;
+  const { minInclusive, maxInclusive } = node;
+  return new NumberFilter(node.field, { min, max, minInclusive, maxInclusive }, printFilter(node));
+}
+
+/** By number where the text is one, by address where it is one, else by bytes. */
+function compareFilter(node: CompareNode): Filter {
+  const { field, op, value } = node;
+  const isLower = op === ">" || op === ">=";
+  const ends = { minInclusive: op === ">=", maxInclusive: op === "<=" };
+  const number = parseNumeric(value);
+  const text = printFilter(node);
+  if (number !== undefined) {
+    const min = isLower ? number : -Infinity;
+    const max = isLower ? Infinity : number;
+    // The open end takes infinity in.
+    const inclusive = {
+      minInclusive: !isLower || ends.minInclusive,
+      maxInclusive: isLower || ends.maxInclusive,
+    };
+    return new NumberFilter(field, { min, max, ...inclusive }, text);
+  }
+  const address = parseIpv4(value);
+  if (address !== undefined) {
+    const min = isLower ? address + (op === ">" ? 1 : 0) : 0;
+    const max = isLower ? 0xffffffff : address - (op === "<" ? 1 : 0);
+    return new ValueFilter(field, new Ipv4RangeTest(min, max), text);
+  }
+  const [min, max] = isLower ? [value, undefined] : [undefined, value];
+  return new ValueFilter(field, new TextRangeTest({ min, max, ...ends }), text);
 }

@@ -1,21 +1,29 @@
 import type { Block } from "../source.ts";
 import type { RowSet } from "./row-set.ts";
 
-/** One condition, compiled for one thread; the same object for many blocks. */
+/** One condition on rows; immutable, used for any number of blocks. */
 export interface Filter {
-  /** How dear it is beside others: the cheap ones of an `and` go first. */
+  /** What it costs to look at a row, relative to others: `and` asks the cheap ones first. */
   readonly cost: number;
-  /** Takes away the rows that do not match. */
+  /** False only when no row of the block can match, as far as can be told without reading a column. */
+  mayMatch(block: Block): boolean;
+  /** Removes the rows that do not match. */
   narrow(block: Block, rows: RowSet): void;
+  /** The filter in the query language. */
+  toString(): string;
 }
 
-/** What costs look like: labels and times, whole values, words in texts, patterns in texts. */
+/** Costs of a row, in about nanoseconds. */
 export const costs = {
-  any: 0,
-  stream: 1,
-  time: 2,
-  value: 10,
-  word: 50,
-  text: 100,
-  regex: 200,
+  none: 0,
+  /** A comparison of numbers, or a look-up by code. */
+  code: 1,
+  number: 4,
+  /** The whole value, mostly told apart by its length or first bytes. */
+  value: 5,
+  /** A search through the value's bytes. */
+  search: 50,
+  /** A text made of the value. */
+  text: 300,
+  regex: 1_000,
 } as const;

@@ -1,34 +1,30 @@
-import { wordsOf } from "../../../kit/src/tokens.ts";
-import type { Regex } from "../regex/regex.ts";
+import type { Pattern } from "../regex/pattern.ts";
 import { costs } from "./filter.ts";
-import { literalTest } from "./literal.ts";
-import { markEach, type ValueTest } from "./values.ts";
+import type { ValueTest } from "./value-test.ts";
+import { certainWords } from "./words.ts";
 
-/** Values that a pattern is found in. Only those that contain its literal are tried. */
-export function regexTest(regex: Regex): ValueTest {
-  const { literal } = regex;
-  const matchesEmpty = regex.test("");
-  const test = (bytes: Buffer, start: number, end: number): boolean =>
-    regex.test(bytes.toString("utf8", start, end));
-  if (literal === "") {
-    return {
-      cost: costs.regex,
-      matchesEmpty,
-      words: [],
-      mark: (values, wanted, marked) => markEach(values, wanted, marked, test),
-    };
+/** `~"re"`: some part of the value matches. Only values that have the pattern's literal are matched. */
+export class RegexTest implements ValueTest {
+  readonly cost: number;
+  readonly needle: Buffer | undefined;
+  readonly tokens: readonly string[];
+  readonly matchesEmpty: boolean;
+  readonly decidesAtFirst = true;
+  readonly #pattern: Pattern;
+  readonly #isLiteral: boolean;
+
+  constructor(pattern: Pattern) {
+    const { literal } = pattern;
+    this.#pattern = pattern;
+    this.#isLiteral = literal?.isWhole ?? false;
+    this.cost = this.#isLiteral ? costs.search : costs.regex;
+    this.needle = literal === undefined ? undefined : Buffer.from(literal.text);
+    this.tokens =
+      literal === undefined ? [] : certainWords(literal.text, { start: true, end: true });
+    this.matchesEmpty = pattern.test("");
   }
-  const contained = literalTest(literal, { before: false, after: false }, false);
-  if (regex.isLiteral) return contained;
-  return {
-    cost: costs.regex,
-    matchesEmpty,
-    // The literal's first and last word may go on beside it.
-    words: wordsOf(literal).slice(1, -1),
-    mark: (values, wanted, marked) => {
-      const candidates = new Uint8Array(marked.length);
-      contained.mark(values, wanted, candidates);
-      markEach(values, candidates, marked, test);
-    },
-  };
+
+  matches(bytes: Buffer, from: number, to: number): boolean {
+    return this.#isLiteral || this.#pattern.test(bytes.toString("utf8", from, to));
+  }
 }

@@ -1,4 +1,7 @@
-/** Rows of one block, as bits: what a filter has left. */
+import { assert } from "../../../kit/src/assert.ts";
+import type { Codes } from "../source.ts";
+
+/** A set of the rows of one block: a bit a row. */
 export class RowSet {
   readonly rowCount: number;
   readonly #words: Uint32Array;
@@ -6,19 +9,28 @@ export class RowSet {
   /** All rows. */
   constructor(rowCount: number) {
     this.rowCount = rowCount;
-    this.#words = new Uint32Array((rowCount + 31) >>> 5).fill(0xffffffff);
-    const rest = rowCount & 31;
-    if (rest !== 0) this.#words[this.#words.length - 1] = 2 ** rest - 1;
+    this.#words = new Uint32Array((rowCount + 31) >>> 5);
+    this.fill();
+  }
+
+  /** No row yet. */
+  static empty(rowCount: number): RowSet {
+    const set = new RowSet(rowCount);
+    set.clear();
+    return set;
   }
 
   get isEmpty(): boolean {
-    for (const word of this.#words) if (word !== 0) return false;
+    const words = this.#words;
+    for (let w = 0; w < words.length; w++) if (words[w] !== 0) return false;
     return true;
   }
 
+  /** How many rows are in the set; counted each time. */
   get count(): number {
+    const words = this.#words;
     let count = 0;
-    for (const word of this.#words) count += bitsOf(word);
+    for (let w = 0; w < words.length; w++) count += bitCount(words[w] as number);
     return count;
   }
 
@@ -26,68 +38,105 @@ export class RowSet {
     return (((this.#words[row >>> 5] as number) >>> (row & 31)) & 1) === 1;
   }
 
+  add(row: number): void {
+    const w = row >>> 5;
+    this.#words[w] = (this.#words[w] as number) | (1 << (row & 31));
+  }
+
   remove(row: number): void {
-    const at = row >>> 5;
-    this.#words[at] = (this.#words[at] as number) & ~(1 << (row & 31));
+    const w = row >>> 5;
+    this.#words[w] = (this.#words[w] as number) & ~(1 << (row & 31));
+  }
+
+  /** The first row from `row` on, −1 when there is none: `for (let r = set.next(0); r >= 0; r = set.next(r + 1))`. */
+  next(row: number): number {
+    const words = this.#words;
+    let w = row >>> 5;
+    if (w >= words.length) return -1;
+    let word = (words[w] as number) & (-1 << (row & 31));
+    while (word === 0) {
+      if (++w >= words.length) return -1;
+      word = words[w] as number;
+    }
+    return (w << 5) + 31 - Math.clz32(word & -word);
+  }
+
+  /** The rows in ascending order. */
+  rows(): Uint32Array {
+    const rows = new Uint32Array(this.count);
+    const words = this.#words;
+    let at = 0;
+    for (let w = 0; w < words.length; w++) {
+      let word = words[w] as number;
+      while (word !== 0) {
+        rows[at++] = (w << 5) + 31 - Math.clz32(word & -word);
+        word &= word - 1;
+      }
+    }
+    return rows;
+  }
+
+  fill(): void {
+    this.#words.fill(0xffffffff);
+    const over = this.rowCount & 31;
+    // Bits beyond the last row stay zero: counts and `next` rely on it.
+    if (over !== 0) this.#words[this.#words.length - 1] = 2 ** over - 1;
   }
 
   clear(): void {
     this.#words.fill(0);
   }
 
-  copy(): RowSet {
+  clone(): RowSet {
     const copy = new RowSet(this.rowCount);
     copy.#words.set(this.#words);
     return copy;
   }
 
-  /** Takes away the rows of another set. */
+  /** Becomes the other's rows. */
+  assign(other: RowSet): void {
+    assert(other.rowCount === this.rowCount, "sets of rows are of one block");
+    this.#words.set(other.#words);
+  }
+
+  and(other: RowSet): void {
+    assert(other.rowCount === this.rowCount, "sets of rows are of one block");
+    const [own, theirs] = [this.#words, other.#words];
+    for (let w = 0; w < own.length; w++) own[w] = (own[w] as number) & (theirs[w] as number);
+  }
+
+  or(other: RowSet): void {
+    assert(other.rowCount === this.rowCount, "sets of rows are of one block");
+    const [own, theirs] = [this.#words, other.#words];
+    for (let w = 0; w < own.length; w++) own[w] = (own[w] as number) | (theirs[w] as number);
+  }
+
+  /** Removes the other's rows. */
   subtract(other: RowSet): void {
-    for (let i = 0; i < this.#words.length; i++) {
-      this.#words[i] = (this.#words[i] as number) & ~(other.#words[i] as number);
-    }
+    assert(other.rowCount === this.rowCount, "sets of rows are of one block");
+    const [own, theirs] = [this.#words, other.#words];
+    for (let w = 0; w < own.length; w++) own[w] = (own[w] as number) & ~(theirs[w] as number);
   }
 
-  /** Adds the rows of another set. */
-  add(other: RowSet): void {
-    for (let i = 0; i < this.#words.length; i++) {
-      this.#words[i] = (this.#words[i] as number) | (other.#words[i] as number);
-    }
-  }
-
-  /** Keeps the rows whose value, `codes[row]` or the row itself, is marked. */
-  keepMarked(marked: Uint8Array, codes: ArrayLike<number> | undefined): void {
-    for (let i = 0; i < this.#words.length; i++) {
-      const before = this.#words[i] as number;
-      if (before === 0) continue;
-      const base = i << 5;
+  /** Keeps the rows whose code's verdict is 1. */
+  keepCodes(codes: Codes, verdicts: Uint8Array): void {
+    const words = this.#words;
+    for (let w = 0; w < words.length; w++) {
+      const word = words[w] as number;
+      if (word === 0) continue;
+      const base = w << 5;
       const end = Math.min(32, this.rowCount - base);
-      let after = 0;
+      let kept = 0;
       for (let bit = 0; bit < end; bit++) {
-        const value = codes === undefined ? base + bit : (codes[base + bit] as number);
-        after |= (marked[value] as number) << bit;
+        kept |= (verdicts[codes[base + bit] as number] as number) << bit;
       }
-      this.#words[i] = before & after;
+      words[w] = word & kept;
     }
-  }
-
-  /** The rows, ascending. */
-  rows(): Uint32Array {
-    const rows = new Uint32Array(this.count);
-    let at = 0;
-    for (let i = 0; i < this.#words.length; i++) {
-      for (let word = this.#words[i] as number; word !== 0; word &= word - 1) {
-        rows[at++] = (i << 5) + (31 - Math.clz32(word & -word));
-      }
-    }
-    return rows;
   }
 }
 
-/** Bits that are set in 32. (Hacker's Delight, 5-2.) */
-function bitsOf(word: number): number {
-  let n = word - ((word >>> 1) & 0x55555555);
-  n = (n & 0x33333333) + ((n >>> 2) & 0x33333333);
-  n = (n + (n >>> 4)) & 0x0f0f0f0f;
-  return Math.imul(n, 0x01010101) >>> 24;
+function bitCount(word: number): number {
+  let bits = word - ((word >>> 1) & 0x55555555);
+  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
+  return Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }

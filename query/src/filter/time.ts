@@ -1,41 +1,50 @@
-import { assert } from "../../../kit/src/assert.ts";
-import { momentCompare } from "../../../kit/src/time.ts";
-import type { TimeBound, TimeNode } from "../language/filter-node.ts";
+import { type Moment, momentCompare } from "../../../kit/src/time.ts";
+import type { TimeNode } from "../language/ast.ts";
+import { printFilter } from "../language/print-filter.ts";
 import type { Block } from "../source.ts";
 import { costs, type Filter } from "./filter.ts";
 import type { RowSet } from "./row-set.ts";
 
-const ever = { ms: Number.NEGATIVE_INFINITY, ns: 0 };
-const never = { ms: Number.POSITIVE_INFINITY, ns: 0 };
-
-/** Rows whose time is in a half-open range. */
+/** Matches rows whose time lies in a half-open range: `_time:[a, b)`. */
 export class TimeFilter implements Filter {
-  readonly cost = costs.time;
-  readonly #from: { readonly ms: number; readonly ns: number };
-  readonly #to: { readonly ms: number; readonly ns: number };
+  readonly cost = costs.number;
+  readonly #node: TimeNode;
+  readonly #from: Moment;
+  readonly #to: Moment;
 
-  constructor({ from, to }: TimeNode) {
-    this.#from = from === undefined ? ever : momentOf(from);
-    this.#to = to === undefined ? never : momentOf(to);
+  /** The node's bounds are moments: `resolveTimes` has been there. */
+  constructor(node: TimeNode) {
+    this.#node = node;
+    this.#from = node.from ?? { ms: -Infinity, ns: 0 };
+    this.#to = node.to ?? { ms: Infinity, ns: 0 };
+  }
+
+  mayMatch(block: Block): boolean {
+    const endsBefore = momentCompare(block.timeMax, this.#from) < 0;
+    const startsAfter = momentCompare(block.timeMin, this.#to) >= 0;
+    return !endsBefore && !startsAfter;
   }
 
   narrow(block: Block, rows: RowSet): void {
-    const from = this.#from;
-    const to = this.#to;
-    if (momentCompare(block.timeMin, from) >= 0 && momentCompare(block.timeMax, to) < 0) return;
+    if (!this.mayMatch(block)) {
+      rows.clear();
+      return;
+    }
+    const [from, to] = [this.#from, this.#to];
+    const startsInside = momentCompare(block.timeMin, from) >= 0;
+    if (startsInside && momentCompare(block.timeMax, to) < 0) return;
     const { ms, ns } = block.times();
-    const marked = new Uint8Array(block.rowCount);
-    for (let row = 0; row < marked.length; row++) {
+    for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) {
       const at = ms[row] as number;
       const within = ns === undefined ? 0 : (ns[row] as number);
-      const isAfter = at > from.ms || (at === from.ms && within >= from.ns);
-      if (isAfter && (at < to.ms || (at === to.ms && within < to.ns))) marked[row] = 1;
+      const isIn =
+        (at > from.ms || (at === from.ms && within >= from.ns)) &&
+        (at < to.ms || (at === to.ms && within < to.ns));
+      if (!isIn) rows.remove(row);
     }
-    rows.keepMarked(marked, undefined);
   }
-}
 
-function momentOf(bound: TimeBound) {
-  assert(bound.kind === "moment", "times are resolved before a filter is compiled");
-  return bound;
+  toString(): string {
+    return printFilter(this.#node);
+  }
 }

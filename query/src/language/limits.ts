@@ -11,6 +11,3 @@ export const countMax = Number.MAX_SAFE_INTEGER;
 
 /** `top` without a number. */
 export const topDefault = 10;
-
-/** Values in one list: enough for what a program makes of another answer. */
-export const valuesMax = 10_000;

@@ -15,6 +15,7 @@ const parsers: Readonly<Record<string, Parse>> = {
   ipv4_range: parseIpv4Range,
   string_range: parseStringRange,
   len_range: parseLengthRange,
+  exact: parseExactly,
   i: parseIgnoringCase,
 };
 
@@ -117,6 +118,16 @@ function takeLength(lexer: Lexer): number {
     return length;
   }
   throw lexer.error(token, "this is no length", { expected: "a whole number from 0, or Inf" });
+}
+
+/** `exact("x")` and `exact("x"*)`, the older forms of `="x"` and `="x"*`. */
+function parseExactly(lexer: Lexer, field: string): FilterNode {
+  lexer.expect("(");
+  const value = takeText(lexer, "the whole value").text;
+  const isPrefix = lexer.take("*", "value");
+  lexer.expect(")");
+  if (value === "") return isPrefix ? { kind: "any" } : { kind: "empty", field };
+  return { kind: isPrefix ? "exactPrefix" : "exact", field, value };
 }
 
 function parseIgnoringCase(lexer: Lexer, field: string): FilterNode {

@@ -49,6 +49,10 @@ function combined(kind: "and" | "or", parts: readonly FilterNode[]): FilterNode 
 }
 
 function parseNot(lexer: Lexer, place: Place): FilterNode {
+  // `celsius:-5` asks for a number; elsewhere a dash negates.
+  if (place.afterColon && /^-\.?\d/.test(lexer.peek("value").text)) {
+    return parseText(lexer, place, lexer.next("value"));
+  }
   const isNegated = lexer.take("!") || lexer.take("-") || lexer.takeWord("not");
   if (!isNegated) return parseLeaf(lexer, place);
   return lexer.nested(() => ({ kind: "not", part: parseNot(lexer, place) }));
@@ -66,6 +70,11 @@ function parseLeaf(lexer: Lexer, place: Place): FilterNode {
   }
   lexer.next();
   if (lexer.sees(":")) return parseField(lexer, place, token);
+  return parseText(lexer, place, token);
+}
+
+/** A word or a quoted text, which has been taken, with what adjoins it. */
+function parseText(lexer: Lexer, place: Place, token: Token): FilterNode {
   if (token.kind === "word" && (lexer.seesAdjacent("(") || lexer.seesAdjacent("["))) {
     return parseFunction(lexer, place.field, token);
   }

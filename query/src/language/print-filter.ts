@@ -110,7 +110,7 @@ function printSelector({ groups }: StreamNode): string {
 
 function printMatcher(matcher: LabelMatcher): string {
   const label = printName(matcher.label);
-  if (matcher.op === "in" || matcher.op === "not_in") {
+  if ("values" in matcher) {
     return `${label} ${matcher.op} (${printList(matcher.values)})`;
   }
   return `${label}${matcher.op}${quoted(matcher.value)}`;
@@ -118,16 +118,12 @@ function printMatcher(matcher: LabelMatcher): string {
 
 function printTime({ from, to }: TimeNode): string {
   if (from === undefined && to === undefined) return "*";
-  if (to === undefined) return `_time:${quotedBound(">=", from as TimeBound)}`;
-  if (from === undefined) return `_time:${quotedBound("<", to)}`;
+  if (to === undefined) return `_time:>=${printBound(from as TimeBound)}`;
+  if (from === undefined) return `_time:<${printBound(to)}`;
   // A bound one nanosecond off is one that was written as inclusive, or exclusive: `(now-5m, now]`.
   const start = isNextToWhole(from) ? `(${printBound(earlier(from))}` : `[${printBound(from)}`;
   const end = isNextToWhole(to) ? `${printBound(earlier(to))}]` : `${printBound(to)})`;
   return `_time:${start}, ${end}`;
-}
-
-function quotedBound(op: string, bound: TimeBound): string {
-  return `${op}${printBound(bound)}`;
 }
 
 function isNextToWhole(bound: TimeBound): boolean {

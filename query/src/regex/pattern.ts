@@ -41,7 +41,8 @@ function compiled(source: string, errorOf: (message: string) => Error): RE2JS {
   }
   let pattern: RE2JS;
   try {
-    pattern = RE2JS.compile(source);
+    // A record of several lines is one text: a dot goes on over its line ends.
+    pattern = RE2JS.compile(source, RE2JS.DOTALL);
   } catch (thrown) {
     if (thrown instanceof RE2JSException) throw errorOf(reasonOf(source, thrown));
     throw thrown;

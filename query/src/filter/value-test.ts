@@ -1,0 +1,17 @@
+/** A condition on one value of a field, as UTF-8 bytes. */
+export interface ValueTest {
+  readonly cost: number;
+  /** Bytes that every matching value contains, at least one; undefined: none are known. */
+  readonly needle: Buffer | undefined;
+  /** Words that every matching value has, for token filters. */
+  readonly tokens: readonly string[];
+  /** Whether the empty value, and so a row without the field, matches. */
+  readonly matchesEmpty: boolean;
+  /**
+   * Whether the value `bytes[from … to]`, which is not empty, matches. With a needle it is asked for an occurrence at `at`
+   * that lies in the value; without one, `at` is `from`.
+   */
+  matches(bytes: Buffer, from: number, to: number, at: number): boolean;
+  /** Whether the first occurrence of the needle decides; else each is asked until one matches. */
+  readonly decidesAtFirst: boolean;
+}
