@@ -1,10 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
 import { CliExit, type CliIo, print } from "../../cli/src/io.ts";
 import { isLoopback } from "../../config/src/address.ts";
 import { startCoordinator } from "../../coordinator/src/server/start.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
+import type { Logger } from "../../kit/src/logger.ts";
+import { lockDirectory } from "../../storage/src/shard/lock-file.ts";
 import { createLogger } from "./logger.ts";
 import { parseProperties, parseZooCfg, type ZooCfg } from "./zoo-cfg.ts";
 
@@ -40,6 +42,17 @@ function readZooCfg(file: string): ZooCfg {
 async function runCoordinator(io: CliIo, cfg: ZooCfg): Promise<void> {
   const logger = createLogger({ level: "info", pretty: io.isErrTTY === true });
   for (const warning of cfg.warnings) logger.warn({}, warning);
+  mkdirSync(cfg.options.dataDir, { recursive: true, mode: 0o750 });
+  // Two servers that write one log would each believe the other's txns to be damage.
+  const release = lockDirectory(cfg.options.dataDir);
+  try {
+    await serve(io, cfg, logger);
+  } finally {
+    release();
+  }
+}
+
+async function serve(io: CliIo, cfg: ZooCfg, logger: Logger): Promise<void> {
   const properties = parseProperties(io.env["ZK_SYSPROPS"] ?? "");
   const failure = Promise.withResolvers<Error | undefined>();
   const coordinator = await startCoordinator({
@@ -52,6 +65,7 @@ async function runCoordinator(io: CliIo, cfg: ZooCfg): Promise<void> {
   const { host, port } = coordinator.address;
   await print(io.stdout, `logkeep coordinator ready client=${host}:${port}\n`);
   io.signal.addEventListener("abort", () => failure.resolve(undefined), { once: true });
+  if (io.signal.aborted) failure.resolve(undefined);
   const error = await failure.promise;
   await coordinator.close();
   if (error !== undefined) throw new CliExit(1, error.message);
