@@ -202,7 +202,7 @@ function checkExposure(
     "config.invalid",
     `listening beyond loopback (${settings.http.listen}) needs an API key first:\n` +
       "  logkeep start --http 127.0.0.1:7070\n" +
-      "  logkeep keys create admin --scopes admin        (in another terminal; then start as you wanted)",
+      "  logkeep keys create admin --scope admin        (in another terminal; then start as you wanted)",
   );
 }
 

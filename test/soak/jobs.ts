@@ -123,6 +123,12 @@ const jobs: readonly Job[] = [
     env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 1_000) }),
   },
   {
+    suite: "query",
+    name: "query-seed",
+    files: ["query/test/engine-differential.test.ts", "query/test/tail.test.ts"],
+    env: seedOf,
+  },
+  {
     suite: "ingest",
     name: "ingest",
     files: ["ingest/test/fuzz.test.ts", "ingest/test/json-property.test.ts"],

@@ -17,7 +17,7 @@ export interface Counts {
 /** Output kept of one run: its end has the summary, and complaints stand near it. */
 const outputBytesMax = 4 * 1024 * 1024;
 /** Lines told of what failed. */
-const complaintLinesMax = 200;
+const complaintLinesMax = 60;
 /** A job that takes longer than this hangs. */
 const jobMaxMs = 30 * 60_000;
 
