@@ -53,25 +53,38 @@ async function list(
   isRecursive: boolean,
 ): Promise<void> {
   const found: string[] = [];
-  if (isRecursive) await listBelow(client, path, found);
+  const closed: string[] = [];
+  if (isRecursive) await listBelow(client, path, { found, closed });
   else found.push(...(await client.getChildren(path)).children);
   found.sort();
   if (options().json === true) await print(io.stdout, `${JSON.stringify(found)}\n`);
   else await print(io.stdout, found.map((each) => `${each}\n`).join(""));
+  if (closed.length > 0) {
+    const text = `NOAUTH at ${closed.join(", ")}: what is below is not listed; --auth user:password gives an identity`;
+    throw new CliExit(1, text);
+  }
+}
+
+interface Listing {
+  readonly found: string[];
+  /** Znodes whose ACL does not let their children be listed. */
+  readonly closed: string[];
 }
 
 /** One level after the other, the requests of a level side by side. */
-async function listBelow(client: ZooKeeperClient, path: string, found: string[]): Promise<void> {
+async function listBelow(client: ZooKeeperClient, path: string, listing: Listing): Promise<void> {
   for (let level: readonly string[] = [path]; level.length > 0; ) {
     const next: string[] = [];
     for (let at = 0; at < level.length; at += 256) {
       const some = level.slice(at, at + 256);
-      const lists = await Promise.all(some.map((each) => childrenOrNone(client, each, path)));
+      const lists = await Promise.all(
+        some.map((each) => childrenOrNone(client, each, listing, each === path)),
+      );
       for (const [index, children] of lists.entries()) {
         for (const name of children) next.push(childPath(some[index] as string, name));
       }
     }
-    for (const each of next) found.push(each);
+    for (const each of next) listing.found.push(each);
     level = next;
   }
 }
@@ -79,14 +92,16 @@ async function listBelow(client: ZooKeeperClient, path: string, found: string[])
 async function childrenOrNone(
   client: ZooKeeperClient,
   path: string,
-  root: string,
+  { closed }: Listing,
+  isTop: boolean,
 ): Promise<readonly string[]> {
   try {
     return (await client.getChildren(path)).children;
   } catch (thrown) {
-    // One below may have been deleted since it was listed.
-    if (path !== root && isZooKeeperError(thrown, "NONODE")) return [];
-    throw thrown;
+    // One below may have been deleted since it was listed, or be closed; the others are listed still.
+    if (isTop || !isZooKeeperError(thrown, "NONODE", "NOAUTH")) throw thrown;
+    if (thrown.code === "NOAUTH") closed.push(path);
+    return [];
   }
 }
 

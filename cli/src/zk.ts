@@ -7,6 +7,8 @@ import { withClient, type ZkOptions, type ZkVerbs } from "./zk-verbs.ts";
 
 /** Adds `zk`, a shell's ZooKeeper client. */
 export function registerZk(program: Command, io: CliIo): void {
+  // The program's own `--version` is not to take a verb's, which means that of a znode.
+  program.enablePositionalOptions();
   const zk = program
     .command("zk")
     .description("read and change znodes of any ZooKeeper-compatible ensemble")

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { PassThrough, Readable } from "node:stream";
 import { after, before, test } from "node:test";
-import { Command } from "commander";
 
 import { openServer, type TestServer } from "../../coordinator/test/client-server.ts";
-import { runCli } from "../src/cli.ts";
+import { buildCli, runCli } from "../src/cli.ts";
 import type { CliIo } from "../src/io.ts";
 import { registerZk } from "../src/zk.ts";
 import { aclParse, aclText } from "../src/zk-print.ts";
@@ -37,11 +36,7 @@ async function zk(
     isTTY: false,
     signal: more.signal ?? new AbortController().signal,
   };
-  const program = new Command("logkeep");
-  program.exitOverride().configureOutput({
-    writeOut: (text) => stdout.write(text),
-    writeErr: (text) => stderr.write(text),
-  });
+  const program = buildCli(io);
   registerZk(program, io);
   const address = more.server ?? server.address + server.chroot;
   const code = await runCli(program, ["zk", "--server", address, ...args], io);
@@ -65,6 +60,34 @@ test("create, get, set, stat, ls and delete", async () => {
   assert.match(full.err, /NOTEMPTY at \/a: the znode has children; -R/);
   assert.equal((await zk(["delete", "/a", "-R"])).code, 0);
   assert.equal((await zk(["stat", "/a"])).code, 1);
+});
+
+test("a version that is another is refused", async () => {
+  await zk(["create", "/v", "one"]);
+  for (const args of [
+    ["set", "/v", "two", "--version", "7"],
+    ["delete", "/v", "--version", "7"],
+    ["setAcl", "/v", "world:anyone:r", "--version", "7"],
+  ]) {
+    const { code, out, err } = await zk(args);
+    assert.deepEqual([code, out], [1, ""], args.join(" "));
+    assert.match(err, /BADVERSION at \/v/);
+  }
+  assert.equal((await zk(["get", "/v"])).out, "one");
+});
+
+test("what may not be listed is named, and the rest is listed", async () => {
+  for (const path of ["/some", "/some/open", "/some/open/x", "/some/shut", "/some/shut/y"]) {
+    await zk(["create", path]);
+  }
+  await zk(["--auth", "u:p", "setAcl", "/some/shut", "auth::cdrwa"]);
+  const { code, out, err } = await zk(["ls", "-R", "/some"]);
+  assert.equal(out, "/some/open\n/some/open/x\n/some/shut\n");
+  assert.equal(code, 1);
+  assert.match(err, /NOAUTH at \/some\/shut: what is below is not listed/);
+  const whole = await zk(["--auth", "u:p", "ls", "-R", "/some"]);
+  assert.deepEqual([whole.code, whole.err], [0, ""]);
+  assert.match(whole.out, /\/some\/shut\/y\n$/);
 });
 
 test("JSON has text or base64, and the stat", async () => {
