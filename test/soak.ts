@@ -51,13 +51,18 @@ function nextJob(jobs: readonly Job[], ledger: Ledger): Job {
 async function soak({ minutes, jobs }: Options, ledger: Ledger, stop: AbortSignal): Promise<void> {
   const total = { passed: 0, failed: 0 };
   const signal = AbortSignal.any([stop, AbortSignal.timeout(minutes * 60_000)]);
+  const endMs = performance.now() + minutes * 60_000;
   for (const { again, at } of ledger.failures) console.log(`failed on ${at}: ${again}`);
   while (!signal.aborted) {
     const job = nextJob(jobs, ledger);
     const { seeds, unfinished } = ledger.job(job.name);
-    const draw: Draw = { seed: unfinished ?? randomInt(1, 2 ** 31 - 1), runs: seeds.length };
-    ledger.began(job.name, draw.seed);
     const startedMs = performance.now();
+    const draw: Draw = {
+      seed: unfinished ?? randomInt(1, 2 ** 31 - 1),
+      runs: seeds.length,
+      secondsLeft: (endMs - startedMs) / 1000,
+    };
+    ledger.began(job.name, draw.seed);
     const outcome = await runJob(job, draw, signal);
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     const what = `${job.name.padEnd(22)} SEED=${draw.seed}`;

@@ -7,6 +7,8 @@ export interface Draw {
   readonly seed: number;
   /** How often the job has been run before: for tests that take a count of seeds, which grows. */
   readonly runs: number;
+  /** Until time is up: for tests that take a count of rounds, each of some seconds. */
+  readonly secondsLeft: number;
 }
 
 /** Test files, run with variables that make them longer than `npm test` has time for. */
@@ -25,6 +27,11 @@ const doublingsMax = 4;
 /** A count that doubles with each run: the first seeds are the ones every run has, the last ones are new. */
 function growing({ runs }: Draw, first: number): string {
   return String(first * 2 ** Math.min(runs, doublingsMax));
+}
+
+/** Rounds of a test with kills of the whole service: 100, and fewer where they would not come to their end. */
+function rounds({ secondsLeft }: Draw, secondsEach: number): string {
+  return String(Math.max(5, Math.min(100, Math.floor(secondsLeft / secondsEach))));
 }
 
 function seedOf({ seed }: Draw): Readonly<Record<string, string>> {
@@ -46,13 +53,13 @@ const jobs: readonly Job[] = [
     suite: "kill",
     name: "kill",
     files: ["test/faults/kill.test.ts"],
-    env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: "100" }),
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: rounds(draw, 5) }),
   },
   {
     suite: "storage",
     name: "storage-kill",
     files: ["storage/test/shard/kill.test.ts"],
-    env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: "100" }),
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: rounds(draw, 1) }),
   },
   {
     suite: "storage",
@@ -80,7 +87,7 @@ const jobs: readonly Job[] = [
     suite: "coordinator",
     name: "coordinator-kill",
     files: ["coordinator/test/server-kill.test.ts"],
-    env: () => ({ LOGKEEP_ROUNDS: "50" }),
+    env: (draw) => ({ LOGKEEP_ROUNDS: rounds(draw, 1) }),
   },
   {
     suite: "coordinator",
