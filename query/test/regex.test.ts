@@ -35,6 +35,11 @@ for (const [pattern, literal] of literals) {
   });
 }
 
+test("texts beside the longest are known too", () => {
+  assert.deepEqual(requiredLiteral("blk_-?[0-9]+77 ")?.others, ["77 "]);
+  assert.deepEqual(requiredLiteral("ab+cd.x.ab.bc")?.others, ["ab"]);
+});
+
 test("a pattern that is all literal says so", () => {
   assert.equal(requiredLiteral("a\\.b")?.isWhole, true);
   for (const pattern of ["^ab", "ab$", "ab+", "a.", "ab[c]", "ab(c)"]) {
@@ -76,7 +81,8 @@ test("no text that matches lacks the literal", () => {
     const { literal } = pattern;
     if (literal === undefined) continue;
     const contains = text.includes(literal.text);
-    if (pattern.test(text)) assert.ok(contains, `${source} matches ${text}`);
+    const hasOthers = literal.others.every((other) => text.includes(other));
+    if (pattern.test(text)) assert.ok(contains && hasOthers, `${source} matches ${text}`);
     if (literal.isWhole) assert.equal(pattern.test(text), contains, `${source} and ${text}`);
     found++;
   }

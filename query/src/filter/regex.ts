@@ -1,9 +1,10 @@
 import type { Pattern } from "../regex/pattern.ts";
 import { costs } from "./filter.ts";
+import { indexWithin } from "./value-scan.ts";
 import type { ValueTest } from "./value-test.ts";
 import { certainWords } from "./words.ts";
 
-/** `~"re"`: some part of the value matches. Only values that have the pattern's literal are matched. */
+/** `~"re"`: some part of the value matches. Only values that have the pattern's literals are matched. */
 export class RegexTest implements ValueTest {
   readonly cost: number;
   readonly needle: Buffer | undefined;
@@ -12,19 +13,23 @@ export class RegexTest implements ValueTest {
   readonly decidesAtFirst = true;
   readonly #pattern: Pattern;
   readonly #isLiteral: boolean;
+  readonly #others: readonly Buffer[];
 
   constructor(pattern: Pattern) {
     const { literal } = pattern;
     this.#pattern = pattern;
     this.#isLiteral = literal?.isWhole ?? false;
+    this.#others = (literal?.others ?? []).map((text) => Buffer.from(text));
     this.cost = this.#isLiteral ? costs.search : costs.regex;
     this.needle = literal === undefined ? undefined : Buffer.from(literal.text);
-    this.tokens =
-      literal === undefined ? [] : certainWords(literal.text, { start: true, end: true });
+    const texts = literal === undefined ? [] : [literal.text, ...literal.others];
+    this.tokens = texts.flatMap((text) => certainWords(text, { start: true, end: true }));
     this.matchesEmpty = pattern.test("");
   }
 
   matches(bytes: Buffer, from: number, to: number): boolean {
-    return this.#isLiteral || this.#pattern.test(bytes.toString("utf8", from, to));
+    if (this.#isLiteral) return true;
+    for (const other of this.#others) if (indexWithin(bytes, other, from, to) < 0) return false;
+    return this.#pattern.test(bytes.toString("utf8", from, to));
   }
 }

@@ -1,6 +1,9 @@
 /** What every match of a pattern contains. */
 export interface RequiredLiteral {
+  /** The longest of the texts that every match contains. */
   readonly text: string;
+  /** Other texts that every match contains, in no order and perhaps overlapping. */
+  readonly others: readonly string[];
   /** The pattern is this text and nothing else: to contain it is to match. */
   readonly isWhole: boolean;
 }
@@ -16,13 +19,17 @@ export function requiredLiteral(pattern: string): RequiredLiteral | undefined {
   return scan.run();
 }
 
+/** Others than the longest: shorter ones are in nearly every value, more of them rule out little. */
+const otherLengthMin = 2;
+const othersMax = 3;
+
 const escapedLetters: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", f: "\f" };
 
 class PatternScan {
   readonly #pattern: string;
   #at = 0;
   #run = "";
-  #best = "";
+  readonly #found: string[] = [];
   #isWhole = true;
 
   constructor(pattern: string) {
@@ -34,7 +41,10 @@ class PatternScan {
       if (!this.#step()) return undefined;
     }
     this.#endRun();
-    return this.#best === "" ? undefined : { text: this.#best, isWhole: this.#isWhole };
+    const [text, ...rest] = [...new Set(this.#found)].sort((a, b) => b.length - a.length);
+    if (text === undefined) return undefined;
+    const others = rest.filter((each) => each.length >= otherLengthMin && !text.includes(each));
+    return { text, others: others.slice(0, othersMax), isWhole: this.#isWhole };
   }
 
   /** Takes one atom and what repeats it; false when nothing can be said of the pattern. */
@@ -98,7 +108,7 @@ class PatternScan {
   }
 
   #endRun(): void {
-    if (this.#run.length > this.#best.length) this.#best = this.#run;
+    if (this.#run !== "") this.#found.push(this.#run);
     this.#run = "";
   }
 
