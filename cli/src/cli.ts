@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { messageOf } from "../../kit/src/errors.ts";
+import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import { registerConfig } from "./config.ts";
 import { CliExit, type CliIo, type ExitCode } from "./io.ts";
 import { registerKeys } from "./keys.ts";
@@ -57,10 +57,20 @@ export async function runCli(
     if (isReaderGone) return 0;
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
     const style = styleOf(io, io.isErrTTY ?? io.isTTY);
-    const message = messageOf(thrown);
+    const message = sentenceOf(thrown);
     if (message !== "") io.stderr.write(`${style.red("logkeep:")} ${message}\n`);
     return thrown instanceof CliExit ? thrown.code : 1;
   } finally {
     io.stdout.off("error", onError);
   }
+}
+
+/** What was thrown in one line; facts that are no part of the sentence stand behind it. */
+function sentenceOf(thrown: unknown): string {
+  const message = messageOf(thrown);
+  if (!(thrown instanceof ServiceError) || thrown.code === "config.invalid") return message;
+  const facts = Object.entries(thrown.fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name} ${String(value)}`);
+  return facts.length === 0 ? message : `${message} (${facts.join(", ")})`;
 }

@@ -277,7 +277,7 @@ test("answers are encoded as lines, as one document and as CSV", async () => {
   );
   const document = await runQuery(request);
   assert.deepEqual(JSON.parse(await bodyOf(jsonBody(document.rows, () => ({ a: 1 })))), {
-    rows: [{ _msg: "m9" }, { _msg: "m8" }],
+    records: [{ _msg: "m9" }, { _msg: "m8" }],
     summary: { a: 1 },
   });
   const none = await runQuery(requestOf(store, [], { limit: 0 }));

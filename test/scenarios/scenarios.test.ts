@@ -44,8 +44,9 @@ function includes(whole: unknown, part: unknown, place: string): void {
 }
 
 async function run(service: Service, step: Step): Promise<void> {
-  const params = Object.entries(step.query ?? {}).map(([name, value]) => [name, String(value)]);
-  const search = params.length === 0 ? "" : `?${new URLSearchParams(params)}`;
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(step.query ?? {})) params.set(name, String(value));
+  const search = params.size === 0 ? "" : `?${params}`;
   const response = await fetch(`${service.http}${step.path}${search}`, {
     method: step.method ?? (step.body === undefined ? "GET" : "POST"),
     headers: step.headers ?? {},
