@@ -2,9 +2,10 @@
 //   npm run bench -- [--records 500000] [--file corpus.ndjson] [--senders 4] [--seed 1] [--keep]
 // Loopback, sender and service on the same cores; figures compare only within one run on one machine.
 import { once } from "node:events";
-import { createReadStream, readFileSync, statSync } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import http from "node:http";
 import os from "node:os";
+import path from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { Service, temporaryFolder } from "../../test/service.ts";
@@ -188,13 +189,14 @@ try {
     records: await again.count("*"),
   });
   await again.stop();
-  const segments = folderBytes(dataDir, (file) => file.endsWith(".seg"));
+  const segments = folderBytes(path.join(dataDir, "storage"), (file) =>
+    /^[0-9]+-[0-9a-f-]{36}(\.seg)?$/.test(file),
+  );
   print({
     bench: "disk",
     segmentMb: round(segments / 1e6),
     rawPerSegmentByte: round(corpus.bytes / segments),
     dataDirMb: round(folderBytes(dataDir, () => true) / 1e6),
-    modified: statSync(dataDir).mtime,
   });
 } finally {
   await service.kill();

@@ -96,6 +96,7 @@ async function start(
     arena,
     pool,
     bufferBytes: settings.tail.bufferMaxBytes,
+    tailsMax: settings.tail.connectionsMax,
     logger,
   });
   lifecycle.add("tails", () => tails.close());

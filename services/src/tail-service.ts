@@ -1,3 +1,4 @@
+import { ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { Query } from "../../query/src/language/ast.ts";
 import { replayTail } from "../../query/src/tail/replay.ts";
@@ -15,6 +16,8 @@ export interface TailServiceDeps {
   readonly arena: ArenaOwner;
   readonly pool: WorkerPool;
   readonly bufferBytes: number;
+  /** Tails open at once. */
+  readonly tailsMax: number;
   readonly logger: Logger;
 }
 
@@ -52,7 +55,10 @@ export class TailService {
 
   /** Begins a tail; throws `query.invalid` and `query.busy`. */
   subscribe(tenant: string, query: Query, lastEventId: string | undefined): TailSubscription {
-    const { store, bufferBytes } = this.#deps;
+    const { store, bufferBytes, tailsMax } = this.#deps;
+    if (this.#hub.size >= tailsMax) {
+      throw new ServiceError("query.busy", "too many tails are open", { tailsMax });
+    }
     const shards = store.status().shards;
     const positions = new Map(shards.map(({ shard, committed }) => [shard, committed.position]));
     return this.#hub.subscribe({ tenant, query, positions, lastEventId, bufferBytes });

@@ -13,18 +13,24 @@ export function paramsOf(request: Request): Record<string, string> {
   return params;
 }
 
-/** Reads parameters by the contract's schema. Throws `request.malformed` naming the first wrong one. */
-export function parseParams<Schema extends z.ZodType>(
-  schema: Schema,
+/**
+ * Reads parameters by the contract's schema. Throws `request.malformed` naming the first that is wrong, or that there
+ * is none of: a misspelt one would ask something else than was meant.
+ */
+export function parseParams<Shape extends z.core.$ZodShape>(
+  schema: z.ZodObject<Shape>,
   request: Request,
-): z.output<Schema> {
-  const parsed = schema.safeParse(paramsOf(request));
+): z.output<z.ZodObject<Shape>> {
+  const params = paramsOf(request);
+  const unknown = Object.keys(params).find((name) => !Object.hasOwn(schema.shape, name));
+  if (unknown !== undefined) {
+    const parameter = unknown.slice(0, 64);
+    throw new ServiceError("request.malformed", "there is no such parameter", { parameter });
+  }
+  const parsed = schema.safeParse(params);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const parameter = issue?.path.join(".") ?? "";
-  throw new ServiceError(
-    "request.malformed",
-    `${parameter}: ${issue?.message ?? "cannot be read"}`,
-    { parameter },
-  );
+  const what = `${parameter}: ${issue?.message ?? "cannot be read"}`;
+  throw new ServiceError("request.malformed", what, { parameter });
 }
