@@ -34,6 +34,12 @@ export const blockRowsMax = 65_536;
 export const sealedBlockBytesMax = 8 << 20;
 export const mergedBlockBytesMax = 16 << 20;
 
+/** Fields at which a block takes no further batches or blocks in: real logs of a tenant have some hundreds. */
+export const blockColumnsFull = 8_192;
+
+/** Rows by fields of a block, about: what encoding it costs whether rows have the fields or not. */
+export const blockCellsMax = 32 << 20;
+
 /** Raw bytes of any chunk; what says more is damage. */
 export const chunkBytesMax = 1 << 30;
 

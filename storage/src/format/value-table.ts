@@ -2,10 +2,11 @@ import type { Values } from "./block.ts";
 
 /** Numbers distinct values by their bytes, in order of first appearance. */
 export class ValueTable {
-  #slots = new Int32Array(1_024).fill(-1);
-  #hashes = new Int32Array(512);
-  #offsets = new Uint32Array(513);
-  #bytes = Buffer.allocUnsafeSlow(4_096);
+  // Small at first: most columns have few values, and records may have very many columns.
+  #slots = new Int32Array(64).fill(-1);
+  #hashes = new Int32Array(32);
+  #offsets = new Uint32Array(33);
+  #bytes = Buffer.allocUnsafe(256);
   #size = 0;
 
   get size(): number {

@@ -4,6 +4,7 @@ import type { BlockMeta, PartitionMeta } from "../format/footer.ts";
 import { blockRowsMax, mergedBlockBytesMax, mergeLevel } from "../format/limits.ts";
 import { joinRows, makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";
 import { BlockCache } from "./block-cache.ts";
+import { type ColumnRun, columnRuns } from "./column-runs.ts";
 import { openSegment, type Segment } from "./reader.ts";
 import type { SegmentBlock } from "./segment-block.ts";
 import { type BlockOwner, type SegmentFile, SegmentFileWriter } from "./segment-file.ts";
@@ -45,7 +46,9 @@ export function mergeSegments(options: MergeOptions): SegmentFile {
     // Every column is used once or twice, so little is worth keeping.
     for (const input of inputs) segments.push(openSegment(input.path, new BlockCache(0)));
     writer = new SegmentFileWriter(path, identity, mergeLevel);
-    for (const group of groupsOf(segments, options)) mergeGroup(writer, group);
+    for (const { owner, blocks } of groupsOf(segments, options)) {
+      for (const run of columnRuns(blocks)) mergeRun(writer, owner, run);
+    }
     return writer.finish();
   } catch (thrown) {
     writer?.abandon();
@@ -98,12 +101,16 @@ function ownerCompare(a: BlockOwner, b: BlockOwner): number {
  * Opens blocks in the order of their first times. A row may be written once no unopened block can
  * have an earlier one; so only blocks that overlap in time are open together.
  */
-function mergeGroup(writer: SegmentFileWriter, { owner, blocks }: Group): void {
+function mergeRun(
+  writer: SegmentFileWriter,
+  owner: BlockOwner,
+  { blocks, rowsMax }: ColumnRun<SegmentBlock>,
+): void {
   const waiting = [...blocks].sort((a, b) => momentCompare(a.timeMin, b.timeMin));
   const bytes = blocks.reduce((sum, { meta }) => sum + meta.rawBytes, 0);
   const rowCount = blocks.reduce((sum, block) => sum + block.rowCount, 0);
-  const rowsMax = Math.floor(mergedBlockBytesMax / (bytes / rowCount));
-  const chunkRows = Math.max(1, Math.min(blockRowsMax, rowsMax));
+  const rowsByBytes = Math.floor(mergedBlockBytesMax / (bytes / rowCount));
+  const chunkRows = Math.max(1, Math.min(blockRowsMax, rowsByBytes, rowsMax));
   const sources: Block[] = [...blocks];
   const ordinalOf = new Map(blocks.map((block, i) => [block, i]));
   let rows = makeRowSet(0);

@@ -2,6 +2,7 @@ import type { Batch } from "../format/batch.ts";
 import { openBatch } from "../format/batch.ts";
 import { sealedBlockBytesMax, sealedBlockRowsMax, sealLevel } from "../format/limits.ts";
 import { makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";
+import { type ColumnRun, columnRuns } from "./column-runs.ts";
 import { dayBounded } from "./day.ts";
 import { type BlockOwner, type SegmentFile, SegmentFileWriter } from "./segment-file.ts";
 
@@ -36,7 +37,9 @@ export function sealSegment(options: SealOptions): SegmentFile {
   );
   const writer = new SegmentFileWriter(path, identity, sealLevel);
   try {
-    for (const group of groupsOf(batches)) writeGroup(writer, group);
+    for (const group of groupsOf(batches)) {
+      for (const run of columnRuns(group)) writeRun(writer, run);
+    }
     return writer.finish();
   } catch (thrown) {
     writer.abandon();
@@ -57,7 +60,7 @@ function groupsOf(batches: readonly Batch[]): Batch[][] {
   return [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
-function writeGroup(writer: SegmentFileWriter, batches: readonly Batch[]): void {
+function writeRun(writer: SegmentFileWriter, { blocks: batches, rowsMax }: ColumnRun<Batch>): void {
   const { tenant, retentionClass, internal } = batches[0]!.header;
   const receiptMsMax = batches.reduce(
     (latest, { header }) => Math.max(latest, header.receiptMs),
@@ -66,8 +69,8 @@ function writeGroup(writer: SegmentFileWriter, batches: readonly Batch[]): void 
   const owner = { tenant, class: retentionClass, internal, receiptMsMax };
   const rowCount = batches.reduce((sum, batch) => sum + batch.rowCount, 0);
   const byteLength = batches.reduce((sum, batch) => sum + batch.header.byteLength, 0);
-  const rowsMax = Math.floor(sealedBlockBytesMax / (byteLength / rowCount));
-  const chunkRows = Math.max(1, Math.min(sealedBlockRowsMax, rowsMax));
+  const rowsByBytes = Math.floor(sealedBlockBytesMax / (byteLength / rowCount));
+  const chunkRows = Math.max(1, Math.min(sealedBlockRowsMax, rowsByBytes, rowsMax));
   for (const [day, rows] of rowsByDay(batches, rowCount)) {
     writeDay(writer, { ...owner, day }, batches, { rows: sortedByTime(rows), chunkRows });
   }
