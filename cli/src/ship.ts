@@ -32,10 +32,8 @@ export function registerShip(program: Command, io: CliIo): void {
     )
     .option("--time-field <name>", "the field with the time, in JSON lines")
     .option("--msg-field <name>", "the field with the message, in JSON lines")
-    .option(
-      "--multiline [pattern]",
-      "join indented lines and stack traces to the line before, or all lines up to the next one with the pattern",
-    )
+    .option("--multiline", "join indented lines and stack traces to the line before")
+    .option("--multiline-start <pattern>", "join all lines up to the next one with this pattern")
     .option("-f, --follow", "go on with what is added, over rotations, until interrupted")
     .option("--state <file>", "where to keep how far each file is (below XDG_STATE_HOME)")
     .addOption(new Option("--in-flight <n>", "requests at once").argParser(inFlightOf).default(4))
@@ -64,7 +62,8 @@ interface ShipOptions extends ServiceOptions {
   readonly format: FormatName | "auto";
   readonly timeField?: string;
   readonly msgField?: string;
-  readonly multiline?: string | boolean;
+  readonly multiline?: boolean;
+  readonly multilineStart?: string;
   readonly follow?: boolean;
   readonly state?: string;
   readonly inFlight: number;
@@ -119,7 +118,8 @@ function shippingOptions(
   meters: Meters,
 ): ShippingOptions {
   const stream = options.stream === undefined ? undefined : streamOf(options.stream);
-  const { format, multiline, timeField, msgField, tenant } = options;
+  const { format, timeField, msgField, tenant } = options;
+  const multiline = options.multilineStart ?? options.multiline;
   return {
     sender,
     store: progressStoreOf(io, options.state),

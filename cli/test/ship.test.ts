@@ -264,7 +264,7 @@ test("wrong usage is told before anything is sent", async () => {
     [["--stream", "_msg=x", file], 2, /--stream needs fields/],
     [["--format", "xml", file], 2, /Allowed choices are auto, ndjson/],
     [["--in-flight", "0", file], 2, /whole number from 1 to 64/],
-    [["--multiline=(", file], 2, /--multiline needs a pattern/],
+    [["--multiline-start=(", file], 2, /--multiline-start needs a pattern/],
     [["--url", "ftp://x", file], 2, /--url needs/],
   ];
   for (const [args, code, message] of cases) {

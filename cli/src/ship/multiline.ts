@@ -16,7 +16,9 @@ export function continuesOf(
   try {
     first = new RegExp(option, "u");
   } catch {
-    throw usageError(`--multiline needs a pattern that a record's first line has, not ${option}`);
+    throw usageError(
+      `--multiline-start needs a pattern that a record's first line has, not ${option}`,
+    );
   }
   return (line) => !first.test(line);
 }
