@@ -10,6 +10,10 @@ import { useConsole } from "./use-console.ts";
 import { useKeys } from "./use-keys.ts";
 import type { useSearch } from "./use-search.ts";
 
+const emptyHint =
+  "Nothing matches in this time range. A longer range or fewer words may find more.";
+const waitingHint = "Records appear here as they are stored.";
+
 export function App() {
   const view = useConsole();
   const { text, setText, choice, isTailing, asked, current, state, ask, toggle, move } = view;
@@ -56,6 +60,7 @@ export function App() {
       {!isTailing && (
         <HistogramChart
           data={state.chart}
+          range={asked?.range}
           onSelect={(from, to) => ask(text, { kind: "between", from, to }, false)}
         />
       )}
@@ -88,6 +93,9 @@ function Body(props: {
       )}
       <main aria-busy={state.isBusy}>
         <Status isTailing={isTailing} count={rows.length} state={state} />
+        {rows.length === 0 && state.found !== undefined && !state.isBusy && (
+          <p class="nothing">{isTailing ? waitingHint : emptyHint}</p>
+        )}
         <Records rows={rows} open={open} current={current} onToggle={toggle} onRefine={onRefine} />
         {state.found?.cursor !== undefined && (
           <button type="button" class="more" onClick={more}>

@@ -45,13 +45,19 @@ function FieldValues(props: {
 }) {
   const { name, query, range, onRefine } = props;
   const [values, setValues] = useState<readonly Counted[] | undefined>(undefined);
+  const [isFailed, setFailed] = useState(false);
   useEffect(() => {
     const abort = new AbortController();
     setValues(undefined);
-    fieldValues(name, query, range, abort.signal).then(setValues, () => setValues([]));
+    setFailed(false);
+    fieldValues(name, query, range, abort.signal).then(setValues, () => {
+      if (!abort.signal.aborted) setFailed(true);
+    });
     return () => abort.abort();
   }, [name, query, range]);
+  if (isFailed) return <p class="hint">could not be counted</p>;
   if (values === undefined) return <p class="hint">counting…</p>;
+  if (values.length === 0) return <p class="hint">no values</p>;
   const most = Math.max(1, ...values.map(({ count }) => count));
   return (
     <ul class="values">

@@ -1,5 +1,5 @@
 import { useRef, useState } from "preact/hooks";
-import type { Histogram } from "./api.ts";
+import type { Histogram, Range } from "./api.ts";
 import { shownTime } from "./range.ts";
 
 const width = 1000;
@@ -9,9 +9,11 @@ const levels = ["fatal", "error", "warn", "info", "debug"];
 /** Counts over time, stacked by level. Dragging over it, or Enter on a bar, chooses a span. */
 export function HistogramChart(props: {
   readonly data: Histogram | undefined;
+  /** What was asked; the axis shows it where nothing was found. */
+  readonly range: Range | undefined;
   readonly onSelect: (from: number, to: number) => void;
 }) {
-  const { data, onSelect } = props;
+  const { data, range, onSelect } = props;
   const [drag, setDrag] = useState<{ from: number; to: number } | undefined>(undefined);
   const svg = useRef<SVGSVGElement>(null);
   if (data === undefined) return <div class="histogram empty" aria-hidden="true" />;
@@ -34,6 +36,8 @@ export function HistogramChart(props: {
     onSelect(start + first * data.stepMs, start + (last + 1) * data.stepMs);
   };
   const total = data.series.reduce((sum, series) => sum + series.total, 0);
+  const lastBucketEnd = new Date(start + buckets * data.stepMs).toISOString();
+  const end = total === 0 ? (range?.end ?? lastBucketEnd) : lastBucketEnd;
 
   return (
     <div class="histogram">
@@ -68,7 +72,7 @@ export function HistogramChart(props: {
       <div class="axis">
         <span>{shownTime(data.start).slice(0, 19)}</span>
         <span>{total.toLocaleString()} records</span>
-        <span>{shownTime(new Date(start + buckets * data.stepMs).toISOString()).slice(0, 19)}</span>
+        <span>{shownTime(end).slice(0, 19)}</span>
       </div>
     </div>
   );

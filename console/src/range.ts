@@ -7,7 +7,7 @@ export type TimeChoice =
 
 export const lastChoices: readonly { readonly minutes: number; readonly label: string }[] = [
   { minutes: 15, label: "15 minutes" },
-  { minutes: 60, label: "1 hour" },
+  { minutes: 60, label: "hour" },
   { minutes: 360, label: "6 hours" },
   { minutes: 1440, label: "24 hours" },
   { minutes: 10_080, label: "7 days" },

@@ -81,6 +81,8 @@ function Fields({ row, onRefine }: { readonly row: Row; readonly onRefine: Refin
 
 function Table({ rows }: { readonly rows: readonly Row[] }) {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const numbers = new Set(names.filter((name) => isNumeric(rows, name)));
+  const classOf = (name: string): string => (numbers.has(name) ? "number" : "");
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard.
     <section class="scroll" tabIndex={0} aria-label="results">
@@ -88,7 +90,7 @@ function Table({ rows }: { readonly rows: readonly Row[] }) {
         <thead>
           <tr>
             {names.map((name) => (
-              <th key={name} scope="col">
+              <th key={name} scope="col" class={classOf(name)}>
                 {name}
               </th>
             ))}
@@ -98,7 +100,9 @@ function Table({ rows }: { readonly rows: readonly Row[] }) {
           {rows.map((row, at) => (
             <tr key={at}>
               {names.map((name) => (
-                <td key={name}>{row[name] ?? ""}</td>
+                <td key={name} class={classOf(name)}>
+                  {row[name] ?? ""}
+                </td>
               ))}
             </tr>
           ))}
@@ -106,4 +110,10 @@ function Table({ rows }: { readonly rows: readonly Row[] }) {
       </table>
     </section>
   );
+}
+
+/** Whether every value of a column that is there is a number. */
+function isNumeric(rows: readonly Row[], name: string): boolean {
+  const values = rows.map((row) => row[name] ?? "").filter((value) => value !== "");
+  return values.length > 0 && values.every((value) => /^-?\d+(\.\d+)?(e[-+]\d+)?$/i.test(value));
 }
