@@ -16,7 +16,6 @@ export function buildCli(io: CliIo): Command {
     .description("Ship, search and watch log records.")
     .version(io.version ?? "unknown", "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .showHelpAfterError("(logkeep --help says more)")
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({
@@ -50,6 +49,7 @@ export async function runCli(
     isReaderGone ||= error.code === "EPIPE";
   };
   io.stdout.on("error", onError);
+  nameHelp(program, program.name());
   try {
     await program.parseAsync([...args], { from: "user" });
     return 0;
@@ -63,6 +63,13 @@ export async function runCli(
   } finally {
     io.stdout.off("error", onError);
   }
+}
+
+/** Lets a wrong call of a verb point at the help of just that verb. */
+function nameHelp(command: Command, name: string): void {
+  command.showHelpAfterError(`(${name} --help says more)`);
+  if (command.commands.length > 0) command.helpCommand("help [command]", "print help of a command");
+  for (const verb of command.commands) nameHelp(verb, `${name} ${verb.name()}`);
 }
 
 /** What was thrown in one line; facts that are no part of the sentence stand behind it. */

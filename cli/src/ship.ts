@@ -23,7 +23,7 @@ const graceMs = 3000;
 export function registerShip(program: Command, io: CliIo): void {
   withService(program.command("ship"))
     .description("send the lines of files, or of stdin, to the service")
-    .argument("[file...]", "files, plain, .gz or .zst; - is stdin", ["-"])
+    .argument("[file...]", "files, plain, .gz or .zst; - or none is stdin")
     .option("--stream <fields>", "what forms the stream, as service=api,host=h1 (host and file)")
     .addOption(
       new Option("--format <form>", "form of the lines")
@@ -70,7 +70,8 @@ interface ShipOptions extends ServiceOptions {
   readonly retryFor: number;
 }
 
-async function ship(io: CliIo, files: readonly string[], options: ShipOptions): Promise<void> {
+async function ship(io: CliIo, named: readonly string[], options: ShipOptions): Promise<void> {
+  const files = named.length === 0 ? ["-"] : named;
   await checkSources(files, options);
   if (files.includes("-") && "isTTY" in io.stdin && io.stdin.isTTY === true) {
     await print(io.stderr, "ship: reading from the terminal; Ctrl-D ends it\n");

@@ -59,7 +59,7 @@ const advice: Readonly<Record<string, string>> = {
   BADVERSION: "the version is another; stat shows it",
   NOAUTH: "the ACL does not allow it; --auth user:password gives an identity",
   AUTHFAILED: "the server does not take this identity",
-  BADARGUMENTS: "the path or an argument is not valid",
+  BADARGUMENTS: "a path begins with / and has no empty part, or an argument is not valid",
   NOCHILDRENFOREPHEMERALS: "an ephemeral znode cannot have children",
   INVALIDACL: "the ACL is not valid",
   QUOTAEXCEEDED: "the quota is used up",

@@ -185,8 +185,8 @@ test("config check tells every problem with its line, and shows what is in force
   assert.equal(wrong.code, 1);
   assert.equal(
     wrong.err,
-    `${bad}:4: http.lisen is no setting; did you mean http.listen?\n` +
-      `${bad}:2: node.id must be at least 1, not 0\n` +
+    `${bad}:2: node.id must be at least 1, not 0\n` +
+      `${bad}:4: http.lisen is no setting; did you mean http.listen?\n` +
       `logkeep: ${bad} is not a valid configuration\n`,
   );
   assert.equal((await run(["config", "check", join(dir, "none.yaml")])).code, 1);

@@ -54,7 +54,7 @@ export function loadSettings(sources: SettingSources): LoadedSettings {
   } else {
     problems.push(...contradictions(parsed.data, leaves));
   }
-  if (problems.length > 0 || !parsed.success) throw refusal(problems);
+  if (problems.length > 0 || !parsed.success) throw refusal(problems.toSorted(byLine));
   const origins = new Map([...leaves].map(([path, { origin }]) => [path, origin]));
   return { settings: deepFreeze(parsed.data), origins, warnings };
 }
@@ -209,6 +209,13 @@ function refusal(problems: readonly string[]): ServiceError {
   const more = problems.length > told.length ? [`and ${problems.length - told.length} more`] : [];
   const all = [...told, ...more];
   return new ServiceError("config.invalid", all.join("; "), { problems: all });
+}
+
+/** As they stand in the file; what has no line comes last and keeps its order. */
+function byLine(a: string, b: string): number {
+  const lineOf = (text: string): number => Number(/^[^ ]*:(\d+): /.exec(text)?.[1] ?? Infinity);
+  const [first, second] = [lineOf(a), lineOf(b)];
+  return first === second ? 0 : first - second;
 }
 
 /** Within a known section only its own names are meant; a path elsewhere may mean any. */

@@ -143,11 +143,11 @@ test("every problem is told at once, with what brought it", () => {
     flags: { "peer.listen": "h:99999", "log.levle": "info" },
   });
   assert.deepEqual(problems, [
+    'logkeep.yaml:2: node.id must be a whole number, not "x"',
     "logkeep.yaml:4: http.a is no setting",
     "flag: log.levle is no setting; did you mean log.level?",
     'LOGKEEP_HTTP_LISTEN: http.listen needs a host and a port, as 127.0.0.1:7070, not "nowhere"',
     'flag: peer.listen needs a port from 0 to 65535, not "h:99999"',
-    'logkeep.yaml:2: node.id must be a whole number, not "x"',
   ]);
 });
 
