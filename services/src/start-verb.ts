@@ -60,13 +60,31 @@ async function runStart(io: CliIo, settings: Settings): Promise<void> {
   const { level, pretty } = settings.log;
   const isPretty = pretty === "always" || (pretty === "auto" && io.isErrTTY === true);
   const logger = createLogger({ level, pretty: isPretty });
-  const service = await startStandalone({ settings, logger, version: io.version ?? "unknown" });
+  const version = io.version ?? "unknown";
+  const service = await startStandalone({ settings, logger, version }).catch((thrown: unknown) => {
+    throw takenAddress(thrown, settings) ?? thrown;
+  });
   await print(io.stdout, `logkeep ready http=${service.http} coordinator=${service.coordinator}\n`);
   const failure = await Promise.race([service.failed, interrupted(io.signal)]);
   logger.info({}, "stopping");
   await service.close();
   logger.info({}, "stopped");
   if (failure !== undefined) throw new CliExit(1, failure.message);
+}
+
+/** Says which flag chooses another address, where the one that is set is taken. */
+function takenAddress(thrown: unknown, { http, coordinator }: Settings): CliExit | undefined {
+  // An error that crossed from the coordinator's thread has only its message left.
+  const address = /EADDRINUSE: address already in use (\S+)/.exec(messageOf(thrown))?.[1];
+  if (address === undefined) return undefined;
+  const port = address.slice(address.lastIndexOf(":"));
+  const flag = http.listen.endsWith(port)
+    ? "--http"
+    : coordinator.listen.endsWith(port)
+      ? "--coordinator"
+      : "--peer";
+  const hint = `another process listens there; ${flag} HOST:PORT chooses another address`;
+  return new CliExit(1, `cannot listen on ${address}: ${hint}`, { cause: thrown });
 }
 
 function interrupted(signal: AbortSignal): Promise<undefined> {

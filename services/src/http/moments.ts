@@ -21,10 +21,14 @@ export function parseMoment(text: string, nowMs: number, parameter: string): Mom
     const moment = absolute(text);
     if (moment !== undefined) return moment;
   }
-  throw new ServiceError("request.malformed", `${parameter} is no time`, {
-    parameter,
-    value: text,
-  });
+  throw new ServiceError(
+    "request.malformed",
+    `${parameter} is no time; write 1h, now-15m, 2026-11-21 or 2026-11-21T08:00:00Z`,
+    {
+      parameter,
+      value: text,
+    },
+  );
 }
 
 function absolute(text: string): Moment | undefined {
