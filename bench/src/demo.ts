@@ -32,6 +32,9 @@ interface Options {
 /** A mistake of who typed the command, or a service that is not there: told in its own words. */
 class DemoError extends Error {}
 
+const usage =
+  "npm run demo -- [--url http://127.0.0.1:7070] [--key TOKEN] [--records 200000] [--rate 50] [--once]";
+
 function optionsOf(args: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],
@@ -192,15 +195,23 @@ async function live(options: Options, random: Prng, signal: AbortSignal): Promis
 
 const interrupt = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interrupt.abort());
+const args = process.argv.slice(2);
+if (args.includes("--help") || args.includes("-h")) {
+  console.log(usage);
+  process.exit(0);
+}
 try {
-  const options = optionsOf(process.argv.slice(2));
+  const options = optionsOf(args);
   await checkService(options);
   const random = new Prng(Date.now() % 2 ** 31);
   if (options.records > 0) await backfill(options, random, interrupt.signal);
-  if (!options.isOnce) await live(options, random, interrupt.signal);
+  if (options.isOnce) console.log(`done; look at ${options.url}/?query=*&last=1440`);
+  else await live(options, random, interrupt.signal);
 } catch (thrown) {
   if (!interrupt.signal.aborted) {
     console.error(`demo: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code?.startsWith("ERR_PARSE_ARGS") === true) console.error(usage);
     process.exitCode = 1;
   }
 }

@@ -1,5 +1,5 @@
 // `npm run bench`: ships a corpus into a fresh service and asks it questions. Prints JSON lines.
-//   npm run bench -- [--records 500000] [--file corpus.ndjson] [--senders 4] [--seed 1] [--keep]
+//   npm run bench -- [--records 500000] [--file corpus.ndjson] [--senders 4] [--seed 1]
 // Loopback, sender and service on the same cores; figures compare only within one run on one machine.
 import { once } from "node:events";
 import { createReadStream, readFileSync } from "node:fs";
@@ -18,14 +18,29 @@ const bodyRecords = 2000;
 /** Each question is asked so often; the median counts. */
 const askTimes = 7;
 
-const { values: options } = parseArgs({
-  options: {
-    records: { type: "string", default: "500000" },
-    file: { type: "string" },
-    senders: { type: "string", default: "4" },
-    seed: { type: "string", default: "1" },
-  },
-});
+const usage = "npm run bench -- [--records 500000] [--file corpus.ndjson] [--senders 4] [--seed 1]";
+
+function optionsOf() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        records: { type: "string", default: "500000" },
+        file: { type: "string" },
+        senders: { type: "string", default: "4" },
+        seed: { type: "string", default: "1" },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (!values.help) return values;
+    console.log(usage);
+    process.exit(0);
+  } catch (thrown) {
+    console.error(`bench: ${thrown instanceof Error ? thrown.message : String(thrown)}\n${usage}`);
+    process.exit(2);
+  }
+}
+
+const options = optionsOf();
 
 function print(row: object): void {
   console.log(JSON.stringify(row));
