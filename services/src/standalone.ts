@@ -100,9 +100,10 @@ async function start(
     logger,
   });
   lifecycle.add("tails", () => tails.close());
-  await cluster.drainInboxes(new InboxIntake({ store, arena, pool, clock: systemClock }), [
-    tenantDefault,
-  ]);
+  const intake = new InboxIntake({ store, arena, pool, clock: systemClock });
+  const inboxes = await cluster.drainInboxes(intake, [tenantDefault]);
+  // Before the store closes, which a drainer would meet as a failure.
+  lifecycle.add("inboxes", () => inboxes.close());
   const served = await serveHttp({
     ...{ settings, cluster, stored, tails, keys, coordinator, identity, version, logger },
   });

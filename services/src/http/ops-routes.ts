@@ -2,6 +2,7 @@ import { statfsSync } from "node:fs";
 import type { Request, Response } from "express";
 import type { ClusterAnswer } from "../../../api/src/answers.ts";
 import { openApiDocument } from "../../../api/src/openapi.ts";
+import { parseAddress, printAddress } from "../../../config/src/address.ts";
 import type { Metrics } from "../metrics.ts";
 import type { App } from "./app.ts";
 import type { ByteBudget } from "./budget.ts";
@@ -33,8 +34,12 @@ export function mountOps(app: App, deps: OpsDeps): void {
     response.type("application/json").send(document);
   });
   const rate = new Rate(() => stored.ingest.counts.records);
-  app.mount("get", "/api/v1/cluster", "read", async (_, response) => {
-    response.json(await clusterAnswer(deps, rate.perSecond()));
+  app.mount("get", "/api/v1/cluster", "read", async (request, response) => {
+    const { localPort = 0 } = request.socket;
+    // The setting may say port 0, for any free one.
+    const { host } = parseAddress(deps.settings.http.listen);
+    const http = printAddress({ host, port: localPort });
+    response.json(await clusterAnswer(deps, http, rate.perSecond()));
   });
 }
 
@@ -48,7 +53,11 @@ function readiness({ stored, isReady, cluster }: OpsDeps): string | undefined {
   return cluster.client.isConnected ? undefined : "the coordinator is not connected";
 }
 
-async function clusterAnswer(deps: OpsDeps, recordsPerSecond: number): Promise<ClusterAnswer> {
+async function clusterAnswer(
+  deps: OpsDeps,
+  http: string,
+  recordsPerSecond: number,
+): Promise<ClusterAnswer> {
   const { settings, coordinator, stored, identity, version, budget, cluster } = deps;
   const status = stored.store.status();
   const { records, rejected, bytes } = stored.ingest.counts;
@@ -60,7 +69,7 @@ async function clusterAnswer(deps: OpsDeps, recordsPerSecond: number): Promise<C
     nodes: [
       {
         id: identity.nodeId,
-        http: settings.http.listen,
+        http,
         roles: [...settings.roles],
         version,
         state: "live",
