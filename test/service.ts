@@ -11,6 +11,8 @@ export interface ServiceOptions {
   readonly dataDir?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A command and its arguments that become the service, as `nsenter … --`. */
+  readonly within?: readonly string[];
 }
 
 const readyTimeoutMs = 30_000;
@@ -41,6 +43,7 @@ export class Service {
     dataDir = temporaryFolder(),
     args = [],
     env = {},
+    within = [],
   }: ServiceOptions = {}): Promise<Service> {
     const listeners = [
       "--http",
@@ -50,11 +53,12 @@ export class Service {
       "--peer",
       "127.0.0.1:0",
     ];
-    const child = spawn(
-      path.join(root, "services/bin/logkeep"),
-      ["start", "--data", dataDir, ...listeners, ...args],
-      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
-    );
+    const bin = path.join(root, "services/bin/logkeep");
+    const command = [...within, bin, "start", "--data", dataDir, ...listeners, ...args];
+    const child = spawn(command[0] as string, command.slice(1), {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
     const errors: string[] = [];
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       errors.push(text);

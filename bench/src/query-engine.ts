@@ -1,9 +1,10 @@
+import type { Block, Column } from "../../kit/src/block.ts";
 import { Prng } from "../../kit/src/prng.ts";
 import { FragmentHost } from "../../query/src/engine/fragment-host.ts";
 import type { FragmentPool } from "../../query/src/engine/pool.ts";
 import { type QueryRequest, runQuery } from "../../query/src/engine/run.ts";
 import type { FilterNode, PipeNode, StatsFunction } from "../../query/src/language/ast.ts";
-import type { Block, Column, Cut, Part, PartReader, Source } from "../../query/src/source.ts";
+import type { Cut, Part, PartReader, Source } from "../../query/src/source.ts";
 import { ValuesColumn, valuesOf } from "../../query/src/table/column.ts";
 import { streamLabelsOf, TableBlock } from "../../query/src/table/table-block.ts";
 

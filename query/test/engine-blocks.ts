@@ -1,8 +1,9 @@
+import type { Block, Codes, Column } from "../../kit/src/block.ts";
 import type { Prng } from "../../kit/src/prng.ts";
 import { type Moment, momentCompare, momentPrint } from "../../kit/src/time.ts";
 import { FragmentHost } from "../src/engine/fragment-host.ts";
 import type { FragmentPool } from "../src/engine/pool.ts";
-import type { Block, Codes, Column, Cut, Part, PartReader, Source } from "../src/source.ts";
+import type { Cut, Part, PartReader, Source } from "../src/source.ts";
 import { ValuesColumn, valuesOf } from "../src/table/column.ts";
 import { streamLabelsOf, TableBlock } from "../src/table/table-block.ts";
 

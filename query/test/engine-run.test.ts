@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { Block } from "../../kit/src/block.ts";
 import { type ErrorCode, ServiceError } from "../../kit/src/errors.ts";
 import { Prng } from "../../kit/src/prng.ts";
 import { csvBody, jsonBody, ndjsonBody, recordsOf } from "../src/engine/encode.ts";
 import { collectAnswer } from "../src/engine/questions.ts";
 import { type QueryRequest, runQuery } from "../src/engine/run.ts";
 import type { FilterNode, PipeNode } from "../src/language/ast.ts";
-import type { Block } from "../src/source.ts";
 import { blockOf, LocalPool, MemoryStore, storeOf, type TestRecord } from "./engine-blocks.ts";
 import { drawRecords } from "./engine-draw.ts";
 import { evaluate } from "./engine-naive.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Block } from "../../kit/src/block.ts";
 import { compileFilter } from "../src/filter/compile.ts";
 import { RowSet } from "../src/filter/row-set.ts";
 import { parseFilter } from "../src/language/parse.ts";
 import { resolveTimes } from "../src/language/resolve-times.ts";
-import type { Block } from "../src/source.ts";
 import { type Layout, memoryBlock, type PlainRecord } from "./memory-block.ts";
 
 const now = Date.parse("2026-11-20T12:00:00Z");

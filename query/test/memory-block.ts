@@ -1,5 +1,5 @@
+import type { Block, Codes, Column } from "../../kit/src/block.ts";
 import { wordsOf } from "../../kit/src/tokens.ts";
-import type { Block, Codes, Column } from "../src/source.ts";
 import { ValuesColumn, valuesOf } from "../src/table/column.ts";
 import { streamLabelsOf, TableBlock } from "../src/table/table-block.ts";
 import { parseTime } from "../src/table/time-text.ts";

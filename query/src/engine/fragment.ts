@@ -1,3 +1,4 @@
+import type { Block } from "../../../kit/src/block.ts";
 import { type ErrorCode, type ErrorFields, ServiceError } from "../../../kit/src/errors.ts";
 import { type Moment, momentCompare } from "../../../kit/src/time.ts";
 import { compileFilter } from "../filter/compile.ts";
@@ -6,7 +7,7 @@ import { RowSet } from "../filter/row-set.ts";
 import { createRowPipe } from "../pipe/create.ts";
 import { allRows, type RowPipe, type Rows } from "../pipe/pipe.ts";
 import type { PlanMessage } from "../plan/plan.ts";
-import type { Block, Part, PartReader, TimeRange } from "../source.ts";
+import type { Part, PartReader, TimeRange } from "../source.ts";
 import { View } from "../table/view.ts";
 import { narrowToRange } from "./range.ts";
 import { createSink, type PartEnd, type PartialAnswer, type PartSink } from "./sink.ts";

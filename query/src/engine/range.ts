@@ -1,6 +1,7 @@
+import type { Block } from "../../../kit/src/block.ts";
 import { momentCompare } from "../../../kit/src/time.ts";
 import type { RowSet } from "../filter/row-set.ts";
-import type { Block, TimeRange } from "../source.ts";
+import type { TimeRange } from "../source.ts";
 
 /** Removes the rows whose times lie outside the range; looks at no row when the block lies inside. */
 export function narrowToRange(block: Block, rows: RowSet, { from, to }: TimeRange): void {

@@ -1,9 +1,9 @@
+import type { Codes } from "../../../kit/src/block.ts";
 import { chunkBytesMax, chunkRowsMax } from "../limits.ts";
 import { createGatherPipe } from "../pipe/create.ts";
 import type { GatherPipe, Rows } from "../pipe/pipe.ts";
 import { SortPipe } from "../pipe/sort.ts";
 import type { RecordKey, Sink } from "../plan/plan.ts";
-import type { Codes } from "../source.ts";
 import { encodeScattered } from "../table/ndjson-scattered.ts";
 import { TopRows } from "../table/top-rows.ts";
 import type { View } from "../table/view.ts";

@@ -1,4 +1,4 @@
-import type { Block } from "../source.ts";
+import type { Block } from "../../../kit/src/block.ts";
 import { costs, type Filter } from "./filter.ts";
 import { RowSet } from "./row-set.ts";
 import { narrowToValues } from "./value-filter.ts";

@@ -1,4 +1,4 @@
-import type { Block } from "../source.ts";
+import type { Block } from "../../../kit/src/block.ts";
 import type { RowSet } from "./row-set.ts";
 
 /** One condition on rows; immutable, used for any number of blocks. */

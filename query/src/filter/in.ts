@@ -1,5 +1,5 @@
+import type { Block } from "../../../kit/src/block.ts";
 import { wordsOf } from "../../../kit/src/tokens.ts";
-import type { Block } from "../source.ts";
 import { costs, type Filter } from "./filter.ts";
 import type { RowSet } from "./row-set.ts";
 import { ValueFilter } from "./value-filter.ts";

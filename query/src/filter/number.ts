@@ -1,5 +1,5 @@
+import type { Block, Column, Values } from "../../../kit/src/block.ts";
 import { parseNumeric } from "../language/numeric.ts";
-import type { Block, Column, Values } from "../source.ts";
 import { costs, type Filter } from "./filter.ts";
 import { RowSet } from "./row-set.ts";
 import { narrowToValues } from "./value-filter.ts";

@@ -1,5 +1,5 @@
 import { assert } from "../../../kit/src/assert.ts";
-import type { Codes } from "../source.ts";
+import type { Codes } from "../../../kit/src/block.ts";
 
 /** A set of the rows of one block: a bit a row. */
 export class RowSet {

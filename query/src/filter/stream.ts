@@ -1,7 +1,7 @@
+import type { Block, StreamLabels } from "../../../kit/src/block.ts";
 import type { LabelMatcher, StreamNode } from "../language/ast.ts";
 import { printFilter } from "../language/print-filter.ts";
 import { Pattern } from "../regex/pattern.ts";
-import type { Block, StreamLabels } from "../source.ts";
 import { costs, type Filter } from "./filter.ts";
 import type { RowSet } from "./row-set.ts";
 

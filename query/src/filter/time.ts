@@ -1,7 +1,7 @@
+import type { Block } from "../../../kit/src/block.ts";
 import { type Moment, momentCompare } from "../../../kit/src/time.ts";
 import type { TimeNode } from "../language/ast.ts";
 import { printFilter } from "../language/print-filter.ts";
-import type { Block } from "../source.ts";
 import { costs, type Filter } from "./filter.ts";
 import type { RowSet } from "./row-set.ts";
 

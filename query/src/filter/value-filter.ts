@@ -1,4 +1,4 @@
-import type { Block, Column } from "../source.ts";
+import type { Block, Column } from "../../../kit/src/block.ts";
 import type { Filter } from "./filter.ts";
 import { RowSet } from "./row-set.ts";
 import { matchesValue, matchingValues } from "./value-scan.ts";

@@ -1,4 +1,4 @@
-import type { Values } from "../source.ts";
+import type { Values } from "../../../kit/src/block.ts";
 import { RowSet } from "./row-set.ts";
 import type { ValueTest } from "./value-test.ts";
 

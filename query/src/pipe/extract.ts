@@ -1,5 +1,5 @@
+import type { Column } from "../../../kit/src/block.ts";
 import type { ExtractPipe as ExtractNode, ExtractPattern } from "../language/ast.ts";
-import type { Column } from "../source.ts";
 import { codeAt, ValuesBuilder, ValuesColumn } from "../table/column.ts";
 import { overlay } from "./overlay.ts";
 import type { RowPipe, Rows } from "./pipe.ts";

@@ -1,5 +1,5 @@
+import type { Column } from "../../../kit/src/block.ts";
 import type { FieldPair, FieldSelector } from "../language/ast.ts";
-import type { Column } from "../source.ts";
 import type { View } from "../table/view.ts";
 import type { RowPipe, Rows } from "./pipe.ts";
 

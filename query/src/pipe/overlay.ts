@@ -1,4 +1,4 @@
-import type { Column } from "../source.ts";
+import type { Column } from "../../../kit/src/block.ts";
 import { codeAt, ValuesBuilder, ValuesColumn } from "../table/column.ts";
 
 /**

@@ -1,5 +1,5 @@
+import type { Column } from "../../../kit/src/block.ts";
 import type { StatsPipe as StatsNode } from "../language/ast.ts";
-import type { Column } from "../source.ts";
 import type { StatsPartial, StatsState } from "../stats/function.ts";
 import { ValuesColumn, valuesOf } from "../table/column.ts";
 import { checkGroupKey } from "../table/group-key.ts";

@@ -1,4 +1,4 @@
-import type { Column } from "../source.ts";
+import type { Column } from "../../../kit/src/block.ts";
 import { CountState } from "../stats/count.ts";
 import type { StatsPartial } from "../stats/function.ts";
 import { ValuesColumn, valuesOf } from "../table/column.ts";

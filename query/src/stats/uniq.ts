@@ -1,4 +1,4 @@
-import type { Column } from "../source.ts";
+import type { Column } from "../../../kit/src/block.ts";
 import { BytesTable, type BytesTableData } from "../table/bytes-table.ts";
 import { codeAt } from "../table/column.ts";
 import { GrowingF64 } from "../table/growing.ts";

@@ -1,4 +1,4 @@
-import type { Values } from "../source.ts";
+import type { Values } from "../../../kit/src/block.ts";
 
 /** Distinct byte strings as plain data; number i is `bytes[offsets[i] … offsets[i + 1]]`. */
 export interface BytesTableData {

@@ -1,4 +1,4 @@
-import type { Column, StreamLabels } from "../source.ts";
+import type { Column, StreamLabels } from "../../../kit/src/block.ts";
 import { codeAt, ValuesBuilder, ValuesColumn } from "./column.ts";
 import { isImplied } from "./posted.ts";
 import { TableBlock } from "./table-block.ts";

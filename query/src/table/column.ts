@@ -1,4 +1,4 @@
-import type { Codes, Column, Values } from "../source.ts";
+import type { Codes, Column, Values } from "../../../kit/src/block.ts";
 import { parseNumber, printNumber } from "./number.ts";
 
 /** A column whose values are there already; numbers are parsed on first use. */

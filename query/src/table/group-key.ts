@@ -1,6 +1,6 @@
+import type { Codes, Times, Values } from "../../../kit/src/block.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { CalendarUnit, Duration, GroupKey } from "../language/ast.ts";
-import type { Codes, Times, Values } from "../source.ts";
 import { valuesOf } from "./column.ts";
 import { printNumber } from "./number.ts";
 import { TimePrinter, timeTextBytesMax } from "./time-text.ts";

@@ -1,6 +1,6 @@
+import type { Values } from "../../../kit/src/block.ts";
 import type { GroupKey } from "../language/ast.ts";
 import { directGroupsMax } from "../limits.ts";
-import type { Values } from "../source.ts";
 import { BytesTable, type BytesTableData } from "./bytes-table.ts";
 import { type KeyColumn, keyCodeAt, keyColumnOf } from "./group-key.ts";
 import { TupleTable } from "./tuple-table.ts";

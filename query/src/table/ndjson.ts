@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { Column, Times, Values } from "../source.ts";
+import type { Column, Times, Values } from "../../../kit/src/block.ts";
 import { codeAt } from "./column.ts";
 import { TimePrinter, timeTextBytesMax } from "./time-text.ts";
 import type { View } from "./view.ts";

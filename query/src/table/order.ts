@@ -1,5 +1,5 @@
+import type { Column } from "../../../kit/src/block.ts";
 import type { SortKey } from "../language/ast.ts";
-import type { Column } from "../source.ts";
 import type { ScatteredRows } from "./collect.ts";
 import { codeAt, gatherNumbers } from "./column.ts";
 import type { View } from "./view.ts";

@@ -1,4 +1,4 @@
-import type { Codes, Column, Streams } from "../source.ts";
+import type { Codes, Column, Streams } from "../../../kit/src/block.ts";
 import { ValuesColumn } from "./column.ts";
 import { streamLabelsOf, TableBlock } from "./table-block.ts";
 import { type Shape, View } from "./view.ts";

@@ -1,5 +1,5 @@
+import type { Block, Column, StreamLabels, Streams, Times } from "../../../kit/src/block.ts";
 import type { Moment } from "../../../kit/src/time.ts";
-import type { Block, Column, StreamLabels, Streams, Times } from "../source.ts";
 import { codeAt } from "./column.ts";
 import { parseTime } from "./time-text.ts";
 

@@ -1,5 +1,5 @@
+import type { Block, Column, Streams, Times } from "../../../kit/src/block.ts";
 import type { Moment } from "../../../kit/src/time.ts";
-import type { Block, Column, Streams, Times } from "../source.ts";
 import { ValuesBuilder, ValuesColumn, valuesOf } from "./column.ts";
 import { timesOfText } from "./table-block.ts";
 import { TimePrinter, timeTextBytesMax } from "./time-text.ts";

@@ -1,10 +1,10 @@
+import type { Block } from "../../../kit/src/block.ts";
 import { compileFilter } from "../filter/compile.ts";
 import type { Filter } from "../filter/filter.ts";
 import { RowSet } from "../filter/row-set.ts";
 import { tailsMax } from "../limits.ts";
 import { createRowPipe } from "../pipe/create.ts";
 import type { RowPipe, Rows } from "../pipe/pipe.ts";
-import type { Block } from "../source.ts";
 import { collectRows } from "../table/collect.ts";
 import { encodeNdjson } from "../table/ndjson.ts";
 import { TopRows } from "../table/top-rows.ts";

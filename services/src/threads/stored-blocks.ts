@@ -1,4 +1,5 @@
-import type { Block, Part, PartReader } from "../../../query/src/source.ts";
+import type { Block } from "../../../kit/src/block.ts";
+import type { Part, PartReader } from "../../../query/src/source.ts";
 import { openBatch } from "../../../storage/src/format/batch.ts";
 import { BlockCache } from "../../../storage/src/segment/block-cache.ts";
 import { openSegment, type Segment } from "../../../storage/src/segment/reader.ts";

@@ -1,6 +1,6 @@
+import type { Block, Column, Streams, Times, Values } from "../../../kit/src/block.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Moment } from "../../../kit/src/time.ts";
-import type { Block, Column, Streams, Times, Values } from "../../../query/src/source.ts";
 
 /** Told of each error that says that stored bytes are damaged, which is then thrown on. */
 export type OnDamage = (reason: string) => void;

@@ -1,4 +1,13 @@
 import { crc32 } from "node:zlib";
+import type {
+  Block,
+  Bounds,
+  Codes,
+  Column,
+  Streams,
+  Times,
+  Values,
+} from "../../../kit/src/block.ts";
 import type { Moment } from "../../../kit/src/time.ts";
 import {
   at,
@@ -10,7 +19,6 @@ import {
   flagWideStreams,
   headerBytes,
 } from "./batch-layout.ts";
-import type { Block, Bounds, Codes, Column, Streams, Times, Values } from "./block.ts";
 import { PlainColumn } from "./columns.ts";
 import { checkStored } from "./damage.ts";
 import { batchBytesMax, batchRowsMax, columnsMax } from "./limits.ts";

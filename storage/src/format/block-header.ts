@@ -1,4 +1,4 @@
-import type { Bounds } from "./block.ts";
+import type { Bounds } from "../../../kit/src/block.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { type ChunkRef, readChunkRef, writeChunkRef } from "./chunk.ts";

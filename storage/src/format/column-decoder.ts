@@ -1,4 +1,4 @@
-import type { Codes, Column, Values } from "./block.ts";
+import type { Codes, Column, Values } from "../../../kit/src/block.ts";
 import type { ColumnMeta } from "./block-header.ts";
 import type { ChunkRef } from "./chunk.ts";
 import { PlainColumn } from "./columns.ts";

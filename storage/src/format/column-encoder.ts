@@ -1,4 +1,4 @@
-import type { Bounds, Values } from "./block.ts";
+import type { Bounds, Values } from "../../../kit/src/block.ts";
 import type { ColumnMeta, FieldMeta, FrameRef } from "./block-header.ts";
 import type { ChunkWriter } from "./chunk.ts";
 import type { Gathered } from "./gather.ts";

@@ -1,4 +1,4 @@
-import type { Codes, Column, Values } from "./block.ts";
+import type { Codes, Column, Values } from "../../../kit/src/block.ts";
 import { numbersOf } from "./numbers.ts";
 
 /** A column over values that are there already. */

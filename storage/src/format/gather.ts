@@ -1,4 +1,4 @@
-import type { Block, Column, Values } from "./block.ts";
+import type { Block, Column, Values } from "../../../kit/src/block.ts";
 import { dictValuesMax } from "./limits.ts";
 import { ValueTable } from "./value-table.ts";
 

@@ -1,4 +1,4 @@
-import type { Values } from "./block.ts";
+import type { Values } from "../../../kit/src/block.ts";
 
 const decimal = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 

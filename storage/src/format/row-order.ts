@@ -1,4 +1,4 @@
-import type { Block } from "./block.ts";
+import type { Block } from "../../../kit/src/block.ts";
 import type { RowOrder } from "./gather.ts";
 
 /** Rows of several blocks with what they are sorted by. The arrays are of one length. */

@@ -1,4 +1,4 @@
-import type { StreamLabels } from "./block.ts";
+import type { StreamLabels } from "../../../kit/src/block.ts";
 import { damaged } from "./damage.ts";
 
 const bareName = /^[^\s"{}=,\\]+$/;

@@ -1,5 +1,5 @@
+import type { Values } from "../../../kit/src/block.ts";
 import { isWordByte } from "../../../kit/src/tokens.ts";
-import type { Values } from "./block.ts";
 import { filterBitsPerToken } from "./limits.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Values } from "./block.ts";
+import type { Values } from "../../../kit/src/block.ts";
 
 /** Numbers distinct values by their bytes, in order of first appearance. */
 export class ValueTable {

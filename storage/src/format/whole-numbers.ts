@@ -1,4 +1,4 @@
-import type { Values } from "./block.ts";
+import type { Values } from "../../../kit/src/block.ts";
 
 /** What stands for "no value" among whole numbers: one less than the smallest. */
 export interface WholeNumbers {

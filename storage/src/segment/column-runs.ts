@@ -1,4 +1,4 @@
-import type { Block } from "../format/block.ts";
+import type { Block } from "../../../kit/src/block.ts";
 import { blockCellsMax, blockColumnsFull } from "../format/limits.ts";
 
 /** Blocks that may become new blocks together, and the rows that one of these may have. */

@@ -1,5 +1,5 @@
+import type { Block } from "../../../kit/src/block.ts";
 import { momentCompare } from "../../../kit/src/time.ts";
-import type { Block } from "../format/block.ts";
 import type { BlockMeta, PartitionMeta } from "../format/footer.ts";
 import { blockRowsMax, mergedBlockBytesMax, mergeLevel } from "../format/limits.ts";
 import { joinRows, makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";

@@ -1,7 +1,7 @@
+import type { Block, Bounds, Codes, Column, Streams, Times } from "../../../kit/src/block.ts";
 import type { ErrorFields } from "../../../kit/src/errors.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Moment } from "../../../kit/src/time.ts";
-import type { Block, Bounds, Codes, Column, Streams, Times } from "../format/block.ts";
 import { type BlockHeader, type FieldMeta, parseBlockHeader } from "../format/block-header.ts";
 import { type ChunkRef, unpack } from "../format/chunk.ts";
 import { decodeColumn } from "../format/column-decoder.ts";

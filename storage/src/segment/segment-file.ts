@@ -1,5 +1,5 @@
+import type { Block } from "../../../kit/src/block.ts";
 import { momentCompare } from "../../../kit/src/time.ts";
-import type { Block } from "../format/block.ts";
 import { encodeBlock } from "../format/block-encoder.ts";
 import {
   type BlockMeta,

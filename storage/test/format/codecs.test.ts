@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { Block, Values } from "../../../kit/src/block.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { Prng } from "../../../kit/src/prng.ts";
 import { openBatch } from "../../src/format/batch.ts";
-import type { Block, Values } from "../../src/format/block.ts";
 import { encodeBlock } from "../../src/format/block-encoder.ts";
 import { type BlockHeader, parseBlockHeader } from "../../src/format/block-header.ts";
 import { ByteReader } from "../../src/format/byte-reader.ts";

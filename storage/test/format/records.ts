@@ -1,6 +1,6 @@
+import type { Block } from "../../../kit/src/block.ts";
 import type { Prng } from "../../../kit/src/prng.ts";
 import { BatchBuilder } from "../../src/format/batch-builder.ts";
-import type { Block } from "../../src/format/block.ts";
 import { FieldNames } from "../../src/format/field-names.ts";
 
 /** A record as tests write and compare it. */

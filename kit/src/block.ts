@@ -1,7 +1,8 @@
-import type { Moment } from "../../../kit/src/time.ts";
+import type { Moment } from "./time.ts";
 
 /**
- * What is stored, as it is read: a block is a set of records, column by column. Batches of the memtable
+ * What is stored, as it is read: a block is a set of records, column by column. Storage gives blocks, queries ask
+ * them, and neither room knows the other. Batches of the memtable
  * and blocks of segments are both read this way. An absent field and an empty value are the same thing.
  */
 export interface Block {
@@ -18,7 +19,7 @@ export interface Block {
   positions(): Float64Array;
   /** Undefined when no row has the field. */
   column(field: string): Column | undefined;
-  /** False only when no row's value of the field can contain all of these tokens (words as in `kit/src/tokens.ts`). */
+  /** False only when no row's value of the field can contain all of these tokens (words as in `tokens.ts`). */
   mayContain(field: string, tokens: readonly string[]): boolean;
   /** Numeric bounds, when every value of the field is a number; undefined: unknown. */
   bounds(field: string): Bounds | undefined;
@@ -51,7 +52,8 @@ export type Codes = Uint8Array | Uint16Array | Uint32Array;
 
 /**
  * The values of one field. `const`: `values` holds one, for all rows. `dict`: row r has value
- * `codes[r]`, and the values differ from each other. `rows`: row r has value r.
+ * `codes[r]`, and the values differ from each other. `rows`: row r has value r. A filter
+ * looks at each of `values` once and maps to rows.
  */
 export interface Column {
   readonly layout: "const" | "dict" | "rows";
