@@ -1,6 +1,6 @@
+import type { Column } from "../../kit/src/block.ts";
 import { momentPrint } from "../../kit/src/time.ts";
 import { openBatch, verifyBatch } from "../../storage/src/format/batch.ts";
-import type { Column } from "../../storage/src/format/block.ts";
 import { ArenaOwner, ArenaWriter } from "../../storage/src/shard/arena.ts";
 import { slabBytes } from "../../storage/src/shard/limits.ts";
 import { Decoder, type DecoderOptions } from "../src/decoder.ts";
