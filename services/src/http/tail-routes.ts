@@ -3,7 +3,7 @@ import { tailParams } from "../../../api/src/params.ts";
 import { serviceErrorOf } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { TailSubscription } from "../../../query/src/tail/subscription.ts";
-import { parseQuestion } from "../question.ts";
+import { parseTail } from "../question.ts";
 import type { TailService } from "../tail-service.ts";
 import type { App } from "./app.ts";
 import { parseParams } from "./query-options.ts";
@@ -24,7 +24,7 @@ export function mountTail(app: App, deps: TailRoutesDeps): void {
   app.mount("get", "/api/v1/tail", "read", (request, response, identity) => {
     const { query = "*" } = parseParams(tailParams, request);
     const lastEventId = request.headers["last-event-id"];
-    const question = parseQuestion(query, Date.now());
+    const question = parseTail(query, Date.now());
     const id = typeof lastEventId === "string" && lastEventId !== "" ? lastEventId : undefined;
     const subscription = deps.tails.subscribe(identity.tenant, question, id);
     void new TailConnection(deps, request, response, subscription).run();
