@@ -20,6 +20,8 @@ export interface JoinOptions {
   /** Whether anonymous clients are kept out of `/logkeep`. */
   readonly isClosed: boolean;
   readonly logger: Logger;
+  /** Aborted, with the error as its reason, when there is nobody left to wait for. */
+  readonly signal: AbortSignal;
 }
 
 /** How long a start waits for the coordinator. */
@@ -36,7 +38,7 @@ export interface ClusterPart {
 
 /** Joins the cluster at the coordinator, or makes it. Rejects with `coordinator.unavailable`. */
 export async function joinCluster(options: JoinOptions): Promise<ClusterPart> {
-  const { connect, dataDir, settings, identity, isClosed, logger } = options;
+  const { connect, dataDir, settings, identity, isClosed, logger, signal } = options;
   const timeout = AbortSignal.timeout(connectTimeoutMs);
   const credentials = await credentialsOf(dataDir);
   try {
@@ -52,10 +54,11 @@ export async function joinCluster(options: JoinOptions): Promise<ClusterPart> {
         foldDirectory: path.join(dataDir, "manifest"),
         logger,
       },
-      timeout,
+      AbortSignal.any([timeout, signal]),
     );
     return { cluster, ownAcl: [aclDigest(credentials.user, credentials.password)] };
   } catch (thrown) {
+    signal.throwIfAborted();
     if (!timeout.aborted) throw thrown;
     const what = "the coordinator does not answer";
     throw new ServiceError("coordinator.unavailable", what, { connect }, { cause: thrown });

@@ -60,6 +60,9 @@ async function start(
   const data = await openDataDirectory(path.resolve(settings.data.dir));
   lifecycle.add("data directory", () => data.release());
   const coordinator = await startOwnCoordinator(settings, data.path, logger, lifecycle, failure);
+  // A coordinator that ends while it is waited for will not answer any more.
+  const failed = new AbortController();
+  void failure.promise.then((error) => failed.abort(error));
   const identity = {
     nodeId: settings.node.id,
     diskId: data.diskId,
@@ -72,6 +75,7 @@ async function start(
     identity,
     isClosed: isExposed(settings),
     logger,
+    signal: failed.signal,
   });
   lifecycle.add("cluster", () => cluster.close());
   const keys = await KeyStore.open({

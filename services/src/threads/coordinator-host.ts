@@ -66,7 +66,7 @@ export async function startCoordinatorThread(
     worker.on("exit", (code) => fail(`the coordinator's thread ended with ${code}`));
     worker.on("message", (message: FromCoordinator) => {
       if (message.kind === "log") logger[message.level](message.fields, message.event);
-      else if (message.kind === "fatal") fail(message.message);
+      else if (message.kind === "fatal") fail(`the coordinator: ${message.message}`);
       for (const resolve of listeners.get(message.kind)?.splice(0) ?? []) resolve(message);
     });
   });

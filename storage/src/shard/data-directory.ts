@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { ServiceError } from "../../../kit/src/errors.ts";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import { nodeDisk, replaceFile } from "../log/disk.ts";
 import { lockDirectory } from "./lock-file.ts";
 
@@ -17,19 +17,39 @@ export interface DataDirectory {
 const idName = "disk-id";
 
 /**
- * Opens a data directory, or makes it. Throws `storage.locked` naming the pid that has it, and
- * `storage.damaged` when its id is not readable.
+ * Opens a data directory, or makes it. Throws `storage.locked` naming the pid that has it,
+ * `storage.damaged` when its id is not readable, and `storage.failed` when it cannot be made or written.
  */
 export async function openDataDirectory(path: string): Promise<DataDirectory> {
-  mkdirSync(path, { recursive: true, mode: 0o750 });
-  await nodeDisk.fsyncDirectory(dirname(resolve(path)));
-  const release = lockDirectory(path);
+  const release = await usable(path, async () => {
+    makeDirectories(resolve(path));
+    await nodeDisk.fsyncDirectory(dirname(resolve(path)));
+    return lockDirectory(path);
+  });
   try {
-    return { path, diskId: await diskIdOf(path), release };
+    return { path, diskId: await usable(path, () => diskIdOf(path)), release };
   } catch (thrown) {
     release();
     throw thrown;
   }
+}
+
+/** Says of what the file system refuses which directory it was for. */
+async function usable<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (thrown instanceof ServiceError) throw thrown;
+    const what = `the data directory cannot be used: ${messageOf(thrown)}`;
+    throw new ServiceError("storage.failed", what, { directory }, { cause: thrown });
+  }
+}
+
+/** Not `mkdir` with `recursive`: where nothing can be made, as in /proc, Node's never returns. */
+function makeDirectories(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (dirname(path) !== path) makeDirectories(dirname(path));
+  mkdirSync(path, { mode: 0o750 });
 }
 
 async function diskIdOf(path: string): Promise<string> {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ServiceError } from "../../../kit/src/errors.ts";
 
@@ -21,12 +21,12 @@ export function lockDirectory(directory: string): () => void {
   const path = join(directory, lockName);
   const mine = `${JSON.stringify(holderOf(process.pid))}\n`;
   const draft = join(directory, `${lockName}.${process.pid}.${randomBytes(4).toString("hex")}`);
-  writeFileSync(draft, mine, { flag: "wx" });
   try {
+    writeFileSync(draft, mine, { flag: "wx" });
     // Linking makes the lock appear with its content, or not at all.
     while (!tryLink(draft, path)) takeStale(path, directory);
   } finally {
-    unlinkSync(draft);
+    rmSync(draft, { force: true });
   }
   return () => {
     if (readIfThere(path) === mine) unlinkSync(path);

@@ -234,13 +234,22 @@ class OpenStore implements Store {
     const timer = setTimeout(tooLong.resolve, closeWaitMs);
     await Promise.race([idle, tooLong.promise]);
     clearTimeout(timer);
-    const committed = serving.map((shard) => [shard.id, shard.committed.position] as const);
-    if (context.log.failure === undefined) await context.epochs.commit(new Map(committed));
+    if (context.log.failure === undefined) await this.#noteCommitted(context, serving);
     for (const [timer, path] of this.#replaced) {
       clearTimeout(timer);
       this.#attempt(path, () => unlinkIfThere(path));
     }
     await context.log.close();
+  }
+
+  /** Spares the next start a question; without it, as on a full disk, it knows of an earlier position. */
+  async #noteCommitted({ epochs, logger }: StoreContext, shards: readonly Shard[]): Promise<void> {
+    const committed = shards.map((shard) => [shard.id, shard.committed.position] as const);
+    try {
+      await epochs.commit(new Map(committed));
+    } catch (thrown) {
+      logger.warn({ reason: messageOf(thrown) }, "committed positions could not be noted");
+    }
   }
 
   get #open(): Parts {
