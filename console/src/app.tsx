@@ -16,7 +16,7 @@ const waitingHint = "Records appear here as they are stored.";
 
 export function App() {
   const view = useConsole();
-  const { text, setText, choice, isTailing, asked, current, state, ask, toggle, move } = view;
+  const { text, setText, choice, isTailing, asked, state, ask, toggleCurrent, move } = view;
   const [showFields, setShowFields] = useState(false);
   const [showHelp, setShowHelp] = useState(false);
   const input = useRef<HTMLInputElement>(null);
@@ -26,7 +26,7 @@ export function App() {
   useKeys({
     search: () => input.current?.focus(),
     move,
-    toggle: () => current >= 0 && toggle(current),
+    toggle: toggleCurrent,
     tail: flipTail,
     fields: () => setShowFields((was) => !was),
     help: () => setShowHelp((was) => !was),

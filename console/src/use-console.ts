@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { rangeOf, type TimeChoice } from "./range.ts";
 import { remember } from "./search-bar.tsx";
 import { type Asked, useSearch } from "./use-search.ts";
@@ -56,8 +56,16 @@ export function useConsole() {
     });
   };
   const rows = state.found?.rows ?? [];
-  const move = (by: number): void =>
-    setCurrent((was) => Math.min(rows.length - 1, Math.max(0, was + by)));
+  // Keys come faster than the page is drawn, so what they count from is kept beside it.
+  const at = useRef(current);
+  at.current = current;
+  const move = (by: number): void => {
+    at.current = Math.min(rows.length - 1, Math.max(0, at.current + by));
+    setCurrent(at.current);
+  };
+  const toggleCurrent = (): void => {
+    if (at.current >= 0) toggle(at.current);
+  };
   useEffect(() => {
     document.getElementById(`record-${current}`)?.scrollIntoView({ block: "nearest" });
   }, [current]);
@@ -74,6 +82,7 @@ export function useConsole() {
     rows,
     ask,
     toggle,
+    toggleCurrent,
     move,
   };
 }

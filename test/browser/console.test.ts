@@ -63,7 +63,7 @@ async function open(
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   await page.goto(`${service.http}${path}`);
   await page
-    .locator(".status", { hasText: /shown/ })
+    .locator(".status", { hasText: /shown in/ })
     .or(page.locator(".problem"))
     .first()
     .waitFor();
