@@ -3,7 +3,7 @@ import type { FragmentPool } from "../../query/src/engine/pool.ts";
 import type { Cut, Part, TimeRange } from "../../query/src/source.ts";
 import type { TailSource } from "../../query/src/tail/replay.ts";
 import type { CutPart } from "../../storage/src/shard/cut.ts";
-import type { DamagedBlock } from "../../storage/src/shard/damage-list.ts";
+import type { DamagedBlock, DamagedSegment } from "../../storage/src/shard/damage-list.ts";
 import type { Store } from "../../storage/src/shard/store.ts";
 import type { WorkerPool } from "./threads/pool.ts";
 
@@ -20,7 +20,7 @@ export function storeSource(store: Store): TailSource {
 /** A worker's answer to a piece of a query, and what it found damaged on the way. */
 export interface Evaluated {
   readonly message: PartialMessage;
-  readonly damage: readonly DamagedBlock[];
+  readonly damage: readonly (DamagedBlock | DamagedSegment)[];
 }
 
 /** Who evaluates: the worker threads, in the lane behind ingest and tails. */

@@ -68,6 +68,9 @@ export class Metrics {
     this.#gauge("logkeep_shards_serving", "Shards that take appends here.", () => {
       return status().shards.filter(({ state }) => state === "serving").length;
     });
+    this.#gauge("logkeep_storage_lost_segments", "Segment files set aside as a whole.", () =>
+      status().shards.reduce((count, { lostSegments }) => count + lostSegments.length, 0),
+    );
     for (const name of ["seals", "merges", "drops", "maintenanceFailures", "repeats"] as const) {
       const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       this.#counter(

@@ -237,11 +237,14 @@ class QueryRun {
 
   #note(scanned: QuerySummary["scanned"], damaged: readonly string[], isFirst: boolean): void {
     // A part that is read again for its next rows is not counted again.
-    if (!isFirst) return;
-    this.#scanned.rows += scanned.rows;
-    this.#scanned.bytes += scanned.bytes;
-    this.#scanned.blocks += scanned.blocks;
+    if (isFirst) {
+      this.#scanned.rows += scanned.rows;
+      this.#scanned.bytes += scanned.bytes;
+      this.#scanned.blocks += scanned.blocks;
+    }
     for (const each of damaged) {
+      // Read again for its next rows, a part may meet the same damage, or damage that the first rows did not need.
+      if (this.#missing.includes(each)) continue;
       if (this.#request.partial === "deny") {
         throw new ServiceError("query.partial", "stored data is damaged", { missing: [each] });
       }

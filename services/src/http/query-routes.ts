@@ -156,10 +156,15 @@ async function serveQuery(
     cursor,
   };
   const answer = await runQuery(question);
-  if (answer.missing.length > 0) response.setHeader("X-Logkeep-Partial", "true");
-  const media = request.accepts(["application/x-ndjson", "application/json", "text/csv"]);
+  const media = String(request.accepts(["application/x-ndjson", "application/json", "text/csv"]));
+  const hasSummary = params.summary === "1" || media === "application/json";
+  const isPartial = (): boolean => answer.summary().status === "partial";
   try {
-    await sendBody(response, bodyOf(answer, String(media), params.summary === "1", response));
+    await sendBody(response, bodyOf(answer, media, params.summary === "1", response), {
+      begin: () => tellPartial(response, answer.summary()),
+      // Damage may be met behind the first rows, when the header has gone.
+      isTold: () => hasSummary || response.hasHeader("X-Logkeep-Partial") || !isPartial(),
+    });
   } catch (thrown) {
     if (!response.headersSent) throw thrown;
     // Headers are gone, so a transfer that breaks off is what tells the client.
@@ -187,17 +192,31 @@ function bodyOf(
   return ndjsonBody(answer.rows, withSummary ? () => ({ _summary: summary() }) : undefined);
 }
 
-/** Writes a body as fast as the client reads it; the status goes out with the first bytes. */
-async function sendBody(response: Response, body: AsyncIterable<Uint8Array>): Promise<void> {
+interface Telling {
+  /** Called before the first bytes, with which status and headers go out. */
+  begin(): void;
+  /** Whether the client knows, at the end of the body, what the answer is without. */
+  isTold(): boolean;
+}
+
+/** Writes a body as fast as the client reads it; breaks the transfer off when nothing else tells that it is partial. */
+async function sendBody(
+  response: Response,
+  body: AsyncIterable<Uint8Array>,
+  { begin, isTold }: Telling,
+): Promise<void> {
   for await (const chunk of body) {
     if (response.destroyed) return;
+    if (!response.headersSent) begin();
     if (response.write(chunk)) continue;
     const { promise, resolve } = Promise.withResolvers<void>();
     response.once("close", resolve);
     await Promise.race([once(response, "drain"), promise]);
     response.off("close", resolve);
   }
-  response.end();
+  if (!response.headersSent) begin();
+  if (isTold()) response.end();
+  else response.destroy();
 }
 
 function summaryOf({ status, code, missing, cursor, scanned, took_ms }: QuerySummary): Summary {

@@ -1,11 +1,12 @@
 import type { Block } from "../../../kit/src/block.ts";
+import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Part, PartReader } from "../../../query/src/source.ts";
 import { openBatch } from "../../../storage/src/format/batch.ts";
 import { BlockCache } from "../../../storage/src/segment/block-cache.ts";
 import { openSegment, type Segment } from "../../../storage/src/segment/reader.ts";
 import type { ArenaBuffers } from "../../../storage/src/shard/arena.ts";
 import type { CutPart, MemoryRef, SegmentRef } from "../../../storage/src/shard/cut.ts";
-import type { DamagedBlock } from "../../../storage/src/shard/damage-list.ts";
+import type { DamagedBlock, DamagedSegment } from "../../../storage/src/shard/damage-list.ts";
 import { WatchedBlock } from "./watched-block.ts";
 
 /** Segment files that a worker keeps open; what is beyond is opened again when it is asked for. */
@@ -23,7 +24,7 @@ interface Opened {
 export class StoredBlocks implements PartReader {
   readonly #arena: Uint8Array;
   readonly #cache: BlockCache;
-  readonly #damage: DamagedBlock[] = [];
+  readonly #damage: (DamagedBlock | DamagedSegment)[] = [];
   /** The least recently used first. */
   readonly #open = new Map<string, Opened>();
 
@@ -39,8 +40,8 @@ export class StoredBlocks implements PartReader {
     return this.#blocks(ref, (part as CutPart).shard);
   }
 
-  /** Blocks that were found damaged since the last call. */
-  takeDamage(): DamagedBlock[] {
+  /** What was found damaged since the last call. */
+  takeDamage(): (DamagedBlock | DamagedSegment)[] {
     return this.#damage.splice(0);
   }
 
@@ -66,7 +67,7 @@ export class StoredBlocks implements PartReader {
   }
 
   *#blocks(ref: SegmentRef, shard: number): Generator<Block> {
-    const segment = this.#segment(ref.path);
+    const segment = this.#opened(ref, shard);
     const without = new Set(ref.damagedBlocks);
     for (const block of segment.blocks({ tenant: ref.tenant, without })) {
       const partition = segment.partitionOf(block);
@@ -75,6 +76,16 @@ export class StoredBlocks implements PartReader {
       yield new WatchedBlock(block, (reason) => {
         this.#damage.push({ shard, uuid: ref.uuid, block: ordinal, reason });
       });
+    }
+  }
+
+  #opened({ path, uuid }: SegmentRef, shard: number): Segment {
+    try {
+      return this.#segment(path);
+    } catch (thrown) {
+      if (thrown instanceof ServiceError && thrown.code === "storage.damaged")
+        this.#damage.push({ shard, uuid, block: undefined, reason: thrown.message });
+      throw thrown;
     }
   }
 

@@ -42,6 +42,8 @@ export interface Segment {
  * `storage.failed` when it cannot be read. Columns are kept in the cache, which one worker shares.
  */
 export function openSegment(path: string, cache: BlockCache = new BlockCache()): Segment {
+  // One that somebody has removed is as lost as one that is cut short, and others are served.
+  checkStored(fs.existsSync(path), "a segment file is not there", { file: path });
   const fd = guarded(path, () => fs.openSync(path, "r"));
   const file = new OpenFile(path, fd);
   try {

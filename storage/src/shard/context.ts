@@ -5,7 +5,7 @@ import type { Disk } from "../log/disk.ts";
 import type { EpochFile } from "../log/epoch-file.ts";
 import type { RecoveredLog } from "../log/recovery.ts";
 import type { ArenaOwner, ArenaWriter } from "./arena.ts";
-import type { DamagedBlock, DamageList } from "./damage-list.ts";
+import type { DamagedBlock, DamagedSegment, DamageList } from "./damage-list.ts";
 import type { StorePaths } from "./data-directory.ts";
 import type { Manifest } from "./manifest.ts";
 import type { MemoryBatch } from "./memtable.ts";
@@ -59,7 +59,7 @@ export interface StoreContext {
   readonly segmentLimits: SegmentLimits;
   /** Told of each batch in the step that commits it. */
   readonly onCommitted: (batch: MemoryBatch) => void;
-  readonly reportDamage: (found: DamagedBlock) => void;
+  readonly reportDamage: (found: DamagedBlock | DamagedSegment) => void;
   /** The shard's epoch or owner is another: it has to be taken over anew. */
   readonly onDeposed: (shard: Shard) => void;
   /** What happens to the file of a merged segment once nobody reads it. */

@@ -12,6 +12,9 @@ export interface DamagedBlock {
   readonly reason: string;
 }
 
+/** A segment that a reader found damaged as a whole: none of its blocks can be told. */
+export type DamagedSegment = Omit<DamagedBlock, "block"> & { readonly block: undefined };
+
 const fileName = "damaged-blocks.json";
 
 /** Blocks that are set aside, remembered over restarts in a small file. */

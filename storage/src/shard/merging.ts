@@ -86,11 +86,8 @@ function noteDamage(
   const input = inputs.find(({ path }) => path === file);
   if (input === undefined) return;
   const { uuid } = input.entry;
-  if (typeof block === "number") {
-    context.reportDamage({ shard: shard.id, uuid, block, reason: thrown.message });
-  } else {
-    input.isLost = true;
-  }
+  const found = { shard: shard.id, uuid, reason: thrown.message };
+  context.reportDamage({ ...found, block: typeof block === "number" ? block : undefined });
 }
 
 /** The manifest was closed before it told what became of a commit. */

@@ -9,7 +9,7 @@ import { Appender, type IdempotencyResult } from "./appender.ts";
 import { ArenaWriter } from "./arena.ts";
 import type { StoreContext } from "./context.ts";
 import { type CutRange, openCut, type StoreCut } from "./cut.ts";
-import { type DamagedBlock, DamageList } from "./damage-list.ts";
+import { type DamagedBlock, type DamagedSegment, DamageList } from "./damage-list.ts";
 import { storePaths } from "./data-directory.ts";
 import { moveToTrash } from "./dropping.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
@@ -50,8 +50,8 @@ export interface Store extends Closable {
    * the batch later retains it in the arena, in this call. Returns how to stop.
    */
   onCommitted(listener: (batch: MemoryBatch) => void): () => void;
-  /** A reader found a block damaged: it is set aside, remembered and named. */
-  reportDamage(found: DamagedBlock): void;
+  /** A reader found a block or a whole segment damaged: it is set aside and named, a block also remembered. */
+  reportDamage(found: DamagedBlock | DamagedSegment): void;
   status(): StoreStatus;
   /** Seals all records in memory now. */
   seal(): Promise<void>;
@@ -191,10 +191,16 @@ class OpenStore implements Store {
     return () => this.#listeners.delete(listener);
   }
 
-  reportDamage(found: DamagedBlock): void {
+  reportDamage(found: DamagedBlock | DamagedSegment): void {
     const { damage, logger, shards } = this.#open.context;
     const segment = shards[found.shard]?.segments.find(found.uuid);
-    if (segment === undefined || segment.damagedBlocks.has(found.block)) return;
+    if (segment === undefined || segment.isLost) return;
+    if (found.block === undefined) {
+      segment.isLost = true;
+      logger.error({ ...found, file: segment.path }, "segment is damaged, set aside");
+      return;
+    }
+    if (segment.damagedBlocks.has(found.block)) return;
     segment.damagedBlocks.add(found.block);
     logger.error({ ...found, file: segment.path }, "block is damaged, set aside");
     damage.add(found).catch((thrown: unknown) => {
