@@ -60,9 +60,6 @@ async function start(
   const data = await openDataDirectory(path.resolve(settings.data.dir));
   lifecycle.add("data directory", () => data.release());
   const coordinator = await startOwnCoordinator(settings, data.path, logger, lifecycle, failure);
-  // A coordinator that ends while it is waited for will not answer any more.
-  const failed = new AbortController();
-  void failure.promise.then((error) => failed.abort(error));
   const identity = {
     nodeId: settings.node.id,
     diskId: data.diskId,
@@ -75,7 +72,7 @@ async function start(
     identity,
     isClosed: isExposed(settings),
     logger,
-    signal: failed.signal,
+    signal: abortedBy(failure.promise),
   });
   lifecycle.add("cluster", () => cluster.close());
   const keys = await KeyStore.open({
@@ -121,6 +118,13 @@ async function start(
     failed: failure.promise,
     close: () => lifecycle.close(),
   };
+}
+
+/** Aborted when something fails: a coordinator that has ended will not answer who waits for it. */
+function abortedBy(failed: Promise<Error>): AbortSignal {
+  const abort = new AbortController();
+  void failed.then((error) => abort.abort(error));
+  return abort.signal;
 }
 
 /** Tells the cluster where this node is. */
