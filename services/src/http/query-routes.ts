@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Request, Response } from "express";
 import express from "express";
 import type {
@@ -150,6 +149,7 @@ async function serveQuery(
   const { metrics } = deps;
   const params = parseParams(queryParams, request);
   const { limit = rowsDefault, cursor } = params;
+  const started = performance.now();
   const question: QueryRequest = {
     ...questionOf(deps, params, identity, response),
     limit: limit === 0 ? undefined : limit,
@@ -164,6 +164,7 @@ async function serveQuery(
       begin: () => tellPartial(response, answer.summary()),
       // Damage may be met behind the first rows, when the header has gone.
       isTold: () => hasSummary || response.hasHeader("X-Logkeep-Partial") || !isPartial(),
+      untilMs: started + (question.timeoutMs ?? deps.settings.query.timeoutMs),
     });
   } catch (thrown) {
     if (!response.headersSent) throw thrown;
@@ -197,26 +198,35 @@ interface Telling {
   begin(): void;
   /** Whether the client knows, at the end of the body, what the answer is without. */
   isTold(): boolean;
+  /** The query's deadline, by `performance.now()`: also for a client that does not read. */
+  readonly untilMs: number;
 }
 
 /** Writes a body as fast as the client reads it; breaks the transfer off when nothing else tells that it is partial. */
 async function sendBody(
   response: Response,
   body: AsyncIterable<Uint8Array>,
-  { begin, isTold }: Telling,
+  { begin, isTold, untilMs }: Telling,
 ): Promise<void> {
   for await (const chunk of body) {
     if (response.destroyed) return;
     if (!response.headersSent) begin();
     if (response.write(chunk)) continue;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    response.once("close", resolve);
-    await Promise.race([once(response, "drain"), promise]);
-    response.off("close", resolve);
+    await drained(response, untilMs);
   }
   if (!response.headersSent) begin();
   if (isTold()) response.end();
   else response.destroy();
+}
+
+/** Resolves when the client has read, or has gone; one that has not read by then is gone. */
+async function drained(response: Response, untilMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const late = setTimeout(() => response.destroy(), Math.max(0, untilMs - performance.now()));
+  response.once("drain", resolve).once("close", resolve);
+  await promise;
+  response.off("drain", resolve).off("close", resolve);
+  clearTimeout(late);
 }
 
 function summaryOf({ status, code, missing, cursor, scanned, took_ms }: QuerySummary): Summary {

@@ -44,8 +44,8 @@ export interface Served {
   close(): Promise<void>;
 }
 
-/** Time that requests under way have to finish when the service stops. */
-const drainMs = 10_000;
+/** Time that requests under way have to finish when the service stops; seals then have five seconds, and all is to end within 15. */
+const drainMs = 8_000;
 
 /** Bytes of all headers of a request. */
 const headersMaxBytes = 16 * 1024;

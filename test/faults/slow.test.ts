@@ -1,0 +1,102 @@
+// Goal: a client that reads slowly, or goes, costs the service neither memory nor the time of others.
+import assert from "node:assert/strict";
+import net from "node:net";
+import test, { after, before } from "node:test";
+import { Service } from "../service.ts";
+
+const records = 300_000;
+const perRequest = 10_000;
+const growthMaxMiB = 96;
+
+let service: Service;
+
+before(async () => {
+  // So few at once that those that linger hold up the next.
+  service = await Service.start({ args: ["--set", "query.concurrencyMax=2"] });
+  for (let first = 0; first < records; first += perRequest) {
+    const batch = Array.from({ length: perRequest }, (_, i) => ({
+      service: `s${i % 50}`,
+      n: String(first + i),
+      _msg: `${"x".repeat(300)} ${first + i}`,
+    }));
+    await service.ship(batch);
+  }
+});
+after(() => service.stop());
+
+/** Asks for everything and reads the first bytes of it only. */
+async function stalled(timeout = "30s"): Promise<net.Socket> {
+  const url = new URL(service.http);
+  const socket = net.connect(Number(url.port), url.hostname);
+  socket.on("error", () => undefined);
+  socket.write(
+    `GET /api/v1/query?query=*&start=0&limit=0&timeout=${timeout} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+  );
+  await new Promise<void>((resolve) => {
+    socket.once("data", (chunk: Buffer) => {
+      assert.match(chunk.toString("latin1"), /^HTTP\/1\.1 200 /);
+      socket.pause();
+      resolve();
+    });
+  });
+  return socket;
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(`${service.http}/metrics`)).text();
+  const found = text.match(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, "gm")) ?? [];
+  return found.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+}
+
+test("a client that stalls in the middle of a large answer holds neither memory nor others", async () => {
+  // The first answer warms what stays.
+  assert.equal(await service.count("n:*"), records);
+  (await stalled()).destroy();
+  await wait(500);
+  const before = service.rssMiB();
+  const socket = await stalled();
+  await wait(2000);
+  assert.ok(service.rssMiB() - before < growthMaxMiB, `${before} to ${service.rssMiB()} MiB`);
+  const started = performance.now();
+  assert.equal(await service.count("n:*"), records);
+  assert.equal((await service.ship([{ service: "beside", _msg: "it" }])).accepted, 1);
+  assert.ok(performance.now() - started < 5000);
+  // It reads on, and gets the rest.
+  let last = "";
+  let bytes = 0;
+  socket.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    last = chunk.toString("latin1");
+  });
+  socket.resume();
+  await new Promise((resolve) => socket.once("close", resolve));
+  assert.ok(bytes > records * 300, `${bytes} bytes`);
+  assert.ok(last.endsWith("0\r\n\r\n"), "the last chunk has come");
+});
+
+test("queries of clients that went away end, and make room for others", async () => {
+  const ended = await metric("logkeep_queries_total");
+  for (let i = 0; i < 10; i++) {
+    const socket = await stalled();
+    socket.destroy();
+  }
+  assert.equal(await service.count("n:*"), records);
+  const end = performance.now() + 5000;
+  while ((await metric("logkeep_queries_total")) < ended + 11) {
+    assert.ok(performance.now() < end, "all have ended");
+    await wait(50);
+  }
+});
+
+test("clients that stall for ever are as many as queries may run, until their deadline ends them", async () => {
+  const sockets = [await stalled("4s"), await stalled("4s")];
+  const started = performance.now();
+  assert.equal(await service.count("n:*"), records);
+  const tookMs = performance.now() - started;
+  assert.ok(tookMs < 10_000, `another query waited for ${tookMs} ms`);
+  for (const socket of sockets) socket.destroy();
+});
