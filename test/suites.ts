@@ -11,8 +11,8 @@ export interface Suite {
 
 /** Every room's tests, rooms from the ground up, then those of the whole house. */
 export function suites(): Suite[] {
-  const rooms = ["kit", "api", "config", "coordinator", "storage", "query", "ingest", "cli"];
-  const upper = ["cluster", "services", "console", "bench"];
+  const rooms = ["kit", "api", "config", "coordinator", "storage", "query", "ingest", "alerts"];
+  const upper = ["cli", "cluster", "adapters", "services", "console", "bench"];
   const found = [...rooms, ...upper].map((room) => suiteOf(room, `${room}/test/**/*.test.ts`));
   const house = ["tidy", "scenarios", "faults", "clients", "browser", "package"];
   found.push(suiteOf("house", "test/*.test.ts"));

@@ -1,3 +1,4 @@
+import { parse } from "yaml";
 import type { SettingInfo } from "./describe.ts";
 import { parseBytes, parseDurationMs } from "./quantity.ts";
 
@@ -28,6 +29,8 @@ export function coerce(info: SettingInfo, value: unknown): unknown {
       return parseBytes(text) ?? value;
     case "duration":
       return parseDurationMs(text) ?? value;
+    case "list":
+      return parsed(text);
   }
 }
 
@@ -56,6 +59,17 @@ export function expected(info: SettingInfo): string {
       return "a size in bytes, as 1048576 or 64MiB";
     case "duration":
       return "a time in milliseconds, or as 30s";
+    case "list":
+      return "a list of objects";
+  }
+}
+
+/** YAML, of which JSON is a part; a text that is neither is left to be refused. */
+function parsed(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return text;
   }
 }
 

@@ -32,6 +32,7 @@ const otherVariables: ReadonlySet<string> = new Set([
   "LOGKEEP_URL",
   "LOGKEEP_KEY",
   "LOGKEEP_CLUSTER_SECRET",
+  "LOGKEEP_CRASH_AT",
 ]);
 
 interface Leaf {
@@ -101,7 +102,7 @@ function takeVariables(
       if (value) leaves.set(info.path, { origin: name, value: coerce(info, value) });
       continue;
     }
-    const message = `${name} sets nothing${hint(name, byName.keys())}`;
+    const message = `${name} sets nothing${hintOfVariable(name, byName.keys())}`;
     // Kubernetes gives every pod such variables for a service of our name.
     if (/_SERVICE_(HOST|PORT)(_|$)|_PORT(_\d+_(TCP|UDP)(_|$)|$)/.test(name)) continue;
     if (sections.some((section) => name.startsWith(section))) problems.push(message);
@@ -153,6 +154,9 @@ function problemOfIssue(
   const leaf = path === undefined ? undefined : leaves.get(path);
   if (info === undefined || leaf === undefined) return `${parts.join(".")}: ${issue.message}`;
   const given = info.isSecret ? "" : `, not ${shown(leaf.value)}`;
+  if (info.kind === "list" && parts.length > 1) {
+    return `${leaf.origin}: ${parts.join(".")}: ${issue.message}`;
+  }
   return `${leaf.origin}: ${info.path} ${demand(issue, info)}${given}`;
 }
 
@@ -180,7 +184,7 @@ function amount(value: number, { kind }: SettingInfo): string {
 
 /** What two settings cannot be at once. */
 function contradictions(settings: Settings, leaves: ReadonlyMap<string, Leaf>): readonly string[] {
-  const { coordinator, http, ingest } = settings;
+  const { coordinator, elasticsearch, http, ingest, query, sources } = settings;
   const found: string[] = [];
   const claim = (holds: boolean, path: string, message: string): void => {
     if (!holds) found.push(`${leaves.get(path)?.origin ?? "default"}: ${path} ${message}`);
@@ -201,6 +205,13 @@ function contradictions(settings: Settings, leaves: ReadonlyMap<string, Leaf>): 
     "ingest.recordMaxBytes",
     "must be at most ingest.inflatedMaxBytes",
   );
+  claim(
+    query.index !== "elasticsearch" || elasticsearch.nodes !== undefined,
+    "query.index",
+    "needs elasticsearch.nodes",
+  );
+  const names = new Set(sources.map(({ name }) => name));
+  claim(names.size === sources.length, "sources", "must each have a name of their own");
   return found;
 }
 
@@ -232,6 +243,13 @@ function hintOfPath(
     .map((one) => one.slice(prefix.length));
   const near = suggest(path.slice(prefix.length), names);
   return near === undefined ? "" : `; did you mean ${prefix}${near}?`;
+}
+
+/** The prefix that all share would make any two names near. */
+function hintOfVariable(name: string, known: Iterable<string>): string {
+  const rests = [...known].map((one) => one.slice(envPrefix.length));
+  const near = suggest(name.slice(envPrefix.length), rests);
+  return near === undefined ? "" : `; did you mean ${envPrefix}${near}?`;
 }
 
 function hint(name: string, known: Iterable<string>): string {

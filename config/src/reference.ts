@@ -57,6 +57,7 @@ function presetOf(info: SettingInfo): string {
   const { preset } = info;
   if (preset === undefined) return "not set";
   if (typeof preset === "number") return amount(preset, info);
+  if (Array.isArray(preset) && preset.length === 0) return "none";
   if (!Array.isArray(preset)) return `\`${JSON.stringify(preset).replaceAll('"', "")}\``;
   const all = coerce(info, "all");
   return JSON.stringify(preset) === JSON.stringify(all) ? "`all`" : `\`${preset.join(",")}\``;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { addressProblem } from "./address.ts";
+import { sourceSchema } from "./source-schema.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -18,7 +19,8 @@ export type SettingKind =
   | "number"
   | "integer"
   | "bytes"
-  | "duration";
+  | "duration"
+  | "list";
 
 const http = z.strictObject({
   listen: address("127.0.0.1:7070", "Where HTTP is served; port 0 picks a free one."),
@@ -37,6 +39,14 @@ const http = z.strictObject({
   connectionsMax: integer(4096, { min: 16, max: 1_000_000 }).describe(
     "Open HTTP connections; further ones are closed at once.",
   ),
+  publicUrl: z
+    .url({ protocol: /^https?$/, error: "must be a URL as https://logs.example.com" })
+    .optional()
+    .meta({
+      kind: "text",
+      description:
+        "Where people reach the console, for links in notifications; by default the listener.",
+    }),
 });
 
 const coordinator = z.strictObject({
@@ -136,6 +146,11 @@ const query = z.strictObject({
   cacheBytes: bytes(64 * MiB, { min: 0, max: 256 * GiB }).describe(
     "Memory for blocks of segments that were read lately.",
   ),
+  index: z.enum(["embedded", "elasticsearch"]).default("embedded").meta({
+    kind: "choice",
+    description:
+      "What answers queries: our own segments, or the mirror in Elasticsearch, which has records once they are sealed.",
+  }),
 });
 
 const ingest = z.strictObject({
@@ -168,6 +183,78 @@ const auth = z.strictObject({
     kind: "boolean",
     description: "Allows listening beyond loopback without credentials; warns each minute.",
   }),
+  adminKeyFile: z.string().min(1).optional().meta({
+    kind: "text",
+    description:
+      "A file with a key that may do everything, of the form that `keys create` prints; read at the start, for where nobody makes the first key by hand.",
+  }),
+});
+
+const alerts = z.strictObject({
+  redis: z
+    .string()
+    .regex(/^rediss?:\/\/.+/, "must be a URL as redis://127.0.0.1:6379")
+    .optional()
+    .meta({
+      kind: "text",
+      secret: true,
+      description:
+        "A Redis server that schedules evaluations and deliveries (BullMQ); without it they are scheduled in process.",
+    }),
+  linesMax: integer(10, { min: 0, max: 100 }).describe(
+    "Matching records that a notification carries at most.",
+  ),
+  rulesMax: integer(1000, { min: 1, max: 10_000 }).describe("Rules of one tenant."),
+  deliveryTimeoutMs: duration(10_000, { min: 100, max: 5 * minute }).describe(
+    "Time in which a receiver of notifications must have answered.",
+  ),
+  deliveryRetryMs: duration(24 * 60 * minute, { min: 1000, max: 7 * 24 * 60 * minute }).describe(
+    "How long a notification that could not be delivered is tried again.",
+  ),
+  privateWebhooks: z.enum(["auto", "allow", "deny"]).default("auto").meta({
+    kind: "choice",
+    description:
+      "Whether webhooks may go to loopback and private addresses; auto: only while the service itself listens on loopback. Link-local ones are never called.",
+  }),
+});
+
+const elasticsearch = z.strictObject({
+  nodes: z
+    .array(z.url({ protocol: /^https?$/, error: "must be URLs as http://127.0.0.1:9200" }))
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({
+      kind: "words",
+      description:
+        "URLs of an Elasticsearch cluster (8 or 9) into which sealed records are mirrored; without it nothing is.",
+    }),
+  username: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ kind: "text", description: "For basic authentication." }),
+  password: z
+    .string()
+    .optional()
+    .meta({ kind: "text", secret: true, description: "Its password." }),
+  apiKey: z.string().min(1).optional().meta({
+    kind: "text",
+    secret: true,
+    description: "An API key of Elasticsearch (base64), in place of user and password.",
+  }),
+  indexPrefix: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, "must be lower-case letters, digits, _ . -")
+    .default("logkeep")
+    .meta({
+      kind: "text",
+      description: "How the names of indices begin: PREFIX-TENANT-YYYY.MM.DD.",
+    }),
+  bulkMaxBytes: bytes(5 * MiB, { min: 64 * KiB, max: 64 * MiB }).describe("One _bulk request."),
+  timeoutMs: duration(30_000, { min: 500, max: 10 * minute }).describe(
+    "Time in which Elasticsearch must have answered.",
+  ),
 });
 
 const log = z.strictObject({
@@ -197,6 +284,13 @@ export const settingsSchema = z.strictObject({
   query: query.prefault({}),
   ingest: ingest.prefault({}),
   tail: tail.prefault({}),
+  alerts: alerts.prefault({}),
+  sources: z.array(sourceSchema).max(64).default([]).meta({
+    kind: "list",
+    secret: true,
+    description: "Kafka topics whose messages are stored; see docs/kafka.md.",
+  }),
+  elasticsearch: elasticsearch.prefault({}),
   auth: auth.prefault({}),
   log: log.prefault({}),
 });

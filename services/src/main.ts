@@ -3,6 +3,7 @@ import path from "node:path";
 import { buildCli, runCli } from "../../cli/src/cli.ts";
 import type { CliIo } from "../../cli/src/io.ts";
 import { registerZk } from "../../cli/src/zk.ts";
+import { armCrashPoint } from "../../kit/src/crash-point.ts";
 import { registerCoordinator } from "./coordinator-verb.ts";
 import { registerStart } from "./start-verb.ts";
 
@@ -23,6 +24,8 @@ function versionOf(): string {
     folder = path.dirname(folder);
   }
 }
+
+armCrashPoint(process.env["LOGKEEP_CRASH_AT"] ?? "");
 
 const interrupt = new AbortController();
 let signals = 0;

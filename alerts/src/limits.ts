@@ -1,0 +1,19 @@
+/** Bounds of what users write and of what rules may cost. */
+
+export const ruleNameMax = 100;
+/** As long as a query over HTTP may be. */
+export const queryLengthMax = 16 * 1024;
+export const conditionLengthMax = 64;
+export const labelsMax = 32;
+export const labelTextMax = 1024;
+/** Receivers of one rule. */
+export const notifyMax = 8;
+export const secretLengthMax = 1024;
+/** Evaluations more often than this would find hardly anything new. */
+export const tickMsMin = 1000;
+export const tickMsMax = 24 * 60 * 60 * 1000;
+export const waitMsMax = 7 * 24 * 60 * 60 * 1000;
+/** Groups of one threshold that are pending or firing; further ones are left out, and that is told. */
+export const instancesMax = 1000;
+/** A line in a notification is cut at this length. */
+export const lineBytesMax = 8 * 1024;
