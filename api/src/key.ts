@@ -55,14 +55,17 @@ export function createKey(
   random: Uint8Array,
 ): { readonly token: string; readonly stored: StoredKey } {
   if (random.length !== keyRandomBytes) throw new RangeError("a key needs 40 random bytes");
-  const id = hex(random.subarray(0, 8));
-  const secret = random.subarray(8);
+  const token = `lk_${hex(random.subarray(0, 8))}_${hex(random.subarray(8))}`;
+  return { token, stored: storedKeyOf(token, request) as StoredKey };
+}
+
+/** What to keep of a key whose token somebody else made; undefined when it is no token. */
+export function storedKeyOf(token: string, request: KeyRequest): StoredKey | undefined {
+  const parsed = parseToken(token);
+  if (parsed === undefined) return undefined;
   const { expiresAt, ...rest } = request;
-  const stored = { id, ...rest, hash: hashOf(secret).toString("hex") };
-  return {
-    token: `lk_${id}_${hex(secret)}`,
-    stored: expiresAt === undefined ? stored : { ...stored, expiresAt },
-  };
+  const stored = { id: parsed.id, ...rest, hash: hashOf(parsed.secret).toString("hex") };
+  return expiresAt === undefined ? stored : { ...stored, expiresAt };
 }
 
 /** The parts of a token; undefined when it is none. */

@@ -9,7 +9,8 @@ import { ServiceError } from "../../kit/src/errors.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import { openDataDirectory } from "../../storage/src/shard/data-directory.ts";
-import { KeyStore } from "./auth/key-store.ts";
+import { readAdminKeyFile } from "./auth/admin-key-file.ts";
+import { KeyStore, type KeyStoreOptions } from "./auth/key-store.ts";
 import { joinCluster } from "./cluster-part.ts";
 import { tenantDefault } from "./http/identity.ts";
 import { type Served, serveHttp } from "./http/serve.ts";
@@ -75,12 +76,7 @@ async function start(
     signal: abortedBy(failure.promise),
   });
   lifecycle.add("cluster", () => cluster.close());
-  const keys = await KeyStore.open({
-    client: cluster.client,
-    acl: ownAcl,
-    clock: systemClock,
-    logger,
-  });
+  const keys = await openKeys(settings.auth, { client: cluster.client, acl: ownAcl, logger });
   checkExposure(settings, keys.size, logger, lifecycle);
   const stored = await openStorePart({
     settings,
@@ -118,6 +114,18 @@ async function start(
     failed: failure.promise,
     close: () => lifecycle.close(),
   };
+}
+
+/** The API keys, the one of `auth.adminKeyFile` among them. */
+async function openKeys(
+  { adminKeyFile }: Settings["auth"],
+  options: Omit<KeyStoreOptions, "clock">,
+): Promise<KeyStore> {
+  const keys = await KeyStore.open({ ...options, clock: systemClock });
+  if (adminKeyFile !== undefined) {
+    await keys.adopt(readAdminKeyFile(adminKeyFile), tenantDefault);
+  }
+  return keys;
 }
 
 /** Aborted when something fails: a coordinator that has ended will not answer who waits for it. */

@@ -5,17 +5,22 @@ import {
   keyRandomBytes,
   parseToken,
   type StoredKey,
+  storedKeyOf,
   storedKeySchema,
   verifyKey,
 } from "../../../api/src/key.ts";
 import type { ZooKeeperClient } from "../../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../../coordinator/src/client/errors.ts";
+import { steps } from "../../../coordinator/src/client/multi.ts";
 import type { Acl } from "../../../coordinator/src/wire/records.ts";
 import type { Clock } from "../../../kit/src/clock.ts";
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 
 const keysPath = "/logkeep/keys";
+
+/** Name of the key that `auth.adminKeyFile` holds. Nobody else's key has it: it goes when the file changes. */
+const adminFileName = "admin-file";
 
 /** Keys of one cluster: each costs a hash a request and a place in memory. */
 const keysMax = 10_000;
@@ -73,6 +78,11 @@ export class KeyStore {
     if (this.#keys.size >= keysMax) {
       throw new ServiceError("request.malformed", "there are too many keys", { keysMax });
     }
+    if (request.name === adminFileName) {
+      throw new ServiceError("request.malformed", "the name is kept for auth.adminKeyFile", {
+        name: request.name,
+      });
+    }
     const createdAt = this.#options.clock.now();
     const made = createKey({ ...request, createdAt }, randomBytes(keyRandomBytes));
     const { client, acl } = this.#options;
@@ -80,6 +90,30 @@ export class KeyStore {
     await client.create(`${keysPath}/${made.stored.id}`, data, { acl });
     await this.#load();
     return made;
+  }
+
+  /**
+   * Makes the token of the admin key file a key that may do everything, in place of the one that the
+   * file held before.
+   */
+  async adopt(token: string, tenant: string): Promise<void> {
+    const createdAt = this.#options.clock.now();
+    const scopes = ["admin"] as const;
+    const stored = storedKeyOf(token, { name: adminFileName, scopes, tenant, createdAt });
+    if (stored === undefined) throw new ServiceError("config.invalid", "the token is none");
+    const { client, acl } = this.#options;
+    const path = `${keysPath}/${stored.id}`;
+    const data = Buffer.from(JSON.stringify(stored));
+    const before = this.#keys.get(stored.id);
+    const isKept = before?.name === adminFileName && before.hash === stored.hash;
+    const changes = this.list()
+      .filter(({ id, name }) => name === adminFileName && id !== stored.id)
+      .map(({ id }) => steps.delete(`${keysPath}/${id}`));
+    if (before === undefined) changes.push(steps.create(path, data, { acl }));
+    else if (!isKept) changes.push(steps.setData(path, data));
+    if (changes.length === 0) return;
+    await client.multi(changes);
+    await this.#load();
   }
 
   /** Throws `request.not-found`. */
