@@ -17,3 +17,11 @@ export const waitMsMax = 7 * 24 * 60 * 60 * 1000;
 export const instancesMax = 1000;
 /** A line in a notification is cut at this length. */
 export const lineBytesMax = 8 * 1024;
+
+/** Evaluations of the in-process scheduler side by side: more would only queue at the query workers. */
+export const ticksAtOnceMax = 4;
+/** Delivery calls of the in-process scheduler side by side. A receiver takes only a few of them. */
+export const deliveriesAtOnceMax = 64;
+/** Waits after a call that failed, in milliseconds; they double up to the second. */
+export const backoffMsFirst = 200;
+export const backoffMsMost = 60_000;
