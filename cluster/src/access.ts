@@ -20,9 +20,9 @@ export interface AccessOptions {
 /** The ACLs of what the cluster creates. */
 export interface Access {
   readonly isClosed: boolean;
-  /** Everything but inboxes and keys. */
+  /** Everything but inboxes, keys and rules. */
   readonly acl: readonly Acl[];
-  /** API keys: not even their hashes are anybody else's, open or closed. */
+  /** API keys and rules: neither hashes nor the secrets of webhooks are anybody else's, open or closed. */
   readonly keyAcl: readonly Acl[];
   /** The directory of a tenant's inbox. Nobody else may delete there, so a name is never used twice. */
   readonly inboxAcl: readonly Acl[];
@@ -39,6 +39,8 @@ export function accessOf({ credentials, closed, inboxOpen }: AccessOptions): Acc
 
 /** The ACL that belongs to a path at or below `/logkeep`. */
 export function aclAt(access: Access, path: string): readonly Acl[] {
-  if (path === paths.keys || path.startsWith(`${paths.keys}/`)) return access.keyAcl;
+  for (const own of [paths.keys, paths.alerts]) {
+    if (path === own || path.startsWith(`${own}/`)) return access.keyAcl;
+  }
   return path.startsWith(`${paths.inbox}/`) ? access.inboxAcl : access.acl;
 }

@@ -1,6 +1,7 @@
 import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../coordinator/src/client/errors.ts";
 import { PersistentEphemeral } from "../../coordinator/src/recipes/persistent-ephemeral.ts";
+import { RoleElection, type RoleOptions } from "../../coordinator/src/recipes/role-election.ts";
 import { assert } from "../../kit/src/assert.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import type { Closable } from "../../kit/src/lifecycle.ts";
@@ -14,6 +15,7 @@ import { ZnodeManifest } from "./manifest.ts";
 import type { NodeIdentity, NodeRecord } from "./node.ts";
 import { ZnodeOwnership } from "./ownership.ts";
 import { paths } from "./paths.ts";
+import { type RuleStoreOptions, ZnodeRuleStore } from "./rule-store.ts";
 import { settle } from "./settle.ts";
 import { ensureNode, ensureTree } from "./tree.ts";
 import { type ClusterState, encodeZnode } from "./znode-data.ts";
@@ -96,6 +98,28 @@ export class Cluster implements Closable {
     this.#inboxes = new Inboxes({ client, access, self: ownership.self, sink, logger });
     await this.#inboxes.open(tenants);
     return this.#inboxes;
+  }
+
+  /** The rules of all tenants, followed from now on. */
+  openRules(options: Pick<RuleStoreOptions, "rulesMax" | "clock">): Promise<ZnodeRuleStore> {
+    const { logger } = this.#options;
+    const acl = this.#access.keyAcl;
+    return ZnodeRuleStore.open({ client: this.client, acl, logger, ...options });
+  }
+
+  /** Stands for a role of the cluster, which one process holds at a time; to be closed before the cluster. */
+  elect(role: string, options: Pick<RoleOptions, "run" | "onFailure">): RoleElection {
+    const { self } = this.ownership;
+    const replica = self.slice(0, self.lastIndexOf("/") + 1);
+    return new RoleElection({
+      client: this.client,
+      path: paths.role(role),
+      holder: self,
+      // The data directory has a lock, so an earlier incarnation on it has ended.
+      replaces: (holder) => holder !== self && holder.startsWith(replica),
+      acl: this.#access.acl,
+      ...options,
+    });
   }
 
   /** Ends the session, and with it every ephemeral of this node. */

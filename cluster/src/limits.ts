@@ -47,3 +47,12 @@ export const inboxGatherMs = 20;
 
 /** Names whose stat is asked for at a time. */
 export const inboxStatsInFlight = 1_000;
+
+/** Znodes of rules that are read at a time. */
+export const rulesInFlight = 256;
+
+/** How long changes of rules are gathered before they are read: far below the second in which they count. */
+export const ruleGatherMs = 10;
+
+/** How long a change of a rule waits for the coordinator, before its author is told. */
+export const ruleWriteMs = 10_000;
