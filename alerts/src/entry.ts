@@ -1,4 +1,5 @@
 import type { Notification } from "./notification.ts";
+import type { Rule } from "./rule.ts";
 
 /** The state of one alert instance: of a rule, or of one group of its threshold. Inactive ones are not kept. */
 export interface InstanceState {
@@ -10,7 +11,7 @@ export interface InstanceState {
   readonly activeMs: number;
   /** When it began to fire; undefined while pending. */
   readonly firingMs: number | undefined;
-  /** When the condition was last seen to hold. */
+  /** When the condition was last seen to hold, as far as it was written. */
   readonly lastTrueMs: number;
   /** Match: records so far. Threshold: the last value. */
   readonly count: number;
@@ -20,6 +21,8 @@ export interface InstanceState {
 export interface RuleState {
   /** Of the rule's type, query and timing: with another one the instances begin anew. */
   readonly fingerprint: string;
+  /** The rule as it was watched, without secrets: what it fired can be resolved when the rule is gone. */
+  readonly definition: Rule;
   readonly instances: readonly InstanceState[];
   /** Threshold: the last tick that was evaluated. */
   readonly tickMs: number | undefined;
@@ -31,16 +34,17 @@ export interface RuleState {
 export interface OutboxItem {
   /** `dedupeKey` and the receiver's number: unique. */
   readonly id: string;
+  /** Which of the entry's notifications. */
+  readonly dedupeKey: string;
   /** Index in the rule's `notify` when it was made, and its URL, which tell the receiver and survive edits. */
   readonly receiver: number;
   readonly url: string;
-  readonly notification: Notification;
   readonly createdMs: number;
 }
 
 /**
- * A line of the journal. `state`: a rule's new state and the notifications that it brings, in one entry, so that
- * neither is there without the other. `done`: a delivery ended. `gone`: a rule was deleted.
+ * A line of the journal. `state`: a rule's new state, the notifications that it brings and their way to the receivers,
+ * in one entry, so that none is there without the others. `done`: a delivery ended. `gone`: a rule was deleted.
  * `epoch` is that of the evaluator role: an entry of an older one behind a newer one does not count.
  */
 export type AlertEntry =
@@ -52,6 +56,8 @@ export type AlertEntry =
       readonly ruleId: string;
       readonly rule: string;
       readonly state: RuleState;
+      /** Also those that have no receiver: they are history. */
+      readonly notifications: readonly Notification[];
       readonly outbox: readonly OutboxItem[];
     }
   | {

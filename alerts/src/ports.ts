@@ -51,7 +51,11 @@ export interface EvaluationRange {
   readonly toMs: number;
 }
 
-/** Asks the index. Both reject with a `ServiceError`, and with its reason when the signal aborts. */
+/**
+ * Asks the index. Both reject with a `ServiceError`, and with its reason when the signal aborts. Times of a query that
+ * count from now, as `_time:5m`, count from the range's `toMs`, so that a tick has one answer whenever it is asked:
+ * `resolveTimes(parseQuery(query), range.toMs)`.
+ */
 export interface Evaluator {
   /** The rows of a whole query. A partial answer is rejected: a rule must not resolve for want of a shard. */
   rows(
@@ -60,7 +64,7 @@ export interface Evaluator {
     range: EvaluationRange,
     signal: AbortSignal,
   ): Promise<readonly AlertRecord[]>;
-  /** The newest records that match the query's filter alone, at most `limit`. */
+  /** The newest records that match the query, which is a filter without pipes, at most `limit`. */
   lines(
     tenant: string,
     query: string,
