@@ -1,16 +1,14 @@
 import type { Block } from "../../kit/src/block.ts";
 import type { Moment } from "../../kit/src/time.ts";
+import type { WorkerPlan } from "./plan/plan.ts";
+import type { TimeRange } from "./time-range.ts";
+
+export type { TimeRange } from "./time-range.ts";
 
 /**
  * What the query room asks of whoever stores records. It never imports storage: `services` hands it
  * a `Source` on the main thread and a `PartReader` in each worker.
  */
-
-/** A half-open range of time: `from` is in it, `to` is not. */
-export interface TimeRange {
-  readonly from: Moment;
-  readonly to: Moment;
-}
 
 /** A piece of a cut that one worker reads in one turn. Plain data: it is posted to threads. */
 export interface Part {
@@ -35,7 +33,11 @@ export interface Cut {
 }
 
 export interface Source {
-  open(tenant: string, range: TimeRange): Promise<Cut>;
+  /**
+   * `asked` is what the parts will be asked for: a source with an index of its own may leave out records that it does
+   * not want. All others of the range are in the cut.
+   */
+  open(tenant: string, range: TimeRange, asked?: WorkerPlan): Promise<Cut>;
 }
 
 /** Opens the blocks of a part, in the thread that evaluates them. */

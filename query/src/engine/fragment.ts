@@ -37,6 +37,7 @@ export type PartialMessage =
       readonly fields: ErrorFields;
     };
 
+/** What was looked at for the first time: a part that is read again for its next rows counts once. */
 export interface Scanned {
   readonly rows: number;
   /** Stored bytes of the parts that were looked at. */
@@ -111,7 +112,8 @@ function wholeDamaged(
   damaged: ReadonlyMap<number, string>,
 ): PartialMessage {
   const answer = createSink(plan.sink, task.after).finish();
-  const scanned = { rows: 0, bytes: task.part.bytes, blocks: 0 };
+  const bytes = task.after === undefined ? task.part.bytes : 0;
+  const scanned = { rows: 0, bytes, blocks: 0 };
   return { kind: "done", answer, scanned, damaged: [...damaged.values()] };
 }
 
@@ -150,8 +152,10 @@ function scanPart(compiled: Compiled, { task, sink, damaged, progress }: Scan): 
       });
     }
   }
-  return { rows, bytes: task.part.bytes, blocks: count };
+  return task.after === undefined ? { rows, bytes: task.part.bytes, blocks: count } : nothing;
 }
+
+const nothing: Scanned = { rows: 0, bytes: 0, blocks: 0 };
 
 interface NumberedBlock {
   readonly number: number;

@@ -77,7 +77,7 @@ export async function runQuery(request: QueryRequest): Promise<QueryAnswer> {
     throw new ServiceError("query.invalid", "only a query for records is continued by a cursor");
   }
   checkPipes(plan);
-  const cut = await request.source.open(request.tenant, plan.worker.range);
+  const cut = await request.source.open(request.tenant, plan.worker.range, plan.worker);
   if (request.partial === "deny" && cut.missing.length > 0) {
     cut.release();
     throw new ServiceError("query.partial", "some shards do not answer", { missing: cut.missing });
@@ -191,7 +191,7 @@ class QueryRun {
       }
       if (work.count === 0) continue;
       const { task, message } = await work.next();
-      this.#note(message.scanned, message.damaged, task.after === undefined);
+      this.#note(message.scanned, message.damaged);
       if (message.answer.kind === "records") merger.accept(task.part, message.answer.chunk);
       this.#checkMemory(merger.heldBytes);
     }
@@ -229,19 +229,16 @@ class QueryRun {
         work.start({ part: parts[next++] as Part, after: undefined, floorMs: undefined });
       }
       const { message } = await work.next();
-      this.#note(message.scanned, message.damaged, true);
+      this.#note(message.scanned, message.damaged);
       if (message.answer.kind === "gather") gather.merge(message.answer.partial);
       this.#checkMemory(gather.byteSize);
     }
   }
 
-  #note(scanned: QuerySummary["scanned"], damaged: readonly string[], isFirst: boolean): void {
-    // A part that is read again for its next rows is not counted again.
-    if (isFirst) {
-      this.#scanned.rows += scanned.rows;
-      this.#scanned.bytes += scanned.bytes;
-      this.#scanned.blocks += scanned.blocks;
-    }
+  #note(scanned: QuerySummary["scanned"], damaged: readonly string[]): void {
+    this.#scanned.rows += scanned.rows;
+    this.#scanned.bytes += scanned.bytes;
+    this.#scanned.blocks += scanned.blocks;
     for (const each of damaged) {
       // Read again for its next rows, a part may meet the same damage, or damage that the first rows did not need.
       if (this.#missing.includes(each)) continue;

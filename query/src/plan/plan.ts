@@ -1,5 +1,5 @@
 import type { FilterNode, PipeNode } from "../language/ast.ts";
-import type { TimeRange } from "../source.ts";
+import type { TimeRange } from "../time-range.ts";
 
 /** Pipes that look at each row alone. */
 export type RowPipeNode = Extract<
