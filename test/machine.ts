@@ -18,7 +18,8 @@ export function missingChromium(): string | false {
   return missing("chromium", existsSync(chromiumPath), `there is no ${chromiumPath}`);
 }
 
-function missing(name: string, isThere: boolean, reason: string): string | false {
+/** For a test's `skip`, of something that `LOGKEEP_REQUIRE` may name. */
+export function missing(name: string, isThere: boolean, reason: string): string | false {
   if (isThere) return false;
   if (required.has(name)) throw new Error(`${name} is required here, but ${reason}`);
   return reason;
