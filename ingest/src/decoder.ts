@@ -25,6 +25,7 @@ import { JsonLines } from "./protocol/json-lines.ts";
 import { JsonReader } from "./protocol/json-reader.ts";
 import { JsonRecords } from "./protocol/json-record.ts";
 import { LokiJson } from "./protocol/loki-json.ts";
+import { Messages } from "./protocol/messages.ts";
 import { OtlpJson } from "./protocol/otlp-json.ts";
 import { OtlpProtobuf } from "./protocol/otlp-protobuf.ts";
 import { OtlpRecord } from "./protocol/otlp-record.ts";
@@ -57,6 +58,7 @@ export class Decoder {
   readonly #rejected: RejectedRecords;
   readonly #decoders: Readonly<Record<Exclude<Protocol, "elasticsearch-bulk">, { decode(): void }>>;
   readonly #bulk: Bulk;
+  readonly #messages: Messages;
   readonly #tables = new Map<string, StreamTable>();
   readonly #tenants = new Map<string, TenantBatches>();
 
@@ -83,6 +85,7 @@ export class Decoder {
       "otlp-protobuf": new OtlpProtobuf(new ProtobufReader(source, this.#fault), otlp),
       "otlp-json": new OtlpJson(reader, otlp),
     };
+    this.#messages = new Messages(reader, records, sink);
     this.#bulk = new Bulk({ reader, lines, records, fields, sink });
   }
 
@@ -138,6 +141,10 @@ export class Decoder {
 
   #decodeProtocol(job: DecodeJob): BulkItems | undefined {
     const { protocol, index } = job.options;
+    if (job.messages !== undefined) {
+      this.#messages.decode(job.messages, protocol === "text" ? "text" : "json");
+      return undefined;
+    }
     if (protocol === "elasticsearch-bulk") {
       return this.#bulk.decode(index, `lk${job.receivedMs.toString(36)}`);
     }
@@ -153,8 +160,14 @@ export class Decoder {
         batches.records.append(entry, record, source.bytes, storedBytes, facts, parts);
       },
       rejected: (line, reason, rawStart, rawEnd) => {
-        const { receivedMs, options } = job;
-        const rejection = { protocol: options.protocol, line, reason, receivedMs };
+        const { options, messages } = job;
+        const rejection = {
+          protocol: options.protocol,
+          line: messages?.numbers?.[line - 1] ?? line,
+          reason,
+          receivedMs: messages?.timesMs[line - 1] ?? job.receivedMs,
+          origin: messages?.origin,
+        };
         const made = this.#rejected;
         const storedBytes = made.compose(rejection, source.bytes, rawStart, rawEnd);
         if (storedBytes === 0) return;

@@ -42,6 +42,20 @@ export interface DecodeJob {
   readonly receivedMs: number;
   /** Makes the parts of a repeated request known to their shards. */
   readonly idempotencyKey?: string | undefined;
+  /** The body is messages whose ends are known, each of which is one record of the protocol `json` or `text`. */
+  readonly messages?: MessageFrames | undefined;
+}
+
+/** Messages of a source, which lie in a body one after the other with a zero byte between two. */
+export interface MessageFrames {
+  /** Where each ends in the body. */
+  readonly ends: Uint32Array;
+  /** Of each: its time when its fields have none, in milliseconds since the epoch. */
+  readonly timesMs: Float64Array;
+  /** Of each: what a record in `_rejected` calls its line; counted from 1 when there are none. */
+  readonly numbers?: Float64Array;
+  /** What a record in `_rejected` says about where it came from. */
+  readonly origin?: string;
 }
 
 export interface RecordError {

@@ -145,7 +145,7 @@ export class Recorder implements RecordSink {
   }
 
   accept(line: number, rawStart: number, rawEnd: number): string | undefined {
-    const reason = this.#tooLong(rawEnd - rawStart) ?? this.#finish();
+    const reason = this.tooLong(rawEnd - rawStart) ?? this.#finish();
     if (reason !== undefined) {
       this.reject(line, reason, rawStart, rawEnd);
       return reason;
@@ -163,7 +163,7 @@ export class Recorder implements RecordSink {
     this.#request.output.rejected(line, reason, rawStart, rawEnd);
   }
 
-  #tooLong(rawBytes: number): string | undefined {
+  tooLong(rawBytes: number): string | undefined {
     if (rawBytes <= this.#recordMaxBytes) return undefined;
     return `the record is longer than ${this.#recordMaxBytes} bytes`;
   }

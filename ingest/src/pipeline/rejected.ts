@@ -17,6 +17,8 @@ export interface Rejection {
   readonly line: number;
   readonly reason: string;
   readonly receivedMs: number;
+  /** Where it came from, when the protocol does not say it. */
+  readonly origin?: string | undefined;
 }
 
 /**
@@ -58,6 +60,7 @@ export class RejectedRecords {
     this.#putText("protocol", rejection.protocol);
     this.#putText("line", String(rejection.line));
     this.#putText("reason", rejection.reason);
+    if (rejection.origin !== undefined) this.#putText("origin", rejection.origin);
     const start = source.scratch;
     source.scratch += source.bytes.write(cut, start, this.#keptOfRecord, "utf8");
     record.put(this.#names.idOfText("_msg"), start, source.scratch);

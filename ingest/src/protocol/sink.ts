@@ -16,6 +16,8 @@ export interface RecordSink {
    */
   accept(line: number, rawStart: number, rawEnd: number): string | undefined;
   reject(line: number, reason: string, rawStart: number, rawEnd: number): void;
+  /** Why a record of so many bytes as it was sent is rejected; undefined when it is not. */
+  tooLong(rawBytes: number): string | undefined;
   /** The records until the next call belong to the stream of these labels, unless the request names fields. */
   setLabels(labels: readonly (readonly [string, string])[] | undefined): void;
   /** Keeps what scratch holds for the records to come; returns the mark that `unpin` goes back to. */
