@@ -25,3 +25,9 @@ export const deliveriesAtOnceMax = 64;
 /** Waits after a call that failed, in milliseconds; they double up to the second. */
 export const backoffMsFirst = 200;
 export const backoffMsMost = 60_000;
+
+/** Bytes and rules of one text with rules: some hundred rules that people write. */
+export const rulesTextBytesMax = 256 * 1024;
+export const rulesPerTextMax = 1000;
+/** Aliases of a YAML text, counted as they are expanded: a shared list of receivers in each rule. */
+export const yamlAliasesMax = 2000;
