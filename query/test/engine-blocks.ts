@@ -119,6 +119,11 @@ export class MemoryStore implements Source, PartReader {
     return (part.ref as TestRef).shard;
   }
 
+  positionThroughOf(part: Part): number {
+    const blocks = this.#blocks[(part.ref as TestRef).number] as readonly Block[];
+    return Math.max(...blocks.map((block) => Math.max(...block.positions())));
+  }
+
   blocks(part: Part): Iterable<Block> {
     this.counts.read++;
     return this.#blocks[(part.ref as TestRef).number] as readonly Block[];

@@ -14,6 +14,7 @@ export function storeSource(store: Store): TailSource {
       Promise.resolve(store.openCut(tenant, range)),
     // Every part of a cut comes from the store.
     shardOf: (part: Part): number => (part as CutPart).shard,
+    positionThroughOf: (part: Part): number => (part as CutPart).positionThrough,
   };
 }
 

@@ -1,9 +1,11 @@
 import { ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { Query } from "../../query/src/language/ast.ts";
+import { replayMatches } from "../../query/src/tail/match-replay.ts";
+import type { MatchSubscription } from "../../query/src/tail/match-subscription.ts";
 import { replayTail } from "../../query/src/tail/replay.ts";
 import type { TailSubscription } from "../../query/src/tail/subscription.ts";
-import { TailHub } from "../../query/src/tail/tail-hub.ts";
+import { TailHub, type WatchOptions } from "../../query/src/tail/tail-hub.ts";
 import type { TailChunk, TailPlan } from "../../query/src/tail/tail-plan.ts";
 import type { ArenaOwner } from "../../storage/src/shard/arena.ts";
 import type { MemoryBatch } from "../../storage/src/shard/memtable.ts";
@@ -55,13 +57,44 @@ export class TailService {
 
   /** Begins a tail; throws `query.invalid` and `query.busy`. */
   subscribe(tenant: string, query: Query, lastEventId: string | undefined): TailSubscription {
-    const { store, bufferBytes, tailsMax } = this.#deps;
+    const { bufferBytes, tailsMax } = this.#deps;
     if (this.#hub.size >= tailsMax) {
       throw new ServiceError("query.busy", "too many tails are open", { tailsMax });
     }
-    const shards = store.status().shards;
-    const positions = new Map(shards.map(({ shard, committed }) => [shard, committed.position]));
+    const positions = this.#positions();
     return this.#hub.subscribe({ tenant, query, positions, lastEventId, bufferBytes });
+  }
+
+  /** Begins to count what matches, for a rule; throws `query.invalid`. No bound of clients' tails counts it. */
+  watch(options: Omit<WatchOptions, "positions">): MatchSubscription {
+    return this.#hub.watch({ ...options, positions: this.#positions() });
+  }
+
+  /** Counts what a watch has missed, then lets it go live. Rejects with `query.partial` for want of a shard. */
+  replayMatches(
+    subscription: MatchSubscription,
+    how: { readonly keep: number; readonly timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { store, pool, logger } = this.#deps;
+    return replayMatches(subscription, {
+      source: storeSource(store),
+      pool: workerFragments(pool, store),
+      range: everything,
+      signal,
+      onMissing: (missing) => {
+        // A shard without an owner will be there again; what is damaged will not.
+        if (missing.some((name) => /^shard \d+$/.test(name))) {
+          throw new ServiceError("query.partial", "some shards do not answer", { missing });
+        }
+        logger.warn({ missing }, "a match rule misses what cannot be read");
+      },
+      ...how,
+    });
+  }
+
+  unwatch(subscription: MatchSubscription): void {
+    this.#hub.unwatch(subscription);
   }
 
   /** Brings what a resumed tail has missed, then lets it go live. */
@@ -89,6 +122,12 @@ export class TailService {
     this.#stop();
   }
 
+  /** The committed position of every shard now. */
+  #positions(): Map<number, number> {
+    const { shards } = this.#deps.store.status();
+    return new Map(shards.map(({ shard, committed }) => [shard, committed.position]));
+  }
+
   #committed(batch: MemoryBatch): void {
     if (batch.internal || this.#hub.plansOf(batch.tenant).length === 0) return;
     this.#deps.arena.retain(batch.offset, batch.length);
@@ -108,7 +147,7 @@ export class TailService {
     const tenants = Map.groupBy(batches, ({ tenant }) => tenant);
     for (const [tenant, own] of tenants) {
       const plans = this.#hub.plansOf(tenant);
-      let found: TailFound = [];
+      let found: TailFound | undefined = [];
       try {
         if (plans.length > 0) {
           const job: TailJob = { batches: own, plans };
@@ -116,9 +155,11 @@ export class TailService {
         }
       } catch (thrown) {
         logger.error({ err: thrown, tenant }, "committed records could not be matched for tails");
+        found = undefined;
       }
       for (const [at, batch] of own.entries()) {
-        this.#hub.offer(batch, found[at] ?? new Map());
+        if (found === undefined) this.#hub.missed(batch);
+        else this.#hub.offer(batch, found[at] ?? new Map());
         arena.release(batch.offset, batch.length);
       }
     }

@@ -7,6 +7,7 @@ import type { RecordKey, Sink } from "../plan/plan.ts";
 import { encodeScattered } from "../table/ndjson-scattered.ts";
 import { TopRows } from "../table/top-rows.ts";
 import type { View } from "../table/view.ts";
+import { Matches } from "./matches.ts";
 
 /** Records of one part, newest first, serialised; with what the main thread orders them by. */
 export interface RecordsChunk {
@@ -54,6 +55,8 @@ export function createSink(sink: Sink, after: PartEnd | undefined): PartSink {
       return new GatherSink(createGatherPipe(sink.pipe));
     case "replay":
       return new ReplaySink(sink);
+    case "matches":
+      return new MatchesSink(sink);
   }
 }
 
@@ -102,13 +105,43 @@ class ReplaySink extends GatherSink {
   }
 
   override add({ view, rows }: Rows): void {
-    const positions = view.positions();
-    const wanted = rows.filter((row) => {
-      const position = positions[row] as number;
-      return position >= this.#from && position <= this.#upTo;
-    });
-    super.add({ view, rows: wanted });
+    super.add({ view, rows: rowsBetween(view, rows, this.#from, this.#upTo) });
   }
+}
+
+/** The matches of some positions of a part. All are counted, so none is too old to be looked at. */
+class MatchesSink implements PartSink {
+  readonly floorMs = undefined;
+  readonly #matches: Matches;
+  readonly #from: number;
+  readonly #upTo: number;
+
+  constructor({ from, upTo, keep }: Extract<Sink, { readonly kind: "matches" }>) {
+    this.#matches = new Matches(keep);
+    this.#from = from;
+    this.#upTo = upTo;
+  }
+
+  get byteSize(): number {
+    return this.#matches.byteSize;
+  }
+
+  add({ view, rows }: Rows): void {
+    this.#matches.add({ view, rows: rowsBetween(view, rows, this.#from, this.#upTo) });
+  }
+
+  finish(): PartialAnswer {
+    return { kind: "gather", partial: this.#matches.export() };
+  }
+}
+
+/** The rows of some positions, both ends included. */
+function rowsBetween(view: View, rows: Uint32Array, from: number, upTo: number): Uint32Array {
+  const positions = view.positions();
+  return rows.filter((row) => {
+    const position = positions[row] as number;
+    return position >= from && position <= upTo;
+  });
 }
 
 class RecordsSink implements PartSink {

@@ -44,6 +44,13 @@ export type Sink =
       readonly from: number;
       readonly upTo: number;
       readonly wanted: number;
+    }
+  /** Counts them all and keeps so many of the newest, of one shard's positions `from … upTo`. */
+  | {
+      readonly kind: "matches";
+      readonly from: number;
+      readonly upTo: number;
+      readonly keep: number;
     };
 
 /** A worker's part of a query, plain data. */

@@ -6,16 +6,21 @@ import { WorkInFlight } from "../engine/work.ts";
 import { memoryBytesDefault, tailReplayRows, timeoutMsDefault } from "../limits.ts";
 import type { PlanMessage, Sink } from "../plan/plan.ts";
 import type { Part, Source, TimeRange } from "../source.ts";
+import type { View } from "../table/view.ts";
 import type { TailGap, TailSubscription } from "./subscription.ts";
 import { deliveryOf } from "./tail-matcher.ts";
+import type { TailPlan } from "./tail-plan.ts";
 
 /** What a replay asks of storage beside a cut. */
 export interface TailSource extends Source {
   /** The shard that a part's records are of. */
   shardOf(part: Part): number;
+  /** No record of the part has a higher position. */
+  positionThroughOf(part: Part): number;
 }
 
-export interface ReplayOptions {
+/** How a replay reads. */
+export interface GapReading {
   readonly source: TailSource;
   readonly pool: FragmentPool;
   /** All of time: records that arrived late are replayed too. */
@@ -23,6 +28,9 @@ export interface ReplayOptions {
   readonly signal: AbortSignal;
   /** Told what could not be replayed: shards without an owner, damaged blocks. */
   readonly onMissing: (missing: readonly string[]) => void;
+}
+
+export interface ReplayOptions extends GapReading {
   /** Resolves when the subscription has room again; asked between turns. */
   readonly room: () => Promise<void>;
 }
@@ -41,9 +49,7 @@ export async function replayTail(
     if (cut.missing.length > 0) options.onMissing(cut.missing);
     try {
       for (const gap of subscription.gaps) {
-        const parts = cut.parts.filter(
-          (part) => !part.internal && options.source.shardOf(part) === gap.shard,
-        );
+        const parts = partsOfGap(cut.parts, gap, options.source);
         await replayGap(subscription, gap, parts, options);
       }
     } finally {
@@ -51,6 +57,18 @@ export async function replayTail(
     }
   }
   subscription.goLive();
+}
+
+/** The parts of a cut in which there may be records of a gap. */
+export function partsOfGap(
+  parts: readonly Part[],
+  { shard, from }: TailGap,
+  source: TailSource,
+): Part[] {
+  return parts.filter(
+    (part) =>
+      !part.internal && source.shardOf(part) === shard && source.positionThroughOf(part) >= from,
+  );
 }
 
 /** Turn by turn: the first records from a position on, then the next. */
@@ -88,9 +106,28 @@ async function oldestRows(
   { plan }: TailSubscription,
   parts: readonly Part[],
   sink: Extract<Sink, { readonly kind: "replay" }>,
-  { pool, range, signal, onMissing }: ReplayOptions,
-) {
-  const deadline = new Deadline(timeoutMsDefault, signal);
+  options: ReplayOptions,
+): Promise<View> {
+  const gather = createReplay(sink.wanted);
+  await gatherParts({ plan, parts, sink, timeoutMs: timeoutMsDefault }, gather, options);
+  return gather.finish().view;
+}
+
+/** What all parts of a gap are asked. */
+export interface GapQuestion {
+  readonly plan: TailPlan;
+  readonly parts: readonly Part[];
+  readonly sink: Sink;
+  readonly timeoutMs: number;
+}
+
+/** Asks the parts and merges what they answer. Throws a `ServiceError`. */
+export async function gatherParts(
+  { plan, parts, sink, timeoutMs }: GapQuestion,
+  gather: { merge(partial: unknown): void },
+  { pool, range, signal, onMissing }: GapReading,
+): Promise<void> {
+  const deadline = new Deadline(timeoutMs, signal);
   const message: PlanMessage = {
     id: randomUUID(),
     filter: plan.filter,
@@ -101,7 +138,6 @@ async function oldestRows(
     cancelled: deadline.cancelled,
   };
   const work = new WorkInFlight(pool, message, deadline);
-  const gather = createReplay(sink.wanted);
   try {
     let next = 0;
     while (next < parts.length || work.count > 0) {
@@ -112,7 +148,6 @@ async function oldestRows(
       if (damaged.length > 0) onMissing(damaged);
       if (answer.kind === "gather") gather.merge(answer.partial);
     }
-    return gather.finish().view;
   } finally {
     deadline.close();
     await work.settled();

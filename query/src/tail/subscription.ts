@@ -206,13 +206,14 @@ export class TailSubscription {
 }
 
 const noChunk: TailChunk = {
+  count: 0,
   bytes: new Uint8Array(0),
   offsets: new Uint32Array(1),
   positions: new Float64Array(0),
 };
 
 /** Shards that an id does not know of began after it was made, so all of them is new. */
-function gapsOf(resume: TailProgress, positions: ReadonlyMap<number, number>): TailGap[] {
+export function gapsOf(resume: TailProgress, positions: ReadonlyMap<number, number>): TailGap[] {
   const gaps: TailGap[] = [];
   for (const [shard, upTo] of positions) {
     const within = resume.within?.shard === shard ? resume.within : undefined;

@@ -26,7 +26,7 @@ export class TailMatcher {
     const found = new Map<string, TailChunk>();
     for (const plan of plans) {
       const matched = matchedRows(block, this.#matcher(plan));
-      if (matched.rows.length > 0) found.set(plan.id, chunkOf(matched));
+      if (matched.rows.length > 0) found.set(plan.id, chunkOf(matched, plan.keep));
     }
     return found;
   }
@@ -57,11 +57,14 @@ function matchedRows(block: Block, { filter, pipes }: Matcher): Rows {
   return rows;
 }
 
-/** The rows in the order of delivery, which a replay from sealed blocks finds again. */
-function chunkOf({ view, rows }: Rows): TailChunk {
-  const top = new TopRows({ kind: "position" }, undefined);
-  top.add(view, rows);
-  return deliveryOf(collectRows(top.ordered()));
+/**
+ * The rows in the order of delivery, which a replay from sealed blocks finds again; or all counted, and so many of the
+ * newest.
+ */
+function chunkOf({ view, rows }: Rows, keep: number | undefined): TailChunk {
+  const top = new TopRows({ kind: keep === undefined ? "position" : "newest" }, keep);
+  top.add(view, keep === 0 ? rows.subarray(0, 0) : rows);
+  return { ...deliveryOf(collectRows(top.ordered())), count: rows.length };
 }
 
 /** All rows of a view that is in the order of delivery. */
@@ -69,5 +72,5 @@ export function deliveryOf(view: View, from = 0): TailChunk {
   const count = view.rowCount - from;
   const rows = Uint32Array.from({ length: count }, (_, i) => from + i);
   const { bytes, offsets } = encodeNdjson(view, rows);
-  return { bytes, offsets, positions: view.positions().slice(from) };
+  return { count, bytes, offsets, positions: view.positions().slice(from) };
 }

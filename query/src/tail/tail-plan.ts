@@ -9,6 +9,8 @@ export interface TailPlan {
   readonly id: string;
   readonly filter: FilterNode;
   readonly pipes: readonly RowPipeNode[];
+  /** Set where matches are counted: only so many of the newest of an entry are delivered, the newest first. */
+  readonly keep?: number;
 }
 
 /** Throws `query.invalid` for a query with a pipe that needs all rows: a tail has no end. */
@@ -28,9 +30,11 @@ export function planTail(id: string, query: Query): TailPlan {
 
 /** Records that matched, in the order in which they are delivered. */
 export interface TailChunk {
+  /** All that matched; more than are delivered where the plan keeps a few. */
+  readonly count: number;
   /** NDJSON: record i is `bytes[offsets[i] … offsets[i + 1]]`, its newline in it. */
   readonly bytes: Uint8Array;
   readonly offsets: Uint32Array;
-  /** The position of each record's entry; ascending. */
+  /** The position of each record's entry; ascending, but where the plan keeps a few. */
   readonly positions: Float64Array;
 }

@@ -1,16 +1,18 @@
 import { ServiceError } from "../../../kit/src/errors.ts";
 
 /** Queries that may wait for one that runs to end. */
-const waitingMax = 256;
+const waitingMaxDefault = 256;
 
 /** Lets so many queries run at once; others wait in line instead of failing, up to a bound. */
 export class QueryGate {
   readonly #runningMax: number;
+  readonly #waitingMax: number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  constructor(runningMax: number) {
+  constructor(runningMax: number, waitingMax: number = waitingMaxDefault) {
     this.#runningMax = runningMax;
+    this.#waitingMax = waitingMax;
   }
 
   get running(): number {
@@ -18,11 +20,11 @@ export class QueryGate {
   }
 
   /** Throws `query.busy` when the line is full, `query.cancelled` when the client left it. */
-  async run(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#runningMax) await this.#wait(signal);
     else this.#running++;
     try {
-      await work();
+      return await work();
     } finally {
       const next = this.#waiting.shift();
       // The place is handed on, so that nobody slips in between.
@@ -32,6 +34,7 @@ export class QueryGate {
   }
 
   #wait(signal: AbortSignal): Promise<void> {
+    const waitingMax = this.#waitingMax;
     if (this.#waiting.length >= waitingMax) {
       throw new ServiceError("query.busy", "too many queries are waiting", { waitingMax });
     }

@@ -27,6 +27,8 @@ export interface SegmentRef {
 /** A piece of a cut that one worker reads. Plain data. */
 export interface CutPart {
   readonly shard: number;
+  /** No record of the part has a higher one. */
+  readonly positionThrough: number;
   /** Inclusive bounds. */
   readonly timeMin: Moment;
   readonly timeMax: Moment;
@@ -115,7 +117,9 @@ class OpenCut {
         class: partition.class,
       };
       const bytes = Math.ceil((entry.bytes * rows) / Math.max(1, entry.rows));
-      this.parts.push({ shard: shard.id, timeMin, timeMax, rows, bytes, internal, ref });
+      const { positionThrough } = entry;
+      const where = { shard: shard.id, positionThrough };
+      this.parts.push({ ...where, timeMin, timeMax, rows, bytes, internal, ref });
     }
   }
 
@@ -153,7 +157,8 @@ class OpenCut {
     const { shard, internal } = first;
     const batches = group.map(({ offset, length, position }) => ({ offset, length, position }));
     const ref: MemoryRef = { kind: "memory", batches };
-    this.parts.push({ shard, timeMin, timeMax, rows, bytes, internal, ref });
+    const { position: positionThrough } = group.at(-1) as MemoryBatch;
+    this.parts.push({ shard, positionThrough, timeMin, timeMax, rows, bytes, internal, ref });
   }
 
   #isWanted(of: {

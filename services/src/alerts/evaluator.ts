@@ -1,0 +1,86 @@
+import type { AlertRecord, EvaluationRange, Evaluator } from "../../../alerts/src/ports.ts";
+import type { Settings } from "../../../config/src/schema.ts";
+import { ServiceError } from "../../../kit/src/errors.ts";
+import { collectAnswer } from "../../../query/src/engine/questions.ts";
+import { storeSource, workerFragments } from "../asking.ts";
+import { QueryGate } from "../http/query-gate.ts";
+import { parseQuestion } from "../question.ts";
+import type { StorePart } from "../store-part.ts";
+import { evaluationRowsMax, evaluationShare, evaluationsWaitingMax } from "./limits.ts";
+
+export interface EvaluatorDeps {
+  readonly stored: StorePart;
+  readonly settings: Settings;
+}
+
+/**
+ * Asks rules' queries as a user's are asked, but a few at a time: however many rules are due, users
+ * find most of the workers.
+ */
+export class QueryEvaluator implements Evaluator {
+  readonly #deps: EvaluatorDeps;
+  readonly #gate: QueryGate;
+
+  constructor(deps: EvaluatorDeps) {
+    this.#deps = deps;
+    const { concurrencyMax } = deps.settings.query;
+    const runningMax = Math.max(1, Math.floor(concurrencyMax / evaluationShare));
+    this.#gate = new QueryGate(runningMax, evaluationsWaitingMax);
+  }
+
+  async rows(
+    tenant: string,
+    query: string,
+    range: EvaluationRange,
+    signal: AbortSignal,
+  ): Promise<readonly AlertRecord[]> {
+    const limit = evaluationRowsMax + 1;
+    const rows = await this.#ask({ tenant, query, range, limit }, signal);
+    if (rows.length < limit) return rows;
+    const what = "the rule's query has too many rows";
+    throw new ServiceError("query.invalid", what, { rowsMax: evaluationRowsMax });
+  }
+
+  async lines(
+    tenant: string,
+    query: string,
+    range: EvaluationRange,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<readonly AlertRecord[]> {
+    return limit === 0 ? [] : this.#ask({ tenant, query, range, limit }, signal);
+  }
+
+  async #ask(question: RuleQuestion, signal: AbortSignal): Promise<readonly AlertRecord[]> {
+    const { stored, settings } = this.#deps;
+    const { tenant, query, range, limit } = question;
+    signal.throwIfAborted();
+    try {
+      return await this.#gate.run(signal, async () => {
+        const { rows } = await collectAnswer({
+          source: storeSource(stored.store),
+          pool: workerFragments(stored.pool, stored.store),
+          tenant,
+          query: parseQuestion(query, range.toMs),
+          range: { from: { ms: range.fromMs, ns: 0 }, to: { ms: range.toMs, ns: 0 } },
+          limit,
+          timeoutMs: settings.query.timeoutMs,
+          memoryBytesMax: settings.query.memoryMaxBytes,
+          partial: "deny",
+          signal,
+        });
+        return rows;
+      });
+    } catch (thrown) {
+      signal.throwIfAborted();
+      throw thrown;
+    }
+  }
+}
+
+interface RuleQuestion {
+  readonly tenant: string;
+  readonly query: string;
+  readonly range: EvaluationRange;
+  readonly limit: number;
+}
