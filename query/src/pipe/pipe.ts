@@ -21,6 +21,8 @@ export interface GatherPipe {
   /** Records older than this are not wanted any more, in milliseconds; absent: all are. */
   readonly floorMs?: number | undefined;
   add(input: Rows): void;
+  /** As `add`, where the i-th row stands for `counts[i]` equal ones; only of pipes that do nothing but count. */
+  addCounted?(input: Rows, counts: Float64Array): void;
   /** A copy that may be posted; only the same pipe reads it. */
   export(): unknown;
   merge(partial: unknown): void;

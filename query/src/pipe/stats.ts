@@ -1,5 +1,7 @@
+import { assert } from "../../../kit/src/assert.ts";
 import type { Column } from "../../../kit/src/block.ts";
 import type { StatsPipe as StatsNode } from "../language/ast.ts";
+import { CountState } from "../stats/count.ts";
 import type { StatsPartial, StatsState } from "../stats/function.ts";
 import { ValuesColumn, valuesOf } from "../table/column.ts";
 import { checkGroupKey } from "../table/group-key.ts";
@@ -36,6 +38,15 @@ export class StatsPipe implements GatherPipe {
     const groups = this.#grouper.groupsOf(view, rows);
     const grouped = { rows, groups, groupCount: this.#grouper.size };
     for (const state of this.#states) state.add(view, grouped);
+  }
+
+  addCounted({ view, rows }: Rows, counts: Float64Array): void {
+    const groups = this.#grouper.groupsOf(view, rows);
+    const grouped = { rows, groups, groupCount: this.#grouper.size };
+    for (const state of this.#states) {
+      assert(state instanceof CountState, "only counts can be added up");
+      state.addCounted(counts, grouped);
+    }
   }
 
   export(): StatsPipePartial {

@@ -44,6 +44,11 @@ export class UniqPipe implements GatherPipe {
     this.#counts.add(view, { rows, groups, groupCount: this.#grouper.size });
   }
 
+  addCounted({ view, rows }: Rows, counts: Float64Array): void {
+    const groups = this.#grouper.groupsOf(view, rows);
+    this.#counts.addCounted(counts, { rows, groups, groupCount: this.#grouper.size });
+  }
+
   export(): UniqPartial {
     return { groups: this.#grouper.export(), counts: this.#counts.export() };
   }

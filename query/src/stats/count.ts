@@ -36,6 +36,15 @@ export class CountState implements StatsState {
     }
   }
 
+  /** As `add` of all rows, where the i-th stands for `hits[i]`. */
+  addCounted(hits: Float64Array, { groups, groupCount }: GroupedRows): void {
+    const counts = this.#counts.upTo(groupCount);
+    for (let i = 0; i < hits.length; i++) {
+      const group = groups === undefined ? 0 : (groups[i] as number);
+      counts[group] = (counts[group] as number) + (hits[i] as number);
+    }
+  }
+
   export(): StatsPartial {
     return { function: "count", data: { counts: this.#counts.export() } };
   }
