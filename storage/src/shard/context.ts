@@ -10,6 +10,7 @@ import type { StorePaths } from "./data-directory.ts";
 import type { Manifest } from "./manifest.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import type { Ownership } from "./ownership.ts";
+import type { SegmentChange } from "./sealed.ts";
 import type { LiveSegment } from "./segment-set.ts";
 import type { SegmentWork } from "./segment-work.ts";
 import type { Shard } from "./shard.ts";
@@ -59,6 +60,8 @@ export interface StoreContext {
   readonly segmentLimits: SegmentLimits;
   /** Told of each batch in the step that commits it. */
   readonly onCommitted: (batch: MemoryBatch) => void;
+  /** Told of each seal and drop in the step that changes the segments. */
+  readonly onSegments: (change: SegmentChange) => void;
   readonly reportDamage: (found: DamagedBlock | DamagedSegment) => void;
   /** The shard's epoch or owner is another: it has to be taken over anew. */
   readonly onDeposed: (shard: Shard) => void;

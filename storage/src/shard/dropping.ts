@@ -36,11 +36,13 @@ async function drop(context: StoreContext, shard: Shard, uuids: readonly string[
     context.onDeposed(shard);
     return;
   }
+  const segments = live.map((uuid) => shard.segments.find(uuid)!.entry);
   shard.segments.replace(new Set(live), [], context.retireDropped);
   shard.generation = outcome.generation;
   context.counts.drops += live.length;
   void context.damage.forget(new Set(live)).catch(() => undefined);
   context.logger.info({ shard: id, segments: live.length }, "segments dropped by retention");
+  context.onSegments({ kind: "dropped", shard: id, segments });
 }
 
 /** Puts the file of a dropped segment aside; its name tells since when. */

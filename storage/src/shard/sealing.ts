@@ -123,6 +123,7 @@ class Seal {
     counts.seals++;
     const rows = segments.reduce((sum, segment) => sum + segment.rows, 0);
     logger.debug({ shard: shard.id, rows, segments: segments.length, generation }, "shard sealed");
+    this.#context.onSegments({ kind: "sealed", shard: shard.id });
   }
 
   #discard(): void {

@@ -16,6 +16,13 @@ import type { IdempotencyRecord } from "./idempotency-table.ts";
 import { arenaFreeBytesMin, closeWaitMs, storeArenaWriter } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MemoryBatch } from "./memtable.ts";
+import {
+  type PinnedSegment,
+  pinSegment,
+  type SealedShard,
+  type SegmentChange,
+  sealedShard,
+} from "./sealed.ts";
 import { unlinkIfThere } from "./sealing.ts";
 import type { LiveSegment } from "./segment-set.ts";
 import { Shard } from "./shard.ts";
@@ -50,6 +57,12 @@ export interface Store extends Closable {
    * the batch later retains it in the arena, in this call. Returns how to stop.
    */
   onCommitted(listener: (batch: MemoryBatch) => void): () => void;
+  /** Calls after each seal and drop, in the step that changes the segments. Returns how to stop. */
+  onSegments(listener: (change: SegmentChange) => void): () => void;
+  /** What of a shard lies in segments; undefined while the shard is not served here. */
+  sealed(shard: number): SealedShard | undefined;
+  /** Keeps a live segment's file until it is released; undefined when it is live no longer. */
+  pinSegment(shard: number, uuid: string): PinnedSegment | undefined;
   /** A reader found a block or a whole segment damaged: it is set aside and named, a block also remembered. */
   reportDamage(found: DamagedBlock | DamagedSegment): void;
   status(): StoreStatus;
@@ -82,6 +95,7 @@ class OpenStore implements Store {
   readonly #options: StoreOptions;
   readonly #settings: ReturnType<typeof settingsOf>;
   readonly #listeners = new Set<(batch: MemoryBatch) => void>();
+  readonly #segmentListeners = new Set<(change: SegmentChange) => void>();
   /** Files of merged segments, waiting for queries of before; by timer. */
   readonly #replaced = new Map<NodeJS.Timeout, string>();
   #log: CommitLog | undefined;
@@ -139,6 +153,7 @@ class OpenStore implements Store {
         ...{ seals: 0, merges: 0, drops: 0, maintenanceFailures: 0 },
       },
       onCommitted: (batch) => this.#committed(batch),
+      onSegments: (change) => this.#tell(this.#segmentListeners, change),
       reportDamage: (found) => this.reportDamage(found),
       onDeposed: (shard) => void this.#open.takeover.run([shard]),
       retireReplaced: (segment) => this.#retireReplaced(segment),
@@ -189,6 +204,19 @@ class OpenStore implements Store {
   onCommitted(listener: (batch: MemoryBatch) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onSegments(listener: (change: SegmentChange) => void): () => void {
+    this.#segmentListeners.add(listener);
+    return () => this.#segmentListeners.delete(listener);
+  }
+
+  sealed(shard: number): SealedShard | undefined {
+    return sealedShard(this.#open.context, shard);
+  }
+
+  pinSegment(shard: number, uuid: string): PinnedSegment | undefined {
+    return pinSegment(this.#open.context, shard, uuid);
   }
 
   reportDamage(found: DamagedBlock | DamagedSegment): void {
@@ -264,14 +292,18 @@ class OpenStore implements Store {
   }
 
   #committed(batch: MemoryBatch): void {
-    for (const listener of this.#listeners) {
+    this.#tell(this.#listeners, batch);
+    this.#parts?.maintenance.checkMemory();
+  }
+
+  #tell<Event>(listeners: ReadonlySet<(event: Event) => void>, event: Event): void {
+    for (const listener of listeners) {
       try {
-        listener(batch);
+        listener(event);
       } catch (thrown) {
-        this.#options.logger.error({ err: thrown }, "listener to commits failed");
+        this.#options.logger.error({ err: thrown }, "a listener of the store failed");
       }
     }
-    this.#parts?.maintenance.checkMemory();
   }
 
   /** The disk is not to be trusted any more: the node gives up its shards on it. */

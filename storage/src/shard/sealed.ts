@@ -1,0 +1,65 @@
+import type { StoreContext } from "./context.ts";
+import type { SegmentEntry } from "./manifest.ts";
+import { pin, unpin } from "./segment-set.ts";
+
+/** What of a shard lies in segments, at one moment. */
+export interface SealedShard {
+  /** Every entry up to this position is in the segments, but for what was dropped. */
+  readonly through: number;
+  /** By where they begin in the shard's log; without those whose file is gone or short. */
+  readonly segments: readonly SegmentEntry[];
+  readonly lostSegments: readonly SegmentEntry[];
+}
+
+/** A segment file that stays where it is until it is released. */
+export interface PinnedSegment {
+  readonly entry: SegmentEntry;
+  readonly path: string;
+  /** Ordinals of blocks that are damaged and are not to be read. */
+  readonly damagedBlocks: readonly number[];
+  /** Once; more does nothing. */
+  release(): void;
+}
+
+/** What has become of a shard's segments; a merge changes no record and is not told. */
+export type SegmentChange =
+  | { readonly kind: "sealed"; readonly shard: number }
+  | {
+      readonly kind: "dropped";
+      readonly shard: number;
+      readonly segments: readonly SegmentEntry[];
+    };
+
+/** One synchronous step. Undefined while the shard is not served here. */
+export function sealedShard({ shards }: StoreContext, id: number): SealedShard | undefined {
+  const shard = shards[id];
+  if (shard?.state.kind !== "serving") return undefined;
+  const lostSegments: SegmentEntry[] = [];
+  const segments: SegmentEntry[] = [];
+  for (const { entry, isLost } of shard.segments.all) {
+    (isLost ? lostSegments : segments).push(entry);
+  }
+  return { through: shard.sealedThrough.position, segments, lostSegments };
+}
+
+/** Undefined when the segment is no longer live, or lost. */
+export function pinSegment(
+  { shards }: StoreContext,
+  id: number,
+  uuid: string,
+): PinnedSegment | undefined {
+  const segment = shards[id]?.segments.find(uuid);
+  if (segment === undefined || segment.isLost) return undefined;
+  pin(segment);
+  let isPinned = true;
+  const { entry, path } = segment;
+  return {
+    entry,
+    path,
+    damagedBlocks: [...segment.damagedBlocks],
+    release() {
+      if (isPinned) unpin(segment);
+      isPinned = false;
+    },
+  };
+}
