@@ -1,0 +1,15 @@
+/** Pauses between tries: soon after a first failure, never longer than a person would wait before looking again. */
+export const retryMsMin = 100;
+export const retryMsMax = 30_000;
+
+/** Items of one `_bulk` request: its answer has a line each, and is held in memory. */
+export const bulkItemsMax = 10_000;
+
+/** Characters of a reason that a dead letter keeps; Elasticsearch quotes values in it. */
+export const reasonLengthMax = 2_000;
+
+/** Characters of a document that a dead letter keeps: a body that was too large must not be so again. */
+export const deadLetterLengthMax = 100_000;
+
+/** Tries that a busy cluster may put off before it is told in the log. */
+export const busyTries = 3;
