@@ -17,6 +17,7 @@ import { type Served, serveHttp } from "./http/serve.ts";
 import { InboxIntake } from "./inbox-intake.ts";
 import type { TeeLogger } from "./logger.ts";
 import { startOwnLogs } from "./own-logs.ts";
+import { openQueryIndex } from "./query-index.ts";
 import { openStorePart } from "./store-part.ts";
 import { TailService } from "./tail-service.ts";
 import { startCoordinatorThread } from "./threads/coordinator-host.ts";
@@ -87,6 +88,8 @@ async function start(
     logger,
   });
   lifecycle.add("storage", () => stored.close());
+  const index = openQueryIndex(settings, stored);
+  lifecycle.add("query index", () => index.close());
   const { store, arena, pool } = stored;
   const tails = new TailService({
     store,
@@ -102,7 +105,7 @@ async function start(
   // Before the store closes, which a drainer would meet as a failure.
   lifecycle.add("inboxes", () => inboxes.close());
   const served = await serveHttp({
-    ...{ settings, cluster, stored, tails, keys, coordinator, identity, version, logger },
+    ...{ settings, cluster, stored, index, tails, keys, coordinator, identity, version, logger },
   });
   lifecycle.add("http", () => served.close());
   await announce(cluster, served, settings, version);

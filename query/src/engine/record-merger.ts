@@ -236,7 +236,7 @@ export class RecordMerger {
 }
 
 /** Where a chunk ends that goes on after `before`. */
-function endOf(chunk: RecordsChunk, before: PartEnd | undefined): PartEnd | undefined {
+export function endOf(chunk: RecordsChunk, before: PartEnd | undefined): PartEnd | undefined {
   const last = chunk.ms.length - 1;
   if (last < 0) return before;
   const key = keyAt(chunk, last);

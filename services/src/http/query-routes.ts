@@ -34,10 +34,9 @@ import {
   runQuery,
 } from "../../../query/src/engine/run.ts";
 import type { TimeRange } from "../../../query/src/source.ts";
-import { storeSource, workerFragments } from "../asking.ts";
 import type { Metrics } from "../metrics.ts";
+import type { QueryIndex } from "../query-index.ts";
 import { parseQuestion } from "../question.ts";
-import type { StorePart } from "../store-part.ts";
 import type { App, Handler } from "./app.ts";
 import type { Identity } from "./identity.ts";
 import { parseMoment, parseStep, rangeOf } from "./moments.ts";
@@ -45,7 +44,7 @@ import type { QueryGate } from "./query-gate.ts";
 import { parseParams } from "./query-options.ts";
 
 export interface QueryRoutesDeps {
-  readonly stored: StorePart;
+  readonly index: QueryIndex;
   readonly gate: QueryGate;
   readonly settings: Settings;
   readonly metrics: Metrics;
@@ -111,23 +110,25 @@ interface AskParams {
 
 /** What every question has in common. */
 function questionOf(
-  { stored, settings }: QueryRoutesDeps,
+  { index, settings }: QueryRoutesDeps,
   params: AskParams,
   { tenant }: Identity,
   response: Response,
 ): Question {
   const now = Date.now();
   const asked = parseStep(params.timeout, "timeout") ?? settings.query.timeoutMs;
+  const times = {
+    timeoutMs: Math.min(asked, settings.query.timeoutMs),
+    signal: goneSignal(response),
+  };
   return {
-    source: storeSource(stored.store),
-    pool: workerFragments(stored.pool, stored.store),
+    ...index.answering(times),
+    ...times,
     tenant,
     query: parseQuestion(params.query ?? "*", now),
     range: rangeOf(params, now),
-    timeoutMs: Math.min(asked, settings.query.timeoutMs),
     memoryBytesMax: settings.query.memoryMaxBytes,
     partial: params.partial,
-    signal: goneSignal(response),
   };
 }
 

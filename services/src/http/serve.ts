@@ -11,6 +11,7 @@ import { systemClock } from "../../../kit/src/clock.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { KeyStore } from "../auth/key-store.ts";
 import { Metrics } from "../metrics.ts";
+import type { QueryIndex } from "../query-index.ts";
 import type { CoordinatorPart } from "../standalone.ts";
 import type { StorePart } from "../store-part.ts";
 import type { TailService } from "../tail-service.ts";
@@ -29,6 +30,7 @@ export interface ServeOptions {
   readonly settings: Settings;
   readonly cluster: Cluster;
   readonly stored: StorePart;
+  readonly index: QueryIndex;
   readonly tails: TailService;
   readonly keys: KeyStore;
   readonly coordinator: CoordinatorPart;
@@ -115,7 +117,7 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
     onRefused: (receiver, code) => metrics.refused.inc({ receiver, code }),
   });
   const gate = new QueryGate(settings.query.concurrencyMax);
-  mountQueries(app, { stored, settings, metrics, gate, logger });
+  mountQueries(app, { index: options.index, settings, metrics, gate, logger });
   mountTail(app, { tails, heartbeatMs: settings.tail.heartbeatMs, stopping, logger });
   mountKeys(app, keys);
   mountOps(app, { ...options, metrics, budget, isReady: () => !stopping.aborted });

@@ -1,4 +1,9 @@
 import { parentPort, type Transferable, workerData } from "node:worker_threads";
+import {
+  PageFragments,
+  type PageJob,
+  pageTransferables,
+} from "../../../adapters/src/elasticsearch/search/page-fragments.ts";
 import { Decoder } from "../../../ingest/src/decoder.ts";
 import type { DecodeJob } from "../../../ingest/src/job.ts";
 import type { IngestLimits } from "../../../ingest/src/limits.ts";
@@ -41,6 +46,7 @@ const decoder = new Decoder({ arena: new ArenaWriter(arena, index), shardCount, 
 const stored = new StoredBlocks(arena, cacheBytes);
 const tails = new TailMatcher();
 const fragments = new FragmentHost(stored);
+const pages = new PageFragments();
 
 const jobs: Readonly<Record<string, (payload: never) => Done>> = {
   decode: (job: DecodeJob) => {
@@ -53,6 +59,10 @@ const jobs: Readonly<Record<string, (payload: never) => Done>> = {
     const message = fragments.run(plan, task);
     const evaluated: Evaluated = { message, damage: stored.takeDamage() };
     return { result: evaluated, transfer: transferablesOf(message) };
+  },
+  page: (job: PageJob) => {
+    const evaluated = pages.run(job);
+    return { result: evaluated, transfer: pageTransferables(evaluated) };
   },
   tail: ({ batches, plans }: TailJob) => {
     const found: TailFound = batches.map(({ offset, length, position }) =>

@@ -1,0 +1,189 @@
+import type { estypes } from "@elastic/elasticsearch";
+import { assert } from "../../../../kit/src/assert.ts";
+import { type Moment, momentCompare } from "../../../../kit/src/time.ts";
+import { asksInternal } from "../../../../query/src/plan/internal.ts";
+import type { WorkerPlan } from "../../../../query/src/plan/plan.ts";
+import type { Cut, Part } from "../../../../query/src/source.ts";
+import type { TimeRange } from "../../../../query/src/time-range.ts";
+import { documentFields } from "../field-name.ts";
+import { allOf, containerOf, exactly, isExact, type Narrowed, noneOf } from "./clause.ts";
+import { CountedReading, countedBy } from "./counted-reading.ts";
+import { GatherReading } from "./gather-reading.ts";
+import type { SearchAnswer } from "./hits-block.ts";
+import { slicedRowsMin, slicesMax } from "./limits.ts";
+import { orderedRowsOf, orderOf } from "./order.ts";
+import { PageSizes } from "./page-sizes.ts";
+import { type EvaluatePage, Pages } from "./pages.ts";
+import { hasIgnoredValues } from "./places.ts";
+import { PointInTime } from "./point-in-time.ts";
+import type { PartReading } from "./reading.ts";
+import { RecordsReading } from "./records-reading.ts";
+import type { SearchServer } from "./server.ts";
+import { hasLabels } from "./streams.ts";
+import { tenantIndices } from "./tenant-indices.ts";
+import { betweenTimes, isTellable } from "./times.ts";
+import { translateFilter } from "./translate.ts";
+
+export interface CutNeeds {
+  readonly server: SearchServer;
+  readonly evaluate: EvaluatePage;
+}
+
+export interface CutQuestion {
+  readonly prefix: string;
+  readonly tenant: string;
+  readonly range: TimeRange;
+  readonly asked: WorkerPlan | undefined;
+  readonly timeoutMs: number;
+}
+
+export interface OpenedCut {
+  readonly cut: Cut;
+  close(): Promise<void>;
+}
+
+/** Opens a point in time on a tenant's indices, and finds out how best to read it for what is asked. */
+export async function openCut(
+  needs: CutNeeds,
+  question: CutQuestion,
+  signal: AbortSignal,
+): Promise<OpenedCut> {
+  const { server } = needs;
+  const { asked, timeoutMs } = question;
+  assert(asked !== undefined, "a source with an index must know what is asked");
+  const names = await tenantIndices(server, question, signal);
+  if (names === undefined) return { cut: cutOf([]), close: () => Promise.resolve() };
+  const pit = await PointInTime.open({ server, names, timeoutMs }, signal);
+  try {
+    const opening = new Opening(needs, pit, { ...question, asked }, signal);
+    return { cut: cutOf(await opening.parts()), close: () => pit.close() };
+  } catch (thrown) {
+    void pit.close();
+    throw thrown;
+  }
+}
+
+function cutOf(parts: readonly Part[]): Cut {
+  return { parts, missing: [], release: () => undefined };
+}
+
+class Opening {
+  readonly #evaluate: EvaluatePage;
+  readonly #pit: PointInTime;
+  readonly #tenant: string;
+  readonly #range: TimeRange;
+  readonly #asked: WorkerPlan;
+  readonly #signal: AbortSignal;
+
+  constructor(
+    { evaluate }: CutNeeds,
+    pit: PointInTime,
+    { tenant, range, asked }: CutQuestion & { readonly asked: WorkerPlan },
+    signal: AbortSignal,
+  ) {
+    this.#evaluate = evaluate;
+    this.#pit = pit;
+    this.#tenant = tenant;
+    this.#range = range;
+    this.#asked = asked;
+    this.#signal = signal;
+  }
+
+  async parts(): Promise<Part[]> {
+    const { filter } = this.#asked;
+    const within = this.#within();
+    const hasIgnored = await this.#hasIgnored(within);
+    const wanted = allOf([within, translateFilter(filter, { hasIgnored })]);
+    if (wanted.may === "none") return [];
+    const query = containerOf(wanted.may);
+    const keys = hasIgnored || !isExact(wanted) ? undefined : countedBy(this.#asked);
+    if (keys !== undefined) {
+      return [this.#part(new CountedReading({ pit: this.#pit, query, keys }), 1)];
+    }
+    return this.#readParts(query, isExact(wanted));
+  }
+
+  /** What holds for every record that can be wanted, whatever the filter says. */
+  #within(): Narrowed {
+    const { filter, sink } = this.#asked;
+    const clause = betweenTimes(this.#wantedRange());
+    const times = isTellable(this.#range)
+      ? exactly(clause)
+      : { may: clause, must: "none" as const };
+    const parts = [exactly({ term: { [documentFields.tenant]: { value: this.#tenant } } }), times];
+    if (!asksInternal(filter)) parts.push(noneOf(internalStreams));
+    const isTail = sink.kind === "replay" || sink.kind === "matches";
+    assert(!isTail, "what follows the log is read from our own store");
+    return allOf(parts);
+  }
+
+  /** A page after another has no newer records than those that the one before ended with. */
+  #wantedRange(): TimeRange {
+    const { sink } = this.#asked;
+    const from = sink.kind === "records" ? sink.from : undefined;
+    if (from === undefined) return this.#range;
+    const end: Moment = { ms: from.ms, ns: from.ns + 1 };
+    return momentCompare(end, this.#range.to) < 0
+      ? { from: this.#range.from, to: end }
+      : this.#range;
+  }
+
+  async #hasIgnored(within: Narrowed): Promise<boolean> {
+    const answer = await this.#pit.aggregate<SearchAnswer>(
+      {
+        size: 1,
+        _source: false,
+        track_total_hits: false,
+        terminate_after: 1,
+        query: { bool: { filter: [containerOf(within.may), hasIgnoredValues] } },
+      },
+      this.#signal,
+    );
+    return (answer.hits?.hits?.length ?? 0) > 0;
+  }
+
+  async #readParts(query: estypes.QueryDslQueryContainer, exact: boolean): Promise<Part[]> {
+    const ordered = orderedRowsOf(this.#asked);
+    const sort = orderOf(this.#asked);
+    if (sort !== undefined) {
+      const pages = this.#pages({ query, sort });
+      const sizes = new PageSizes(ordered, exact);
+      const isRecords = this.#asked.sink.kind === "records";
+      const reading = isRecords
+        ? new RecordsReading(pages, sizes)
+        : new GatherReading({ pages, sizes, rowsWanted: ordered });
+      return [this.#part(reading, 1)];
+    }
+    const rows = await this.#count(query);
+    if (rows === 0) return [];
+    const max = rows < slicedRowsMin ? 1 : slicesMax;
+    return Array.from({ length: max }, (_, id) => {
+      const slice = max === 1 ? {} : { slice: { id, max } };
+      const pages = this.#pages({ query, sort: ["_shard_doc"], ...slice });
+      const sizes = new PageSizes(undefined, exact);
+      return this.#part(new GatherReading({ pages, sizes }), Math.ceil(rows / max));
+    });
+  }
+
+  #pages(body: object): Pages {
+    return new Pages({ pit: this.#pit, evaluate: this.#evaluate, body: { ...body } });
+  }
+
+  /** How many documents are to be read, counted no further than slices depend on it. */
+  async #count(query: estypes.QueryDslQueryContainer): Promise<number> {
+    const body = { query, track_total_hits: slicedRowsMin };
+    const answer = await this.#pit.aggregate<SearchAnswer>(body, this.#signal);
+    return answer.hits?.total?.value ?? 0;
+  }
+
+  #part(reading: PartReading, rows: number): Part {
+    const { from, to } = this.#range;
+    return { timeMin: from, timeMax: to, rows, bytes: 0, internal: false, ref: reading };
+  }
+}
+
+/** Streams that Logkeep itself writes: `{stream="_rejected"}`. */
+const internalStreams = hasLabels({
+  kind: "stream",
+  groups: [[{ label: "stream", op: "=", value: "_rejected" }]],
+});

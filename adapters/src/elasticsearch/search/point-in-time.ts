@@ -1,0 +1,79 @@
+import { answerBytesMax, closeTimeoutMs, keepAliveExtraMs } from "./limits.ts";
+import type { SearchServer } from "./server.ts";
+
+export interface PointInTimeOptions {
+  readonly server: SearchServer;
+  /** Of indices that there are, at least one. */
+  readonly names: string;
+  /** How long the question may take that this is for. */
+  readonly timeoutMs: number;
+}
+
+type SearchBody = Readonly<Record<string, unknown>>;
+
+/** A state of a tenant's indices as a question sees it, kept by Elasticsearch until it is closed. */
+export class PointInTime {
+  readonly #server: SearchServer;
+  readonly #keepAlive: string;
+  #id: string;
+  #closed: Promise<void> | undefined;
+
+  private constructor(server: SearchServer, id: string, keepAlive: string) {
+    this.#server = server;
+    this.#id = id;
+    this.#keepAlive = keepAlive;
+  }
+
+  static async open(
+    { server, names, timeoutMs }: PointInTimeOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<PointInTime> {
+    const keepAlive = `${Math.ceil((timeoutMs + keepAliveExtraMs) / 1000)}s`;
+    const { id } = await server.json<{ readonly id: string }>({
+      method: "POST",
+      path: `/${names}/_pit`,
+      params: {
+        keep_alive: keepAlive,
+        ignore_unavailable: "true",
+        allow_partial_search_results: "true",
+      },
+      signal,
+    });
+    return new PointInTime(server, id, keepAlive);
+  }
+
+  /** The answer to a search, as it came. Throws `TooLong` beyond so many bytes. */
+  search(body: SearchBody, bytesMax: number, signal?: AbortSignal): Promise<Uint8Array> {
+    return this.#server.bytes({ ...this.#ask(body), signal }, bytesMax);
+  }
+
+  /** The answer to a search without documents. */
+  async aggregate<Answer>(body: SearchBody, signal?: AbortSignal): Promise<Answer> {
+    const bytes = await this.search({ size: 0, ...body }, answerBytesMax, signal);
+    return JSON.parse(Buffer.from(bytes).toString()) as Answer;
+  }
+
+  /** Lets Elasticsearch forget it. Never fails: it ends by itself, if a little later. */
+  close(): Promise<void> {
+    this.#closed ??= this.#server
+      .json({
+        method: "DELETE",
+        path: "/_pit",
+        body: { id: this.#id },
+        signal: AbortSignal.timeout(closeTimeoutMs),
+      })
+      .then(
+        () => undefined,
+        () => undefined,
+      );
+    return this.#closed;
+  }
+
+  #ask(body: SearchBody) {
+    return {
+      method: "POST",
+      path: "/_search",
+      body: { ...body, pit: { id: this.#id, keep_alive: this.#keepAlive } },
+    } as const;
+  }
+}

@@ -1,0 +1,122 @@
+import type { Readable } from "node:stream";
+import { type Client, errors, type estypes } from "@elastic/elasticsearch";
+import { messageOf, ServiceError } from "../../../../kit/src/errors.ts";
+import { answerBytesMax } from "./limits.ts";
+
+export interface Ask {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly path: string;
+  readonly params?: Readonly<Record<string, string>>;
+  readonly body?: object;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An answer was longer than asked for; it was not read to its end. */
+export class TooLong extends Error {}
+
+/** Requests to Elasticsearch, each once: a question whose request fails is told so, and asked again by whoever asked it. */
+export class SearchServer {
+  readonly #client: Client;
+  readonly #timeoutMs: number;
+
+  constructor(client: Client, timeoutMs: number) {
+    this.#client = client;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** The answer as it came, at most so many bytes. Throws `TooLong`, or `index.unavailable`. */
+  async bytes(ask: Ask, bytesMax: number): Promise<Uint8Array> {
+    const { signal } = ask;
+    try {
+      const { statusCode, body } = await this.#client.transport.request<Readable>(
+        {
+          method: ask.method,
+          path: ask.path,
+          querystring: { ...ask.params },
+          ...(ask.body === undefined ? {} : { body: ask.body }),
+        },
+        {
+          asStream: true,
+          meta: true,
+          maxRetries: 0,
+          requestTimeout: this.#timeoutMs,
+          ...(signal === undefined ? {} : { signal }),
+        },
+      );
+      const isFine = (statusCode ?? 500) < 300;
+      const bytes = await readAll(body, isFine ? bytesMax : errorBytesMax, this.#timeoutMs);
+      if (!isFine) throw refusal(statusCode ?? 500, bytes);
+      return bytes;
+    } catch (thrown) {
+      if (thrown instanceof TooLong || thrown instanceof ServiceError) throw thrown;
+      throw unreached(thrown, signal);
+    }
+  }
+
+  /** The answer, parsed. */
+  async json<Answer>(ask: Ask): Promise<Answer> {
+    const bytes = await this.bytes(ask, answerBytesMax);
+    return JSON.parse(Buffer.from(bytes).toString()) as Answer;
+  }
+}
+
+const errorBytesMax = 1 << 20;
+
+async function readAll(body: Readable, bytesMax: number, timeoutMs: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  // The client's own timeout ends with the headers.
+  const late = setTimeout(
+    () => body.destroy(new errors.TimeoutError("the answer stopped")),
+    timeoutMs,
+  );
+  try {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      length += chunk.byteLength;
+      if (length > bytesMax) throw new TooLong("the answer is longer than asked for");
+      chunks.push(chunk);
+    }
+  } finally {
+    clearTimeout(late);
+    body.destroy();
+  }
+  // Memory of its own, that may be moved to another thread.
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}
+
+/** What an answer says that is not fine. A refusal of what we asked is ours to mend, and told as one. */
+function refusal(status: number, bytes: Uint8Array): ServiceError {
+  const reason = reasonOf(Buffer.from(bytes).toString());
+  return new ServiceError("index.unavailable", "Elasticsearch refused to answer", {
+    elasticsearchStatus: status,
+    reason,
+  });
+}
+
+function reasonOf(text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { error?: Partial<estypes.ErrorCause> };
+    const cause = error?.root_cause?.[0] ?? error;
+    return String(cause?.reason ?? cause?.type ?? text).slice(0, 300);
+  } catch {
+    return text.slice(0, 300);
+  }
+}
+
+function unreached(thrown: unknown, signal: AbortSignal | undefined): ServiceError {
+  if (signal?.aborted === true) {
+    return new ServiceError("query.cancelled", "the query was cancelled", {}, { cause: thrown });
+  }
+  return new ServiceError(
+    "index.unavailable",
+    "Elasticsearch did not answer",
+    { reason: messageOf(thrown).slice(0, 300) },
+    { cause: thrown },
+  );
+}
