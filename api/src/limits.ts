@@ -13,6 +13,9 @@ export const bucketsMax = 10_000;
 /** Reasons that an answer to shipped records lists; the counts stay exact. */
 export const ingestErrorsMax = 100;
 
+/** Notifications of one answer of history. */
+export const alertHistoryMax = 1000;
+
 /** Records before and after one that `/api/v1/context` gives. */
 export const contextRecordsMax = 1000;
 

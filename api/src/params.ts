@@ -1,6 +1,12 @@
 import { z } from "zod";
 import { keyNameSchema, tenantSchema } from "./key.ts";
-import { bucketsMax, contextRecordsMax, keyNameLengthMax, queryLengthMax } from "./limits.ts";
+import {
+  alertHistoryMax,
+  bucketsMax,
+  contextRecordsMax,
+  keyNameLengthMax,
+  queryLengthMax,
+} from "./limits.ts";
 import { scopes } from "./scopes.ts";
 
 /** Parameters as they come: texts of a query string or of a form. Moments are read by the query room. */
@@ -80,6 +86,12 @@ export const keyCreateBody = z
   })
   .meta({ id: "KeyRequest" });
 
+export const alertHistoryParams = z.object({
+  rule: z.string().max(1024).optional().describe("Only of the rule of this name."),
+  limit: whole(1, alertHistoryMax).optional().describe("The newest so many (100)."),
+});
+
+export const rulePath = z.object({ name: z.string().max(1024) });
 export const keyPath = z.object({ id: z.string().max(keyNameLengthMax) });
 export const fieldPath = z.object({ name: z.string().max(1024) });
 

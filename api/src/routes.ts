@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import * as alerts from "./alerts.ts";
 import * as answers from "./answers.ts";
 import * as params from "./params.ts";
 import type { Scope } from "./scopes.ts";
@@ -34,12 +35,14 @@ export interface Route {
 const ndjson = "application/x-ndjson";
 const json = "application/json";
 const form = "application/x-www-form-urlencoded";
+const rulesMedia = [json, "application/yaml", "text/yaml", "application/x-yaml"];
 
 const descriptions: Readonly<Record<number, string>> = {
   400: "The request or its query cannot be read; detail says where.",
   401: "A key is needed, or the one given does not hold.",
   403: "The key does not allow this.",
   404: "There is nothing by this name.",
+  412: "It has another version than If-Match says, or is there despite If-None-Match.",
   413: "The body is too large.",
   415: "The content type or encoding is not supported.",
   422: "The request contradicts an earlier one, or needs more memory than allowed.",
@@ -50,6 +53,14 @@ const descriptions: Readonly<Record<number, string>> = {
 
 /** What every route that needs a key may answer. */
 const closed: readonly Answer[] = [problem(401), problem(403)];
+
+/** What changes of rules may answer. */
+const ruleProblems: readonly Answer[] = [problem(400), problem(412), ...busy(422)];
+
+const ruleConditions = [
+  { name: "If-Match", description: "Only if the rule has this version." },
+  { name: "If-None-Match", description: "*: only if there is no such rule." },
+];
 
 const askProblems: readonly Answer[] = [problem(400), ...busy(422), problem(504)];
 
@@ -126,6 +137,105 @@ export const routes: readonly Route[] = [
       ...askProblems,
     ],
   },
+  {
+    id: "alertRules",
+    methods: ["get"],
+    path: "/api/v1/alerting/rules",
+    summary: "The tenant's rules with their states, secrets masked.",
+    scope: "read",
+    answers: [ok("Rules, by name.", alerts.rulesAnswerSchema), ...closed],
+  },
+  {
+    id: "alertRulesApply",
+    methods: ["post"],
+    path: "/api/v1/alerting/rules",
+    summary: "Creates or changes rules: one, an array, or {rules: […]}; nothing when one is wrong.",
+    scope: "admin",
+    body: { media: rulesMedia, schema: alerts.ruleFormSchema },
+    answers: [ok("What became of each.", alerts.rulesAppliedSchema), ...ruleProblems],
+  },
+  {
+    id: "alertRule",
+    methods: ["get"],
+    path: "/api/v1/alerting/rules/{name}",
+    summary: "A rule; its version is the ETag.",
+    scope: "read",
+    pathParams: params.rulePath,
+    answers: [ok("The rule.", alerts.ruleListedSchema), problem(404), ...closed],
+  },
+  {
+    id: "alertRulePut",
+    methods: ["put"],
+    path: "/api/v1/alerting/rules/{name}",
+    summary: "Creates or replaces a rule; a masked secret stays as it is.",
+    scope: "admin",
+    pathParams: params.rulePath,
+    headers: ruleConditions,
+    body: { media: rulesMedia, schema: alerts.ruleFormSchema },
+    answers: [
+      ok("Replaced.", alerts.ruleListedSchema),
+      { status: 201, description: "Created.", media: json, schema: alerts.ruleListedSchema },
+      ...ruleProblems,
+    ],
+  },
+  {
+    id: "alertRuleDelete",
+    methods: ["delete"],
+    path: "/api/v1/alerting/rules/{name}",
+    summary: "Deletes a rule; what it fired is resolved.",
+    scope: "admin",
+    pathParams: params.rulePath,
+    headers: ruleConditions.slice(0, 1),
+    answers: [
+      { status: 204, description: "It is gone." },
+      problem(404),
+      problem(412),
+      problem(503),
+      ...closed,
+    ],
+  },
+  {
+    id: "alertRuleTest",
+    methods: ["post"],
+    path: "/api/v1/alerting/rules/{name}/test",
+    summary: "Sends a test notification to every receiver of a rule.",
+    scope: "admin",
+    pathParams: params.rulePath,
+    answers: [
+      ok("What each receiver said.", alerts.alertTestSchema),
+      problem(404),
+      problem(503),
+      ...closed,
+    ],
+  },
+  {
+    id: "alerts",
+    methods: ["get"],
+    path: "/api/v1/alerting/alerts",
+    summary: "The alerts that are pending or fire.",
+    scope: "read",
+    answers: [
+      ok("Alerts, those that fire first.", alerts.alertsAnswerSchema),
+      problem(503),
+      ...closed,
+    ],
+  },
+  {
+    id: "alertHistory",
+    methods: ["get"],
+    path: "/api/v1/alerting/history",
+    summary: "Notifications and what became of them.",
+    scope: "read",
+    query: params.alertHistoryParams,
+    answers: [
+      ok("Notifications, newest first.", alerts.alertHistorySchema),
+      problem(400),
+      problem(503),
+      ...closed,
+    ],
+  },
+  prometheus("prometheusRules", "rules", "Rules in Prometheus' shape."),
+  prometheus("prometheusAlerts", "alerts", "Alerts in Prometheus' shape."),
   {
     id: "keysList",
     methods: ["get"],
@@ -210,4 +320,11 @@ function ask(id: string, path: string, summary: string) {
 function open(id: string, path: string, summary: string, media: string, scope?: Scope): Route {
   const answer = { status: 200, description: summary, media };
   return { id, methods: ["get"], path, summary, scope, answers: [answer] };
+}
+
+function prometheus(id: string, name: string, summary: string): Route {
+  const answer = { status: 200, description: summary, media: json };
+  const path = `/prometheus/api/v1/${name}`;
+  const answers = [answer, problem(503), ...closed];
+  return { id, methods: ["get"], path, summary, scope: "read", answers };
 }

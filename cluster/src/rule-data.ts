@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { checkRule } from "../../alerts/src/check-rule.ts";
 import type { StoredRule } from "../../alerts/src/ports.ts";
 import { type Rule, ruleSchema } from "../../alerts/src/rule.ts";
 import type { Stat } from "../../coordinator/src/wire/records.ts";
@@ -72,6 +73,7 @@ export function decodeRule(path: string, data: Buffer | null, stat: Stat): Store
   if (rulePath(place.tenant, rule.name) !== path) {
     throw new Error(`it holds a rule whose name is of another path: ${rule.name}`);
   }
+  checkRule(rule);
   return { tenant: place.tenant, id, version: stat.version, rule, createdMs, updatedMs };
 }
 

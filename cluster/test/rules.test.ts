@@ -109,6 +109,7 @@ test("what anybody writes to the znodes is in the list at once, and what is no r
       acl,
     });
   }
+  await write(rulePath("g", "query"), { name: "query", type: "match", query: "a | nonsense" });
   await write(rulePath("g", "other"), { name: "plain", type: "match", query: "z" });
   await write(`${rulePath("g", "plain")}/below`, {});
   await write(rulePath("g", "last"), { name: "last", type: "match", query: "x" });

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { AlertFigures } from "../../alerts/src/engine.ts";
 import type { StorePart } from "./store-part.ts";
 
 /** Latencies from a tenth of a millisecond to half a minute. */
@@ -32,7 +33,7 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor({ store, ingest, pool }: StorePart) {
+  constructor({ store, ingest, pool }: StorePart, alerts: () => AlertFigures) {
     collectDefaultMetrics({ register: this.registry });
     const { counts } = ingest;
     this.#counter("logkeep_ingest_records_total", "Records acknowledged.", () => counts.records);
@@ -72,9 +73,8 @@ export class Metrics {
       status().shards.reduce((count, { lostSegments }) => count + lostSegments.length, 0),
     );
     for (const name of ["seals", "merges", "drops", "maintenanceFailures", "repeats"] as const) {
-      const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       this.#counter(
-        `logkeep_storage_${snake}_total`,
+        `logkeep_storage_${snakeOf(name)}_total`,
         `${name} of this process.`,
         () => status().counts[name],
       );
@@ -84,6 +84,39 @@ export class Metrics {
       "Jobs that no worker has yet.",
       () => pool.waitingCount("ingest") + pool.waitingCount("query"),
     );
+    this.#alerts(alerts);
+  }
+
+  #alerts(figures: () => AlertFigures): void {
+    const gauges = {
+      rules: "Rules of all tenants.",
+      pending: "Alerts whose condition holds, not for long enough yet.",
+      firing: "Alerts that fire.",
+      outboxWaiting: "Deliveries that have not ended.",
+    } as const;
+    for (const [name, help] of Object.entries(gauges) as [keyof typeof gauges, string][]) {
+      this.#gauge(`logkeep_alerts_${snakeOf(name)}`, help, () => figures()[name]);
+    }
+    const counters = {
+      evaluations: "Evaluations of thresholds.",
+      evaluationFailures: "Evaluations that failed and are made again.",
+      evaluationSeconds: "Time that evaluations took.",
+      matched: "Records that matched rules.",
+    } as const;
+    for (const [name, help] of Object.entries(counters) as [keyof typeof counters, string][]) {
+      this.#counter(`logkeep_alerts_${snakeOf(name)}_total`, help, () => figures()[name]);
+    }
+    const outcomes = ["delivered", "refused", "expired", "failed"] as const;
+    new Counter({
+      name: "logkeep_alerts_notifications_total",
+      help: "Deliveries by how they ended; failed: attempts that are made again.",
+      labelNames: ["outcome"],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const outcome of outcomes) this.inc({ outcome }, figures()[outcome]);
+      },
+    });
   }
 
   #gauge(name: string, help: string, read: () => number): void {
@@ -109,6 +142,10 @@ export class Metrics {
       },
     });
   }
+}
+
+function snakeOf(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function sum<Name extends string>(

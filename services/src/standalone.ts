@@ -9,11 +9,12 @@ import { ServiceError } from "../../kit/src/errors.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import { openDataDirectory } from "../../storage/src/shard/data-directory.ts";
+import { AlertsService } from "./alerts/alerts-service.ts";
 import { readAdminKeyFile } from "./auth/admin-key-file.ts";
 import { KeyStore, type KeyStoreOptions } from "./auth/key-store.ts";
 import { joinCluster } from "./cluster-part.ts";
 import { tenantDefault } from "./http/identity.ts";
-import { type Served, serveHttp } from "./http/serve.ts";
+import { type Served, type ServeOptions, serveHttp } from "./http/serve.ts";
 import { InboxIntake } from "./inbox-intake.ts";
 import type { TeeLogger } from "./logger.ts";
 import { startOwnLogs } from "./own-logs.ts";
@@ -88,26 +89,8 @@ async function start(
     logger,
   });
   lifecycle.add("storage", () => stored.close());
-  const index = openQueryIndex(settings, stored);
-  lifecycle.add("query index", () => index.close());
-  const { store, arena, pool } = stored;
-  const tails = new TailService({
-    store,
-    arena,
-    pool,
-    bufferBytes: settings.tail.bufferMaxBytes,
-    tailsMax: settings.tail.connectionsMax,
-    logger,
-  });
-  lifecycle.add("tails", () => tails.close());
-  const intake = new InboxIntake({ store, arena, pool, clock: systemClock });
-  const inboxes = await cluster.drainInboxes(intake, [tenantDefault]);
-  // Before the store closes, which a drainer would meet as a failure.
-  lifecycle.add("inboxes", () => inboxes.close());
-  const served = await serveHttp({
-    ...{ settings, cluster, stored, index, tails, keys, coordinator, identity, version, logger },
-  });
-  lifecycle.add("http", () => served.close());
+  const base = { settings, cluster, stored, keys, coordinator, identity, version, logger };
+  const served = await serveStore(base, lifecycle);
   await announce(cluster, served, settings, version);
   const ownLogs = startOwnLogs(logger, stored.ingest, settings);
   lifecycle.add("own logs", () => ownLogs.close());
@@ -117,6 +100,34 @@ async function start(
     failed: failure.promise,
     close: () => lifecycle.close(),
   };
+}
+
+/** Starts what stands on the store: queries, tails, inboxes, HTTP, and alerts behind it, whose links name it. */
+async function serveStore(
+  base: Omit<ServeOptions, "index" | "tails" | "alerts">,
+  lifecycle: Lifecycle,
+): Promise<Served> {
+  const { settings, cluster, stored, version, logger } = base;
+  const { store, arena, pool } = stored;
+  const index = openQueryIndex(settings, stored);
+  lifecycle.add("query index", () => index.close());
+  const tails = new TailService({
+    ...{ store, arena, pool, logger },
+    bufferBytes: settings.tail.bufferMaxBytes,
+    tailsMax: settings.tail.connectionsMax,
+  });
+  lifecycle.add("tails", () => tails.close());
+  const intake = new InboxIntake({ store, arena, pool, clock: systemClock });
+  const inboxes = await cluster.drainInboxes(intake, [tenantDefault]);
+  // Before the store closes, which a drainer would meet as a failure.
+  lifecycle.add("inboxes", () => inboxes.close());
+  const alerts = await AlertsService.open({ settings, cluster, stored, tails, version, logger });
+  lifecycle.add("alerts", () => alerts.close());
+  const served = await serveHttp({ ...base, index, tails, alerts });
+  lifecycle.add("http", () => served.close());
+  // Ends while requests do, so that a stop takes no longer for both.
+  lifecycle.add("alerts' evaluation", () => void alerts.end());
+  return served;
 }
 
 /** The API keys, the one of `auth.adminKeyFile` among them. */

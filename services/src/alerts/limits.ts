@@ -48,9 +48,11 @@ export const matchReplayMs = 10 * 60 * 1000;
 /** Bytes of a body with rules. */
 export const rulesBodyMaxBytes = 256 * 1024;
 
-/** Events of one answer of history, and how many without a wish. */
-export const historyMax = 1000;
+/** Notifications of one answer of history without a wish. */
 export const historyDefault = 100;
 
 /** How long a stop waits for evaluations and deliveries under way. */
 export const alertsCloseMs = 4000;
+
+/** How long a start waits until rules are evaluated, before it serves without. */
+export const alertsBeginMs = 5000;

@@ -9,18 +9,21 @@ import { isLoopback, parseAddress, printAddress } from "../../../config/src/addr
 import type { Settings } from "../../../config/src/schema.ts";
 import { systemClock } from "../../../kit/src/clock.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
+import type { AlertsService } from "../alerts/alerts-service.ts";
 import type { KeyStore } from "../auth/key-store.ts";
 import { Metrics } from "../metrics.ts";
 import type { QueryIndex } from "../query-index.ts";
 import type { CoordinatorPart } from "../standalone.ts";
 import type { StorePart } from "../store-part.ts";
 import type { TailService } from "../tail-service.ts";
+import { mountAlerts } from "./alert-routes.ts";
 import { App } from "./app.ts";
 import { ByteBudget } from "./budget.ts";
 import { mountConsole } from "./console-routes.ts";
 import { mountIngest } from "./ingest-routes.ts";
 import { mountKeys } from "./key-routes.ts";
 import { mountOps } from "./ops-routes.ts";
+import { mountPrometheus } from "./prometheus-routes.ts";
 import { QueryGate } from "./query-gate.ts";
 import { mountQueries } from "./query-routes.ts";
 import { mountTail } from "./tail-routes.ts";
@@ -32,6 +35,7 @@ export interface ServeOptions {
   readonly stored: StorePart;
   readonly index: QueryIndex;
   readonly tails: TailService;
+  readonly alerts: AlertsService;
   readonly keys: KeyStore;
   readonly coordinator: CoordinatorPart;
   readonly identity: NodeIdentity;
@@ -91,10 +95,10 @@ export async function serveHttp(options: ServeOptions): Promise<Served> {
 }
 
 function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal): App {
-  const { settings, stored, tails, keys, logger } = options;
+  const { settings, stored, tails, alerts, keys, logger } = options;
   const isKeyNeeded = !isLocal && !settings.auth.insecureListen;
   const app = new App({ keys, isKeyNeeded, hosts: [os.hostname()], logger });
-  const metrics = new Metrics(stored);
+  const metrics = new Metrics(stored, () => alerts.figures());
   app.express.use((request: Request, response: Response, next: NextFunction) => {
     const started = performance.now();
     // A connection that stays open would keep a stopping service alive.
@@ -119,6 +123,8 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   const gate = new QueryGate(settings.query.concurrencyMax);
   mountQueries(app, { index: options.index, settings, metrics, gate, logger });
   mountTail(app, { tails, heartbeatMs: settings.tail.heartbeatMs, stopping, logger });
+  mountAlerts(app, { alerts, rulesMax: settings.alerts.rulesMax });
+  mountPrometheus(app, alerts);
   mountKeys(app, keys);
   mountOps(app, { ...options, metrics, budget, isReady: () => !stopping.aborted });
   app.finish();
