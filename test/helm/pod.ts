@@ -5,17 +5,25 @@ import { once } from "node:events";
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
+import { missing } from "../machine.ts";
 import { temporaryFolder } from "../service.ts";
 import { at, type Rendered } from "./chart.ts";
 import type { Image } from "./image.ts";
 
-/** Why no pod can run here; false: it can. */
-export function cannotIsolate(): string | false {
+/** For a test's `skip`: why no pod can run here. */
+export function missingNamespaces(): string | false {
+  const reason = cannotIsolate();
+  return missing("namespaces", reason === false, reason || "");
+}
+
+function cannotIsolate(): string | false {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return "needs root on Linux";
   const tried = spawnSync("unshare", ["--net", "--mount", "sh", "-c", "ip link set lo up"]);
   if (tried.status !== 0) return "no namespaces can be made here";
-  const missing = ["nsenter", "chroot", "setpriv"].filter((tool) => spawnSync(tool).error);
-  return missing.length === 0 ? false : `there is no ${missing.join(", ")}`;
+  const absent = ["nsenter", "setpriv", "chroot"].filter(
+    (tool) => spawnSync(tool, ["--version"]).error,
+  );
+  return absent.length === 0 ? false : `there is no ${absent.join(", ")}`;
 }
 
 interface Volume {
