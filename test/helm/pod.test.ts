@@ -65,7 +65,7 @@ async function stop(run: Run, graceSeconds: number): Promise<void> {
 
 test("the rendered pod becomes ready, takes a push and answers a query with its key alone, passes helm test, and keeps its records", {
   skip,
-  timeout: 400_000,
+  timeout: 220_000,
 }, async (context) => {
   const image = readImage();
   const folder = temporaryFolder();
