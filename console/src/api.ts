@@ -9,6 +9,9 @@ export interface Problem {
   readonly column?: number;
   readonly line?: number;
   readonly suggestion?: string;
+  /** Of a rule that is not valid: which of its fields, and what about it. */
+  readonly field?: string;
+  readonly reason?: string;
 }
 
 /** What the service answered instead of data. */
@@ -59,12 +62,21 @@ async function get(
   params: Record<string, string>,
   signal: AbortSignal,
 ): Promise<Response> {
-  const response = await fetch(`${path}?${new URLSearchParams(params)}`, {
-    headers: headers(),
-    signal,
-  });
+  return call(`${path}?${new URLSearchParams(params)}`, { signal });
+}
+
+/** Asks with the tab's key. Rejects with an `ApiError` when the service says no. */
+export async function call(path: string, init: RequestInit): Promise<Response> {
+  const more = (init.headers ?? {}) as Record<string, string>;
+  const response = await fetch(path, { ...init, headers: { ...headers(), ...more } });
   if (response.ok) return response;
   throw new ApiError(await problemOf(response));
+}
+
+/** A failure of any kind, as what is shown of it. */
+export function shownProblem(thrown: unknown): Problem {
+  if (thrown instanceof ApiError) return thrown.problem;
+  return { code: "network", status: 0, detail: "The service cannot be reached." };
 }
 
 async function problemOf(response: Response): Promise<Problem> {

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Counted, fieldValues, type Range } from "./api.ts";
+import { ownFirst } from "./field-order.ts";
 import type { Refine } from "./records.tsx";
 
 /** The fields of what was found; one opens to its most frequent values. */
@@ -12,7 +13,7 @@ export function FieldsPanel(props: {
   const [opened, setOpened] = useState("");
   return (
     <ul class="field-list">
-      {props.fields.map(({ name, count }) => (
+      {ownFirst(props.fields).map(({ name, count }) => (
         <li key={name}>
           <button
             type="button"

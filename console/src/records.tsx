@@ -11,8 +11,10 @@ export function Records(props: {
   readonly current: number;
   readonly onToggle: (at: number) => void;
   readonly onRefine: Refine;
+  /** In front of a record's number in its id, where a page shows several lists. */
+  readonly idPrefix?: string;
 }) {
-  const { rows, open, current, onToggle, onRefine } = props;
+  const { rows, open, current, onToggle, onRefine, idPrefix = "record" } = props;
   if (rows.length > 0 && rows.every((row) => row["_msg"] === undefined))
     return <Table rows={rows} />;
   return (
@@ -21,7 +23,7 @@ export function Records(props: {
         <li
           key={`${row["_time"]} ${at}`}
           class={at === current ? "record current" : "record"}
-          id={`record-${at}`}
+          id={`${idPrefix}-${at}`}
         >
           <button
             type="button"

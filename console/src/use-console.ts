@@ -21,11 +21,30 @@ function toAddress(query: string, choice: TimeChoice): void {
     params.set("from", new Date(choice.from).toISOString());
     params.set("to", new Date(choice.to).toISOString());
   }
-  window.history.replaceState(null, "", `?${params}`);
+  window.history.replaceState(null, "", `?${params}${location.hash}`);
 }
 
-/** Everything the console knows and can do. */
-export function useConsole() {
+/** Asks what the address says, at first and when going back changes it. */
+function useAddress(
+  isShown: boolean,
+  written: { readonly current: string | undefined },
+  ask: (query: string, choice: TimeChoice, isTailing: boolean) => void,
+): void {
+  useEffect(() => {
+    if (!isShown) return;
+    const follow = (): void => {
+      if (location.search === written.current) return;
+      const { query, choice } = fromAddress();
+      ask(query, choice, false);
+    };
+    follow();
+    window.addEventListener("popstate", follow);
+    return () => window.removeEventListener("popstate", follow);
+  }, [ask, isShown, written]);
+}
+
+/** Everything the search knows and can do. It asks for the first time when it is shown. */
+export function useConsole(isShown: boolean) {
   const initial = useMemo(fromAddress, []);
   const [text, setText] = useState(initial.query);
   const [choice, setChoice] = useState(initial.choice);
@@ -34,6 +53,8 @@ export function useConsole() {
   const [open, setOpen] = useState<ReadonlySet<number>>(new Set());
   const [current, setCurrent] = useState(-1);
   const [state, more] = useSearch(asked);
+  /** The address of what is shown; undefined until something was asked. */
+  const written = useRef<string | undefined>(undefined);
 
   const ask = useCallback((query: string, when: TimeChoice, tailing: boolean) => {
     setText(query);
@@ -43,9 +64,10 @@ export function useConsole() {
     setCurrent(-1);
     remember(query);
     toAddress(query, when);
+    written.current = location.search;
     setAsked({ query, range: rangeOf(when, Date.now()), isTailing: tailing });
   }, []);
-  useEffect(() => ask(initial.query, initial.choice, false), [ask, initial]);
+  useAddress(isShown, written, ask);
 
   const toggle = (at: number): void => {
     setCurrent(at);

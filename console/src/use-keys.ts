@@ -6,6 +6,7 @@ export interface KeyActions {
   readonly toggle: () => void;
   readonly tail: () => void;
   readonly fields: () => void;
+  readonly alerts: () => void;
   readonly help: () => void;
 }
 
@@ -46,6 +47,8 @@ function actionOf(key: string, actions: KeyActions): (() => void) | undefined {
       return actions.tail;
     case "f":
       return actions.fields;
+    case "a":
+      return actions.alerts;
     case "?":
       return actions.help;
     default:

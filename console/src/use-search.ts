@@ -1,6 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
 import {
-  ApiError,
   type Counted,
   type Found,
   fields,
@@ -10,6 +9,7 @@ import {
   type Range,
   type Row,
   search,
+  shownProblem,
   tail,
 } from "./api.ts";
 import { filterOf } from "./query-text.ts";
@@ -51,7 +51,7 @@ export function useSearch(asked: Asked | undefined): [SearchState, () => void] {
     const { query, range, isTailing } = asked;
     const fail = (thrown: unknown): void => {
       if (abort.signal.aborted) return;
-      setState((was) => ({ ...was, isBusy: false, problem: problemOf(thrown) }));
+      setState((was) => ({ ...was, isBusy: false, problem: shownProblem(thrown) }));
     };
     if (isTailing) {
       setState({
@@ -92,7 +92,7 @@ export function useSearch(asked: Asked | undefined): [SearchState, () => void] {
           ...was,
           found: { ...next, rows: [...(was.found?.rows ?? []), ...next.rows] },
         })),
-      (thrown: unknown) => setState((was) => ({ ...was, problem: problemOf(thrown) })),
+      (thrown: unknown) => setState((was) => ({ ...was, problem: shownProblem(thrown) })),
     );
   };
   return [state, more];
@@ -105,9 +105,4 @@ function withTail(was: SearchState, rows: readonly Row[], dropped: number): Sear
     dropped: was.dropped + dropped,
     found: { rows: all, partial: false, cursor: undefined, tookMs: undefined },
   };
-}
-
-function problemOf(thrown: unknown): Problem {
-  if (thrown instanceof ApiError) return thrown.problem;
-  return { code: "network", status: 0, detail: "The service cannot be reached." };
 }
