@@ -17,6 +17,7 @@ import { tenantDefault } from "./http/identity.ts";
 import { type Served, type ServeOptions, serveHttp } from "./http/serve.ts";
 import { InboxIntake } from "./inbox-intake.ts";
 import type { TeeLogger } from "./logger.ts";
+import { startMirror } from "./mirror/start.ts";
 import { startOwnLogs } from "./own-logs.ts";
 import { openQueryIndex } from "./query-index.ts";
 import { openStorePart } from "./store-part.ts";
@@ -89,7 +90,16 @@ async function start(
     logger,
   });
   lifecycle.add("storage", () => stored.close());
-  const base = { settings, cluster, stored, keys, coordinator, identity, version, logger };
+  const mirror = startMirror({
+    settings,
+    cluster,
+    acl: ownAcl,
+    stored,
+    clock: systemClock,
+    logger,
+  });
+  if (mirror !== undefined) lifecycle.add("mirror", () => mirror.close());
+  const base = { settings, cluster, stored, mirror, keys, coordinator, identity, version, logger };
   const served = await serveStore(base, lifecycle);
   await announce(cluster, served, settings, version);
   const ownLogs = startOwnLogs(logger, stored.ingest, settings);
@@ -125,6 +135,7 @@ async function serveStore(
   lifecycle.add("alerts", () => alerts.close());
   const served = await serveHttp({ ...base, index, tails, alerts });
   lifecycle.add("http", () => served.close());
+  await alerts.begin(served.url);
   // Ends while requests do, so that a stop takes no longer for both.
   lifecycle.add("alerts' evaluation", () => void alerts.end());
   return served;

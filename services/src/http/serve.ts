@@ -12,6 +12,8 @@ import type { Logger } from "../../../kit/src/logger.ts";
 import type { AlertsService } from "../alerts/alerts-service.ts";
 import type { KeyStore } from "../auth/key-store.ts";
 import { Metrics } from "../metrics.ts";
+import { registerMirrorMetrics } from "../mirror/metrics.ts";
+import type { Mirror } from "../mirror/mirror.ts";
 import type { QueryIndex } from "../query-index.ts";
 import type { CoordinatorPart } from "../standalone.ts";
 import type { StorePart } from "../store-part.ts";
@@ -34,6 +36,8 @@ export interface ServeOptions {
   readonly cluster: Cluster;
   readonly stored: StorePart;
   readonly index: QueryIndex;
+  /** Where there is one. */
+  readonly mirror: Mirror | undefined;
   readonly tails: TailService;
   readonly alerts: AlertsService;
   readonly keys: KeyStore;
@@ -99,6 +103,8 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   const isKeyNeeded = !isLocal && !settings.auth.insecureListen;
   const app = new App({ keys, isKeyNeeded, hosts: [os.hostname()], logger });
   const metrics = new Metrics(stored, () => alerts.figures());
+  const { mirror } = options;
+  if (mirror !== undefined) registerMirrorMetrics(metrics.registry, mirror, systemClock.now);
   app.express.use((request: Request, response: Response, next: NextFunction) => {
     const started = performance.now();
     // A connection that stays open would keep a stopping service alive.

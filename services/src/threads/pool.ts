@@ -4,7 +4,7 @@ import type { Logger } from "../../../kit/src/logger.ts";
 import { errorOfPosted, type JobMessage, type ReplyMessage } from "./messages.ts";
 
 /** Waiting jobs of one lane go before those of the lanes after it. */
-export const lanes = ["ingest", "tail", "query", "seal", "merge"] as const;
+export const lanes = ["ingest", "tail", "query", "seal", "merge", "mirror"] as const;
 export type Lane = (typeof lanes)[number];
 
 export interface PoolOptions {

@@ -15,6 +15,7 @@ import { type ArenaBuffers, ArenaWriter } from "../../../storage/src/shard/arena
 import type { MergeJob, SealJob } from "../../../storage/src/shard/segment-work.ts";
 import type { Evaluated } from "../asking.ts";
 import type { Decoded } from "../ingest.ts";
+import { type DocumentsJob, DocumentsReader } from "../mirror/documents-job.ts";
 import type { TailFound, TailJob } from "../tail-service.ts";
 import { type JobMessage, postedErrorOf, type ReplyMessage } from "./messages.ts";
 import { mergeFiles, sealFile } from "./segment-jobs.ts";
@@ -45,6 +46,7 @@ const { arena, shardCount, cacheBytes, limits, index } = workerData as WorkerSha
 const decoder = new Decoder({ arena: new ArenaWriter(arena, index), shardCount, limits });
 const stored = new StoredBlocks(arena, cacheBytes);
 const tails = new TailMatcher();
+const documents = new DocumentsReader();
 const fragments = new FragmentHost(stored);
 const pages = new PageFragments();
 
@@ -72,10 +74,18 @@ const jobs: Readonly<Record<string, (payload: never) => Done>> = {
   },
   seal: (job: SealJob) => ({ result: sealFile(job, arena) }),
   merge: (job: MergeJob) => ({ result: mergeFiles(job) }),
+  documents: (job: DocumentsJob) => {
+    const found = documents.run(job);
+    const transfer = found.kind === "documents" ? [found.documents.body.buffer] : [];
+    return { result: found, transfer };
+  },
 };
 
 // Files that were deleted must not stay open for want of a next question.
-setInterval(() => stored.closeIdle(), 10_000).unref();
+setInterval(() => {
+  stored.closeIdle();
+  documents.closeIdle();
+}, 10_000).unref();
 
 port.on("message", ({ id, kind, payload }: JobMessage) => {
   let reply: ReplyMessage;
