@@ -230,8 +230,11 @@ export const valuesSchema = z.strictObject({
   fullnameOverride: k.nameOrNone.default("").describe("Stands for the whole name of all objects."),
   config: z
     .record(z.string(), z.unknown())
-    .default({})
-    .describe("Settings of the service, as in a settings file; see docs/configuration.md."),
+    // A container without a CPU limit counts all cores of its node, and each worker takes memory.
+    .default({ storage: { workers: 2 } })
+    .describe(
+      "Settings of the service, as in a settings file; see docs/configuration.md. `storage.workers` are threads; without it there is one for each core of the node but one.",
+    ),
   auth: auth.prefault({}),
   service: service.prefault({}),
   ingress: ingress.prefault({}),

@@ -97,8 +97,11 @@ test("the settings under config load as they were given, and a change of them ro
   assert.equal(settings.query.timeoutMs, 45_000);
   assert.notEqual(checksumOf(set), checksumOf(plain));
   assert.equal(checksumOf(same), checksumOf(plain));
-  // No settings at all are settings too.
-  loadSettings({ file: { name: "logkeep.yaml", text: textOf(plain.find("ConfigMap")) } });
+  // A container counts the cores of its whole node.
+  const preset = { name: "logkeep.yaml", text: textOf(plain.find("ConfigMap")) };
+  assert.equal(loadSettings({ file: preset }).settings.storage.workers, 2);
+  const none = await render({ config: null });
+  loadSettings({ file: { name: "logkeep.yaml", text: textOf(none.find("ConfigMap")) } });
 });
 
 function textOf(map: Manifest): string {

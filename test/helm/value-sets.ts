@@ -123,6 +123,7 @@ export const valueSets: Readonly<Record<string, Values>> = {
     persistence: { enabled: false, storageClass: "-" },
     fullnameOverride: "x".repeat(63),
   },
+  "no settings of the chart": { config: null, resources: null, securityContext: null },
   "a cluster that gives out user ids": {
     podSecurityContext: { runAsUser: null, runAsGroup: null, fsGroup: null },
     persistence: { storageClass: "-" },

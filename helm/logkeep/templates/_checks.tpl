@@ -13,7 +13,7 @@
 {{- fail "service.nodePort: needs service.type NodePort or LoadBalancer" -}}
 {{- end -}}
 {{- with .Values.ingress -}}
-{{- if and .enabled (hasPrefix "*." (first .hosts)) (not (dig "http" "publicUrl" "" $.Values.config)) -}}
+{{- if and .enabled (hasPrefix "*." (first .hosts)) (not (dig "http" "publicUrl" "" ($.Values.config | default (dict)))) -}}
 {{- fail (printf "ingress.hosts[0]: %s is no name for links; put another first, or set config.http.publicUrl" (first .hosts)) -}}
 {{- end -}}
 {{- end -}}

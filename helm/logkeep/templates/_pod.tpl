@@ -86,7 +86,7 @@ args:
   - auth.adminKeyFile=/etc/logkeep-key/admin-key
   - --set
   - auth.insecureListen=false
-  {{- if not (dig "http" "publicUrl" "" .Values.config) }}
+  {{- if not (dig "http" "publicUrl" "" (.Values.config | default (dict))) }}
   {{- with include "logkeep.publicUrl" . }}
   - --set
   - http.publicUrl={{ . }}
