@@ -58,7 +58,7 @@ test("a notification is posted as JSON in the documented order, signed over its 
   const digest = createHmac("sha256", "s3cret")
     .update(`${timestamp}:${request.body}`)
     .digest("hex");
-  assert.equal(headers["x-logkeep-signature"], `sha256=${digest}`);
+  assert.equal(headers["x-logkeep-signature"], `v1=${digest}`);
 });
 
 test("without a secret there is no signature", async (t) => {

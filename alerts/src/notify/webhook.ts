@@ -47,7 +47,7 @@ export function webhookBody(notification: Notification): string {
 
 /** The value of `X-Logkeep-Signature`; `timestamp` is that of `X-Logkeep-Timestamp`. */
 export function webhookSignature(secret: string, timestamp: string, body: string): string {
-  return `sha256=${createHmac("sha256", secret).update(`${timestamp}:${body}`).digest("hex")}`;
+  return `v1=${createHmac("sha256", secret).update(`${timestamp}:${body}`).digest("hex")}`;
 }
 
 interface Exchange {
