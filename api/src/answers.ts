@@ -130,6 +130,22 @@ export const clusterAnswerSchema = z
       recordsPerSecond: z.number().min(0).describe("Over the last minute."),
       inFlightBytes: count,
     }),
+    sources: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          topic: z.string(),
+          isReader: z.boolean().describe("Whether this node reads it."),
+          records: count.describe("Stored since the node started."),
+          rejected: count,
+          lost: count.describe("Messages that retention deleted before they were read."),
+          lag: count.describe("Messages in the topic that are not stored."),
+          fault: z.string().optional().describe("Why nothing is read at the moment."),
+          stopped: z.array(z.string()).describe("Partitions that are not read any more, and why."),
+        }),
+      )
+      .optional()
+      .describe("What the setting sources names."),
     stored: z.strictObject({
       records: count,
       segments: count,

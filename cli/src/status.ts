@@ -54,6 +54,19 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
     coordinator.sessions === undefined ? "" : `, ${printCount(coordinator.sessions)} sessions`;
   const usedBytes = disk.totalBytes - disk.freeBytes;
   const share = disk.totalBytes === 0 ? 0 : Math.round((usedBytes / disk.totalBytes) * 100);
+  const sourceRows = (answer.sources ?? []).map((source) => [
+    source.name,
+    source.topic,
+    source.fault !== undefined || source.stopped.length > 0
+      ? style.red("failing")
+      : source.isReader
+        ? style.green("reading")
+        : "elsewhere",
+    printCount(source.lag),
+    printCount(source.records),
+    printCount(source.rejected),
+    [...(source.fault === undefined ? [] : [source.fault]), ...source.stopped].join("; "),
+  ]);
   const facts = [
     [
       "coordinator",
@@ -75,5 +88,9 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
   ];
   const nodeTable = tableOf(["NODE", "STATE", "HTTP", "ROLES", "VERSION", "UP", "RSS"], nodeRows);
   const factLines = facts.map(([name, text]) => `${style.dim((name ?? "").padEnd(12))}${text}\n`);
-  return `${nodeTable}\n${factLines.join("")}`;
+  const sourceTable =
+    sourceRows.length === 0
+      ? ""
+      : `\n${tableOf(["SOURCE", "TOPIC", "STATE", "LAG", "STORED", "REJECTED", "WHY"], sourceRows)}`;
+  return `${nodeTable}\n${factLines.join("")}${sourceTable}`;
 }

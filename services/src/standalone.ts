@@ -4,6 +4,7 @@ import type { Cluster } from "../../cluster/src/cluster.ts";
 import { isLoopback, parseAddress } from "../../config/src/address.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import type { CoordinatorStats } from "../../coordinator/src/server/start.ts";
+import type { Acl } from "../../coordinator/src/wire/records.ts";
 import { systemClock } from "../../kit/src/clock.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
@@ -20,6 +21,7 @@ import type { TeeLogger } from "./logger.ts";
 import { startMirror } from "./mirror/start.ts";
 import { startOwnLogs } from "./own-logs.ts";
 import { openQueryIndex } from "./query-index.ts";
+import { Sources } from "./sources/sources.ts";
 import { openStorePart } from "./store-part.ts";
 import { TailService } from "./tail-service.ts";
 import { startCoordinatorThread } from "./threads/coordinator-host.ts";
@@ -100,7 +102,7 @@ async function start(
   });
   if (mirror !== undefined) lifecycle.add("mirror", () => mirror.close());
   const base = { settings, cluster, stored, mirror, keys, coordinator, identity, version, logger };
-  const served = await serveStore(base, lifecycle);
+  const served = await serveStore(base, ownAcl, lifecycle);
   await announce(cluster, served, settings, version);
   const ownLogs = startOwnLogs(logger, stored.ingest, settings);
   lifecycle.add("own logs", () => ownLogs.close());
@@ -114,7 +116,8 @@ async function start(
 
 /** Starts what stands on the store: queries, tails, inboxes, HTTP, and alerts behind it, whose links name it. */
 async function serveStore(
-  base: Omit<ServeOptions, "index" | "tails" | "alerts">,
+  base: Omit<ServeOptions, "index" | "tails" | "alerts" | "sources">,
+  ownAcl: readonly Acl[],
   lifecycle: Lifecycle,
 ): Promise<Served> {
   const { settings, cluster, stored, version, logger } = base;
@@ -131,9 +134,14 @@ async function serveStore(
   const inboxes = await cluster.drainInboxes(intake, [tenantDefault]);
   // Before the store closes, which a drainer would meet as a failure.
   lifecycle.add("inboxes", () => inboxes.close());
+  const sources = await Sources.open({
+    ...{ store, arena, pool, cluster, acl: ownAcl, logger },
+    sources: settings.sources,
+  });
+  lifecycle.add("sources", () => sources.close());
   const alerts = await AlertsService.open({ settings, cluster, stored, tails, version, logger });
   lifecycle.add("alerts", () => alerts.close());
-  const served = await serveHttp({ ...base, index, tails, alerts });
+  const served = await serveHttp({ ...base, index, tails, alerts, sources });
   lifecycle.add("http", () => served.close());
   await alerts.begin(served.url);
   // Ends while requests do, so that a stop takes no longer for both.

@@ -4,6 +4,7 @@ import type { ClusterAnswer } from "../../../api/src/answers.ts";
 import { openApiDocument } from "../../../api/src/openapi.ts";
 import { parseAddress, printAddress } from "../../../config/src/address.ts";
 import type { Metrics } from "../metrics.ts";
+import type { SourceStatus } from "../sources/sources.ts";
 import type { App } from "./app.ts";
 import type { ByteBudget } from "./budget.ts";
 import type { ServeOptions } from "./serve.ts";
@@ -58,7 +59,7 @@ async function clusterAnswer(
   http: string,
   recordsPerSecond: number,
 ): Promise<ClusterAnswer> {
-  const { settings, coordinator, stored, identity, version, budget, cluster } = deps;
+  const { settings, coordinator, stored, identity, version, budget, cluster, sources } = deps;
   const status = stored.store.status();
   const { records, rejected, bytes } = stored.ingest.counts;
   const total = (name: "segments" | "segmentBytes" | "segmentRows" | "memoryRows"): number =>
@@ -91,6 +92,7 @@ async function clusterAnswer(
         .filter(({ state }) => state === "stopped")
         .map(({ shard }) => String(shard)),
     },
+    ...(sources.status().length === 0 ? {} : { sources: sources.status().map(sourceAnswer) }),
     ingest: { records, rejected, bytes, recordsPerSecond, inFlightBytes: budget.usedBytes },
     stored: {
       records: total("segmentRows") + total("memoryRows"),
@@ -100,6 +102,17 @@ async function clusterAnswer(
       memoryBytes: status.arenaLiveBytes,
     },
     disk: { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize },
+  };
+}
+
+function sourceAnswer(status: SourceStatus): NonNullable<ClusterAnswer["sources"]>[number] {
+  const { name, topic, isReader, fault, records, rejected, lost, partitions } = status;
+  const stopped = partitions.filter((each) => each.stopped !== undefined);
+  return {
+    ...{ name, topic, isReader, records, rejected, lost },
+    lag: partitions.reduce((sum, each) => sum + each.lag, 0),
+    ...(fault === undefined ? {} : { fault }),
+    stopped: stopped.map((each) => `${each.partition}: ${each.stopped}`),
   };
 }
 

@@ -15,6 +15,8 @@ import { Metrics } from "../metrics.ts";
 import { registerMirrorMetrics } from "../mirror/metrics.ts";
 import type { Mirror } from "../mirror/mirror.ts";
 import type { QueryIndex } from "../query-index.ts";
+import { registerSourceMetrics } from "../sources/metrics.ts";
+import type { Sources } from "../sources/sources.ts";
 import type { CoordinatorPart } from "../standalone.ts";
 import type { StorePart } from "../store-part.ts";
 import type { TailService } from "../tail-service.ts";
@@ -40,6 +42,7 @@ export interface ServeOptions {
   readonly mirror: Mirror | undefined;
   readonly tails: TailService;
   readonly alerts: AlertsService;
+  readonly sources: Sources;
   readonly keys: KeyStore;
   readonly coordinator: CoordinatorPart;
   readonly identity: NodeIdentity;
@@ -99,10 +102,11 @@ export async function serveHttp(options: ServeOptions): Promise<Served> {
 }
 
 function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal): App {
-  const { settings, stored, tails, alerts, keys, logger } = options;
+  const { settings, stored, tails, alerts, sources, keys, logger } = options;
   const isKeyNeeded = !isLocal && !settings.auth.insecureListen;
   const app = new App({ keys, isKeyNeeded, hosts: [os.hostname()], logger });
   const metrics = new Metrics(stored, () => alerts.figures());
+  registerSourceMetrics(metrics.registry, sources);
   const { mirror } = options;
   if (mirror !== undefined) registerMirrorMetrics(metrics.registry, mirror, systemClock.now);
   app.express.use((request: Request, response: Response, next: NextFunction) => {

@@ -1,0 +1,4 @@
+/** Compressed records that cannot be read. */
+export class CodecFault extends Error {
+  override readonly name = "CodecFault";
+}

@@ -1,0 +1,142 @@
+import { type ChildProcess, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { missing } from "../machine.ts";
+import { temporaryFolder } from "../service.ts";
+import { spawnServer } from "./child.ts";
+import { findJava, jarsThere } from "./java.ts";
+import { kafkaPom } from "./kafka-pom.ts";
+
+const javaMin = 17;
+const startTimeoutMs = 90_000;
+const stopTimeoutMs = 30_000;
+
+/** For a test's `skip`: false, or why there can be no broker here. Throws where the machine must have one. */
+export function missingKafka(): string | false {
+  const java = findJava(javaMin);
+  if (java === undefined) return missing("kafka", false, `there is no Java ${javaMin} or newer`);
+  const isThere = jarsThere("kafka", kafkaPom) !== undefined;
+  return missing("kafka", isThere, "`node test/servers/install.ts kafka` did not fetch its jars");
+}
+
+/** A real broker of one node (KRaft), on free ports of loopback; ends with the test process. */
+export class KafkaBroker {
+  /** `host:port` for clients; the same after a restart. */
+  readonly address: string;
+  readonly #folder: string;
+  #child: ChildProcess | undefined;
+
+  private constructor(address: string, folder: string) {
+    this.address = address;
+    this.#folder = folder;
+  }
+
+  /** Formats a fresh data folder and starts; resolves when it serves. */
+  static async start(): Promise<KafkaBroker> {
+    const folder = temporaryFolder();
+    const [client, controller] = await freePorts(2);
+    const broker = new KafkaBroker(`127.0.0.1:${client}`, folder);
+    writeFileSync(path.join(folder, "server.properties"), propertiesOf(folder, client, controller));
+    mkdirSync(path.join(folder, "data"));
+    const format = ["format", "-t", "bG9na2VlcC10ZXN0LWthZg", "-c", "server.properties"];
+    const [java, ...args] = broker.#command("kafka.tools.StorageTool", format);
+    const ran = spawnSync(java as string, args, { cwd: folder, encoding: "utf8" });
+    if (ran.status !== 0) throw new Error(`the format failed: ${ran.stdout}${ran.stderr}`);
+    await broker.restart();
+    return broker;
+  }
+
+  /** Starts it again on its data and ports, after `stop` or `kill`. */
+  async restart(): Promise<void> {
+    const [java, ...args] = this.#command("kafka.Kafka", ["server.properties"]);
+    const log = path.join(this.#folder, "broker.log");
+    const output = openSync(log, "w");
+    const child = spawnServer(java as string, args, {
+      cwd: this.#folder,
+      stdio: ["ignore", output, output],
+    });
+    closeSync(output);
+    this.#child = child;
+    const deadline = Date.now() + startTimeoutMs;
+    while (!readFileSync(log, "utf8").includes("Kafka Server started")) {
+      if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
+        child.kill("SIGKILL");
+        throw new Error(`the broker did not start:\n${readFileSync(log, "utf8").slice(-4000)}`);
+      }
+      await sleep(100);
+    }
+  }
+
+  /** As an operator does. */
+  stop(): Promise<void> {
+    return this.#end("SIGTERM");
+  }
+
+  kill(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    const late = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
+    await exited;
+    clearTimeout(late);
+  }
+
+  #command(main: string, args: readonly string[]): string[] {
+    const java = findJava(javaMin);
+    const jars = jarsThere("kafka", kafkaPom);
+    if (java === undefined || jars === undefined) throw new Error("there is no broker here");
+    const heap = ["-Xmx256m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+    return [java.java, ...heap, "-cp", `${jars}/*`, main, ...args];
+  }
+}
+
+function propertiesOf(folder: string, client: number, controller: number): string {
+  const listeners = `PLAINTEXT://127.0.0.1:${client},CONTROLLER://127.0.0.1:${controller}`;
+  return Object.entries({
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.quorum.voters": `1@127.0.0.1:${controller}`,
+    listeners,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${client}`,
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "log.dirs": path.join(folder, "data"),
+    "auto.create.topics.enable": false,
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 2,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 2,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    "num.network.threads": 2,
+    "num.io.threads": 2,
+    "log.segment.bytes": 16 * 1024 * 1024,
+    // Retention is looked at soon, for the test that waits for it.
+    "log.retention.check.interval.ms": 1000,
+    "log.segment.delete.delay.ms": 0,
+  })
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join("");
+}
+
+/** Ports that are free now; held at once, so that they differ. */
+async function freePorts(count: number): Promise<[number, number]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  const ports: number[] = [];
+  for (const server of servers) {
+    if (!server.listening) await once(server, "listening");
+    ports.push((server.address() as { port: number }).port);
+  }
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return [ports[0] as number, ports[1] as number];
+}
