@@ -14,7 +14,17 @@ export function suites(): Suite[] {
   const rooms = ["kit", "api", "config", "coordinator", "storage", "query", "ingest", "alerts"];
   const upper = ["cli", "cluster", "adapters", "services", "console", "bench"];
   const found = [...rooms, ...upper].map((room) => suiteOf(room, `${room}/test/**/*.test.ts`));
-  const house = ["tidy", "scenarios", "contracts", "faults", "clients", "browser", "package", "helm"];
+  const house = [
+    "tidy",
+    "scenarios",
+    "contracts",
+    "faults",
+    "clients",
+    "browser",
+    "package",
+    "helm",
+    "kafka",
+  ];
   found.push(suiteOf("house", "test/*.test.ts"));
   for (const part of house) found.push(suiteOf(part, `test/${part}/**/*.test.ts`));
   return found.filter(({ files }) => files.length > 0);

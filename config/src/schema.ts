@@ -285,11 +285,18 @@ export const settingsSchema = z.strictObject({
   ingest: ingest.prefault({}),
   tail: tail.prefault({}),
   alerts: alerts.prefault({}),
-  sources: z.array(sourceSchema).max(64).default([]).meta({
-    kind: "list",
-    secret: true,
-    description: "Kafka topics whose messages are stored; see docs/kafka.md.",
-  }),
+  sources: z
+    .array(sourceSchema)
+    .max(64)
+    .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, {
+      error: "two sources have one name",
+    })
+    .default([])
+    .meta({
+      kind: "list",
+      secret: true,
+      description: "Kafka topics whose messages are stored; see docs/kafka.md.",
+    }),
   elasticsearch: elasticsearch.prefault({}),
   auth: auth.prefault({}),
   log: log.prefault({}),

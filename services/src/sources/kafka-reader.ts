@@ -19,6 +19,8 @@ export interface KafkaReaderOptions {
   readonly cluster: Cluster;
   readonly acl: readonly Acl[];
   readonly intake: SourceIntake;
+  /** Which source reads a topic: what is stored of it is kept by topic, so that no two may. */
+  readonly claims: Map<string, KafkaReader>;
   readonly logger: Logger;
 }
 
@@ -92,7 +94,7 @@ export class KafkaReader {
   }
 
   async #run(term: RoleTerm): Promise<void> {
-    const { settings, cluster, acl, intake, logger } = this.#options;
+    const { settings, cluster, acl, intake, claims, logger } = this.#options;
     const { client } = cluster;
     const path = `${paths.role(roleOf(settings))}/resume`;
     const kafkaTerm = new KafkaTerm({
@@ -101,6 +103,7 @@ export class KafkaReader {
       reading: readingOf(settings),
       ...{ intake, counts: this.#counts, logger },
       signal: term.signal,
+      claim: (topic) => this.#claim(topic),
       openResume: (source) => Resume.open({ client, path, acl, term, source }),
       resign: () => term.resign(),
     });
@@ -122,10 +125,21 @@ export class KafkaReader {
       over.abort();
       await saving;
       await this.#save(kafkaTerm, source);
+      for (const [topic, reader] of claims) if (reader === this) claims.delete(topic);
       this.#source = undefined;
       this.#ended.errors += source.status.faults;
       this.#ended.lost += source.status.lost;
     }
+  }
+
+  #claim(topic: string): void {
+    const { claims } = this.#options;
+    const other = claims.get(topic);
+    if (other !== undefined && other !== this) {
+      const what = `the source ${other.#options.settings.name} reads this topic`;
+      throw new ServiceError("config.invalid", what);
+    }
+    claims.set(topic, this);
   }
 
   async #keepSaving(term: KafkaTerm, source: KafkaSource, signal: AbortSignal): Promise<void> {

@@ -26,6 +26,8 @@ export interface KafkaTermOptions {
   readonly counts: SourceCounts;
   readonly signal: AbortSignal;
   readonly logger: Logger;
+  /** Throws when another source of this node reads the same. */
+  readonly claim: (source: string) => void;
   /** Where reading goes on in a cluster of Kafka; asked once. */
   readonly openResume: (source: string) => Promise<Resume>;
   /** The brokers are of another cluster than before: begin anew. */
@@ -57,13 +59,15 @@ export class KafkaTerm implements KafkaSink {
   }
 
   async connected(clusterId: string): Promise<void> {
-    const { topic, openResume, resign } = this.#options;
+    const { topic, claim, openResume, resign } = this.#options;
     if (this.#clusterId !== undefined && this.#clusterId !== clusterId) {
       resign();
       const facts = { was: this.#clusterId, is: clusterId };
       throw new ServiceError("config.invalid", "the brokers are of another cluster", facts);
     }
-    this.#resume ??= await openResume(`kafka/${clusterId}/${topic}`);
+    const source = `kafka/${clusterId}/${topic}`;
+    claim(source);
+    this.#resume ??= await openResume(source);
     this.#clusterId = clusterId;
   }
 

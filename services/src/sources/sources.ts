@@ -29,10 +29,8 @@ export class Sources {
     if (sources.length === 0) return new Sources([]);
     // The client costs memory and a moment: only those who read a topic have it.
     const { KafkaReader } = await import("./kafka-reader.ts");
-    const intake = new SourceIntake(options);
-    return new Sources(
-      sources.map((settings) => new KafkaReader({ settings, cluster, acl, intake, logger })),
-    );
+    const shared = { cluster, acl, logger, intake: new SourceIntake(options), claims: new Map() };
+    return new Sources(sources.map((settings) => new KafkaReader({ settings, ...shared })));
   }
 
   status(): readonly SourceStatus[] {
