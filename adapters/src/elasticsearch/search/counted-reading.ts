@@ -9,9 +9,10 @@ import { ValuesColumn, valuesOf } from "../../../../query/src/table/column.ts";
 import { TableBlock } from "../../../../query/src/table/table-block.ts";
 import { View } from "../../../../query/src/table/view.ts";
 import { streamLabels } from "../../../../storage/src/format/stream-labels.ts";
-import { documentField, documentFields, exactSuffix } from "../field-name.ts";
+import { documentFields } from "../field-name.ts";
 import { type SearchAnswer, troubleOf } from "./hits-block.ts";
 import { groupsPageMax } from "./limits.ts";
+import { exactPlace } from "./places.ts";
 import type { PointInTime } from "./point-in-time.ts";
 import { type PartReading, tooMuchMemory } from "./reading.ts";
 
@@ -124,8 +125,7 @@ function sourceOf({ field, bucket }: GroupKey): object {
     const interval = { fixed_interval: `${step.ms}ms`, offset };
     return { date_histogram: { field: documentFields.timestamp, ...interval } };
   }
-  const place =
-    field === documentFields.stream ? documentFields.stream : documentField(field) + exactSuffix;
+  const place = field === documentFields.stream ? documentFields.stream : exactPlace(field);
   return { terms: { field: place, missing_bucket: true } };
 }
 

@@ -5,6 +5,7 @@ import { TableBlock } from "../../../../query/src/table/table-block.ts";
 import { parseTime } from "../../../../query/src/table/time-text.ts";
 import { streamLabels } from "../../../../storage/src/format/stream-labels.ts";
 import { documentFields, recordField } from "../field-name.ts";
+import { parseAnswer } from "./parse-answer.ts";
 
 /** Where a next page goes on: the last document's place in the order that was asked for. */
 export type PageEnd = readonly (string | number)[];
@@ -17,12 +18,15 @@ export interface HitsPage {
   readonly end: PageEnd | undefined;
   /** What the page may be without, in words. */
   readonly trouble: string | undefined;
+  /** Under which id the point in time goes on. */
+  readonly pit: string | undefined;
 }
 
 type Source = Readonly<Record<string, unknown>>;
 
 /** The members of an answer that are read here. */
 export interface SearchAnswer {
+  readonly pit_id?: string;
   readonly timed_out?: boolean;
   readonly _shards?: {
     readonly total?: number;
@@ -40,24 +44,20 @@ export interface SearchAnswer {
 
 /** Reads a page from the bytes of an answer, whose documents come newest first or in the order of storing. Throws `index.unavailable` for what is none. */
 export function readPage(bytes: Uint8Array, isNewestFirst: boolean): HitsPage {
-  const answer = parsed(bytes);
+  const answer = parseAnswer<SearchAnswer>(bytes);
   const hits = answer.hits?.hits;
   if (hits === undefined) throw new ServiceError("index.unavailable", "the answer has no records");
   const sources = hits.map(({ _source }) => _source ?? {});
   // Of rows that are equal in time, stream and position the last of a block is the newest.
   if (isNewestFirst) sources.reverse();
   const block = sources.length === 0 ? undefined : blockOf(sources);
-  return { block, rows: hits.length, end: hits.at(-1)?.sort, trouble: troubleOf(answer) };
-}
-
-function parsed(bytes: Uint8Array): SearchAnswer {
-  const { buffer, byteOffset, byteLength } = bytes;
-  try {
-    return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString()) as SearchAnswer;
-  } catch (cause) {
-    const message = "Elasticsearch's answer cannot be read";
-    throw new ServiceError("index.unavailable", message, {}, { cause });
-  }
+  return {
+    block,
+    rows: hits.length,
+    end: hits.at(-1)?.sort,
+    trouble: troubleOf(answer),
+    pit: answer.pit_id,
+  };
 }
 
 /** What an answer is without, if some shards did not give theirs. */

@@ -41,3 +41,9 @@ export const answerBytesMax = 32 << 20;
 
 /** Time in which a point in time must have been closed; after it, it is left to end by itself. */
 export const closeTimeoutMs = 5_000;
+
+/** Fields that are counted in one request, each an aggregation of its own. */
+export const fieldsPageMax = 500;
+
+/** Fields of a tenant's indices beyond which records are read instead: most would be of other records. */
+export const fieldsCountedMax = 2_000;

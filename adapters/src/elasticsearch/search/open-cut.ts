@@ -8,9 +8,10 @@ import type { TimeRange } from "../../../../query/src/time-range.ts";
 import { documentFields } from "../field-name.ts";
 import { allOf, containerOf, exactly, isExact, type Narrowed, noneOf } from "./clause.ts";
 import { CountedReading, countedBy } from "./counted-reading.ts";
+import { countsFields, FieldCountsReading } from "./field-counts-reading.ts";
 import { GatherReading } from "./gather-reading.ts";
 import type { SearchAnswer } from "./hits-block.ts";
-import { slicedRowsMin, slicesMax } from "./limits.ts";
+import { fieldsCountedMax, slicedRowsMin, slicesMax } from "./limits.ts";
 import { orderedRowsOf, orderOf } from "./order.ts";
 import { PageSizes } from "./page-sizes.ts";
 import { type EvaluatePage, Pages } from "./pages.ts";
@@ -20,7 +21,7 @@ import type { PartReading } from "./reading.ts";
 import { RecordsReading } from "./records-reading.ts";
 import type { SearchServer } from "./server.ts";
 import { hasLabels } from "./streams.ts";
-import { tenantIndices } from "./tenant-indices.ts";
+import { fieldsOfIndices, tenantIndices } from "./tenant-indices.ts";
 import { betweenTimes, isTellable } from "./times.ts";
 import { translateFilter } from "./translate.ts";
 
@@ -55,7 +56,7 @@ export async function openCut(
   if (names === undefined) return { cut: cutOf([]), close: () => Promise.resolve() };
   const pit = await PointInTime.open({ server, names, timeoutMs }, signal);
   try {
-    const opening = new Opening(needs, pit, { ...question, asked }, signal);
+    const opening = new Opening(needs, pit, { ...question, asked, names }, signal);
     return { cut: cutOf(await opening.parts()), close: () => pit.close() };
   } catch (thrown) {
     void pit.close();
@@ -67,7 +68,15 @@ function cutOf(parts: readonly Part[]): Cut {
   return { parts, missing: [], release: () => undefined };
 }
 
+interface OpenedQuestion extends CutQuestion {
+  readonly asked: WorkerPlan;
+  /** The indices, as a path takes them. */
+  readonly names: string;
+}
+
 class Opening {
+  readonly #server: SearchServer;
+  readonly #names: string;
   readonly #evaluate: EvaluatePage;
   readonly #pit: PointInTime;
   readonly #tenant: string;
@@ -76,11 +85,13 @@ class Opening {
   readonly #signal: AbortSignal;
 
   constructor(
-    { evaluate }: CutNeeds,
+    { server, evaluate }: CutNeeds,
     pit: PointInTime,
-    { tenant, range, asked }: CutQuestion & { readonly asked: WorkerPlan },
+    { tenant, range, asked, names }: OpenedQuestion,
     signal: AbortSignal,
   ) {
+    this.#server = server;
+    this.#names = names;
     this.#evaluate = evaluate;
     this.#pit = pit;
     this.#tenant = tenant;
@@ -96,11 +107,20 @@ class Opening {
     const wanted = allOf([within, translateFilter(filter, { hasIgnored })]);
     if (wanted.may === "none") return [];
     const query = containerOf(wanted.may);
-    const keys = hasIgnored || !isExact(wanted) ? undefined : countedBy(this.#asked);
-    if (keys !== undefined) {
-      return [this.#part(new CountedReading({ pit: this.#pit, query, keys }), 1)];
-    }
+    const counting = hasIgnored || !isExact(wanted) ? undefined : await this.#counting(query);
+    if (counting !== undefined) return [this.#part(counting, 1)];
     return this.#readParts(query, isExact(wanted));
+  }
+
+  /** What is only counted need not be read; undefined when it is not, or has too many fields. */
+  async #counting(query: estypes.QueryDslQueryContainer): Promise<PartReading | undefined> {
+    const pit = this.#pit;
+    const keys = countedBy(this.#asked);
+    if (keys !== undefined) return new CountedReading({ pit, query, keys });
+    if (!countsFields(this.#asked)) return undefined;
+    const fields = await fieldsOfIndices(this.#server, this.#names, this.#signal);
+    if (fields.length > fieldsCountedMax) return undefined;
+    return new FieldCountsReading({ pit, query, fields });
   }
 
   /** What holds for every record that can be wanted, whatever the filter says. */

@@ -20,6 +20,7 @@ export interface PageEvaluated {
   /** Documents of the page. */
   readonly rows: number;
   readonly end: PageEnd | undefined;
+  readonly pit: string | undefined;
 }
 
 /** A worker's side: evaluates pages with the same fragments as blocks of our own. */
@@ -33,7 +34,8 @@ export class PageFragments {
     } catch (thrown) {
       if (!(thrown instanceof ServiceError)) throw thrown;
       const { code, message, fields } = thrown;
-      return { message: { kind: "failed", code, message, fields }, rows: 0, end: undefined };
+      const failed = { kind: "failed", code, message, fields } as const;
+      return { message: failed, rows: 0, end: undefined, pit: undefined };
     } finally {
       // A page is asked once; it must not stay for want of a next one.
       this.#blocks = [];
@@ -41,12 +43,13 @@ export class PageFragments {
   }
 
   #evaluate(plan: PlanMessage, task: PartTask, page: HitsPage): PageEvaluated {
-    const { block, rows, end, trouble } = page;
+    const { block, rows, end, trouble, pit } = page;
     this.#blocks = block === undefined ? [] : [block];
     const message = this.#host.run(plan, task);
-    if (message.kind === "failed" || trouble === undefined) return { message, rows, end };
+    const place = { rows, end, pit };
+    if (message.kind === "failed" || trouble === undefined) return { message, ...place };
     const damaged = [...message.damaged, trouble];
-    return { message: { ...message, damaged }, rows, end };
+    return { message: { ...message, damaged }, ...place };
   }
 }
 

@@ -48,6 +48,7 @@ export class Pages {
     const part = { ...task.part, ref: undefined, bytes: byteLength };
     const job = { plan, task: { ...task, part }, page: bytes };
     const evaluated = await this.#options.evaluate(job, signal);
+    this.#options.pit.renew(evaluated.pit);
     if (evaluated.rows > 0) {
       const fitting = Math.floor((pageBytesMax * evaluated.rows) / (2 * byteLength));
       this.#fitting = Math.min(pageRowsMax, Math.max(1, fitting));

@@ -15,6 +15,11 @@ export interface FieldPlace {
   withIgnored(condition: Narrowed): Narrowed;
 }
 
+/** Where a field's whole values are. */
+export function exactPlace(field: string): string {
+  return documentField(field) + exactSuffix;
+}
+
 /** The places of a record's fields. */
 export class FieldPlaces {
   readonly #hasIgnored: boolean;
@@ -28,7 +33,7 @@ export class FieldPlaces {
   of(field: string): FieldPlace | undefined {
     if (field === documentFields.time || field === documentFields.stream) return undefined;
     const words = documentField(field);
-    const exact = words + exactSuffix;
+    const exact = exactPlace(field);
     const ignored = { terms: { _ignored: [words, exact] } };
     const withIgnored = ({ may, must }: Narrowed): Narrowed =>
       this.#hasIgnored

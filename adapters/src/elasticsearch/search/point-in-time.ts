@@ -1,4 +1,7 @@
+import { ServiceError } from "../../../../kit/src/errors.ts";
+import type { SearchAnswer } from "./hits-block.ts";
 import { answerBytesMax, closeTimeoutMs, keepAliveExtraMs } from "./limits.ts";
+import { parseAnswer } from "./parse-answer.ts";
 import type { SearchServer } from "./server.ts";
 
 export interface PointInTimeOptions {
@@ -29,17 +32,23 @@ export class PointInTime {
     signal: AbortSignal | undefined,
   ): Promise<PointInTime> {
     const keepAlive = `${Math.ceil((timeoutMs + keepAliveExtraMs) / 1000)}s`;
-    const { id } = await server.json<{ readonly id: string }>({
-      method: "POST",
-      path: `/${names}/_pit`,
-      params: {
-        keep_alive: keepAlive,
-        ignore_unavailable: "true",
-        allow_partial_search_results: "true",
-      },
-      signal,
+    const open = (params: Readonly<Record<string, string>>) =>
+      server.json<{ readonly id: string }>({
+        method: "POST",
+        path: `/${names}/_pit`,
+        params: { keep_alive: keepAlive, ignore_unavailable: "true", ...params },
+        signal,
+      });
+    const { id } = await open(partialAllowed).catch((thrown: unknown) => {
+      if (isUnknownParameter(thrown)) return open({});
+      throw thrown;
     });
     return new PointInTime(server, id, keepAlive);
+  }
+
+  /** The id under which it goes on, as each answer tells it. */
+  renew(id: string | undefined): void {
+    this.#id = id ?? this.#id;
   }
 
   /** The answer to a search, as it came. Throws `TooLong` beyond so many bytes. */
@@ -48,9 +57,14 @@ export class PointInTime {
   }
 
   /** The answer to a search without documents. */
-  async aggregate<Answer>(body: SearchBody, signal?: AbortSignal): Promise<Answer> {
+  async aggregate<Answer extends SearchAnswer>(
+    body: SearchBody,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
     const bytes = await this.search({ size: 0, ...body }, answerBytesMax, signal);
-    return JSON.parse(Buffer.from(bytes).toString()) as Answer;
+    const answer = parseAnswer<Answer>(bytes);
+    this.renew(answer.pit_id);
+    return answer;
   }
 
   /** Lets Elasticsearch forget it. Never fails: it ends by itself, if a little later. */
@@ -76,4 +90,14 @@ export class PointInTime {
       body: { ...body, pit: { id: this.#id, keep_alive: this.#keepAlive } },
     } as const;
   }
+}
+
+/** Some shards may be out of reach: the answer says so. Not known to the earlier releases of 8. */
+const partialAllowed = { allow_partial_search_results: "true" } as const;
+
+function isUnknownParameter(thrown: unknown): boolean {
+  return (
+    thrown instanceof ServiceError &&
+    String(thrown.fields["reason"]).includes("allow_partial_search_results")
+  );
 }

@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import { type Client, errors, type estypes } from "@elastic/elasticsearch";
 import { messageOf, ServiceError } from "../../../../kit/src/errors.ts";
 import { answerBytesMax } from "./limits.ts";
+import { parseAnswer } from "./parse-answer.ts";
 
 export interface Ask {
   readonly method: "GET" | "POST" | "DELETE";
@@ -14,7 +15,7 @@ export interface Ask {
 /** An answer was longer than asked for; it was not read to its end. */
 export class TooLong extends Error {}
 
-/** Requests to Elasticsearch, each once: a question whose request fails is told so, and asked again by whoever asked it. */
+/** Requests to Elasticsearch that read: one that reaches no server is tried once more, at another if there is one. */
 export class SearchServer {
   readonly #client: Client;
   readonly #timeoutMs: number;
@@ -38,8 +39,10 @@ export class SearchServer {
         {
           asStream: true,
           meta: true,
-          maxRetries: 0,
+          maxRetries: 1,
           requestTimeout: this.#timeoutMs,
+          // What is streamed is not unpacked.
+          headers: { "accept-encoding": "identity" },
           ...(signal === undefined ? {} : { signal }),
         },
       );
@@ -55,8 +58,7 @@ export class SearchServer {
 
   /** The answer, parsed. */
   async json<Answer>(ask: Ask): Promise<Answer> {
-    const bytes = await this.bytes(ask, answerBytesMax);
-    return JSON.parse(Buffer.from(bytes).toString()) as Answer;
+    return parseAnswer<Answer>(await this.bytes(ask, answerBytesMax));
   }
 }
 
@@ -111,6 +113,9 @@ function reasonOf(text: string): string {
 
 function unreached(thrown: unknown, signal: AbortSignal | undefined): ServiceError {
   if (signal?.aborted === true) {
+    if ((signal.reason as Partial<Error> | undefined)?.name === "TimeoutError") {
+      return new ServiceError("query.timeout", "the query reached its deadline");
+    }
     return new ServiceError("query.cancelled", "the query was cancelled", {}, { cause: thrown });
   }
   return new ServiceError(

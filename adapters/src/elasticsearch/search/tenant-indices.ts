@@ -1,4 +1,5 @@
 import type { TimeRange } from "../../../../query/src/time-range.ts";
+import { exactSuffix, recordField } from "../field-name.ts";
 import { dayOfIndex, indexDay, indexPattern } from "../index-name.ts";
 import { pathNamesBytesMax } from "./limits.ts";
 import type { SearchServer } from "./server.ts";
@@ -38,4 +39,21 @@ export async function tenantIndices(
   if (names.length === 0) return undefined;
   const path = names.map(encodeURIComponent).join(",");
   return path.length <= pathNamesBytesMax ? path : encodeURIComponent(pattern);
+}
+
+/** The fields that some record of the indices has, by the names that records have for them. */
+export async function fieldsOfIndices(
+  server: SearchServer,
+  names: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { fields } = await server.json<{ readonly fields: Readonly<Record<string, unknown>> }>({
+    method: "GET",
+    path: `/${names}/_field_caps`,
+    params: { fields: `*${exactSuffix}`, ignore_unavailable: "true" },
+    signal,
+  });
+  return Object.keys(fields)
+    .map((name) => recordField(name.slice(0, -exactSuffix.length)))
+    .filter((field) => field !== undefined);
 }
