@@ -120,7 +120,7 @@ function inputOf(field: string, draft: RuleDraft): string | undefined {
     if (at < 0) return undefined;
     return `label-${draft.labels[at]?.value === "" ? "value" : "name"}-${at}`;
   }
-  const webhook = /^notify\[(\d+)\](?:\.webhook(?:\.(url|secret))?)?$/.exec(field);
+  const webhook = /^notify(?:\[|\.)(\d+)\]?(?:\.webhook(?:\.(url|secret))?)?$/.exec(field);
   if (webhook === null) return undefined;
   // Empty ones were not sent, so the service counts without them.
   const sent = [...draft.webhooks.keys()].filter(

@@ -3,6 +3,17 @@ import type { RuleListed } from "../../api/src/alerts.ts";
 import { Ago, State } from "./alert-parts.tsx";
 import { RuleDetails } from "./rule-details.tsx";
 
+/** Those that narrow windows leave out come last, since their cells leave no gap. */
+const columns = [
+  { name: "Name", style: "name", isWide: false },
+  { name: "State", style: "state", isWide: false },
+  { name: "Query", style: "query", isWide: false },
+  { name: "Type", style: "short", isWide: true },
+  { name: "Condition", style: "short", isWide: true },
+  { name: "Times", style: "times", isWide: true },
+  { name: "Evaluated", style: "short", isWide: true },
+] as const;
+
 /** All rules; one opens to the whole of it and what can be done with it. */
 export function RulesTable(props: {
   readonly rules: readonly RuleListed[];
@@ -20,23 +31,18 @@ export function RulesTable(props: {
     });
   return (
     <table class="rules">
+      <colgroup>
+        {columns.map(({ name, style }) => (
+          <col key={name} class={`column-${style}`} />
+        ))}
+      </colgroup>
       <thead>
         <tr>
-          <th scope="col">Name</th>
-          <th scope="col">State</th>
-          <th scope="col" class="wide">
-            Type
-          </th>
-          <th scope="col">Query</th>
-          <th scope="col" class="wide">
-            Condition
-          </th>
-          <th scope="col" class="wide">
-            Times
-          </th>
-          <th scope="col" class="wide">
-            Evaluated
-          </th>
+          {columns.map(({ name, isWide }) => (
+            <th key={name} scope="col" class={isWide ? "wide" : ""}>
+              {name}
+            </th>
+          ))}
         </tr>
       </thead>
       <tbody>
@@ -49,7 +55,7 @@ export function RulesTable(props: {
           />,
           open.has(listed.id) && (
             <tr key={`${listed.id} details`} class="details">
-              <td colSpan={7}>
+              <td colSpan={columns.length}>
                 <RuleDetails {...{ listed, now, onDeleted }} />
               </td>
             </tr>
@@ -78,13 +84,13 @@ function RuleRow(props: {
       <td>
         <State state={state} />
       </td>
-      <td class="wide">{rule.type}</td>
       <td>
         <code class="cut" title={rule.query}>
           {rule.query}
         </code>
         {error !== undefined && <span class="warning">not evaluated: {error}</span>}
       </td>
+      <td class="wide">{rule.type}</td>
       <td class="wide">
         <code>{rule.condition ?? "–"}</code>
       </td>

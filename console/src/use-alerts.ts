@@ -51,17 +51,14 @@ export function useAlerts(isWhole: boolean): [AlertsState, () => void] {
     latest.current = { ...latest.current, eventsMs: 0 };
     const ask = async (stopped: AbortSignal): Promise<void> => {
       const signal = AbortSignal.any([stopped, AbortSignal.timeout(requestMsMax)]);
-      try {
-        const heard = await askOnce(latest.current, isWhole, signal);
-        latest.current = { ...latest.current, ...heard, problem: undefined, heardMs: Date.now() };
-      } catch (thrown) {
-        if (stopped.aborted) return;
-        latest.current = { ...latest.current, problem: shownProblem(thrown) };
-        throw thrown;
-      } finally {
-        latest.current = { ...latest.current, nowMs: Date.now() };
-        if (!stopped.aborted) setState(latest.current);
-      }
+      const { heard, failure } = await askOnce(latest.current, isWhole, signal);
+      if (stopped.aborted) return;
+      const nowMs = Date.now();
+      const problem = failure === undefined ? undefined : shownProblem(failure.reason);
+      const heardMs = failure === undefined ? nowMs : latest.current.heardMs;
+      latest.current = { ...latest.current, ...heard, problem, heardMs, nowMs };
+      setState(latest.current);
+      if (failure !== undefined) throw failure.reason;
     };
     polling.current = startPolling({ ask, everyMs, waitMsMax, page: tabPage });
     return () => polling.current?.stop();
@@ -73,18 +70,37 @@ export function useAlerts(isWhole: boolean): [AlertsState, () => void] {
   return [state, refresh];
 }
 
+/** What was answered, and the first failure among the answers: one that fails does not hide the others. */
 async function askOnce(
   was: AlertsState,
   isWhole: boolean,
   signal: AbortSignal,
-): Promise<Partial<AlertsState>> {
-  if (!isWhole) return { alerts: await alerts(signal) };
-  const [alertsNow, rulesNow] = await Promise.all([alerts(signal), rules(signal)]);
-  const heard = { alerts: alertsNow, rules: rulesNow };
+): Promise<{ readonly heard: Partial<AlertsState>; readonly failure: Failure | undefined }> {
   const now = Date.now();
+  const [alertsNow, rulesNow] = await Promise.allSettled([
+    alerts(signal),
+    isWhole ? rules(signal) : undefined,
+  ]);
   const mayDiffer =
     now - was.eventsMs > historyMsMax ||
-    JSON.stringify(alertsNow) !== JSON.stringify(was.alerts) ||
+    JSON.stringify(answerOf(alertsNow)) !== JSON.stringify(was.alerts) ||
     was.events?.some(({ deliveries }) => deliveries.some((each) => each.outcome === "waiting"));
-  return mayDiffer === false ? heard : { ...heard, events: await history(signal), eventsMs: now };
+  const [events] = await Promise.allSettled([
+    isWhole && mayDiffer !== false ? history(signal) : undefined,
+  ]);
+  const eventsNow = answerOf(events);
+  return {
+    heard: {
+      alerts: answerOf(alertsNow) ?? was.alerts,
+      rules: answerOf(rulesNow) ?? was.rules,
+      ...(eventsNow === undefined ? {} : { events: eventsNow, eventsMs: now }),
+    },
+    failure: [alertsNow, rulesNow, events].find((each) => each.status === "rejected"),
+  };
+}
+
+type Failure = PromiseRejectedResult;
+
+function answerOf<T>(settled: PromiseSettledResult<T>): T | undefined {
+  return settled.status === "fulfilled" ? settled.value : undefined;
 }

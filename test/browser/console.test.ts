@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import test, { after, before } from "node:test";
-import { type Browser, chromium, type Page } from "playwright-core";
-import { chromiumPath, missingChromium } from "../machine.ts";
+import type { Browser } from "playwright-core";
+import { missingChromium } from "../machine.ts";
 import { Service } from "../service.ts";
+import {
+  assertFits,
+  keepPicture,
+  launchChromium,
+  type Opened,
+  openPage,
+  seriousFindings,
+} from "./page.ts";
 
 const skip = missingChromium();
-const axeSource = readFileSync(
-  createRequire(import.meta.url).resolve("axe-core/axe.min.js"),
-  "utf8",
-);
 
 let service: Service;
 let browser: Browser;
@@ -28,18 +30,7 @@ before(async () => {
     _msg: `request ${i} took ${i % 90} ms`,
   }));
   await service.ship(records);
-  browser = await chromium.launch({
-    executablePath: chromiumPath,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  browser = await launchChromium();
 });
 after(async () => {
   if (skip !== false) return;
@@ -47,36 +38,19 @@ after(async () => {
   await service.stop();
 });
 
-interface Opened {
-  readonly page: Page;
-  readonly errors: string[];
-}
-
 async function open(
   path = "/",
   width = 1280,
   colorScheme: "light" | "dark" = "light",
 ): Promise<Opened> {
-  const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme });
-  const errors: string[] = [];
-  page.on("pageerror", (error) => errors.push(error.message));
-  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-  await page.goto(`${service.http}${path}`);
+  const opened = await openPage(browser, `${service.http}${path}`, width, colorScheme);
+  const { page } = opened;
   await page
     .locator(".status", { hasText: /shown in/ })
     .or(page.locator(".problem"))
     .first()
     .waitFor();
-  return { page, errors };
-}
-
-/** axe-core's findings of serious or critical impact. */
-async function seriousFindings(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource);
-  const run =
-    "axe.run().then(r => r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical')" +
-    ".map(v => v.id + ': ' + v.nodes.map(n => n.target.join(' ')).slice(0, 3).join(', ')))";
-  return (await page.evaluate(run)) as string[];
+  return opened;
 }
 
 for (const width of [1280, 400]) {
@@ -87,12 +61,9 @@ for (const width of [1280, 400]) {
       const { page, errors } = await open("/", width, colours);
       await page.locator(".record .line").first().click();
       assert.deepEqual(await seriousFindings(page), []);
-      const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
-      assert.ok(Number(overflow) <= 0, `the page is ${overflow} px wider than the window`);
+      await assertFits(page);
       assert.deepEqual(errors, []);
-      const folder = process.env["LOGKEEP_SCREENSHOTS"];
-      if (folder !== undefined)
-        await page.screenshot({ path: `${folder}/console-${width}-${colours}.png` });
+      await keepPicture(page, `console-${width}-${colours}`);
       await page.close();
     });
   }
@@ -122,6 +93,15 @@ test("the fields panel counts values and filters by one", { skip }, async () => 
   await page.locator(".share").first().click();
   await page.locator(".status", { hasText: /^5\d shown/ }).waitFor();
   assert.match(await page.locator("input.query").inputValue(), /user:=/);
+  await page.close();
+});
+
+test("the fields panel lists the records' own fields first", { skip }, async () => {
+  const { page } = await open();
+  await page.locator(".field").first().waitFor();
+  const names = await page.locator(".field span:first-child").allTextContents();
+  assert.deepEqual(names.slice(-3).sort(), ["_msg", "_stream", "_time"]);
+  assert.deepEqual(names.slice(0, -3).sort(), ["host", "level", "service", "user"]);
   await page.close();
 });
 
