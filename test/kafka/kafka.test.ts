@@ -227,6 +227,8 @@ describe("a Kafka topic as a source", { skip: missingKafka() }, () => {
     await untilStored(service, 100);
     await service.stop();
     await topic.send(Array.from({ length: 30 }, () => ({ value: '{"of":"deleted"}' })));
+    // The client must know the partition's leader before it may delete.
+    assert.equal(await topic.ends(), 130);
     await topic.admin.deleteTopicRecords({
       topic: topic.name,
       partitions: [{ partition: 0, offset: "125" }],
