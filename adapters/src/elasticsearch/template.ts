@@ -10,14 +10,15 @@ export interface IndexTemplate {
 /** Names of the analyzer of words and of the tokenizer that it is made of. */
 export const wordsAnalyzer = "logkeep_words";
 
-/**
- * Code points of a word beyond which it goes on as another one: Lucene refuses terms of more than 32,766 bytes, and
- * with them the whole document.
- */
-export const wordLengthMax = 8000;
-
 /** Characters of a value beyond which it is not in `FIELD.exact`: 4 bytes each stay below Lucene's bound. */
 export const exactLengthMax = 8191;
+
+/**
+ * Code points of a word beyond which it goes on as another one: Lucene refuses terms of more than 32,766 bytes, and
+ * with them the whole document. A value with a longer word is itself one that is not in `FIELD.exact`, so that
+ * queries know of it.
+ */
+export const wordLengthMax: number = exactLengthMax;
 
 /**
  * Fields of an index, each text counting as two. Further ones are in documents, and cannot be searched. Records

@@ -1,0 +1,117 @@
+import { momentCompare } from "../../../kit/src/time.ts";
+import { wordsOf } from "../../../kit/src/tokens.ts";
+import { parseTime } from "../../../query/src/table/time-text.ts";
+import type { PlainRecord } from "../../../query/test/memory-block.ts";
+import { documentField } from "../../src/elasticsearch/field-name.ts";
+import type { Clause } from "../../src/elasticsearch/search/clause.ts";
+
+/** A record as Elasticsearch would have indexed it: the terms of each of its places. */
+export interface IndexedRecord {
+  readonly terms: ReadonlyMap<string, readonly string[]>;
+  readonly time: string;
+}
+
+/** How much of a field is indexed: all of it, its words only, nothing. */
+export type Indexed = "all" | "words" | "nothing";
+
+export function indexed(
+  record: PlainRecord,
+  howMuch: (field: string) => Indexed = () => "all",
+): IndexedRecord {
+  const terms = new Map<string, readonly string[]>();
+  const ignored: string[] = [];
+  for (const [field, value] of Object.entries(record)) {
+    if (field === "_time" || value === "") continue;
+    if (field === "_stream") {
+      terms.set("_stream", [value]);
+      continue;
+    }
+    const place = documentField(field);
+    const much = howMuch(field);
+    if (much !== "nothing") terms.set(place, wordsOf(value));
+    if (much === "all") terms.set(`${place}.exact`, [value]);
+    if (much === "words") ignored.push(`${place}.exact`);
+    if (much === "nothing") ignored.push(place);
+  }
+  terms.set("_ignored", ignored);
+  return { terms, time: record["_time"] ?? "" };
+}
+
+type Value = Readonly<Record<string, unknown>>;
+
+/** Whether a document meets a clause, by plain code. */
+export function meetsClause(clause: Clause, record: IndexedRecord): boolean {
+  if (clause === "all") return true;
+  if (clause === "none") return false;
+  const [kind, body] = Object.entries(clause as Record<string, Value>)[0] ?? ["", {}];
+  switch (kind) {
+    case "bool":
+      return meetsBool(body, record);
+    case "exists":
+      return (record.terms.get(String(body["field"])) ?? []).length > 0;
+    case "range":
+      return meetsRange(body, record);
+    default: {
+      const [place, asked] = Object.entries(body)[0] ?? ["", {}];
+      const terms = record.terms.get(place) ?? [];
+      if (kind === "terms") return terms.some((term) => (asked as string[]).includes(term));
+      return terms.some((term) => meetsTerm(kind, String((asked as Value)["value"]), term));
+    }
+  }
+}
+
+function meetsBool(body: Value, record: IndexedRecord): boolean {
+  const all = (body["filter"] ?? []) as Clause[];
+  const some = body["should"] as Clause[] | undefined;
+  const none = (body["must_not"] ?? []) as Clause[];
+  return (
+    all.every((each) => meetsClause(each, record)) &&
+    (some === undefined || some.some((each) => meetsClause(each, record))) &&
+    !none.some((each) => meetsClause(each, record))
+  );
+}
+
+function meetsTerm(kind: string, asked: string, term: string): boolean {
+  switch (kind) {
+    case "term":
+      return term === asked;
+    case "prefix":
+      return term.startsWith(asked);
+    case "wildcard":
+      return wildcard(asked).test(term);
+    case "regexp":
+      return new RegExp(`^(?:${asked})$`, "su").test(term);
+    default:
+      throw new Error(`a clause ${kind} is not known`);
+  }
+}
+
+function wildcard(text: string): RegExp {
+  const parts = text.match(/\\.|[^\\]/gsu) ?? [];
+  const source = parts.map((part) => {
+    if (part === "*") return ".*";
+    const literal = part.length > 1 && part.startsWith("\\") ? part.slice(1) : part;
+    return literal.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  });
+  return new RegExp(`^${source.join("")}$`, "su");
+}
+
+function meetsRange(body: Value, record: IndexedRecord): boolean {
+  const [place, asked] = Object.entries(body as Record<string, Value>)[0] ?? ["", {}];
+  const isWithin = (compare: (bound: string) => number): boolean =>
+    Object.entries(asked).every(([op, bound]) => {
+      if (op === "format") return true;
+      const order = compare(String(bound));
+      if (op === "gte") return order >= 0;
+      if (op === "gt") return order > 0;
+      return op === "lte" ? order <= 0 : order < 0;
+    });
+  if (place === "@timestamp") {
+    const time = parseTime(record.time) ?? { ms: 0, ns: 0 };
+    return isWithin((bound) => momentCompare(time, parseTime(bound) ?? { ms: 0, ns: 0 }));
+  }
+  const terms = record.terms.get(place) ?? [];
+  return terms.some((term) =>
+    isWithin((bound) => Buffer.compare(Buffer.from(term), Buffer.from(bound))),
+  );
+}
