@@ -14,7 +14,7 @@ export function backoffMs(
   return Math.round(full * (1 - random / 2));
 }
 
-/** Waits; ends early, without an error, when the signal aborts. */
+/** Waits; ends early, without an error, when the signal aborts. Keeps no process alive. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
@@ -23,7 +23,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, ms).unref();
     signal.addEventListener("abort", done);
   });
 }

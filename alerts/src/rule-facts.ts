@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { parseDurationMs } from "../../config/src/quantity.ts";
 import { assert } from "../../kit/src/assert.ts";
+import type { RuleState } from "./entry.ts";
 import type { Rule } from "./rule.ts";
 import type { Timing } from "./step.ts";
 
@@ -17,6 +18,22 @@ export function timingOf(rule: Rule): Timing & { readonly everyMs: number } {
 export function fingerprintOf(rule: Rule): string {
   const { type, query, condition } = rule;
   return digest([type, query, condition ?? "", timingOf(rule).forMs]);
+}
+
+/** The rule as the journal may have it. */
+export function withoutSecrets(rule: Rule): Rule {
+  return { ...rule, notify: rule.notify.map(({ webhook }) => ({ webhook: { url: webhook.url } })) };
+}
+
+/** The state of a rule that has none yet. */
+export function stateOf(rule: Rule): RuleState {
+  return {
+    fingerprint: fingerprintOf(rule),
+    definition: withoutSecrets(rule),
+    instances: [],
+    tickMs: undefined,
+    progress: undefined,
+  };
 }
 
 /** The alert that a notification is about: the first part of its dedupe key. */

@@ -37,7 +37,9 @@ export const ruleSchema = z
       .string()
       .min(1)
       .max(ruleNameMax)
-      .regex(/^[^\p{Cc}/]+$/u, "must hold no slash and no control character"),
+      .regex(/^[^\p{Cc}/]+$/u, "must hold no slash and no control character")
+      // Paths give them another meaning, so neither a request nor a znode could name such a rule.
+      .refine((name) => name !== "." && name !== "..", "must not be . or .."),
     type: z.enum(["match", "threshold"]),
     query: z.string().min(1).max(queryLengthMax),
     condition: z
