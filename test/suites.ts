@@ -24,6 +24,7 @@ export function suites(): Suite[] {
     "package",
     "helm",
     "kafka",
+    "alerts",
   ];
   found.push(suiteOf("house", "test/*.test.ts"));
   for (const part of house) found.push(suiteOf(part, `test/${part}/**/*.test.ts`));

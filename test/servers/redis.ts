@@ -2,6 +2,7 @@ import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
+import os from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { missing } from "../machine.ts";
@@ -19,6 +20,8 @@ export function missingRedis(): string | false {
 export interface RedisServerOptions {
   /** Whether a restart finds what was written. */
   readonly isDurable?: boolean;
+  /** Serves TLS only, with these files. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
   readonly args?: readonly string[];
 }
 
@@ -31,7 +34,7 @@ export class RedisServer {
 
   private constructor(port: number, options: RedisServerOptions) {
     this.port = port;
-    this.#folder = temporaryFolder();
+    this.#folder = options.isDurable === true ? temporaryFolder() : os.tmpdir();
     this.#options = options;
   }
 
@@ -52,8 +55,16 @@ export class RedisServer {
   /** Starts it again on its port, with what it kept. */
   async restart(): Promise<void> {
     await this.kill();
-    const { isDurable = false, args = [] } = this.#options;
-    const own = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.#folder];
+    const { isDurable = false, tls, args = [] } = this.#options;
+    const port = String(this.port);
+    const listener =
+      tls === undefined
+        ? ["--port", port]
+        : [
+            ...["--port", "0", "--tls-port", port, "--tls-auth-clients", "no"],
+            ...["--tls-cert-file", tls.certificate, "--tls-key-file", tls.key],
+          ];
+    const own = [...listener, "--bind", "127.0.0.1", "--dir", this.#folder];
     const keeping = isDurable ? ["--appendonly", "yes", "--appendfsync", "always"] : [];
     const command = [...own, "--save", "", ...keeping, ...args];
     const child = spawnServer("redis-server", command, { stdio: ["ignore", "pipe", "ignore"] });

@@ -13,6 +13,8 @@ export interface RedisSchedulerOptions {
   /** Clusters that share a Redis do not see each other's jobs. */
   readonly clusterId: string;
   readonly logger: Logger;
+  /** How often what Redis should hold is compared with what it does, in milliseconds; it has a default. */
+  readonly surveyMs?: number;
 }
 
 /**
@@ -32,6 +34,7 @@ class RedisScheduler implements Scheduler {
   readonly #ticks: Ticks;
   readonly #deliveries: Deliveries;
   readonly #memoryKey: string;
+  readonly #surveyMs: number;
   readonly #ending = new AbortController();
   /** What Redis must have answered for its memory to be the one that it had. */
   #memory: string | undefined;
@@ -43,7 +46,11 @@ class RedisScheduler implements Scheduler {
   #timer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ url, clusterId, logger }: RedisSchedulerOptions, handlers: SchedulerHandlers) {
+  constructor(
+    { url, clusterId, logger, surveyMs: everyMs = surveyMs }: RedisSchedulerOptions,
+    handlers: SchedulerHandlers,
+  ) {
+    this.#surveyMs = everyMs;
     const prefix = `logkeep:${clusterId}`;
     this.#memoryKey = `${prefix}:memory`;
     const onReady = (): void => this.#kick({ survey: true });
@@ -56,7 +63,7 @@ class RedisScheduler implements Scheduler {
       onDelivery: handlers.onDelivery,
       onNew: () => this.#kick({ survey: false }),
     });
-    this.#timer = setTimeout(() => this.#kick({ survey: true }), surveyMs);
+    this.#timer = setTimeout(() => this.#kick({ survey: true }), everyMs);
   }
 
   async schedule(schedules: readonly Schedule[]): Promise<void> {
@@ -100,7 +107,7 @@ class RedisScheduler implements Scheduler {
   async #catchUp(): Promise<void> {
     // What is asked for in one turn goes together.
     await Promise.resolve();
-    let waitMs = surveyMs;
+    let waitMs = this.#surveyMs;
     try {
       while ((this.#isToSurvey || this.#isToTell) && this.#connections.isReady && !this.#isClosed) {
         if (this.#isToSurvey) await this.#survey();
