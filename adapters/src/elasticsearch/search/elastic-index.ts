@@ -1,11 +1,12 @@
 import type { Client } from "@elastic/elasticsearch";
+import { assert } from "../../../../kit/src/assert.ts";
 import { ServiceError } from "../../../../kit/src/errors.ts";
 import type { FragmentPool } from "../../../../query/src/engine/pool.ts";
 import type { Cut, Source } from "../../../../query/src/source.ts";
 import { slicesMax } from "./limits.ts";
 import { openCut } from "./open-cut.ts";
 import type { EvaluatePage } from "./pages.ts";
-import type { PartReading } from "./reading.ts";
+import { isPartReading } from "./reading.ts";
 import { SearchServer, TooLong } from "./server.ts";
 
 export interface ElasticIndexOptions {
@@ -34,8 +35,9 @@ export class ElasticIndex {
     size: slicesMax,
     run: async (plan, task, signal) => {
       try {
-        // Put there when the cut was opened.
-        return await (task.part.ref as PartReading).run(plan, task, signal);
+        const { ref } = task.part;
+        assert(isPartReading(ref), "the part is of a cut of this index");
+        return await ref.run(plan, task, signal);
       } catch (thrown) {
         const { code, message, fields } = failureOf(thrown);
         return { kind: "failed", code, message, fields };

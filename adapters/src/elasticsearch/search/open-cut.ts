@@ -1,12 +1,11 @@
 import type { estypes } from "@elastic/elasticsearch";
 import { assert } from "../../../../kit/src/assert.ts";
 import { type Moment, momentCompare } from "../../../../kit/src/time.ts";
-import { asksInternal } from "../../../../query/src/plan/internal.ts";
 import type { WorkerPlan } from "../../../../query/src/plan/plan.ts";
 import type { Cut, Part } from "../../../../query/src/source.ts";
 import type { TimeRange } from "../../../../query/src/time-range.ts";
 import { documentFields } from "../field-name.ts";
-import { allOf, containerOf, exactly, isExact, type Narrowed, noneOf } from "./clause.ts";
+import { allOf, containerOf, exactly, isExact, type Narrowed } from "./clause.ts";
 import { CountedReading, countedBy } from "./counted-reading.ts";
 import { countsFields, FieldCountsReading } from "./field-counts-reading.ts";
 import { GatherReading } from "./gather-reading.ts";
@@ -20,7 +19,6 @@ import { PointInTime } from "./point-in-time.ts";
 import type { PartReading } from "./reading.ts";
 import { RecordsReading } from "./records-reading.ts";
 import type { SearchServer } from "./server.ts";
-import { hasLabels } from "./streams.ts";
 import { fieldsOfIndices, tenantIndices } from "./tenant-indices.ts";
 import { betweenTimes, isTellable } from "./times.ts";
 import { translateFilter } from "./translate.ts";
@@ -125,13 +123,12 @@ class Opening {
 
   /** What holds for every record that can be wanted, whatever the filter says. */
   #within(): Narrowed {
-    const { filter, sink } = this.#asked;
+    const { sink } = this.#asked;
     const clause = betweenTimes(this.#wantedRange());
     const times = isTellable(this.#range)
       ? exactly(clause)
       : { may: clause, must: "none" as const };
     const parts = [exactly({ term: { [documentFields.tenant]: { value: this.#tenant } } }), times];
-    if (!asksInternal(filter)) parts.push(noneOf(internalStreams));
     const isTail = sink.kind === "replay" || sink.kind === "matches";
     assert(!isTail, "what follows the log is read from our own store");
     return allOf(parts);
@@ -201,9 +198,3 @@ class Opening {
     return { timeMin: from, timeMax: to, rows, bytes: 0, internal: false, ref: reading };
   }
 }
-
-/** Streams that Logkeep itself writes: `{stream="_rejected"}`. */
-const internalStreams = hasLabels({
-  kind: "stream",
-  groups: [[{ label: "stream", op: "=", value: "_rejected" }]],
-});

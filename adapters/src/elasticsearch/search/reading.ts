@@ -7,6 +7,11 @@ export interface PartReading {
   run(plan: PlanMessage, task: PartTask, signal: AbortSignal): Promise<PartialMessage>;
 }
 
+/** Whether a part's `ref` was made here. */
+export function isPartReading(ref: unknown): ref is PartReading {
+  return typeof (ref as Partial<PartReading> | null)?.run === "function";
+}
+
 type Done = Extract<PartialMessage, { readonly kind: "done" }>;
 
 /** What was looked at, and what could not be, page by page. */
