@@ -3,7 +3,7 @@ import test, { type TestContext } from "node:test";
 import { ServiceError } from "../../kit/src/errors.ts";
 import type { Alerts, AlertsOptions } from "../src/engine.ts";
 import type { Rule } from "../src/rule.ts";
-import { ruleOf, World } from "./world.ts";
+import { deliverAll, ruleOf, until, World } from "./world.ts";
 
 const every = 15_000;
 const threshold = {
@@ -43,15 +43,6 @@ async function scene(
     },
     deliver: () => deliverAll(world),
   };
-}
-
-async function deliverAll(world: World): Promise<void> {
-  for (let round = 0; round < 20 && world.scheduler !== undefined; round++) {
-    const asked = await world.scheduler.callAll();
-    const waits = asked.filter((laterMs) => laterMs !== undefined);
-    if (waits.length === 0) return;
-    world.clock.nowMs += Math.min(...waits);
-  }
 }
 
 const value = (n: number) => () => [{ n: String(n) }];
@@ -367,11 +358,3 @@ test("a test notification goes to every receiver once, and tells what each said"
   await assert.rejects(alerts.testNotification("other", "r"), /no such rule/);
   assert.deepEqual(world.journal, []);
 });
-
-async function until(claim: () => boolean): Promise<void> {
-  const endMs = performance.now() + 20_000;
-  while (!claim()) {
-    assert.ok(performance.now() < endMs, "in vain");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

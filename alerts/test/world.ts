@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../kit/src/clock.ts";
 import { type Logger, silentLogger } from "../../kit/src/logger.ts";
 import { Alerts, type AlertsOptions } from "../src/engine.ts";
@@ -124,6 +125,7 @@ type Follow = Parameters<MatchSource["follow"]>;
 
 /** What one match rule follows. */
 export interface Following {
+  readonly life: number;
   readonly options: Follow[0];
   readonly give: (batch: MatchBatch) => Promise<void>;
   readonly fail: (error: Error) => void;
@@ -140,7 +142,8 @@ export interface Sent {
  * crash does and open the next.
  */
 export class World {
-  readonly clock = new HandClock();
+  /** The one that tests move, unless the test told another. */
+  readonly clock: HandClock;
   readonly rules = new MemoryRules();
   readonly journal: AlertEntry[] = [];
   readonly sent: Sent[] = [];
@@ -161,19 +164,38 @@ export class World {
   #life = 0;
   #crashed = Promise.withResolvers<never>();
 
+  readonly #engineClock: Clock;
+
+  constructor({ clock }: { readonly clock?: Clock } = {}) {
+    this.clock = new HandClock();
+    this.#engineClock = clock ?? this.clock;
+  }
+
   /** Opens an engine, as a newer holder of the role. */
   async open(overrides: Partial<AlertsOptions> = {}): Promise<Alerts> {
     this.#epoch++;
     this.#life++;
     this.#crashed = Promise.withResolvers<never>();
     this.#crashed.promise.catch(() => undefined);
-    this.#engine = await Alerts.open({ ...this.#options(silentLogger), ...overrides });
-    return this.#engine;
+    const life = this.#life;
+    const engine = await Alerts.open({ ...this.#options(silentLogger), ...overrides });
+    if (life === this.#life) this.#engine = engine;
+    return engine;
   }
 
   /** Closes the engine that lives; one that crashed has no end. */
   async close(): Promise<void> {
     await this.#engine?.close();
+  }
+
+  /** The number of the engine that lives, or none's after a crash. */
+  get life(): number {
+    return this.#life;
+  }
+
+  /** The engine that lives. */
+  get engine(): Alerts | undefined {
+    return this.#engine;
   }
 
   /** Rejects when the engine that was opened last crashes. */
@@ -226,7 +248,7 @@ export class World {
           return this.lines(query).slice(0, limit);
         },
       },
-      matches: { follow: (options, onBatch) => this.#follow(options, onBatch) },
+      matches: { follow: (...follow) => this.#follow(life, follow) },
       sender: {
         send: async (receiver, notification) => {
           await point("send");
@@ -240,7 +262,7 @@ export class World {
         this.scheduler = new HandScheduler(handlers);
         return Promise.resolve(this.scheduler);
       },
-      clock: this.clock,
+      clock: this.#engineClock,
       logger,
       linkOf: (tenant, query, fromMs, toMs) =>
         `http://console/?${new URLSearchParams({ tenant, query, from: `${fromMs}`, to: `${toMs}` })}`,
@@ -250,10 +272,11 @@ export class World {
     };
   }
 
-  #follow(options: Follow[0], onBatch: Follow[1]): Promise<void> {
+  #follow(life: number, [options, onBatch]: Follow): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     options.signal.addEventListener("abort", () => resolve(), { once: true });
     this.followings.push({
+      life,
       options,
       fail: reject,
       // As a source does: what cannot be taken ends it.
@@ -267,6 +290,24 @@ export class World {
       },
     });
     return promise;
+  }
+}
+
+/** Delivers until nothing waits, as long as attempts fail by moving the clock on. */
+export async function deliverAll(world: World): Promise<void> {
+  for (let round = 0; round < 20 && world.scheduler !== undefined; round++) {
+    const asked = await world.scheduler.callAll();
+    const waits = asked.filter((laterMs) => laterMs !== undefined);
+    if (waits.length === 0) return;
+    world.clock.nowMs += Math.min(...waits);
+  }
+}
+
+export async function until(claim: () => boolean): Promise<void> {
+  const endMs = performance.now() + 20_000;
+  while (!claim()) {
+    if (performance.now() > endMs) throw new Error(`in vain: ${claim}`);
+    await sleep(5);
   }
 }
 
