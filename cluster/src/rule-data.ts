@@ -23,10 +23,7 @@ export function rulePath(tenant: string, name: string): string {
   if (!name.isWellFormed()) {
     throw new ServiceError("alerts.invalid-rule", "name: must be well-formed Unicode", {});
   }
-  // Two names that a path gives another meaning.
-  const encoded =
-    name === "." || name === ".." ? "%2E".repeat(name.length) : encodeURIComponent(name);
-  return `${paths.tenantRules(tenant)}/${encoded}`;
+  return `${paths.tenantRules(tenant)}/${encodeURIComponent(name)}`;
 }
 
 /** Whose rule lies at a path, and its name; undefined for what is no place of a rule. */

@@ -127,7 +127,7 @@ export class AlertsService implements Closable {
   }
 
   #open({ epoch }: RoleTerm, url: string): Promise<Alerts> {
-    const { settings, stored, tails, logger } = this.#deps;
+    const { settings, cluster, stored, tails, logger } = this.#deps;
     const { linesMax, deliveryRetryMs } = settings.alerts;
     return Alerts.open({
       rules: this.rules,
@@ -135,7 +135,7 @@ export class AlertsService implements Closable {
       evaluator: new QueryEvaluator({ stored, settings }),
       matches: new TailMatchSource(tails),
       sender: this.#sender,
-      openScheduler: schedulerOpener(settings, logger),
+      openScheduler: schedulerOpener(settings, cluster.id, logger),
       clock: systemClock,
       logger,
       linkOf: consoleLinks(settings.http.publicUrl ?? url, os.hostname()),

@@ -1,0 +1,96 @@
+// Goal: a receiver that is down, slow or broken loses nothing, and harms no other one.
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Service, temporaryFolder } from "../service.ts";
+import { Receiver, until } from "./receiver.ts";
+import { apply, historyOf, ruleOf } from "./rules.ts";
+
+const dataDir = temporaryFolder();
+let service: Service;
+const start = (env: Record<string, string> = {}): Promise<Service> =>
+  Service.start({ dataDir, env: { LOGKEEP_ALERTS_DELIVERY_TIMEOUT_MS: "1000", ...env } });
+
+before(async () => {
+  service = await start();
+});
+
+after(() => service.stop());
+
+async function fire(name: string, ...urls: readonly string[]): Promise<void> {
+  await apply(service, ruleOf({ name, query: `{service="${name}"}`, keepFor: "1h" }, ...urls));
+  await service.ship([{ service: name, _msg: "it happened" }]);
+}
+
+const outcomesOf = async (name: string): Promise<(string | undefined)[]> => {
+  const events = (await historyOf(service)).filter((each) => each.rule === name);
+  return events.flatMap(({ deliveries }) => deliveries.map(({ outcome }) => outcome));
+};
+
+test("a receiver that is down gets its notification when it is back, the other one at once", async () => {
+  const [down, up] = [await Receiver.open(), await Receiver.open()];
+  await down.close();
+  await fire("down", down.url, up.url);
+  await until(() => up.taken.length === 1, "the other one is told");
+  assert.deepEqual((await outcomesOf("down")).toSorted(), ["delivered", "waiting"]);
+  await down.listen();
+  await until(() => down.taken.length === 1, "it is told when it is back");
+  assert.deepEqual(down.keys, up.keys);
+  await until(async () => !(await outcomesOf("down")).includes("waiting"), "it is done");
+  await down.close();
+  await up.close();
+});
+
+test("answers of 500 are tried again, others are final", async () => {
+  const [failing, refusing] = [await Receiver.open(), await Receiver.open()];
+  failing.answer = () => (failing.received.length < 3 ? 500 : 200);
+  refusing.answer = () => 410;
+  await fire("answers", failing.url, refusing.url);
+  await until(() => failing.taken.length === 1, "the failing one takes it");
+  assert.equal(failing.received.length, 4);
+  assert.deepEqual(
+    new Set(failing.received.map(({ notification }) => notification.dedupeKey)).size,
+    1,
+  );
+  await until(async () => (await outcomesOf("answers")).includes("refused"), "the other refuses");
+  assert.equal(refusing.received.length, 1);
+  await failing.close();
+  await refusing.close();
+});
+
+test("a receiver that never answers holds nobody else up, nor the end of the service", async () => {
+  const [slow, quick] = [await Receiver.open(), await Receiver.open()];
+  slow.answer = () => new Promise(() => undefined);
+  await fire("slow", slow.url);
+  for (let i = 0; i < 5; i++) await fire(`quick${i}`, quick.url);
+  await until(() => quick.taken.length === 5, "the others are told");
+  const started = performance.now();
+  assert.equal(await service.stop(), 0);
+  assert.ok(performance.now() - started < 15_000);
+  slow.answer = () => 200;
+  service = await start();
+  await until(() => slow.taken.length > 0, "it is told after the restart");
+  await slow.close();
+  await quick.close();
+});
+
+test("what cannot be delivered in time is given up and told in the history", async () => {
+  await service.stop();
+  service = await start({ LOGKEEP_ALERTS_DELIVERY_RETRY_MS: "2000" });
+  await fire("never", "http://127.0.0.1:1/nobody");
+  await until(async () => (await outcomesOf("never")).includes("expired"), "it expires");
+  const [event] = (await historyOf(service)).filter((each) => each.rule === "never");
+  assert.ok((event?.deliveries[0]?.attempts ?? 0) > 1);
+  assert.ok((event?.deliveries[0]?.reason ?? "") !== "");
+});
+
+test("private addresses are refused where the settings say so", async () => {
+  const receiver = await Receiver.open();
+  await service.stop();
+  service = await start({ LOGKEEP_ALERTS_PRIVATE_WEBHOOKS: "deny" });
+  await fire("private", receiver.url);
+  await until(async () => (await outcomesOf("private")).includes("refused"), "it is refused");
+  await sleep(200);
+  assert.equal(receiver.received.length, 0);
+  await receiver.close();
+});
