@@ -198,11 +198,14 @@ export const routes: readonly Route[] = [
     id: "alertRuleTest",
     methods: ["post"],
     path: "/api/v1/alerting/rules/{name}/test",
-    summary: "Sends a test notification to every receiver of a rule.",
+    summary:
+      "Sends a test notification to every receiver of the rule in the body, or without one of the rule that is kept.",
     scope: "admin",
     pathParams: params.rulePath,
+    body: { media: rulesMedia, schema: alerts.ruleFormSchema },
     answers: [
       ok("What each receiver said.", alerts.alertTestSchema),
+      problem(400),
       problem(404),
       problem(503),
       ...closed,

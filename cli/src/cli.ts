@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
+import { registerAlerts } from "./alerts.ts";
 import { registerConfig } from "./config.ts";
 import { CliExit, type CliIo, type ExitCode } from "./io.ts";
 import { registerKeys } from "./keys.ts";
@@ -29,6 +30,7 @@ export function buildCli(io: CliIo): Command {
   registerSearch(program, io);
   registerTail(program, io);
   registerStatus(program, io);
+  registerAlerts(program, io);
   registerKeys(program, io);
   registerConfig(program, io);
   return program;

@@ -58,7 +58,8 @@ export function mountAlerts(app: App, deps: AlertRoutesDeps): void {
     response.status(204).end();
   });
   app.mount("post", `${base}/rules/:name/test`, "admin", async (request, response, { tenant }) => {
-    const answer: AlertTest = await alerts.running.testNotification(tenant, nameOf(request));
+    const rule = testedRule(alerts, tenant, request);
+    const answer: AlertTest = await alerts.running.testNotification(tenant, rule);
     response.json(answer);
   });
   app.mount("get", `${base}/alerts`, "read", (_, response, { tenant }) => {
@@ -165,6 +166,14 @@ function rulesOf(request: Request, name?: string): readonly [Rule, ...Rule[]] {
   if (first.name === name) return [first];
   const what = "the rule's name is not that of the path";
   throw new ServiceError("alerts.invalid-rule", what, { rule: first.name, field: "name", name });
+}
+
+/** What a test is of: the rule in the body, which need not be kept anywhere, or else the one that is kept. */
+function testedRule(alerts: AlertsService, tenant: string, request: Request): string | Rule {
+  const name = nameOf(request);
+  if (request.headers["content-type"] === undefined) return name;
+  const [rule] = rulesOf(request, name);
+  return unmasked(rule, storedRule(alerts, tenant, name)?.rule);
 }
 
 function nameOf(request: Request): string {
