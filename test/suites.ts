@@ -25,6 +25,7 @@ export function suites(): Suite[] {
     "helm",
     "kafka",
     "alerts",
+    "elastic",
   ];
   found.push(suiteOf("house", "test/*.test.ts"));
   for (const part of house) found.push(suiteOf(part, `test/${part}/**/*.test.ts`));

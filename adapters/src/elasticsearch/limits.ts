@@ -11,5 +11,5 @@ export const reasonLengthMax = 2_000;
 /** Characters of a document that a dead letter keeps: a body that was too large must not be so again. */
 export const deadLetterLengthMax = 100_000;
 
-/** Tries that a busy cluster may put off before it is told in the log. */
-export const busyTries = 3;
+/** Failures in a row that are told in the log: a few are how a busy cluster or network works. */
+export const failuresTold = 5;

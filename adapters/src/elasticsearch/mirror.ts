@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "@elastic/elasticsearch";
 import { messageOf } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
@@ -12,8 +11,9 @@ import {
   requestRefusal,
   sendBulk,
 } from "./bulk.ts";
+import { Health } from "./health.ts";
 import { deadLetterIndex } from "./index-name.ts";
-import { busyTries, deadLetterLengthMax, retryMsMax, retryMsMin } from "./limits.ts";
+import { deadLetterLengthMax } from "./limits.ts";
 import { indexTemplates } from "./template.ts";
 
 export interface ElasticsearchMirrorOptions {
@@ -58,16 +58,18 @@ export class ElasticsearchMirror {
   readonly #options: ElasticsearchMirrorOptions;
   /** Who answered last, with the templates in place; undefined after a failure. */
   #target: string | undefined;
+  #targetTold: string | undefined;
   #preparing: Promise<string> | undefined;
-  #isFailing: boolean | undefined;
+  readonly #health: Health;
 
   constructor(options: ElasticsearchMirrorOptions) {
     this.#options = options;
+    this.#health = new Health(options.logger, options.random);
   }
 
   /** Whether the last request was answered. */
   get isConnected(): boolean {
-    return this.#isFailing === false;
+    return this.#health.isConnected;
   }
 
   /**
@@ -75,7 +77,7 @@ export class ElasticsearchMirror {
    * with the signal's reason.
    */
   async prepare(signal: AbortSignal): Promise<string> {
-    for (let attempt = 0; ; attempt++) {
+    for (;;) {
       if (this.#target !== undefined) return this.#target;
       try {
         this.#preparing ??= this.#prepare(signal).finally(() => {
@@ -84,8 +86,7 @@ export class ElasticsearchMirror {
         return await this.#preparing;
       } catch (thrown) {
         signal.throwIfAborted();
-        this.#failed(messageOf(thrown));
-        await this.#pause(attempt, signal);
+        await this.#health.failed(messageOf(thrown), signal);
       }
     }
   }
@@ -116,18 +117,17 @@ export class ElasticsearchMirror {
   async #deliver(items: BulkItems, target: string, signal: AbortSignal): Promise<Refused[]> {
     const refused: Refused[] = [];
     const left: BulkItems[] = [items];
-    let attempt = 0;
     for (let piece = left.pop(); piece !== undefined; piece = left.pop()) {
       if ((await this.prepare(signal)) !== target) throw new TargetChanged();
       const tried = await this.#try(piece, signal);
       refused.push(...tried.refused);
       left.push(...tried.pieces);
-      if (tried.isProgress) attempt = 0;
-      if (tried.pause === undefined) continue;
+      if (tried.isProgress) this.#health.fine();
+      const { pause } = tried;
+      if (pause === undefined) continue;
       this.counts.retries++;
-      // Being asked to wait once or twice is how a busy cluster works.
-      if (attempt === busyTries) this.#failed(tried.pause);
-      await this.#pause(attempt++, signal);
+      if (pause.isBusy) await this.#health.busy(pause.reason, signal);
+      else await this.#health.failed(pause.reason, signal);
     }
     return refused;
   }
@@ -146,13 +146,13 @@ export class ElasticsearchMirror {
     this.counts.bytes += piece.body.length;
     const refused = answer.refused.map(({ item, reason }) => ({ ...linesOf(piece, item), reason }));
     const isProgress = answer.again.length < piece.offsets.length - 1;
-    if (isProgress) this.#answered();
     const pieces = answer.again.length === 0 ? [] : [pickItems(piece, answer.again)];
-    return { pieces, refused, isProgress, pause: answer.reason };
+    const { reason } = answer;
+    const pause = reason === undefined ? undefined : { reason, isBusy: true };
+    return { pieces, refused, isProgress, pause };
   }
 
   #unanswered(piece: BulkItems, thrown: unknown): Tried {
-    const pause = messageOf(thrown);
     const reason = requestRefusal(thrown);
     if (reason !== undefined && piece.offsets.length > 2) {
       // What it is about lies in one of the halves, and the other is taken.
@@ -163,11 +163,9 @@ export class ElasticsearchMirror {
       return { pieces: [], refused, isProgress: true, pause: undefined };
     }
     this.counts.failures++;
-    if (!isBusy(thrown)) {
-      // It may have been started anew without our templates, or be another one.
-      this.#target = undefined;
-      this.#failed(pause);
-    }
+    const pause = { reason: messageOf(thrown), isBusy: isBusy(thrown) };
+    // It may have been started anew without our templates, or be another one.
+    if (!pause.isBusy) this.#target = undefined;
     return { pieces: [piece], refused: [], isProgress: false, pause };
   }
 
@@ -195,33 +193,14 @@ export class ElasticsearchMirror {
       const path = `/_index_template/${encodeURIComponent(name)}`;
       await client.transport.request({ method: "PUT", path, body: { ...body } }, { signal });
     }
-    const { number } = info.version;
-    logger.info({ cluster: info.cluster_name, version: number, prefix }, "Elasticsearch answers");
-    this.#isFailing = false;
     this.#target = `${uuid}/${prefix}`;
+    this.#health.reached();
+    if (this.#targetTold !== this.#target) {
+      const { number } = info.version;
+      logger.info({ cluster: info.cluster_name, version: number, prefix }, "Elasticsearch answers");
+    }
+    this.#targetTold = this.#target;
     return this.#target;
-  }
-
-  #answered(): void {
-    if (this.#isFailing === true) {
-      this.#options.logger.info({}, "Elasticsearch takes documents again");
-    }
-    this.#isFailing = false;
-  }
-
-  /** Logged once until it works again. */
-  #failed(reason: string): void {
-    if (this.#isFailing !== true) {
-      const fields = { reason: reason.slice(0, 300) };
-      this.#options.logger.warn(fields, "Elasticsearch takes no documents, trying again");
-    }
-    this.#isFailing = true;
-  }
-
-  /** Twice as long each time, half of it drawn: those who failed together must not come back together. */
-  async #pause(attempt: number, signal: AbortSignal): Promise<void> {
-    const most = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(attempt, 20));
-    await sleep(most / 2 + (most / 2) * this.#options.random(), undefined, { signal });
   }
 }
 
@@ -231,7 +210,7 @@ interface Tried {
   /** Whether any item was settled. */
   readonly isProgress: boolean;
   /** Why to wait before the next request; undefined: go on. */
-  readonly pause: string | undefined;
+  readonly pause: { readonly reason: string; readonly isBusy: boolean } | undefined;
 }
 
 /** A refused request with one dead letter says that nothing is taken at all: another one would be lost, too. */
