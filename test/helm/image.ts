@@ -10,6 +10,8 @@ export interface Image {
   readonly user: number;
   readonly entrypoint: readonly string[];
   readonly workdir: string;
+  /** A command that fails while the service is not ready. */
+  readonly healthcheck: readonly string[];
   /** Symbolic links that it makes: what each path leads to. */
   readonly links: Readonly<Record<string, string>>;
   /** The commands that pack the product and install the package. */
@@ -29,15 +31,16 @@ export function readImage(): Image {
   const commands = lines
     .filter((line) => line.startsWith("RUN "))
     .flatMap((line) => line.slice("RUN ".length).split(/ ?&& /));
-  const command = (start: string): string => commands.find((each) => each.startsWith(start)) ?? "";
+  const command = (form: RegExp): string => commands.find((each) => form.test(each)) ?? "";
   return {
     env: Object.fromEntries([...env].map(([, name, value]) => [name as string, value as string])),
     user: Number(after("USER").split(":")[0]),
     entrypoint: JSON.parse(after("ENTRYPOINT")) as string[],
     workdir: after("WORKDIR"),
+    healthcheck: JSON.parse(/\[.*\]/.exec(after("HEALTHCHECK"))?.[0] ?? "[]") as string[],
     links: Object.fromEntries([...links].map(([, to, at]) => [at as string, to as string])),
-    pack: command("npm pack "),
-    install: command("npm install "),
+    pack: command(/^npm pack /),
+    install: command(/^npm install .*\/packed\//),
   };
 }
 

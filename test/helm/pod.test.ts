@@ -107,6 +107,8 @@ test("the rendered pod becomes ready, takes a push and answers a query with its 
   const cluster = await sandbox.fetch(`${run.url}/api/v1/cluster`, { headers: { authorization } });
   assert.equal(JSON.parse(cluster.body).shards.total, 4, "the settings under config are in force");
 
+  assert.equal(image.healthcheck.length, 3);
+  await sandbox.run(image.healthcheck);
   const hook = at(rendered.find("Pod"), "spec") as PodSpec;
   const tested = (await PodContainer.make(sandbox, hook, { ...options, claims: {} })).start();
   const passed = await endOf(tested);
@@ -119,6 +121,7 @@ test("the rendered pod becomes ready, takes a push and answers a query with its 
   assert.match(failed.said, /key/);
 
   await stop(run, grace);
+  await assert.rejects(sandbox.run(image.healthcheck));
   const again = await start(sandbox, container, rendered);
   context.after(() => again.child.kill("SIGKILL"));
   assert.match((await query({ authorization })).body, /"_msg":"from a pod"/);
