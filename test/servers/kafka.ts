@@ -118,6 +118,9 @@ function propertiesOf(folder: string, client: number, controller: number): strin
     "share.coordinator.state.topic.replication.factor": 1,
     "share.coordinator.state.topic.min.isr": 1,
     "group.initial.rebalance.delay.ms": 0,
+    // After a SIGKILL the broker may register again only when its session is over.
+    "broker.heartbeat.interval.ms": 300,
+    "broker.session.timeout.ms": 1500,
     "num.network.threads": 2,
     "num.io.threads": 2,
     "log.segment.bytes": 16 * 1024 * 1024,
