@@ -18,6 +18,7 @@ export function suites(): Suite[] {
     "tidy",
     "scenarios",
     "contracts",
+    "engines",
     "faults",
     "clients",
     "browser",

@@ -154,6 +154,18 @@ const jobs: readonly Job[] = [
     env: (draw) => ({ LOGKEEP_SOAK_RUNS: growing(draw, 10_000) }),
   },
   {
+    suite: "engines",
+    name: "engines-kill",
+    files: ["test/engines/kill.test.ts"],
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: rounds(draw, 8) }),
+  },
+  {
+    suite: "alerts",
+    name: "alerts",
+    files: ["alerts/test/*.test.ts", "test/alerts/crash.test.ts"],
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_SOAK_SEEDS: growing(draw, 500) }),
+  },
+  {
     suite: "hostile",
     name: "hostile",
     files: ["test/faults/hostile.test.ts"],
