@@ -51,8 +51,11 @@ export const fragmentsKept = 32;
 /** Bytes of events that a tail keeps for a slow reader before it drops, oldest first. */
 export const tailBufferBytes = 4 * 1024 * 1024;
 
-/** Tails at a time; each is matched against every committed batch. */
+/** Tails of clients at a time; each is matched against every committed batch. */
 export const tailsMax = 256;
+
+/** Compiled tails and match rules that a worker keeps: all rules of many tenants, at a few KiB each. */
+export const tailMatchersKept = 16_384;
 
 /** Records that a tail replays on resume in one turn. */
 export const tailReplayRows = 4_096;

@@ -51,7 +51,7 @@ class Node {
     const at = { tenant: "t", shard, position };
     if (!isMatched) this.hub.missed(at);
     else {
-      const found = this.#matcher.match(blockOf(entry, prng), this.hub.plansOf("t"));
+      const found = this.#matcher.match(blockOf(entry, prng), this.hub.plansOf("t")?.plans ?? []);
       this.hub.offer(at, structuredClone(found));
     }
   }
@@ -162,7 +162,7 @@ test("lines that are too long together are left out, the newest is kept", async 
     time: { ms: n, ns: 0 },
     fields: { level: "error", n: String(n), text: "x".repeat(200) },
   }));
-  const found = matcher.match(blockOf(records, new Prng(1)), hub.plansOf("t"));
+  const found = matcher.match(blockOf(records, new Prng(1)), hub.plansOf("t")?.plans ?? []);
   hub.offer({ tenant: "t", shard: 0, position: 0 }, found);
   const batch = subscription.take();
   assert.equal(batch?.count, 3);

@@ -55,7 +55,7 @@ class Node {
     this.#entries.push(entry);
     this.records.push(...entry);
     this.#positions.set(shard, position);
-    const found = this.#matcher.match(blockOf(entry, prng), this.hub.plansOf("t"));
+    const found = this.#matcher.match(blockOf(entry, prng), this.hub.plansOf("t")?.plans ?? []);
     this.hub.offer({ tenant: "t", shard, position }, structuredClone(found));
   }
 
@@ -197,7 +197,10 @@ test("what a slow client leaves is dropped and counted, newest kept", () => {
   for (let position = 0; position < 20; position++) {
     const entry = { time: { ms: 1, ns: 0 }, stream: "{}", shard: 0, position };
     const block = blockOf([{ ...entry, fields: { level: "error", n: `${position}` } }], prng);
-    hub.offer({ tenant: "t", shard: 0, position }, matcher.match(block, hub.plansOf("t")));
+    hub.offer(
+      { tenant: "t", shard: 0, position },
+      matcher.match(block, hub.plansOf("t")?.plans ?? []),
+    );
   }
   const events = subscription.take(100);
   assert.ok(events.length > 0 && events.length < 20);

@@ -1,3 +1,4 @@
+import { assert } from "../../kit/src/assert.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { Query } from "../../query/src/language/ast.ts";
@@ -26,10 +27,14 @@ export interface TailServiceDeps {
 /** Batches matched in one turn of a worker. */
 export interface TailJob {
   readonly batches: readonly MemoryBatch[];
-  readonly plans: readonly TailPlan[];
+  readonly tenant: string;
+  /** Of the tenant's plans. */
+  readonly version: number;
+  /** Left out at first: most workers have them from an earlier job. */
+  readonly plans: readonly TailPlan[] | undefined;
 }
 
-/** What a worker found, in the order of the batches. */
+/** What a worker found, in the order of the batches; a worker without the plans answers undefined. */
 export type TailFound = readonly ReadonlyMap<string, TailChunk>[];
 
 /** Batches of one turn: more would hold up who waits for the first of them. */
@@ -129,7 +134,7 @@ export class TailService {
   }
 
   #committed(batch: MemoryBatch): void {
-    if (batch.internal || this.#hub.plansOf(batch.tenant).length === 0) return;
+    if (batch.internal || this.#hub.plansOf(batch.tenant) === undefined) return;
     this.#deps.arena.retain(batch.offset, batch.length);
     this.#waiting.push(batch);
     this.#running ??= this.#run();
@@ -142,26 +147,38 @@ export class TailService {
     this.#running = undefined;
   }
 
+  /** Tenants side by side, so that one with many rules does not hold up the others. */
   async #match(batches: readonly MemoryBatch[]): Promise<void> {
-    const { pool, arena, logger } = this.#deps;
     const tenants = Map.groupBy(batches, ({ tenant }) => tenant);
-    for (const [tenant, own] of tenants) {
-      const plans = this.#hub.plansOf(tenant);
-      let found: TailFound | undefined = [];
-      try {
-        if (plans.length > 0) {
-          const job: TailJob = { batches: own, plans };
-          found = await pool.run<TailFound>("tail", job, { lane: "tail" });
-        }
-      } catch (thrown) {
-        logger.error({ err: thrown, tenant }, "committed records could not be matched for tails");
-        found = undefined;
-      }
-      for (const [at, batch] of own.entries()) {
-        if (found === undefined) this.#hub.missed(batch);
-        else this.#hub.offer(batch, found[at] ?? new Map());
-        arena.release(batch.offset, batch.length);
-      }
+    await Promise.all([...tenants].map(([tenant, own]) => this.#matchOf(tenant, own)));
+  }
+
+  async #matchOf(tenant: string, batches: readonly MemoryBatch[]): Promise<void> {
+    const { arena, logger } = this.#deps;
+    let found: TailFound | undefined;
+    try {
+      found = await this.#find(tenant, batches);
+    } catch (thrown) {
+      logger.error({ err: thrown, tenant }, "committed records could not be matched for tails");
     }
+    for (const [at, batch] of batches.entries()) {
+      if (found === undefined) this.#hub.missed(batch);
+      else this.#hub.offer(batch, found[at] ?? new Map());
+      arena.release(batch.offset, batch.length);
+    }
+  }
+
+  async #find(tenant: string, batches: readonly MemoryBatch[]): Promise<TailFound> {
+    const { pool } = this.#deps;
+    const set = this.#hub.plansOf(tenant);
+    if (set === undefined) return [];
+    const { version, plans } = set;
+    const ask = (sent: TailJob["plans"]): Promise<TailFound | undefined> => {
+      const job: TailJob = { batches, tenant, version, plans: sent };
+      return pool.run<TailFound | undefined>("tail", job, { lane: "tail" });
+    };
+    const found = (await ask(undefined)) ?? (await ask(plans));
+    assert(found !== undefined, "a worker that was given plans uses them");
+    return found;
   }
 }

@@ -44,31 +44,53 @@ export interface TailListener {
   missed?(shard: number, position: number): void;
 }
 
+/** All plans of a tenant. */
+export interface TailPlans {
+  /** Another one for each change, and for each tenant. */
+  readonly version: number;
+  readonly plans: readonly TailPlan[];
+}
+
+/** Where a committed batch lies. */
+export interface CommittedEntry {
+  readonly tenant: string;
+  readonly shard: number;
+  readonly position: number;
+}
+
+/** Who is told of a tenant's matches. */
+interface Listeners {
+  readonly all: Map<string, TailListener>;
+  plans: TailPlans;
+}
+
 /** All tails of a node: pure state, told of commits and matches by its host. */
 export class TailHub {
-  readonly #subscriptions = new Map<string, TailSubscription>();
-  readonly #watchers = new Map<string, MatchSubscription>();
+  readonly #tenants = new Map<string, Listeners>();
   #number = 0;
+  #size = 0;
 
+  /** Tails of clients. */
   get size(): number {
-    return this.#subscriptions.size;
+    return this.#size;
   }
 
   /** Throws `query.invalid` for a query or an id that cannot be, `query.busy` when there are too many tails. */
   subscribe(options: SubscribeOptions): TailSubscription {
-    if (this.#subscriptions.size >= tailsMax) {
+    if (this.#size >= tailsMax) {
       throw new ServiceError("query.busy", "too many tails are open", { tailsMax });
     }
     const { tenant, query, positions, lastEventId, bufferBytes } = options;
     const plan = planTail(`tail-${this.#number++}`, query);
     const resume = lastEventId === undefined ? undefined : decodeTailId(lastEventId);
     const subscription = new TailSubscription({ plan, tenant, positions, resume, bufferBytes });
-    this.#subscriptions.set(plan.id, subscription);
+    this.#add(subscription);
+    this.#size++;
     return subscription;
   }
 
   unsubscribe(subscription: TailSubscription): void {
-    this.#subscriptions.delete(subscription.plan.id);
+    if (this.#remove(subscription)) this.#size--;
   }
 
   /**
@@ -80,46 +102,53 @@ export class TailHub {
     const plan = { ...planTail(`match-${this.#number++}`, query), keep: options.keep };
     const resume = progress === undefined ? undefined : decodeTailId(progress);
     const subscription = new MatchSubscription({ ...rest, plan, resume });
-    this.#watchers.set(plan.id, subscription);
+    this.#add(subscription);
     return subscription;
   }
 
   unwatch(subscription: MatchSubscription): void {
-    this.#watchers.delete(subscription.plan.id);
+    this.#remove(subscription);
   }
 
-  /** What a committed batch of a tenant is to be matched against; empty: nobody watches. */
-  plansOf(tenant: string): TailPlan[] {
-    return this.#of(tenant).map(({ plan }) => plan);
+  /** What a committed batch of a tenant is to be matched against; undefined: nobody watches. */
+  plansOf(tenant: string): TailPlans | undefined {
+    return this.#tenants.get(tenant)?.plans;
   }
 
   /**
    * A committed entry and what was found in it. Entries of a shard come in the order of their
    * positions, each once, those without a match too.
    */
-  offer(
-    entry: { readonly tenant: string; readonly shard: number; readonly position: number },
-    found: ReadonlyMap<string, TailChunk>,
-  ): void {
-    for (const subscription of this.#of(entry.tenant)) {
-      subscription.offer(entry.shard, entry.position, found.get(subscription.plan.id));
+  offer(entry: CommittedEntry, found: ReadonlyMap<string, TailChunk>): void {
+    for (const [id, listener] of this.#tenants.get(entry.tenant)?.all ?? []) {
+      listener.offer(entry.shard, entry.position, found.get(id));
     }
   }
 
   /** An entry that could not be matched: it counts as one without a match, but for who must miss none. */
-  missed(entry: {
-    readonly tenant: string;
-    readonly shard: number;
-    readonly position: number;
-  }): void {
-    for (const listener of this.#of(entry.tenant)) {
-      if (listener.missed === undefined) listener.offer(entry.shard, entry.position, undefined);
-      else listener.missed(entry.shard, entry.position);
+  missed({ tenant, shard, position }: CommittedEntry): void {
+    for (const listener of this.#tenants.get(tenant)?.all.values() ?? []) {
+      if (listener.missed === undefined) listener.offer(shard, position, undefined);
+      else listener.missed(shard, position);
     }
   }
 
-  #of(tenant: string): TailListener[] {
-    const all: TailListener[] = [...this.#subscriptions.values(), ...this.#watchers.values()];
-    return all.filter((each) => each.tenant === tenant);
+  #add(listener: TailListener): void {
+    const { tenant, plan } = listener;
+    const all = this.#tenants.get(tenant)?.all ?? new Map<string, TailListener>();
+    all.set(plan.id, listener);
+    this.#tenants.set(tenant, { all, plans: this.#plansOf(all) });
+  }
+
+  #remove({ tenant, plan }: TailListener): boolean {
+    const listeners = this.#tenants.get(tenant);
+    if (listeners === undefined || !listeners.all.delete(plan.id)) return false;
+    if (listeners.all.size === 0) this.#tenants.delete(tenant);
+    else listeners.plans = this.#plansOf(listeners.all);
+    return true;
+  }
+
+  #plansOf(all: ReadonlyMap<string, TailListener>): TailPlans {
+    return { version: this.#number++, plans: Array.from(all.values(), ({ plan }) => plan) };
   }
 }

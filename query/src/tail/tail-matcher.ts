@@ -2,7 +2,7 @@ import type { Block } from "../../../kit/src/block.ts";
 import { compileFilter } from "../filter/compile.ts";
 import type { Filter } from "../filter/filter.ts";
 import { RowSet } from "../filter/row-set.ts";
-import { tailsMax } from "../limits.ts";
+import { tailMatchersKept } from "../limits.ts";
 import { createRowPipe } from "../pipe/create.ts";
 import type { RowPipe, Rows } from "../pipe/pipe.ts";
 import { collectRows } from "../table/collect.ts";
@@ -22,7 +22,6 @@ export class TailMatcher {
 
   /** A chunk for each plan that has a match in the block, by the plan's id. */
   match(block: Block, plans: readonly TailPlan[]): ReadonlyMap<string, TailChunk> {
-    this.#forget(plans);
     const found = new Map<string, TailChunk>();
     for (const plan of plans) {
       const matched = matchedRows(block, this.#matcher(plan));
@@ -36,15 +35,17 @@ export class TailMatcher {
     if (matcher === undefined) {
       matcher = { filter: compileFilter(plan.filter), pipes: plan.pipes.map(createRowPipe) };
       this.#matchers.set(plan.id, matcher);
+      this.#forget();
     }
     return matcher;
   }
 
-  /** Tails that have ended are not told of; they go when there are more than can live. */
-  #forget(plans: readonly TailPlan[]): void {
-    if (this.#matchers.size <= 2 * tailsMax) return;
-    const living = new Set(plans.map(({ id }) => id));
-    for (const id of this.#matchers.keys()) if (!living.has(id)) this.#matchers.delete(id);
+  /** Tails that have ended are not told of; the oldest matchers go when there are many, and are made again if need be. */
+  #forget(): void {
+    for (const id of this.#matchers.keys()) {
+      if (this.#matchers.size <= tailMatchersKept) return;
+      this.#matchers.delete(id);
+    }
   }
 }
 

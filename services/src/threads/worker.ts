@@ -17,6 +17,7 @@ import type { Evaluated } from "../asking.ts";
 import type { Decoded } from "../ingest.ts";
 import { type DocumentsJob, DocumentsReader } from "../mirror/documents-job.ts";
 import type { TailFound, TailJob } from "../tail-service.ts";
+import { KeptPlans } from "./kept-plans.ts";
 import { type JobMessage, postedErrorOf, type ReplyMessage } from "./messages.ts";
 import { mergeFiles, sealFile } from "./segment-jobs.ts";
 import { StoredBlocks } from "./stored-blocks.ts";
@@ -46,6 +47,7 @@ const { arena, shardCount, cacheBytes, limits, index } = workerData as WorkerSha
 const decoder = new Decoder({ arena: new ArenaWriter(arena, index), shardCount, limits });
 const stored = new StoredBlocks(arena, cacheBytes);
 const tails = new TailMatcher();
+const tailPlans = new KeptPlans();
 const documents = new DocumentsReader();
 const fragments = new FragmentHost(stored);
 const pages = new PageFragments();
@@ -66,10 +68,13 @@ const jobs: Readonly<Record<string, (payload: never) => Done>> = {
     const evaluated = pages.run(job);
     return { result: evaluated, transfer: pageTransferables(evaluated) };
   },
-  tail: ({ batches, plans }: TailJob) => {
-    const found: TailFound = batches.map(({ offset, length, position }) =>
-      tails.match(stored.batch(offset, length, position), plans),
-    );
+  tail: (job: TailJob) => {
+    const plans = tailPlans.take(job);
+    const found: TailFound | undefined =
+      plans &&
+      job.batches.map(({ offset, length, position }) =>
+        tails.match(stored.batch(offset, length, position), plans),
+      );
     return { result: found };
   },
   seal: (job: SealJob) => ({ result: sealFile(job, arena) }),
