@@ -29,6 +29,11 @@ export const ruleFormSchema = z
   .meta({ id: "Rule" });
 export type RuleForm = z.infer<typeof ruleFormSchema>;
 
+/** A rule as it is sent: what is left out gets its default. */
+export const ruleRequestSchema = ruleFormSchema
+  .partial({ for: true, keepFor: true, labels: true, notify: true })
+  .meta({ id: "RuleRequest" });
+
 /** A rule as it is listed. */
 export const ruleListedSchema = z
   .strictObject({

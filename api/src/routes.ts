@@ -151,7 +151,7 @@ export const routes: readonly Route[] = [
     path: "/api/v1/alerting/rules",
     summary: "Creates or changes rules: one, an array, or {rules: […]}; nothing when one is wrong.",
     scope: "admin",
-    body: { media: rulesMedia, schema: alerts.ruleFormSchema },
+    body: { media: rulesMedia, schema: alerts.ruleRequestSchema },
     answers: [ok("What became of each.", alerts.rulesAppliedSchema), ...ruleProblems],
   },
   {
@@ -171,7 +171,7 @@ export const routes: readonly Route[] = [
     scope: "admin",
     pathParams: params.rulePath,
     headers: ruleConditions,
-    body: { media: rulesMedia, schema: alerts.ruleFormSchema },
+    body: { media: rulesMedia, schema: alerts.ruleRequestSchema },
     answers: [
       ok("Replaced.", alerts.ruleListedSchema),
       { status: 201, description: "Created.", media: json, schema: alerts.ruleListedSchema },
@@ -202,7 +202,7 @@ export const routes: readonly Route[] = [
       "Sends a test notification to every receiver of the rule in the body, or without one of the rule that is kept.",
     scope: "admin",
     pathParams: params.rulePath,
-    body: { media: rulesMedia, schema: alerts.ruleFormSchema },
+    body: { media: rulesMedia, schema: alerts.ruleRequestSchema },
     answers: [
       ok("What each receiver said.", alerts.alertTestSchema),
       problem(400),

@@ -116,13 +116,9 @@ export class ZnodeRuleStore implements RuleStore {
   async #create(tenant: string, path: string, data: Buffer, signal: AbortSignal): Promise<Stat> {
     const { client, acl, rulesMax } = this.#options;
     const folder = paths.tenantRules(tenant);
-    try {
-      await client.create(folder, null, { acl, signal });
-    } catch (thrown) {
-      if (!isZooKeeperError(thrown, "NODEEXISTS")) throw thrown;
-    }
-    const { children } = await client.getChildren(folder, { signal });
-    if (children.length >= rulesMax) {
+    const there = await client.exists(folder, { signal });
+    if (there === null) await client.create(folder, null, { acl, signal });
+    if ((there?.numChildren ?? 0) >= rulesMax) {
       const what = "the tenant has as many rules as it may";
       throw new ServiceError("alerts.too-many", what, { rulesMax });
     }

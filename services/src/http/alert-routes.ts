@@ -30,6 +30,9 @@ const json = "application/json";
 const yaml = ["application/yaml", "text/yaml", "application/x-yaml"];
 const base = "/api/v1/alerting";
 
+/** Rules of one request that are written side by side. */
+const writesInFlight = 32;
+
 /** `/api/v1/alerting`: rules, alerts, history. */
 export function mountAlerts(app: App, deps: AlertRoutesDeps): void {
   const { alerts } = deps;
@@ -136,15 +139,29 @@ async function applyRules(
     });
   }
   const applied: RulesApplied["rules"] = [];
-  for (const { found, rule } of wanted) {
-    if (found !== undefined && isSameRule(found.rule, rule)) {
-      applied.push({ name: rule.name, version: found.version, outcome: "unchanged" });
-      continue;
-    }
-    const { version } = await alerts.rules.put(tenant, rule);
-    applied.push({ name: rule.name, version, outcome: version === 0 ? "created" : "changed" });
+  for (let at = 0; at < wanted.length; at += writesInFlight) {
+    const some = wanted.slice(at, at + writesInFlight);
+    applied.push(...(await Promise.all(some.map((each) => applyRule(alerts, tenant, each)))));
   }
   return { rules: applied };
+}
+
+interface Wanted {
+  readonly found: StoredRule | undefined;
+  readonly rule: Rule;
+}
+
+async function applyRule(
+  alerts: AlertsService,
+  tenant: string,
+  { found, rule }: Wanted,
+): Promise<RulesApplied["rules"][number]> {
+  const { name } = rule;
+  if (found !== undefined && isSameRule(found.rule, rule)) {
+    return { name, version: found.version, outcome: "unchanged" };
+  }
+  const { version } = await alerts.rules.put(tenant, rule);
+  return { name, version, outcome: version === 0 ? "created" : "changed" };
 }
 
 /** The rules of a body; with `name`, the one of that name. */
