@@ -83,7 +83,12 @@ async function ask(
 
 test("only what is asked for travels", { skip }, async (t) => {
   const { service, proxy, prefix } = await startAsking(t);
-  await shipAs(service, "shop", someRecords(3_000, { filler: "x".repeat(1_000) }));
+  const records = someRecords(3_000, { filler: "x".repeat(1_000) });
+  // One value that is not indexed as a whole hinders nobody who does not ask for it.
+  await shipAs(service, "shop", [
+    { ...records[0], filler: "x".repeat(9_000) },
+    ...records.slice(1),
+  ]);
   await mirrored(server(), service, `${prefix}-shop-*`, 3_000);
   const bytesOf = async (query: string, rows: readonly Row[] | number): Promise<number> => {
     proxy.searchBytes = 0;
@@ -101,6 +106,8 @@ test("only what is asked for travels", { skip }, async (t) => {
   assert.ok((await bytesOf("some | field_names", 7)) < few);
   assert.ok((await bytesOf("some | fields n | limit 10", 10)) < few);
   assert.ok((await bytesOf("some | sort by (_time) limit 10", 10)) < few);
+  const names = [{ name: "filler", hits: "3000" }];
+  assert.ok((await bytesOf("some | field_names | filter name:=filler", names)) < few);
   // Its bytes cannot be ordered by Elasticsearch: all records are read.
   assert.ok((await bytesOf("some | stats max(n) m", [{ m: "2999" }])) > 3_000_000);
   const { summary } = await ask(service, "some | stats max(n) m");
@@ -130,6 +137,11 @@ test("records of many megabytes come in pages that fit", { skip }, async (t) => 
   assert.deepEqual(
     rows.map(({ n }) => n),
     Array.from({ length: 30 }, (_, i) => String(29 - i)),
+  );
+  const all = await ask(service, "*");
+  assert.deepEqual(
+    all.rows.map(({ long: text }) => text?.length),
+    long.map((record) => record.long.length).reverse(),
   );
   const whole = await ask(service, '* | filter long:~" 7$"');
   assert.deepEqual(

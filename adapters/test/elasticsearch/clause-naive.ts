@@ -1,5 +1,4 @@
 import { momentCompare } from "../../../kit/src/time.ts";
-import { wordsOf } from "../../../kit/src/tokens.ts";
 import { parseTime } from "../../../query/src/table/time-text.ts";
 import type { PlainRecord } from "../../../query/test/memory-block.ts";
 import { documentField } from "../../src/elasticsearch/field-name.ts";
@@ -28,7 +27,7 @@ export function indexed(
     }
     const place = documentField(field);
     const much = howMuch(field);
-    if (much !== "nothing") terms.set(place, wordsOf(value));
+    if (much !== "nothing") terms.set(place, value.match(/[\w\u0080-\u{10ffff}]+/gu) ?? []);
     if (much === "all") terms.set(`${place}.exact`, [value]);
     if (much === "words") ignored.push(`${place}.exact`);
     if (much === "nothing") ignored.push(place);
@@ -54,6 +53,8 @@ export function meetsClause(clause: Clause, record: IndexedRecord): boolean {
     default: {
       const [place, asked] = Object.entries(body)[0] ?? ["", {}];
       const terms = record.terms.get(place) ?? [];
+      if (kind === "match_phrase")
+        return adjoin(terms, String((asked as Value)["query"]).split(" "));
       if (kind === "terms") return terms.some((term) => (asked as string[]).includes(term));
       return terms.some((term) => meetsTerm(kind, String((asked as Value)["value"]), term));
     }
@@ -69,6 +70,10 @@ function meetsBool(body: Value, record: IndexedRecord): boolean {
     (some === undefined || some.some((each) => meetsClause(each, record))) &&
     !none.some((each) => meetsClause(each, record))
   );
+}
+
+function adjoin(terms: readonly string[], words: readonly string[]): boolean {
+  return terms.some((_, at) => words.every((word, i) => terms[at + i] === word));
 }
 
 function meetsTerm(kind: string, asked: string, term: string): boolean {

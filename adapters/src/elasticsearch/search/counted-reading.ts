@@ -4,7 +4,7 @@ import type { PartialMessage, PartTask } from "../../../../query/src/engine/frag
 import type { GroupKey } from "../../../../query/src/language/ast.ts";
 import { createGatherPipe } from "../../../../query/src/pipe/create.ts";
 import { allRows, type GatherPipe } from "../../../../query/src/pipe/pipe.ts";
-import type { GatherPipeNode, PlanMessage, WorkerPlan } from "../../../../query/src/plan/plan.ts";
+import type { PlanMessage } from "../../../../query/src/plan/plan.ts";
 import { ValuesColumn, valuesOf } from "../../../../query/src/table/column.ts";
 import { TableBlock } from "../../../../query/src/table/table-block.ts";
 import { View } from "../../../../query/src/table/view.ts";
@@ -25,39 +25,6 @@ interface GroupsAnswer extends SearchAnswer {
       readonly buckets: readonly { readonly key: GroupValues; readonly doc_count: number }[];
     };
   };
-}
-
-/** The keys by which a plan only counts records; undefined when it does anything else. */
-export function countedBy({ pipes, sink }: WorkerPlan): readonly GroupKey[] | undefined {
-  if (pipes.length > 0 || sink.kind !== "gather") return undefined;
-  const keys = keysOf(sink.pipe);
-  return keys?.every(isCountable) === true ? keys : undefined;
-}
-
-function keysOf(pipe: GatherPipeNode): readonly GroupKey[] | undefined {
-  switch (pipe.kind) {
-    case "stats": {
-      const isCount = pipe.functions.every(
-        ({ name, args, filter }) => name === "count" && args.length === 0 && filter === undefined,
-      );
-      return isCount ? pipe.by : undefined;
-    }
-    case "top":
-    case "uniq":
-      return pipe.by.map((field) => ({ field, bucket: undefined }));
-    case "fieldValues":
-      return [{ field: pipe.field, bucket: undefined }];
-    case "sort":
-    case "fieldNames":
-      return undefined;
-  }
-}
-
-/** Whole milliseconds of `_time`, and fields as they are. */
-function isCountable({ field, bucket }: GroupKey): boolean {
-  if (bucket === undefined) return field !== documentFields.time;
-  const isOfTime = bucket.kind === "time" && field === documentFields.time;
-  return isOfTime && bucket.step.ms > 0 && bucket.step.ns === 0 && bucket.offset.ns === 0;
 }
 
 export interface CountedOptions {

@@ -1,20 +1,29 @@
 import type { estypes } from "@elastic/elasticsearch";
 import { assert } from "../../../../kit/src/assert.ts";
-import { type Moment, momentCompare } from "../../../../kit/src/time.ts";
+import { momentCompare } from "../../../../kit/src/time.ts";
 import type { WorkerPlan } from "../../../../query/src/plan/plan.ts";
 import type { Cut, Part } from "../../../../query/src/source.ts";
 import type { TimeRange } from "../../../../query/src/time-range.ts";
 import { documentFields } from "../field-name.ts";
-import { allOf, containerOf, exactly, isExact, type Narrowed } from "./clause.ts";
-import { CountedReading, countedBy } from "./counted-reading.ts";
+import {
+  allClauses,
+  allOf,
+  type Clause,
+  containerOf,
+  exactly,
+  isExact,
+  type Narrowed,
+} from "./clause.ts";
+import { countedBy } from "./counted-keys.ts";
+import { CountedReading } from "./counted-reading.ts";
 import { countsFields, FieldCountsReading } from "./field-counts-reading.ts";
 import { GatherReading } from "./gather-reading.ts";
-import type { SearchAnswer } from "./hits-block.ts";
+import { type SearchAnswer, troubleOf } from "./hits-block.ts";
 import { fieldsCountedMax, slicedRowsMin, slicesMax } from "./limits.ts";
 import { orderedRowsOf, orderOf } from "./order.ts";
 import { PageSizes } from "./page-sizes.ts";
 import { type EvaluatePage, Pages } from "./pages.ts";
-import { hasIgnoredValues } from "./places.ts";
+import { fieldsAskedOf, hasUnknownFields, ignoredOf } from "./places.ts";
 import { PointInTime } from "./point-in-time.ts";
 import type { PartReading } from "./reading.ts";
 import { RecordsReading } from "./records-reading.ts";
@@ -99,23 +108,27 @@ class Opening {
   }
 
   async parts(): Promise<Part[]> {
-    const { filter } = this.#asked;
     const within = this.#within();
-    const hasIgnored = await this.#hasIgnored(within);
-    const wanted = allOf([within, translateFilter(filter, { hasIgnored })]);
+    const hasIgnored = await this.#has(within, ignoredOf(fieldsAskedOf(this.#asked)));
+    const wanted = allOf([within, translateFilter(this.#asked.filter, { hasIgnored })]);
     if (wanted.may === "none") return [];
     const query = containerOf(wanted.may);
-    const counting = hasIgnored || !isExact(wanted) ? undefined : await this.#counting(query);
+    const canCount = !hasIgnored && isExact(wanted);
+    const counting = canCount ? await this.#counting(query, within) : undefined;
     if (counting !== undefined) return [this.#part(counting, 1)];
     return this.#readParts(query, isExact(wanted));
   }
 
-  /** What is only counted need not be read; undefined when it is not, or has too many fields. */
-  async #counting(query: estypes.QueryDslQueryContainer): Promise<PartReading | undefined> {
+  /** What is only counted need not be read; undefined when it is not, or not all fields are known. */
+  async #counting(
+    query: estypes.QueryDslQueryContainer,
+    within: Narrowed,
+  ): Promise<PartReading | undefined> {
     const pit = this.#pit;
     const keys = countedBy(this.#asked);
     if (keys !== undefined) return new CountedReading({ pit, query, keys });
     if (!countsFields(this.#asked)) return undefined;
+    if (await this.#has(within, hasUnknownFields)) return undefined;
     const fields = await fieldsOfIndices(this.#server, this.#names, this.#signal);
     if (fields.length > fieldsCountedMax) return undefined;
     return new FieldCountsReading({ pit, query, fields });
@@ -139,23 +152,17 @@ class Opening {
     const { sink } = this.#asked;
     const from = sink.kind === "records" ? sink.from : undefined;
     if (from === undefined) return this.#range;
-    const end: Moment = { ms: from.ms, ns: from.ns + 1 };
-    return momentCompare(end, this.#range.to) < 0
-      ? { from: this.#range.from, to: end }
-      : this.#range;
+    const { ms, ns } = from;
+    const to = ns === 999_999 ? { ms: ms + 1, ns: 0 } : { ms, ns: ns + 1 };
+    return momentCompare(to, this.#range.to) < 0 ? { from: this.#range.from, to } : this.#range;
   }
 
-  async #hasIgnored(within: Narrowed): Promise<boolean> {
-    const answer = await this.#pit.aggregate<SearchAnswer>(
-      {
-        size: 1,
-        _source: false,
-        track_total_hits: false,
-        terminate_after: 1,
-        query: { bool: { filter: [containerOf(within.may), hasIgnoredValues] } },
-      },
-      this.#signal,
-    );
+  /** Whether any record that can be wanted meets the clause. */
+  async #has(within: Narrowed, clause: Clause): Promise<boolean> {
+    if (clause === "none") return false;
+    const query = containerOf(allClauses([within.may, clause]));
+    const one = { size: 1, _source: false, track_total_hits: false, terminate_after: 1 };
+    const answer = await this.#pit.aggregate<SearchAnswer>({ ...one, query }, this.#signal);
     return (answer.hits?.hits?.length ?? 0) > 0;
   }
 
@@ -171,8 +178,11 @@ class Opening {
         : new GatherReading({ pages, sizes, rowsWanted: ordered });
       return [this.#part(reading, 1)];
     }
-    const rows = await this.#count(query);
-    if (rows === 0) return [];
+    const body = { query, track_total_hits: slicedRowsMin };
+    const counted = await this.#pit.aggregate<SearchAnswer>(body, this.#signal);
+    const rows = counted.hits?.total?.value ?? 0;
+    // A shard that fails is met again, and told, by whoever reads.
+    if (rows === 0 && troubleOf(counted) === undefined) return [];
     const max = rows < slicedRowsMin ? 1 : slicesMax;
     return Array.from({ length: max }, (_, id) => {
       const slice = max === 1 ? {} : { slice: { id, max } };
@@ -184,13 +194,6 @@ class Opening {
 
   #pages(body: object): Pages {
     return new Pages({ pit: this.#pit, evaluate: this.#evaluate, body: { ...body } });
-  }
-
-  /** How many documents are to be read, counted no further than slices depend on it. */
-  async #count(query: estypes.QueryDslQueryContainer): Promise<number> {
-    const body = { query, track_total_hits: slicedRowsMin };
-    const answer = await this.#pit.aggregate<SearchAnswer>(body, this.#signal);
-    return answer.hits?.total?.value ?? 0;
   }
 
   #part(reading: PartReading, rows: number): Part {

@@ -24,10 +24,14 @@ export interface PageAsk {
   readonly after: PageEnd | undefined;
   /** Documents that are wanted at most. */
   readonly size: number;
+  /** The page was read before, with this size, and is wanted as it was. */
+  readonly isAgain?: boolean;
   readonly signal: AbortSignal;
 }
 
 export interface Page extends PageEvaluated {
+  /** Documents that were asked for. */
+  readonly size: number;
   readonly isLast: boolean;
 }
 
@@ -53,13 +57,13 @@ export class Pages {
       const fitting = Math.floor((pageBytesMax * evaluated.rows) / (2 * byteLength));
       this.#fitting = Math.min(pageRowsMax, Math.max(1, fitting));
     }
-    return { ...evaluated, isLast: evaluated.rows < size };
+    return { ...evaluated, size, isLast: evaluated.rows < size };
   }
 
-  async #fetch({ after, size: wanted, signal }: PageAsk) {
+  async #fetch({ after, size: wanted, isAgain = false, signal }: PageAsk) {
     const { pit, body } = this.#options;
     for (;;) {
-      const size = Math.max(1, Math.min(wanted, this.#fitting));
+      const size = isAgain ? wanted : Math.max(1, Math.min(wanted, this.#fitting));
       const asked = { ...body, size, track_total_hits: false };
       const search = after === undefined ? asked : { ...asked, search_after: after };
       try {
@@ -67,7 +71,8 @@ export class Pages {
         return { size, bytes: await pit.search(search, bytesMax, signal) };
       } catch (thrown) {
         if (!(thrown instanceof TooLong)) throw thrown;
-        if (size === 1) throw new ServiceError("index.unavailable", "a document is too long");
+        if (size === 1 || isAgain)
+          throw new ServiceError("index.unavailable", "a document is too long");
         this.#fitting = Math.floor(size / 4);
       }
     }

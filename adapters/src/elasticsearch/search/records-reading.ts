@@ -11,9 +11,10 @@ import { type PartReading, ReadSoFar } from "./reading.ts";
 export class RecordsReading implements PartReading {
   readonly #pages: Pages;
   readonly #sizes: PageSizes;
-  /** Where the page begins that is read next, and what of it was answered. */
+  /** Where the page begins that is read next. */
   #after: PageEnd | undefined;
-  #answered: PartEnd | undefined;
+  /** Of a page that is read again: its size, and what of it was answered. */
+  #rest: { readonly size: number; readonly answered: PartEnd | undefined } | undefined;
 
   constructor(pages: Pages, sizes: PageSizes) {
     this.#pages = pages;
@@ -23,9 +24,11 @@ export class RecordsReading implements PartReading {
   async run(plan: PlanMessage, task: PartTask, signal: AbortSignal): Promise<PartialMessage> {
     const read = new ReadSoFar();
     for (;;) {
+      const rest = this.#rest;
       const page = await this.#pages.read({
-        ...{ plan, signal, after: this.#after, size: this.#sizes.next() },
-        task: { ...task, after: this.#answered },
+        ...{ plan, signal, after: this.#after, isAgain: rest !== undefined },
+        size: rest?.size ?? this.#sizes.next(),
+        task: { ...task, after: rest?.answered },
       });
       const { message } = page;
       if (message.kind === "failed" || message.answer.kind !== "records") return message;
@@ -33,10 +36,10 @@ export class RecordsReading implements PartReading {
       const { chunk } = message.answer;
       if (chunk.more) {
         // A chunk takes less than the page has: the page is read again for its rest.
-        this.#answered = endOf(chunk, this.#answered);
+        this.#rest = { size: page.size, answered: endOf(chunk, rest?.answered) };
         return read.done({ kind: "records", chunk });
       }
-      this.#answered = undefined;
+      this.#rest = undefined;
       this.#after = page.end ?? this.#after;
       if (chunk.ms.length > 0 || page.isLast) {
         return read.done({ kind: "records", chunk: { ...chunk, more: !page.isLast } });

@@ -72,14 +72,25 @@ export function isBetween(place: FieldPlace, bounds: TextBounds): Narrowed {
 
 /** `error`, `"disk is full"`, `err*`. Exact when the text is one word: others may be parted by something else. */
 export function hasPhrase(place: FieldPlace, text: string, isPrefix: boolean): Narrowed {
-  const whole = certainWords(text, { start: false, end: isPrefix });
   const last = isPrefix ? lastWordOf(text) : "";
-  const clauses = [hasWords(place, whole)];
+  const clauses = [hasAdjoining(place, text.slice(0, text.length - last.length))];
   if (last !== "" && last.length <= wordLengthMax) {
     clauses.push({ prefix: { [place.words]: { value: last } } });
   }
   return ofWords(place, text, allClauses(clauses));
 }
+
+/** The clause that the words of a text follow each other in the value, whatever stands between them. */
+function hasAdjoining(place: FieldPlace, text: string): Clause {
+  const words = text.match(wordRuns) ?? [];
+  const isOrdered = words.length > 1 && words.length <= wordsPerLeafMax;
+  if (!isOrdered || words.some((word) => word.length > wordLengthMax))
+    return hasWords(place, words);
+  return { match_phrase: { [place.words]: { query: words.join(" ") } } };
+}
+
+/** As `kit/src/tokens.ts` has words, each as often as it is there. */
+const wordRuns = /[\w\u0080-\u{10ffff}]+/gu;
 
 /** `i(error)`, `i(err*)`: words of ASCII only, since others change their length with their case. */
 export function hasPhraseAnyCase(place: FieldPlace, text: string, isPrefix: boolean): Narrowed {
