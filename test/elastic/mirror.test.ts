@@ -162,3 +162,26 @@ test("a document that is refused is kept as a dead letter, its neighbours are st
   assert.equal(await metric(service, "dead_letters_total"), 1);
   assert.equal(await metric(service, "lost_dead_letters_total"), 0);
 });
+
+test("an index that somebody made read-only gets none, and holds up no other", {
+  skip,
+}, async (t) => {
+  const prefix = freshPrefix();
+  const [today, before] = [0, 1].map((days) => {
+    const _time = new Date(Date.now() - days * 86_400_000).toISOString();
+    const index = `${prefix}-${tenant}-${_time.slice(0, 10).replaceAll("-", ".")}`;
+    return { _time, index };
+  }) as [{ _time: string; index: string }, { _time: string; index: string }];
+  await put(server(), `/${before.index}`, { settings: { index: { blocks: { write: true } } } });
+  const service = await startMirroring({ url: server().url, prefix });
+  t.after(() => service.kill());
+  await ship(service, [
+    { _time: before._time, _msg: "late" },
+    { _time: today._time, _msg: "in time" },
+  ]);
+  const [letter] = await mirrored(server(), service, `${prefix}-dead-letters`, 1);
+  assert.equal(letter?._source["target"], before.index);
+  assert.match(letter._source["reason"] ?? "", /cluster_block_exception/);
+  const [document] = await mirrored(server(), service, today.index, 1);
+  assert.equal(document?._source["_msg"], "in time");
+});

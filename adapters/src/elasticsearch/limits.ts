@@ -11,5 +11,11 @@ export const reasonLengthMax = 2_000;
 /** Characters of a document that a dead letter keeps: a body that was too large must not be so again. */
 export const deadLetterLengthMax = 100_000;
 
+/**
+ * How long it is taken for granted that the same cluster answers, with our templates. Shorter than a server takes to
+ * start: one that was emptied meanwhile is met by nothing else, when no request was under way.
+ */
+export const targetKnownMs = 3_000;
+
 /** Failures in a row that are told in the log: a few are how a busy cluster or network works. */
 export const failuresTold = 5;

@@ -13,7 +13,7 @@ import {
 } from "./bulk.ts";
 import { Health } from "./health.ts";
 import { deadLetterIndex } from "./index-name.ts";
-import { deadLetterLengthMax } from "./limits.ts";
+import { deadLetterLengthMax, targetKnownMs } from "./limits.ts";
 import { indexTemplates } from "./template.ts";
 
 export interface ElasticsearchMirrorOptions {
@@ -56,8 +56,10 @@ export class ElasticsearchMirror {
     ...{ documents: 0, repeats: 0, bytes: 0, retries: 0, failures: 0, deadLetters: 0, lost: 0 },
   };
   readonly #options: ElasticsearchMirrorOptions;
-  /** Who answered last, with the templates in place; undefined after a failure. */
-  #target: string | undefined;
+  /** Who answered last, and when; undefined after a failure. */
+  #known: { readonly target: string; readonly ms: number } | undefined;
+  /** Who was given our templates, and has answered since. */
+  #prepared: string | undefined;
   #targetTold: string | undefined;
   #preparing: Promise<string> | undefined;
   readonly #health: Health;
@@ -78,7 +80,8 @@ export class ElasticsearchMirror {
    */
   async prepare(signal: AbortSignal): Promise<string> {
     for (;;) {
-      if (this.#target !== undefined) return this.#target;
+      const known = this.#known;
+      if (known !== undefined && performance.now() - known.ms < targetKnownMs) return known.target;
       try {
         this.#preparing ??= this.#prepare(signal).finally(() => {
           this.#preparing = undefined;
@@ -86,6 +89,7 @@ export class ElasticsearchMirror {
         return await this.#preparing;
       } catch (thrown) {
         signal.throwIfAborted();
+        this.#forget();
         await this.#health.failed(messageOf(thrown), signal);
       }
     }
@@ -165,7 +169,7 @@ export class ElasticsearchMirror {
     this.counts.failures++;
     const pause = { reason: messageOf(thrown), isBusy: isBusy(thrown) };
     // It may have been started anew without our templates, or be another one.
-    if (!pause.isBusy) this.#target = undefined;
+    if (!pause.isBusy) this.#forget();
     return { pieces: [piece], refused: [], isProgress: false, pause };
   }
 
@@ -189,18 +193,30 @@ export class ElasticsearchMirror {
     const uuid = info.cluster_uuid;
     // A cluster that has not formed yet says so in this place.
     if (uuid === "_na_") throw new Error("the cluster has not formed yet");
+    const target = `${uuid}/${prefix}`;
+    if (this.#prepared !== target) await this.#putTemplates(signal);
+    this.#prepared = target;
+    this.#known = { target, ms: performance.now() };
+    this.#health.reached();
+    if (this.#targetTold !== target) {
+      const { number } = info.version;
+      logger.info({ cluster: info.cluster_name, version: number, prefix }, "Elasticsearch answers");
+    }
+    this.#targetTold = target;
+    return target;
+  }
+
+  async #putTemplates(signal: AbortSignal): Promise<void> {
+    const { client, prefix } = this.#options;
     for (const { name, body } of indexTemplates(prefix)) {
       const path = `/_index_template/${encodeURIComponent(name)}`;
       await client.transport.request({ method: "PUT", path, body: { ...body } }, { signal });
     }
-    this.#target = `${uuid}/${prefix}`;
-    this.#health.reached();
-    if (this.#targetTold !== this.#target) {
-      const { number } = info.version;
-      logger.info({ cluster: info.cluster_name, version: number, prefix }, "Elasticsearch answers");
-    }
-    this.#targetTold = this.#target;
-    return this.#target;
+  }
+
+  #forget(): void {
+    this.#known = undefined;
+    this.#prepared = undefined;
   }
 }
 

@@ -43,6 +43,7 @@ export class Mirror implements Closable {
   readonly #stopping = new AbortController();
   readonly #stopListening: () => void;
   readonly #looker: NodeJS.Timeout;
+  readonly #loaded: Promise<void>;
   readonly #lanes: readonly Promise<void>[];
   readonly #sleepers = new Set<() => void>();
 
@@ -54,10 +55,10 @@ export class Mirror implements Closable {
       { length: cluster.shards },
       (_, shard) => new ShardMirror({ ...options, sink: this.sink, shard }),
     );
+    this.#loaded = this.#load();
     this.#stopListening = store.onSegments((change) => this.#changed(change));
     this.#looker = setInterval(() => this.#look(), lookEveryMs).unref();
-    this.#look();
-    this.#lanes = Array.from({ length: requestsMax }, () => this.#lane());
+    this.#lanes = Array.from({ length: requestsMax }, () => this.#loaded.then(() => this.#lane()));
   }
 
   get damagedBlocks(): number {
@@ -79,6 +80,14 @@ export class Mirror implements Closable {
     await Promise.race([Promise.all(this.#lanes), late]);
     ended.abort();
     await this.#options.client.close();
+  }
+
+  /** Before anything is sent: what waits is told from the start, also while Elasticsearch is away. */
+  async #load(): Promise<void> {
+    for (const shard of this.#shards) {
+      await this.#attempt(shard, () => shard.load());
+    }
+    this.#look();
   }
 
   #changed(change: SegmentChange): void {
@@ -116,15 +125,17 @@ export class Mirror implements Closable {
         continue;
       }
       this.#busy.add(shard);
-      await this.#run(shard, signal);
+      await this.#attempt(shard, () => shard.run(signal));
       this.#busy.delete(shard);
       if (this.#waiting.has(shard)) this.#wake(shard);
     }
   }
 
-  async #run(shard: ShardMirror, signal: AbortSignal): Promise<void> {
+  /** Does something of a shard; one that fails is looked at again after a while. */
+  async #attempt(shard: ShardMirror, deed: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
     try {
-      await shard.run(signal);
+      await deed();
     } catch (thrown) {
       if (signal.aborted) return;
       this.#waiting.add(shard);

@@ -23,7 +23,9 @@ export class ShardMirror {
   readonly id: number;
   damagedBlocks = 0;
   readonly #options: ShardMirrorOptions;
-  #progress: MirrorProgress | undefined;
+  #progress: MirrorProgress = noProgress;
+  #isTargetKnown = false;
+  #epoch = 0;
   /** Segments that are sent and lie beyond the progress, by uuid. */
   #done = new Set<string>();
 
@@ -34,18 +36,18 @@ export class ShardMirror {
 
   /** As this process knows it. */
   get progress(): MirrorProgress {
-    return this.#progress ?? noProgress;
+    return this.#progress;
   }
 
   isDone(uuid: string): boolean {
     return this.#done.has(uuid);
   }
 
-  /** Whether there is anything to send, or it is not known yet. */
+  /** Whether there is anything to send, or it is not known yet: another cluster may answer than before. */
   mayHaveWork(): boolean {
     const sealed = this.#options.store.sealed(this.id);
     if (sealed === undefined || sealed.through === 0) return false;
-    return this.#progress === undefined || sealed.through > this.#progress.through;
+    return !this.#isTargetKnown || sealed.through > this.progress.through;
   }
 
   lag(): MirrorLag {
@@ -55,19 +57,33 @@ export class ShardMirror {
       .reduce((sum, entry) => addLag(sum, lagOf(entry, this.progress.through)), noLag);
   }
 
+  /** Reads how far a former run came. */
+  async load(): Promise<void> {
+    this.#progress = await this.#options.progress.read(this.id);
+  }
+
   /** Sends what is sealed, until nothing is left. Rejects with `TargetChanged`, and when a segment cannot be read. */
   async run(signal: AbortSignal): Promise<void> {
-    const { progress: kept, sink } = this.#options;
     if (!this.mayHaveWork()) return;
-    const target = await sink.prepare(signal);
-    this.#progress ??= await kept.read(this.id);
-    if (this.#progress.target !== target) this.#begin(target);
+    await this.#catchUp();
+    const target = await this.#options.sink.prepare(signal);
+    if (this.progress.target !== target) this.#begin(target);
+    this.#isTargetKnown = true;
     while (!signal.aborted) {
       const next = await this.#move(target);
       if (next === undefined) return;
       await this.#sendSegment(next, target, signal);
       this.#done.add(next.uuid);
     }
+  }
+
+  /** Whoever served the shard in between has moved its progress. */
+  async #catchUp(): Promise<void> {
+    const epoch = this.#options.store.sealed(this.id)?.epoch ?? 0;
+    if (epoch === this.#epoch) return;
+    await this.load();
+    this.#epoch = epoch;
+    this.#done.clear();
   }
 
   /** Another cluster gets all that there is. */

@@ -4,6 +4,8 @@ import { pin, unpin } from "./segment-set.ts";
 
 /** What of a shard lies in segments, at one moment. */
 export interface SealedShard {
+  /** Of the incarnation that serves it: a higher one than before means that another may have served it in between. */
+  readonly epoch: number;
   /** Every entry up to this position is in the segments, but for what was dropped. */
   readonly through: number;
   /** By where they begin in the shard's log; without those whose file is gone or short. */
@@ -39,7 +41,7 @@ export function sealedShard({ shards }: StoreContext, id: number): SealedShard |
   for (const { entry, isLost } of shard.segments.all) {
     (isLost ? lostSegments : segments).push(entry);
   }
-  return { through: shard.sealedThrough.position, segments, lostSegments };
+  return { epoch: shard.epoch, through: shard.sealedThrough.position, segments, lostSegments };
 }
 
 /** Undefined when the segment is no longer live, or lost. */
