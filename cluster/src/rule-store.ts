@@ -216,7 +216,8 @@ export class ZnodeRuleStore implements RuleStore {
       this.#rules.set(path, decodeRule(path, data, stat));
     } catch (thrown) {
       if (isZooKeeperError(thrown) && !isZooKeeperError(thrown, "NONODE", "NOAUTH")) throw thrown;
-      this.#rules.delete(path);
+      // Who may read it says nothing about the rule, so the one that is known stays in force.
+      if (!isZooKeeperError(thrown, "NOAUTH")) this.#rules.delete(path);
       if (isZooKeeperError(thrown, "NONODE")) return;
       logger.warn({ path, reason: messageOf(thrown).slice(0, 500) }, "a rule cannot be read");
     }

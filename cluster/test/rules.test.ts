@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { type Rule, ruleSchema } from "../../alerts/src/rule.ts";
+import { aclDigest } from "../../coordinator/src/client/acl.ts";
 import type { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
+import { perms } from "../../coordinator/src/wire/constants.ts";
 import { systemClock } from "../../kit/src/clock.ts";
 import { paths } from "../src/paths.ts";
 import { rulePath } from "../src/rule-data.ts";
@@ -138,6 +140,16 @@ test("rules are the cluster's alone: they hold secrets", async () => {
   await assert.rejects(anonymous.getChildren(paths.tenantRules("h")), refused);
   await assert.rejects(anonymous.create(`${paths.alerts}/x`), refused);
   await store.delete("h", "r");
+});
+
+test("a rule that may not be read any more stays as it was known", async () => {
+  await store.put("j", ruleOf("r"));
+  const at = rulePath("j", "r");
+  await client.setAcl(at, [aclDigest("logkeep", "secret", perms.all & ~perms.read)]);
+  await client.setData(at, Buffer.from(JSON.stringify(ruleOf("r", "changed"))));
+  await store.put("j", ruleOf("other"));
+  assert.equal(found("j", "r")?.rule.query, "error");
+  await store.delete("j", "other");
 });
 
 test("a rule that is too long for a znode is refused", async () => {
