@@ -33,6 +33,9 @@ export const groupsPageMax = 2_000;
 /** Time for which a point in time outlives the question that it was opened for, should nobody close it. */
 export const keepAliveExtraMs = 30_000;
 
+/** The longest that Elasticsearch lets a point in time live; each request begins its time anew. */
+export const keepAliveMaxMs = 24 * 60 * 60_000;
+
 /** Bytes of index names that fit into one path; more are picked by a filter. */
 export const pathNamesBytesMax = 3_000;
 

@@ -1,6 +1,6 @@
 import { ServiceError } from "../../../../kit/src/errors.ts";
 import type { SearchAnswer } from "./hits-block.ts";
-import { answerBytesMax, closeTimeoutMs, keepAliveExtraMs } from "./limits.ts";
+import { answerBytesMax, closeTimeoutMs, keepAliveExtraMs, keepAliveMaxMs } from "./limits.ts";
 import { parseAnswer } from "./parse-answer.ts";
 import type { SearchServer } from "./server.ts";
 
@@ -31,7 +31,8 @@ export class PointInTime {
     { server, names, timeoutMs }: PointInTimeOptions,
     signal: AbortSignal | undefined,
   ): Promise<PointInTime> {
-    const keepAlive = `${Math.ceil((timeoutMs + keepAliveExtraMs) / 1000)}s`;
+    const keepAliveMs = Math.min(timeoutMs + keepAliveExtraMs, keepAliveMaxMs);
+    const keepAlive = `${Math.ceil(keepAliveMs / 1000)}s`;
     const open = (params: Readonly<Record<string, string>>) =>
       server.json<{ readonly id: string }>({
         method: "POST",
