@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
-import type { AlertEvent } from "../../api/src/alerts.ts";
-import { Ago, Labels, State } from "./alert-parts.tsx";
+import type { AlertEvent, RuleListed } from "../../api/src/alerts.ts";
+import { Ago, Amount, Labels, State } from "./alert-parts.tsx";
 import type { Row } from "./api.ts";
 import { absolute } from "./moment.ts";
 import { withCondition } from "./query-text.ts";
@@ -10,27 +10,37 @@ import { recordsHref } from "./route.ts";
 /** Recent notifications, and what became of them. */
 export function AlertHistory(props: {
   readonly events: readonly AlertEvent[];
+  readonly rules: readonly RuleListed[];
   readonly now: number;
 }) {
-  const { events, now } = props;
+  const { events, rules, now } = props;
   if (events.length === 0) return <p class="nothing">No notification was made yet.</p>;
   return (
     <ul class="cards">
       {events.map((event) => (
-        <EventCard key={`${event.dedupeKey} ${event.status}`} event={event} now={now} />
+        <EventCard
+          key={`${event.dedupeKey} ${event.status}`}
+          {...{ event, now }}
+          listed={rules.find(({ rule }) => rule.name === event.rule)}
+        />
       ))}
     </ul>
   );
 }
 
-function EventCard({ event, now }: { readonly event: AlertEvent; readonly now: number }) {
+function EventCard(props: {
+  readonly event: AlertEvent;
+  readonly listed: RuleListed | undefined;
+  readonly now: number;
+}) {
+  const { event, listed, now } = props;
   const { time, rule, status, labels, count, startsAt, endsAt, lines, deliveries, link } = event;
   const href = recordsHref(link);
   return (
     <li class="card">
       <State state={status} />
       <strong class="name">{rule}</strong>
-      <span class="amount">{count.toLocaleString()}</span>
+      <Amount count={count} listed={listed} />
       <span class="hint">
         <Ago time={time} now={now} />
       </span>

@@ -1,7 +1,10 @@
 import type { Alert, RuleListed } from "../../api/src/alerts.ts";
-import { Ago, Labels, State } from "./alert-parts.tsx";
+import { Ago, Amount, Labels, State } from "./alert-parts.tsx";
 import { CopyButton } from "./copy-button.tsx";
 import { recordsHref } from "./route.ts";
+
+/** More would make the page slow, and nobody would read them. */
+const shownMax = 200;
 
 /** The alerts that fire or are pending. */
 export function AlertsNow(props: {
@@ -12,15 +15,20 @@ export function AlertsNow(props: {
   const { alerts, rules, now } = props;
   if (alerts.length === 0) return <Nothing hasRules={rules.length > 0} />;
   return (
-    <ul class="cards">
-      {alerts.map((alert) => (
-        <AlertCard
-          key={`${alert.rule} ${JSON.stringify(alert.labels)}`}
-          {...{ alert, now }}
-          rule={rules.find(({ rule }) => rule.name === alert.rule)}
-        />
-      ))}
-    </ul>
+    <>
+      <ul class="cards">
+        {alerts.slice(0, shownMax).map((alert) => (
+          <AlertCard
+            key={`${alert.rule} ${JSON.stringify(alert.labels)}`}
+            {...{ alert, now }}
+            rule={rules.find(({ rule }) => rule.name === alert.rule)}
+          />
+        ))}
+      </ul>
+      {alerts.length > shownMax && (
+        <p class="hint">and {(alerts.length - shownMax).toLocaleString()} more</p>
+      )}
+    </>
   );
 }
 
@@ -39,7 +47,7 @@ function AlertCard({
     <li class="card">
       <State state={status} />
       <strong class="name">{alert.rule}</strong>
-      <span class="amount">{amountOf(count, rule)}</span>
+      <Amount count={count} listed={rule} />
       <span class="hint">
         since <Ago time={startsAt ?? activeAt} now={now} />
       </span>
@@ -51,15 +59,6 @@ function AlertCard({
       <Labels labels={labels} />
     </li>
   );
-}
-
-/** `12 records`, or the value that a threshold compared. */
-function amountOf(count: number, listed: RuleListed | undefined): string {
-  if (listed?.rule.type !== "match") {
-    const condition = listed?.rule.condition;
-    return `value ${count}${condition === undefined ? "" : ` (${condition})`}`;
-  }
-  return `${count.toLocaleString()} ${count === 1 ? "record" : "records"}`;
 }
 
 const example = `cat > rules.yaml <<'END'

@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import { AlertHistory } from "./alert-history.tsx";
 import { AlertsNow } from "./alerts-now.tsx";
 import { ProblemBox } from "./problem-box.tsx";
@@ -17,9 +18,13 @@ export function AlertsView(props: {
 }) {
   const { state, notice, onChanged, onKey } = props;
   const { alerts, rules, events, problem, nowMs } = state;
+  useEffect(() => {
+    // Whoever cannot see it would not know what became of the form.
+    if (notice !== "") document.getElementById("notice")?.focus();
+  }, [notice]);
   return (
     <main class="alerts">
-      <p class="status" role="status">
+      <p class="status" role="status" id="notice" tabIndex={-1}>
         {notice} {asOf(state)}
       </p>
       {problem !== undefined && <ProblemBox problem={problem} query="" onKey={onKey} />}
@@ -46,7 +51,7 @@ export function AlertsView(props: {
       </section>
       <section aria-labelledby="notifications">
         <h2 id="notifications">Notifications</h2>
-        {events !== undefined && <AlertHistory {...{ events }} now={nowMs} />}
+        {events !== undefined && <AlertHistory {...{ events }} rules={rules ?? []} now={nowMs} />}
       </section>
     </main>
   );

@@ -1,4 +1,4 @@
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { AlertsView } from "./alerts-view.tsx";
 import { hashOf, type Route } from "./route.ts";
 import { RuleView } from "./rule-view.tsx";
@@ -19,6 +19,9 @@ export function App() {
   const [showFields, setShowFields] = useState(false);
   const [showHelp, setShowHelp] = useState(false);
   const [notice, setNotice] = useState("");
+  useEffect(() => {
+    if (route.view !== "alerts") setNotice("");
+  }, [route.view]);
   const input = useRef<HTMLInputElement>(null);
   const askAgain = (): void => {
     if (isSearch) ask(text, choice, isTailing);
