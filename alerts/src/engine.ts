@@ -23,7 +23,7 @@ import type { Receiver, Rule } from "./rule.ts";
 import { rewritten } from "./rule-book.ts";
 import { stateOf, timingOf } from "./rule-facts.ts";
 import { RuleRun, type RunDeps } from "./rule-run.ts";
-import type { Scheduler, SchedulerHandlers } from "./scheduler.ts";
+import type { Schedule, Scheduler, SchedulerHandlers } from "./scheduler.ts";
 import { SchedulerLine } from "./scheduler-line.ts";
 import { type AlertFigures, Tally } from "./tally.ts";
 
@@ -204,12 +204,13 @@ export class Alerts implements Closable {
       this.#runs.delete(id);
       this.#leave(run);
     }
-    const ticked = [...this.#runs.values()].filter(
-      ({ stored }) => stored.rule.type === "threshold",
-    );
-    this.#line.schedule(
-      ticked.map(({ stored }) => ({ rule: stored.id, everyMs: timingOf(stored.rule).everyMs })),
-    );
+    this.#line.schedule(() => this.#schedules());
+  }
+
+  #schedules(): readonly Schedule[] {
+    return [...this.#runs.values()]
+      .filter(({ stored }) => stored.rule.type === "threshold")
+      .map(({ stored }) => ({ rule: stored.id, everyMs: timingOf(stored.rule).everyMs }));
   }
 
   #add(stored: StoredRule, folded: FoldedRule | undefined): void {

@@ -12,7 +12,7 @@ export class SchedulerLine implements Closable {
   readonly #logger: Logger;
   readonly #signal: AbortSignal;
   readonly #ids = new Set<string>();
-  #schedules: readonly Schedule[] | undefined;
+  #schedules: (() => readonly Schedule[]) | undefined;
   #scheduler: Scheduler | undefined;
   #isTelling = false;
   #telling: Promise<void> = Promise.resolve();
@@ -29,7 +29,8 @@ export class SchedulerLine implements Closable {
     this.#begin();
   }
 
-  schedule(schedules: readonly Schedule[]): void {
+  /** The list is made when it is told: many changes in a row make one. */
+  schedule(schedules: () => readonly Schedule[]): void {
     this.#schedules = schedules;
     this.#begin();
   }
@@ -69,7 +70,7 @@ export class SchedulerLine implements Closable {
   async #tellNext(scheduler: Scheduler): Promise<void> {
     const schedules = this.#schedules;
     if (schedules !== undefined) {
-      await scheduler.schedule(schedules);
+      await scheduler.schedule(schedules());
       if (this.#schedules === schedules) this.#schedules = undefined;
     }
     for (const id of this.#ids) {
