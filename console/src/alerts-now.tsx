@@ -61,7 +61,7 @@ function AlertCard({
   );
 }
 
-const example = `cat > rules.yaml <<'END'
+const example = `logkeep alerts apply - <<'END'
 name: payment errors
 type: match
 query: service:payments level:error
@@ -69,7 +69,6 @@ notify:
   - webhook:
       url: https://hooks.example.com/logkeep
 END
-logkeep alerts apply rules.yaml
 `;
 
 function Nothing({ hasRules }: { readonly hasRules: boolean }) {

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import path from "node:path";
 import test, { after, before } from "node:test";
+import { promisify } from "node:util";
 import type { Browser, Page } from "playwright-core";
 import type { RuleListed } from "../../api/src/alerts.ts";
 import { missingChromium } from "../machine.ts";
 import { Service } from "../service.ts";
+import { root } from "../suites.ts";
 import {
   assertFits,
   keepPicture,
@@ -198,6 +202,21 @@ test("a rule made in the form fires, shows its lines, leads to the records, reso
   await page.getByText(`The rule ${name} is deleted.`).waitFor();
   await page.getByText("There is no rule.").waitFor();
   assert.deepEqual(errors, []);
+  await page.close();
+});
+
+test("without a rule the page tells a command that makes one", { skip }, async () => {
+  const { page } = await open();
+  const example = await textOf(page.locator("section[aria-labelledby=now] pre"));
+  const env = {
+    ...process.env,
+    PATH: `${path.join(root, "services/bin")}:${process.env["PATH"]}`,
+    LOGKEEP_URL: service.http,
+  };
+  await promisify(execFile)("sh", ["-c", example], { env });
+  await page.getByRole("button", { name: "payment errors" }).waitFor({ timeout: refreshedMs });
+  await page.getByText("Nothing is pending or firing.").waitFor();
+  await remove("payment errors");
   await page.close();
 });
 
