@@ -3,7 +3,7 @@ import { backoffMs } from "../../../alerts/src/backoff.ts";
 import type { SchedulerHandlers } from "../../../alerts/src/scheduler.ts";
 import type { RedisConnections } from "./connections.ts";
 import { JobQueue, jobOptions, Later } from "./job-queue.ts";
-import { batchMax, deliveriesAtOnceMax } from "./limits.ts";
+import { batchMax, busyMs, deliveriesAtOnceMax } from "./limits.ts";
 
 interface DeliveryJob {
   readonly id: string;
@@ -31,6 +31,7 @@ export class Deliveries {
   readonly jobs: JobQueue<DeliveryJob>;
   readonly #options: DeliveriesOptions;
   readonly #open = new Map<string, Stage>();
+  readonly #underWay = new Set<string>();
 
   constructor(options: DeliveriesOptions) {
     this.#options = options;
@@ -70,18 +71,25 @@ export class Deliveries {
     }
   }
 
+  /** Redis has lost what it was told. */
+  lost(): void {
+    for (const [id, stage] of this.#open) {
+      if (stage === "ended") this.#open.delete(id);
+      else this.#open.set(id, "new");
+    }
+  }
+
   /**
-   * Compares what is open here with what Redis has. `memory` tells whether it still has the memory it had when it was
-   * told: then what is missing was done by another process, otherwise it is told again. Rejects while it is away.
+   * Compares what is open here with what Redis has. `look` tells for keys whether they are there, or undefined when
+   * Redis has lost its memory; while it has it, what is missing was done by another process. Rejects while it is away.
    */
-  async survey(memory: (check: readonly string[]) => Promise<readonly boolean[] | undefined>) {
+  async survey(
+    look: (keys: readonly string[]) => Promise<readonly boolean[] | undefined>,
+  ): Promise<void> {
     for (const stage of ["told", "ended", "again"] as const) {
       for (const ids of this.#batches(stage)) {
-        const there = await memory(ids.map((id) => this.jobs.keyOf(jobIdOf(id))));
-        if (there === undefined) {
-          for (const each of ["told", "again"] as const) this.#moveAll(each, "new");
-          return;
-        }
+        const there = await look(ids.map((id) => this.jobs.keyOf(jobIdOf(id))));
+        if (there === undefined) return;
         for (const [i, id] of ids.entries()) {
           if (there[i] === false && this.#open.get(id) === stage) this.#onCompleted(id);
         }
@@ -94,10 +102,6 @@ export class Deliveries {
     return Array.from({ length: Math.ceil(ids.length / batchMax) }, (_, i) =>
       ids.slice(i * batchMax, (i + 1) * batchMax),
     );
-  }
-
-  #moveAll(from: Stage, to: Stage): void {
-    for (const ids of this.#batches(from)) this.#move(ids, from, to);
   }
 
   #move(ids: readonly string[], from: Stage, to: Stage): void {
@@ -117,12 +121,17 @@ export class Deliveries {
 
   async #work(job: Job<DeliveryJob>, signal: AbortSignal): Promise<void> {
     const { id } = job.data;
+    // Told again to a Redis that had forgotten it, while its first job went on here.
+    if (this.#underWay.has(id)) throw new Later(busyMs);
+    this.#underWay.add(id);
     const attempt = Math.max(1, job.attemptsStarted);
     let againMs: number | undefined;
     try {
       againMs = await this.#options.onDelivery(id, attempt, signal);
     } catch {
       throw new Later(signal.aborted ? 0 : backoffMs(attempt));
+    } finally {
+      this.#underWay.delete(id);
     }
     if (againMs !== undefined) throw new Later(againMs);
     if (this.#open.has(id)) this.#open.set(id, "ended");

@@ -7,7 +7,7 @@ export const deliveriesAtOnceMax = 64;
 /** A job whose process died is taken over after this long and two looks. */
 export const lockMs = 4000;
 export const stalledLookMs = 2000;
-/** A rule that is evaluated elsewhere is looked at again after this long. */
+/** A rule or a delivery that another job is at is looked at again after this long. */
 export const busyMs = 250;
 /** A job that waits for its rule is believed to be there for so long after its last look. */
 export const waiterMs = 10_000;

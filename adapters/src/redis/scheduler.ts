@@ -136,14 +136,18 @@ class RedisScheduler implements Scheduler {
       this.#isToRemove ||= remove;
       throw thrown;
     }
+    if ((await this.#compare([])) === undefined) return;
     await this.#deliveries.survey((keys) => this.#compare(keys));
-    this.#memory = (await this.#look([])).memory;
   }
 
-  /** Whether each key is there; undefined when Redis was restarted or emptied since the last survey. */
+  /** Whether each key is there; undefined when Redis was restarted or emptied since this was asked last. */
   async #compare(keys: readonly string[]): Promise<readonly boolean[] | undefined> {
     const { memory, there } = await this.#look(keys);
-    return memory === this.#memory ? there : undefined;
+    if (memory === this.#memory) return there;
+    // Only here, together with what follows from it: an answer may come from another Redis than was asked.
+    this.#memory = memory;
+    this.#deliveries.lost();
+    return undefined;
   }
 
   /** All in one transaction, so that nothing is lost between the parts. */
