@@ -10,8 +10,8 @@ export interface IndexedRecord {
   readonly time: string;
 }
 
-/** How much of a field is indexed: all of it, its words only, nothing. */
-export type Indexed = "all" | "words" | "nothing";
+/** How much of a field is indexed: all of it, its words only, pieces of words that are too long, nothing. */
+export type Indexed = "all" | "words" | "pieces" | "nothing";
 
 export function indexed(
   record: PlainRecord,
@@ -27,13 +27,19 @@ export function indexed(
     }
     const place = documentField(field);
     const much = howMuch(field);
-    if (much !== "nothing") terms.set(place, value.match(/[\w\u0080-\u{10ffff}]+/gu) ?? []);
+    const words = value.match(/[\w\u0080-\u{10ffff}]+/gu) ?? [];
+    if (much !== "nothing") terms.set(place, much === "pieces" ? words.flatMap(cut) : words);
     if (much === "all") terms.set(`${place}.exact`, [value]);
-    if (much === "words") ignored.push(`${place}.exact`);
+    if (much === "words" || much === "pieces") ignored.push(`${place}.exact`);
     if (much === "nothing") ignored.push(place);
   }
   terms.set("_ignored", ignored);
   return { terms, time: record["_time"] ?? "" };
+}
+
+/** A word as an index cuts it that takes no more than three letters. */
+function cut(word: string): readonly string[] {
+  return word.match(/.{1,3}/gsu) ?? [];
 }
 
 type Value = Readonly<Record<string, unknown>>;

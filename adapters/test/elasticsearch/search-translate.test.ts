@@ -48,7 +48,7 @@ for (const hasIgnored of [false, true]) {
 }
 
 function drawIndexed(prng: Prng): Indexed {
-  return prng.chance(0.7) ? "all" : prng.pick(["words", "nothing"]);
+  return prng.chance(0.7) ? "all" : prng.pick(["words", "pieces", "nothing"]);
 }
 
 const exactFilters: readonly (readonly [filter: string, isExact: boolean])[] = [
