@@ -1,10 +1,14 @@
 // Goal: what a topic of a real broker holds is stored, in every form that Kafka has, and what cannot be is said.
 // Method: each test has a topic of its own, whose messages carry numbers, and a service with one source.
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import kafkajs from "kafkajs";
+import { registerCodecs } from "../../adapters/src/kafka/codecs.ts";
 import { KafkaBroker, missingKafka } from "../servers/kafka.ts";
 import { Service, type ServiceOptions, temporaryFolder } from "../service.ts";
+import { root } from "../suites.ts";
 import { metric, recordOf, sourceArgs, Topic, until, untilStored } from "./topic.ts";
 
 const { CompressionTypes, Kafka, logLevel } = kafkajs;
@@ -15,6 +19,8 @@ describe("a Kafka topic as a source", { skip: missingKafka() }, () => {
   const open: (() => Promise<unknown>)[] = [];
 
   before(async () => {
+    // The writer of these tests compresses by zstd, too.
+    registerCodecs();
     broker = await KafkaBroker.start();
   });
   after(async () => {
@@ -42,10 +48,28 @@ describe("a Kafka topic as a source", { skip: missingKafka() }, () => {
     return service;
   }
 
+  test("the documentation's example stores what is in the topic that it names", async () => {
+    const page = readFileSync(path.join(root, "docs/kafka.md"), "utf8");
+    const example = /```yaml\n([^`]+)```/.exec(page)?.[1] ?? "";
+    const topic = await Topic.connect(broker, "orders", 1);
+    open.push(() => topic.close());
+    await topic.create();
+    await topic.send([{ value: '{"service":"shop","_msg":"order 1 paid"}' }]);
+    const dataDir = temporaryFolder();
+    const file = path.join(dataDir, "logkeep.yaml");
+    // The broker of a test has a port of its own.
+    writeFileSync(file, example.replace("127.0.0.1:9092", broker.address));
+    const service = await Service.start({ dataDir, args: ["--config", file] });
+    open.push(() => service.kill());
+    await until(async () => (await service.count('{service="shop"} "order 1 paid"')) === 1);
+    await service.kill();
+  });
+
   test("each message of three partitions is stored once, whatever its compression, and before and after the start", async () => {
     const topic = await topicOf();
     await topic.write(2000, CompressionTypes.None);
-    await topic.write(2000, CompressionTypes.GZIP);
+    await topic.write(1000, CompressionTypes.GZIP);
+    await topic.write(1000, CompressionTypes.ZSTD);
     const service = await serviceOf(topic);
     await untilStored(service, 4000);
     await topic.write(1000);
@@ -239,5 +263,93 @@ describe("a Kafka topic as a source", { skip: missingKafka() }, () => {
     assert.match(again.log, /"lost":25/);
     await untilStored(again, 100);
     await again.kill();
+  });
+
+  test("partitions that are added later are read from their first message", async () => {
+    const topic = await topicOf(1);
+    await topic.write(10);
+    const service = await serviceOf(topic, [], ["from: latest"]);
+    await until(async () => (await metric(service, "logkeep_source_lag")) === 0);
+    await topic.admin.createPartitions({ topicPartitions: [{ topic: topic.name, count: 2 }] });
+    // A writer that knows of them; the one from before would drop the message.
+    const writer = await Topic.connect(broker, topic.name, 2);
+    open.push(() => writer.close());
+    await writer.send([{ partition: 1, value: '{"of":"added"}' }]);
+    await until(async () => (await service.count("of:=added")) === 1);
+    await service.kill();
+  });
+
+  test("a partition whose messages cannot be decoded stops and says so, the others go on", async () => {
+    const topic = await topicOf(2);
+    // More than a batch may be when decompressed, and little on the wire.
+    const bomb = Buffer.alloc((64 << 20) + 1, 0x20);
+    await topic.send([{ partition: 0, value: bomb }], CompressionTypes.ZSTD);
+    await topic.send([{ partition: 1, value: recordOf(0) }]);
+    const service = await serviceOf(topic);
+    await untilStored(service, 1);
+    const stopped = `logkeep_source_stopped{source="test",topic="${topic.name}",partition="0"}`;
+    await until(async () => (await metric(service, stopped)) === 1);
+    await topic.send([{ partition: 1, value: recordOf(1) }]);
+    await untilStored(service, 2);
+    assert.match(service.log, /messages at offset 0 or after cannot be decoded/);
+    await service.kill();
+  });
+
+  for (const mechanism of ["plain", "scram-sha-256"]) {
+    test(`a login by ${mechanism} is refused with the wrong password and works once the file has the right one`, async () => {
+      const topic = await topicOf(1);
+      await topic.write(5);
+      const { name, password } = KafkaBroker.user;
+      const dataDir = temporaryFolder();
+      const passwordFile = path.join(dataDir, "password");
+      writeFileSync(passwordFile, "wrong\n");
+      const sasl = `sasl: { mechanism: ${mechanism}, username: ${name}, passwordFile: ${passwordFile} }`;
+      const address = broker.loginAddress;
+      const args = sourceArgs(dataDir, { address }, topic.name, [], [sasl]);
+      const service = await Service.start({ dataDir, args });
+      open.push(() => service.kill());
+      await until(async () => /authentication failed/i.test(service.log));
+      assert.equal(await metric(service, "logkeep_source_failing"), 1);
+      writeFileSync(passwordFile, `${password}\n`);
+      await untilStored(service, 5);
+      assert.equal(service.log.includes(password), false);
+      await service.kill();
+    });
+  }
+
+  test("of two sources with one topic the second says that it is read already, and nothing is stored twice", async () => {
+    const topic = await topicOf(1);
+    await topic.write(5);
+    const dataDir = temporaryFolder();
+    const [flag, file] = sourceArgs(dataDir, broker, topic.name) as [string, string];
+    const second = readFileSync(file, "utf8")
+      .replace("sources:\n", "")
+      .replace("name: test", "name: two");
+    writeFileSync(file, `${readFileSync(file, "utf8")}${second}`);
+    const service = await Service.start({ dataDir, args: [flag, file] });
+    open.push(() => service.kill());
+    await untilStored(service, 5);
+    await until(async () => /the source (test|two) reads this topic/.test(service.log));
+    await topic.write(5);
+    await untilStored(service, 10);
+    await service.kill();
+  });
+
+  test("a broker that hangs holds up neither records nor the service's end", async () => {
+    const own = await KafkaBroker.start();
+    open.push(() => own.kill());
+    const topic = await Topic.connect(own, "hanging", 1);
+    await topic.create();
+    await topic.write(10);
+    await topic.close();
+    const dataDir = temporaryFolder();
+    const service = await Service.start({ dataDir, args: sourceArgs(dataDir, own, topic.name) });
+    open.push(() => service.kill());
+    await untilStored(service, 10);
+    own.hang();
+    assert.equal((await service.ship([{ _msg: "beside" }])).accepted, 1);
+    const started = performance.now();
+    assert.equal(await service.stop(), 0);
+    assert.ok(performance.now() - started < 15_000);
   });
 });

@@ -80,7 +80,7 @@ export function recordOf(n: number): string {
 /** Writes `logkeep.yaml` with one source into a folder; gives the arguments that name it. */
 export function sourceArgs(
   folder: string,
-  broker: KafkaBroker,
+  { address }: { readonly address: string },
   topic: string,
   more: readonly string[] = [],
   kafkaMore: readonly string[] = [],
@@ -91,7 +91,7 @@ export function sourceArgs(
     "  - name: test",
     ...more.map((line) => `    ${line}`),
     "    kafka:",
-    `      brokers: ["${broker.address}"]`,
+    `      brokers: ["${address}"]`,
     `      topic: ${topic}`,
     ...kafkaMore.map((line) => `      ${line}`),
   ];

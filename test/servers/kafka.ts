@@ -26,22 +26,30 @@ export function missingKafka(): string | false {
 export class KafkaBroker {
   /** `host:port` for clients; the same after a restart. */
   readonly address: string;
+  /** The same for who logs in as `KafkaBroker.user`, by PLAIN or SCRAM-SHA-256. */
+  readonly loginAddress: string;
+  static readonly user = { name: "logkeep", password: "of a test" } as const;
   readonly #folder: string;
   #child: ChildProcess | undefined;
 
-  private constructor(address: string, folder: string) {
+  private constructor(address: string, loginAddress: string, folder: string) {
     this.address = address;
+    this.loginAddress = loginAddress;
     this.#folder = folder;
   }
 
   /** Formats a fresh data folder and starts; resolves when it serves. */
   static async start(): Promise<KafkaBroker> {
     const folder = temporaryFolder();
-    const [client, controller] = await freePorts(2);
-    const broker = new KafkaBroker(`127.0.0.1:${client}`, folder);
-    writeFileSync(path.join(folder, "server.properties"), propertiesOf(folder, client, controller));
+    const ports = await freePorts();
+    const { client, login } = ports;
+    const broker = new KafkaBroker(`127.0.0.1:${client}`, `127.0.0.1:${login}`, folder);
+    writeFileSync(path.join(folder, "server.properties"), propertiesOf(folder, ports));
     mkdirSync(path.join(folder, "data"));
-    const format = ["format", "-t", "bG9na2VlcC10ZXN0LWthZg", "-c", "server.properties"];
+    const { name, password } = KafkaBroker.user;
+    const scram = `SCRAM-SHA-256=[name=${name},password=${password}]`;
+    const cluster = ["-t", "bG9na2VlcC10ZXN0LWthZg", "-c", "server.properties"];
+    const format = ["format", ...cluster, "--add-scram", scram];
     const [java, ...args] = broker.#command("kafka.tools.StorageTool", format);
     const ran = spawnSync(java as string, args, { cwd: folder, encoding: "utf8" });
     if (ran.status !== 0) throw new Error(`the format failed: ${ran.stdout}${ran.stderr}`);
@@ -75,6 +83,11 @@ export class KafkaBroker {
     return this.#end("SIGTERM");
   }
 
+  /** Stops it where it is: it keeps its connections and answers nothing. */
+  hang(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
   kill(): Promise<void> {
     return this.#end("SIGKILL");
   }
@@ -98,16 +111,28 @@ export class KafkaBroker {
   }
 }
 
-function propertiesOf(folder: string, client: number, controller: number): string {
-  const listeners = `PLAINTEXT://127.0.0.1:${client},CONTROLLER://127.0.0.1:${controller}`;
+interface Ports {
+  readonly client: number;
+  readonly login: number;
+  readonly controller: number;
+}
+
+function propertiesOf(folder: string, { client, login, controller }: Ports): string {
+  const clients = `PLAINTEXT://127.0.0.1:${client},LOGIN://127.0.0.1:${login}`;
+  const { name, password } = KafkaBroker.user;
+  const security = "org.apache.kafka.common.security";
   return Object.entries({
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.quorum.voters": `1@127.0.0.1:${controller}`,
-    listeners,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${client}`,
+    listeners: `${clients},CONTROLLER://127.0.0.1:${controller}`,
+    "advertised.listeners": clients,
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map":
+      "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT",
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
+    "listener.name.login.plain.sasl.jaas.config": `${security}.plain.PlainLoginModule required user_${name}="${password}";`,
+    "listener.name.login.scram-sha-256.sasl.jaas.config": `${security}.scram.ScramLoginModule required;`,
     "log.dirs": path.join(folder, "data"),
     "auto.create.topics.enable": false,
     "offsets.topic.replication.factor": 1,
@@ -133,13 +158,14 @@ function propertiesOf(folder: string, client: number, controller: number): strin
 }
 
 /** Ports that are free now; held at once, so that they differ. */
-async function freePorts(count: number): Promise<[number, number]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+async function freePorts(): Promise<Ports> {
+  const servers = Array.from({ length: 3 }, () => createServer().listen(0, "127.0.0.1"));
   const ports: number[] = [];
   for (const server of servers) {
     if (!server.listening) await once(server, "listening");
     ports.push((server.address() as { port: number }).port);
   }
   await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return [ports[0] as number, ports[1] as number];
+  const [client, login, controller] = ports as [number, number, number];
+  return { client, login, controller };
 }
