@@ -317,6 +317,23 @@ describe("a Kafka topic as a source", { skip: missingKafka() }, () => {
     });
   }
 
+  test("TLS is spoken with a broker whose certificate is trusted, and refused with another", async () => {
+    const topic = await topicOf(1);
+    await topic.write(5);
+    const dataDir = temporaryFolder();
+    const args = sourceArgs(dataDir, { address: broker.tlsAddress }, topic.name, [], ["tls: true"]);
+    const refused = await Service.start({ dataDir, args });
+    open.push(() => refused.kill());
+    await until(async () => /self-signed certificate/.test(refused.log) || refused.log);
+    assert.equal(await metric(refused, "logkeep_source_failing"), 1);
+    await refused.kill();
+    const env = { NODE_EXTRA_CA_CERTS: broker.certificate };
+    const service = await Service.start({ dataDir, args, env });
+    open.push(() => service.kill());
+    await untilStored(service, 5);
+    await service.kill();
+  });
+
   test("of two sources with one topic the second says that it is read already, and nothing is stored twice", async () => {
     const topic = await topicOf(1);
     await topic.write(5);

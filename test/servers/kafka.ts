@@ -28,13 +28,18 @@ export class KafkaBroker {
   readonly address: string;
   /** The same for who logs in as `KafkaBroker.user`, by PLAIN or SCRAM-SHA-256. */
   readonly loginAddress: string;
+  /** The same over TLS, by a certificate of its own that lies at `certificate`. */
+  readonly tlsAddress: string;
+  readonly certificate: string;
   static readonly user = { name: "logkeep", password: "of a test" } as const;
   readonly #folder: string;
   #child: ChildProcess | undefined;
 
-  private constructor(address: string, loginAddress: string, folder: string) {
-    this.address = address;
-    this.loginAddress = loginAddress;
+  private constructor({ client, login, tls }: Ports, folder: string) {
+    this.address = `127.0.0.1:${client}`;
+    this.loginAddress = `127.0.0.1:${login}`;
+    this.tlsAddress = `127.0.0.1:${tls}`;
+    this.certificate = path.join(folder, "certificate.pem");
     this.#folder = folder;
   }
 
@@ -42,8 +47,8 @@ export class KafkaBroker {
   static async start(): Promise<KafkaBroker> {
     const folder = temporaryFolder();
     const ports = await freePorts();
-    const { client, login } = ports;
-    const broker = new KafkaBroker(`127.0.0.1:${client}`, `127.0.0.1:${login}`, folder);
+    const broker = new KafkaBroker(ports, folder);
+    makeCertificate(folder, broker.certificate);
     writeFileSync(path.join(folder, "server.properties"), propertiesOf(folder, ports));
     mkdirSync(path.join(folder, "data"));
     const { name, password } = KafkaBroker.user;
@@ -111,14 +116,32 @@ export class KafkaBroker {
   }
 }
 
+const keysPassword = "of the keys";
+
+/** A key and its certificate for 127.0.0.1, by the tool that comes with every Java. */
+function makeCertificate(folder: string, certificate: string): void {
+  const keytool = path.join(path.dirname(findJava(javaMin)?.java ?? ""), "keytool");
+  const store = ["-keystore", "keys.p12", "-storetype", "PKCS12", "-storepass", keysPassword];
+  const subject = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1"];
+  const steps = [
+    ["-genkeypair", ...store, ...subject, "-alias", "broker", "-keyalg", "EC"],
+    ["-exportcert", ...store, "-alias", "broker", "-rfc", "-file", certificate],
+  ];
+  for (const args of steps) {
+    const ran = spawnSync(keytool, args, { cwd: folder, encoding: "utf8" });
+    if (ran.status !== 0) throw new Error(`keytool failed: ${ran.stdout}${ran.stderr}`);
+  }
+}
+
 interface Ports {
   readonly client: number;
   readonly login: number;
+  readonly tls: number;
   readonly controller: number;
 }
 
-function propertiesOf(folder: string, { client, login, controller }: Ports): string {
-  const clients = `PLAINTEXT://127.0.0.1:${client},LOGIN://127.0.0.1:${login}`;
+function propertiesOf(folder: string, { client, login, tls, controller }: Ports): string {
+  const clients = `PLAINTEXT://127.0.0.1:${client},LOGIN://127.0.0.1:${login},SSL://127.0.0.1:${tls}`;
   const { name, password } = KafkaBroker.user;
   const security = "org.apache.kafka.common.security";
   return Object.entries({
@@ -129,7 +152,10 @@ function propertiesOf(folder: string, { client, login, controller }: Ports): str
     "advertised.listeners": clients,
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map":
-      "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT",
+      "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,SSL:SSL",
+    "listener.name.ssl.ssl.keystore.type": "PKCS12",
+    "listener.name.ssl.ssl.keystore.location": path.join(folder, "keys.p12"),
+    "listener.name.ssl.ssl.keystore.password": keysPassword,
     "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
     "listener.name.login.plain.sasl.jaas.config": `${security}.plain.PlainLoginModule required user_${name}="${password}";`,
     "listener.name.login.scram-sha-256.sasl.jaas.config": `${security}.scram.ScramLoginModule required;`,
@@ -159,13 +185,13 @@ function propertiesOf(folder: string, { client, login, controller }: Ports): str
 
 /** Ports that are free now; held at once, so that they differ. */
 async function freePorts(): Promise<Ports> {
-  const servers = Array.from({ length: 3 }, () => createServer().listen(0, "127.0.0.1"));
+  const servers = Array.from({ length: 4 }, () => createServer().listen(0, "127.0.0.1"));
   const ports: number[] = [];
   for (const server of servers) {
     if (!server.listening) await once(server, "listening");
     ports.push((server.address() as { port: number }).port);
   }
   await Promise.all(servers.map((server) => once(server.close(), "close")));
-  const [client, login, controller] = ports as [number, number, number];
-  return { client, login, controller };
+  const [client, login, tls, controller] = ports as [number, number, number, number];
+  return { client, login, tls, controller };
 }
