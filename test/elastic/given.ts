@@ -149,9 +149,14 @@ export async function assertMirrored(
 }
 
 /** A figure of the mirror, as `/metrics` has it. */
-export async function metric(service: Service, name: string): Promise<number> {
+export function metric(service: Service, name: string): Promise<number> {
+  return figure(service, `mirror_${name}`);
+}
+
+/** Any figure of `/metrics`. */
+export async function figure(service: Service, name: string): Promise<number> {
   const text = await (await fetch(`${service.http}/metrics`)).text();
-  return Number(new RegExp(`^logkeep_mirror_${name} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
+  return Number(new RegExp(`^logkeep_${name} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
 }
 
 const dayMs = 86_400_000;
