@@ -23,11 +23,12 @@ interface Asked {
 }
 
 /** A service that asks the mirror through a proxy. */
-async function startAsking(t: TestContext): Promise<Asked> {
+async function startAsking(t: TestContext, settings: readonly string[] = []): Promise<Asked> {
   const proxy = await SearchProxy.start(server().url);
   const prefix = freshPrefix();
   const url = proxy.url;
-  const args = ["--set", "query.index=elasticsearch", "--set", "elasticsearch.timeoutMs=3s"];
+  const all = ["query.index=elasticsearch", "elasticsearch.timeoutMs=3s", ...settings];
+  const args = all.flatMap((text) => ["--set", text]);
   const service = await startMirroring({ url, prefix, args });
   t.after(async () => {
     proxy.close();
@@ -125,8 +126,10 @@ test("a tenant sees nothing of another whose name begins alike", { skip }, async
   assert.deepEqual((await ask(service, "*", { tenant: "nobody" })).rows, []);
 });
 
-test("records of many megabytes come in pages that fit", { skip }, async (t) => {
-  const { service, prefix } = await startAsking(t);
+test("records of many megabytes come in pages that fit, within the memory of a query", {
+  skip,
+}, async (t) => {
+  const { service, prefix } = await startAsking(t, ["query.memoryMaxBytes=16MiB"]);
   const long = someRecords(30).map((record, i) => ({
     ...record,
     long: `${"é".repeat(300_000)} ${i}`,
@@ -148,8 +151,11 @@ test("records of many megabytes come in pages that fit", { skip }, async (t) => 
     whole.rows.map(({ long: text }) => text?.length),
     [300_002],
   );
-  const counted = await ask(service, '* | stats count_uniq(long) u, count() if (long:~"é 9$") c');
+  const counted = await ask(service, '* | stats count_uniq(n) u, count() if (long:~"é 9$") c');
   assert.deepEqual(counted.rows, [{ u: "30", c: "1" }]);
+  const tooMuch = await ask(service, "* | stats by (long) max(n) m");
+  assert.equal(tooMuch.status, 422);
+  assert.equal(tooMuch.code, "query.memory");
 });
 
 interface NarrowedTemplate {
