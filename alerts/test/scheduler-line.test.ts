@@ -8,6 +8,7 @@ import { ruleOf, until, World } from "./world.ts";
 /** A scheduler that cannot be reached at first. */
 class Distant implements Scheduler {
   isAway = true;
+  refused = 0;
   readonly told: string[] = [];
 
   schedule(schedules: readonly Schedule[]): Promise<void> {
@@ -25,7 +26,10 @@ class Distant implements Scheduler {
 
   async #tell(what: string): Promise<void> {
     await Promise.resolve();
-    if (this.isAway) throw new Error("connection refused");
+    if (this.isAway) {
+      this.refused++;
+      throw new Error("connection refused");
+    }
     this.told.push(what);
   }
 }
@@ -38,6 +42,7 @@ test("a scheduler that is away is told later: the last schedules, and each deliv
   const line = new SchedulerLine(silentLogger, closing.signal);
   line.deliver(["x"]);
   line.open(scheduler);
+  await until(() => scheduler.refused > 0);
   line.schedule(() => of("a"));
   line.deliver(["y", "x"]);
   line.schedule(() => of("a", "b"));
