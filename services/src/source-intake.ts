@@ -8,8 +8,8 @@ import { dedupeKeyBytes } from "../../storage/src/shard/dedupe-key.ts";
 import type { Decoded, IngestDeps } from "./ingest.ts";
 import { halvesOf, type Piece, type Positioned, piecesOf } from "./source-pieces.ts";
 
-/** How long a batch waits for room in memory. */
-const roomWaitMs = 30_000;
+/** How long a batch waits for room in memory, before whoever brought it is told; an end waits as long. */
+const roomWaitMs = 5_000;
 
 /** What is decoded in one job: large enough for one commit to carry much, and well below the limit of a body. */
 const pieceLimits = { itemsMax: 16_000, bytesMax: 2 << 20 } as const;

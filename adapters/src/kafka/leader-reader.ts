@@ -87,10 +87,13 @@ export class LeaderReader {
       });
       onAnswer();
       if (signal.aborted) return;
-      for (const fetched of responses.flatMap((response) => response.partitions)) {
+      const answered = responses.flatMap((response) => response.partitions);
+      for (const fetched of answered) {
         const reader = readers.find((each) => each.partition === fetched.partition);
         if (reader !== undefined) onHeld(reader.take(fetched));
       }
+      // Batches that compaction has emptied are answered at once, again and again.
+      if (answered.every(({ messages }) => messages.length === 0)) await sleep(fetchBusyWaitMs);
     } catch (thrown) {
       const reader = readers.find(({ partition }) => partition === outOfRangePartition(thrown));
       if (reader !== undefined) await outOfRange(reader);

@@ -130,6 +130,7 @@ export class Resume {
     } catch (thrown) {
       // Made by the attempt before, whose outcome was unknown.
       if (isZooKeeperError(thrown, "NODEEXISTS")) this.#isThere = true;
+      if (isZooKeeperError(thrown, "NONODE")) this.#isThere = false;
       if (isZooKeeperError(thrown, "BADVERSION")) term.resign();
       throw thrown;
     }
