@@ -3,12 +3,15 @@
 // index. A failure prints the seed and the filter, and SEED=<n> replays it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { StreamLabels } from "../../../kit/src/block.ts";
 import { Prng } from "../../../kit/src/prng.ts";
 import type { FilterNode } from "../../../query/src/language/ast.ts";
 import { parseQuery } from "../../../query/src/language/parse.ts";
 import { printFilter } from "../../../query/src/language/print-filter.ts";
 import { drawFilter, drawPlainRecords } from "../../../query/test/filter-draw.ts";
 import { matchesNaively } from "../../../query/test/filter-naive.ts";
+import type { PlainRecord } from "../../../query/test/memory-block.ts";
+import { streamLabels } from "../../../storage/src/format/stream-labels.ts";
 import { isExact } from "../../src/elasticsearch/search/clause.ts";
 import { depthMax, leavesMax } from "../../src/elasticsearch/search/limits.ts";
 import { translateFilter } from "../../src/elasticsearch/search/translate.ts";
@@ -31,7 +34,8 @@ for (const hasIgnored of [false, true]) {
       }));
       for (let i = 0; i < 20; i++) {
         const node = drawFilter(prng, 3);
-        const { may, must } = translateFilter(node, { hasIgnored });
+        const streams = prng.chance(0.5) ? streamsOf(records) : undefined;
+        const { may, must } = translateFilter(node, { hasIgnored, streams });
         if (isExact({ may, must })) exact++;
         for (const { record, document } of records) {
           const failure = `SEED=${seed} ${printFilter(node)} on ${JSON.stringify(record)}`;
@@ -45,6 +49,11 @@ for (const hasIgnored of [false, true]) {
     }
     assert.ok(exact > 0 && narrowed > 0);
   });
+}
+
+function streamsOf(records: readonly { readonly record: PlainRecord }[]): StreamLabels[] {
+  const texts = new Set(records.map(({ record }) => record["_stream"] ?? "{}"));
+  return [...texts].map(streamLabels);
 }
 
 function drawIndexed(prng: Prng): Indexed {
@@ -79,6 +88,22 @@ for (const [filter, exact] of exactFilters) {
     assert.equal(isExact(translated), exact);
   });
 }
+
+test("a pattern of a label is asked as it is where the streams are known", () => {
+  const { filter } = parseQuery('{service=~"a.*",host!~"x|y"}');
+  const streams = ['{host="x",service="api"}', '{service="api"}', '{service="b"}'].map(
+    streamLabels,
+  );
+  const translated = translateFilter(filter, { hasIgnored: false, streams });
+  assert.ok(isExact(translated));
+  const found = streams.filter(({ text }) =>
+    meetsClause(translated.may, indexed({ _stream: text })),
+  );
+  assert.deepEqual(
+    found.map(({ text }) => text),
+    ['{service="api"}'],
+  );
+});
 
 const word = (text: string): FilterNode => {
   return { kind: "phrase", field: "_msg", text, ignoreCase: false };

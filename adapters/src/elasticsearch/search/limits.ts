@@ -50,3 +50,6 @@ export const fieldsPageMax = 500;
 
 /** Fields of a tenant's indices beyond which records are read instead: most would be of other records. */
 export const fieldsCountedMax = 2_000;
+
+/** Streams of a range that are looked through for a pattern of a label, in one turn; with more the pattern is left to workers. */
+export const streamsKnownMax = 1_000;

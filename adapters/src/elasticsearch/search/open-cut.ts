@@ -1,9 +1,11 @@
 import type { estypes } from "@elastic/elasticsearch";
 import { assert } from "../../../../kit/src/assert.ts";
+import type { StreamLabels } from "../../../../kit/src/block.ts";
 import { momentCompare } from "../../../../kit/src/time.ts";
 import type { WorkerPlan } from "../../../../query/src/plan/plan.ts";
 import type { Cut, Part } from "../../../../query/src/source.ts";
 import type { TimeRange } from "../../../../query/src/time-range.ts";
+import { streamLabels } from "../../../../storage/src/format/stream-labels.ts";
 import { documentFields } from "../field-name.ts";
 import {
   allClauses,
@@ -19,7 +21,7 @@ import { CountedReading } from "./counted-reading.ts";
 import { countsFields, FieldCountsReading } from "./field-counts-reading.ts";
 import { GatherReading } from "./gather-reading.ts";
 import { type SearchAnswer, troubleOf } from "./hits-block.ts";
-import { fieldsCountedMax, slicedRowsMin, slicesMax } from "./limits.ts";
+import { fieldsCountedMax, slicedRowsMin, slicesMax, streamsKnownMax } from "./limits.ts";
 import { orderedRowsOf, orderOf } from "./order.ts";
 import { PageSizes } from "./page-sizes.ts";
 import { type EvaluatePage, Pages } from "./pages.ts";
@@ -28,6 +30,7 @@ import { PointInTime } from "./point-in-time.ts";
 import type { PartReading } from "./reading.ts";
 import { RecordsReading } from "./records-reading.ts";
 import type { SearchServer } from "./server.ts";
+import { asksLabelPatterns } from "./streams.ts";
 import { fieldsOfIndices, tenantIndices } from "./tenant-indices.ts";
 import { betweenTimes, isTellable } from "./times.ts";
 import { translateFilter } from "./translate.ts";
@@ -81,6 +84,14 @@ interface OpenedQuestion extends CutQuestion {
   readonly names: string;
 }
 
+interface StreamsAnswer extends SearchAnswer {
+  readonly aggregations?: {
+    readonly streams: {
+      readonly buckets: readonly { readonly key: { readonly stream: string } }[];
+    };
+  };
+}
+
 class Opening {
   readonly #server: SearchServer;
   readonly #names: string;
@@ -110,7 +121,9 @@ class Opening {
   async parts(): Promise<Part[]> {
     const within = this.#within();
     const hasIgnored = await this.#has(within, ignoredOf(fieldsAskedOf(this.#asked)));
-    const wanted = allOf([within, translateFilter(this.#asked.filter, { hasIgnored })]);
+    const { filter } = this.#asked;
+    const streams = asksLabelPatterns(filter) ? await this.#streams(within) : undefined;
+    const wanted = allOf([within, translateFilter(filter, { hasIgnored, streams })]);
     if (wanted.may === "none") return [];
     const query = containerOf(wanted.may);
     const canCount = !hasIgnored && isExact(wanted);
@@ -155,6 +168,17 @@ class Opening {
     const { ms, ns } = from;
     const to = ns === 999_999 ? { ms: ms + 1, ns: 0 } : { ms, ns: ns + 1 };
     return momentCompare(to, this.#range.to) < 0 ? { from: this.#range.from, to } : this.#range;
+  }
+
+  /** All streams that a record can be of; undefined when they are too many, or not all told. */
+  async #streams(within: Narrowed): Promise<readonly StreamLabels[] | undefined> {
+    const sources = [{ stream: { terms: { field: documentFields.stream } } }];
+    const streams = { composite: { size: streamsKnownMax + 1, sources } };
+    const body = { query: containerOf(within.may), track_total_hits: false, aggs: { streams } };
+    const answer = await this.#pit.aggregate<StreamsAnswer>(body, this.#signal);
+    const buckets = answer.aggregations?.streams.buckets ?? [];
+    if (troubleOf(answer) !== undefined || buckets.length > streamsKnownMax) return undefined;
+    return buckets.map(({ key }) => streamLabels(key.stream));
   }
 
   /** Whether any record that can be wanted meets the clause. */

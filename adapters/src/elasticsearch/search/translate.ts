@@ -1,3 +1,4 @@
+import type { StreamLabels } from "../../../../kit/src/block.ts";
 import type {
   CompareNode,
   FilterNode,
@@ -26,6 +27,8 @@ import {
 export interface TranslateOptions {
   /** Whether some record of the range has values that Elasticsearch keeps without an index. */
   readonly hasIgnored: boolean;
+  /** All streams of the range, where they are known. */
+  readonly streams?: readonly StreamLabels[] | undefined;
 }
 
 /**
@@ -41,9 +44,11 @@ type ValueNode = Extract<FilterNode, { readonly field: string }>;
 
 class Translation {
   readonly #places: FieldPlaces;
+  readonly #streams: readonly StreamLabels[] | undefined;
   #leaves = 0;
 
-  constructor({ hasIgnored }: TranslateOptions) {
+  constructor({ hasIgnored, streams }: TranslateOptions) {
+    this.#streams = streams;
     this.#places = new FieldPlaces(hasIgnored);
   }
 
@@ -69,7 +74,7 @@ class Translation {
 
   #stream(node: StreamNode): Narrowed {
     this.#leaves += node.groups.reduce((sum, group) => sum + group.length, 0);
-    return hasLabels(node);
+    return hasLabels(node, this.#streams);
   }
 
   #time(node: TimeNode): Narrowed {
