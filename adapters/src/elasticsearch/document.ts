@@ -155,11 +155,15 @@ class BlockItems {
     positions: ReadonlySet<number>,
     counts: Map<string, number>,
   ): void {
-    const writer = new DocumentWriter(block, this.#options.tenant);
-    for (let row = 0; row < writer.rowCount; row++) {
-      const time = writer.timeOf(row);
+    const { ms, ns } = block.times();
+    const at = block.positions();
+    // Reading the other columns is most of the cost, and there is seldom a row for it.
+    let writer: DocumentWriter | undefined;
+    for (let row = 0; row < block.rowCount; row++) {
+      if (!positions.has(at[row] as number)) continue;
+      const time = { ms: ms[row] as number, ns: ns?.[row] ?? 0 };
       if (momentCompare(time, own.timeMin) < 0 || momentCompare(time, own.timeMax) > 0) continue;
-      if (!positions.has(writer.positions[row] as number)) continue;
+      writer ??= new DocumentWriter(block, this.#options.tenant);
       const id = writer.id(this.#idPrefix, row, writer.source(row));
       counts.set(id, (counts.get(id) ?? 0) + 1);
     }
