@@ -58,7 +58,9 @@ function EventCard(props: {
       </ul>
       <details>
         <summary>
-          {lines.length} {lines.length === 1 ? "line" : "lines"}
+          {lines.length === 0
+            ? "details"
+            : `${lines.length} ${lines.length === 1 ? "line" : "lines"}`}
         </summary>
         <p class="hint">
           Fires from {absolute(startsAt)}

@@ -120,7 +120,7 @@ function DeleteDialog(props: {
   return (
     <dialog ref={dialog} aria-labelledby="delete-title" onClose={onClose}>
       <h2 id="delete-title">Delete the rule {name}?</h2>
-      <p>What it fires is forgotten, and its receivers hear no more of it.</p>
+      <p>What it fires is resolved, and its receivers are told.</p>
       {problem !== "" && (
         <p class="warning" role="alert">
           {problem}

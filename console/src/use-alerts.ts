@@ -83,7 +83,7 @@ async function askOnce(
   ]);
   const mayDiffer =
     now - was.eventsMs > historyMsMax ||
-    JSON.stringify(answerOf(alertsNow)) !== JSON.stringify(was.alerts) ||
+    standing(answerOf(alertsNow)) !== standing(was.alerts) ||
     was.events?.some(({ deliveries }) => deliveries.some((each) => each.outcome === "waiting"));
   const [events] = await Promise.allSettled([
     isWhole && mayDiffer !== false ? history(signal) : undefined,
@@ -97,6 +97,13 @@ async function askOnce(
     },
     failure: [alertsNow, rulesNow, events].find((each) => each.status === "rejected"),
   };
+}
+
+/** Which alerts there are, and how they stand; not their counts and links, which change all the time. */
+function standing(all: readonly Alert[] | undefined): string {
+  return JSON.stringify(
+    all?.map(({ rule, labels, status, startsAt }) => [rule, labels, status, startsAt]),
+  );
 }
 
 type Failure = PromiseRejectedResult;
