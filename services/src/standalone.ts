@@ -92,7 +92,7 @@ async function start(
     logger,
   });
   lifecycle.add("storage", () => stored.close());
-  const mirror = startMirror({
+  const mirror = await startMirror({
     settings,
     cluster,
     acl: ownAcl,
@@ -122,7 +122,7 @@ async function serveStore(
 ): Promise<Served> {
   const { settings, cluster, stored, version, logger } = base;
   const { store, arena, pool } = stored;
-  const index = openQueryIndex(settings, stored);
+  const index = await openQueryIndex(settings, stored);
   lifecycle.add("query index", () => index.close());
   const tails = new TailService({
     ...{ store, arena, pool, logger },

@@ -1,4 +1,3 @@
-import { openRedisScheduler } from "../../../adapters/src/redis/scheduler.ts";
 import type { AlertsOptions } from "../../../alerts/src/engine.ts";
 import { InProcessScheduler } from "../../../alerts/src/scheduler-in-process.ts";
 import type { Settings } from "../../../config/src/schema.ts";
@@ -12,8 +11,10 @@ export function schedulerOpener(
   logger: Logger,
 ): AlertsOptions["openScheduler"] {
   const { redis: url } = alerts;
-  return (handlers) =>
-    url === undefined
-      ? Promise.resolve(new InProcessScheduler(handlers, { clock: systemClock, logger }))
-      : openRedisScheduler({ url, clusterId, logger }, handlers);
+  return async (handlers) => {
+    if (url === undefined) return new InProcessScheduler(handlers, { clock: systemClock, logger });
+    // BullMQ costs memory and a moment: only those who have a Redis have it.
+    const { openRedisScheduler } = await import("../../../adapters/src/redis/scheduler.ts");
+    return openRedisScheduler({ url, clusterId, logger }, handlers);
+  };
 }
