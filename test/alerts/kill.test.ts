@@ -36,6 +36,7 @@ test(`match rules count each record once through ${rounds} SIGKILLs`, async (con
   const prng = new Prng(seed);
   const dataDir = temporaryFolder();
   const receiver = await Receiver.open();
+  context.after(() => receiver.close());
   const rules = ["s0", "s1", "s2"].map((service) =>
     ruleOf(
       { name: service, query: `{service="${service}"} level:error`, keepFor: "1h" },
@@ -43,6 +44,7 @@ test(`match rules count each record once through ${rounds} SIGKILLs`, async (con
     ),
   );
   let service = await Service.start({ dataDir, env });
+  context.after(() => service.kill());
   await apply(service, ...rules);
   for (let round = 0; round < rounds; round++) {
     let over = false;
@@ -69,5 +71,4 @@ test(`match rules count each record once through ${rounds} SIGKILLs`, async (con
   await until(() => receiver.keys.size === 3, "each was told");
   assert.ok(receiver.taken.every(({ status }) => status === "firing"));
   assert.equal(await service.stop(), 0);
-  await receiver.close();
 });

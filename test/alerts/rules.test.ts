@@ -287,8 +287,9 @@ test("Prometheus' shapes hold the same rules and alerts", async () => {
   assert.ok(alert !== undefined);
 });
 
-test("a tenant has as many rules as it may, and no request brings more", async () => {
+test("a tenant has as many rules as it may, and no request brings more", async (context) => {
   const own = await Service.start({ env: { LOGKEEP_ALERTS_RULES_MAX: "3" } });
+  context.after(() => own.kill());
   const some = ["1", "2", "3", "4"].map((name) => ruleOf({ name, query: "a" }));
   const post = (body: unknown) => ask(own, rules, { method: "POST", body });
   assert.equal((await post(some)).json["code"], "alerts.too-many");
