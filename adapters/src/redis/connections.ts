@@ -72,6 +72,10 @@ export class RedisConnections {
     // Workers make a second connection of each, to wait on.
     const duplicate = redis.duplicate.bind(redis);
     redis.duplicate = (override) => this.#follow(duplicate(override));
+    const connect = redis.connect.bind(redis);
+    // A worker that ends late would bring its connection back.
+    redis.connect = (callback) =>
+      this.#isClosed ? Promise.reject(new Error("the scheduler is closed")) : connect(callback);
     const disconnect = redis.disconnect.bind(redis);
     redis.disconnect = (reconnect) => {
       const isBetween = redis.status === "reconnecting" && reconnect !== true;
@@ -79,7 +83,7 @@ export class RedisConnections {
       if (!isBetween) return;
       // Ended between two attempts, it would say nothing to those that wait for its end or for an answer. An attempt
       // that is broken off before it begins does.
-      redis.connect().catch(() => undefined);
+      connect().catch(() => undefined);
       disconnect();
     };
     return redis;

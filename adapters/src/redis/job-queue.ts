@@ -85,6 +85,8 @@ export class JobQueue<Data> {
   /** Lets go of work that does not end; what it gives back has no effect. */
   giveUp(): void {
     this.#givenUp.reject(new Later(0));
+    // A worker whose commands are never answered would renew its locks for ever.
+    void this.#worker?.["lockManager"].close();
   }
 
   async settled(): Promise<void> {
