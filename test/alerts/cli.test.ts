@@ -40,7 +40,7 @@ async function alerts(args: readonly string[], stdin = "") {
 const yaml = (condition: string) => `
 - name: "errors: too many"
   type: threshold
-  query: '{service=cli} level:error | stats count() n'
+  query: '{service=cli} level:error _time:2m | stats count() n'
   condition: '${condition}'
   every: 1s
   labels: {severity: page}
