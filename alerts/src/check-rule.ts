@@ -5,12 +5,19 @@ import type { Rule } from "./rule.ts";
 import { planThreshold } from "./threshold.ts";
 
 /**
- * Checks what a rule's schema cannot: its query. Throws `alerts.invalid-rule` with `rule`, `field`, `reason` and, for a
+ * Checks what a rule's schema cannot: its receivers and its query. Throws `alerts.invalid-rule` with `rule`, `field`, `reason` and, for a
  * mistake in the query's text, `line`, `column`, `near`, `expected`, `suggestion` as `query.syntax` has them.
  */
 export function checkRule(rule: Rule): void {
+  const urls = new Set<string>();
+  for (const [i, { webhook }] of rule.notify.entries()) {
+    // A URL tells the receiver, and with it the secret.
+    if (urls.has(webhook.url))
+      throw invalidRule(rule.name, `notify[${i}].webhook.url`, "is there twice");
+    urls.add(webhook.url);
+  }
   const groups = groupsOf(rule);
-  const taken = groups.find((field) => field in rule.labels);
+  const taken = groups.find((field) => Object.hasOwn(rule.labels, field));
   if (taken === undefined) return;
   throw invalidRule(rule.name, `labels.${taken}`, "is the name of a group of the query already");
 }

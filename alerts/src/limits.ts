@@ -46,6 +46,12 @@ export const outboxMax = 20_000;
 export const outboxLinesBytesMax = 64 * 1024 * 1024;
 /** Attempts at one receiver side by side: a slow one holds up only itself, a quick one is not flooded. */
 export const attemptsAtOnceMax = 4;
+/** Attempts of a tenant at one host side by side: it may have many receivers, which go down together. */
+export const attemptsAtHostMax = 16;
+/** Attempts at hosts whose last one failed, side by side: each may last as long as an attempt may, and others wait for it. */
+export const attemptsInTroubleMax = 16;
+/** How long a delivery waits that finds others under way, in milliseconds; with so many that wait as milliseconds, that long. */
+export const attemptWaitMsMin = 500;
 /** Waits after failed attempts to deliver, in milliseconds. */
 export const deliveryBackoffMsFirst = 1000;
 export const deliveryBackoffMsMost = 5 * 60 * 1000;

@@ -7,7 +7,10 @@ import type { AlertEntry } from "./entry.ts";
 import type { WaitingItem } from "./fold.ts";
 import type { History } from "./history.ts";
 import {
+  attemptsAtHostMax,
   attemptsAtOnceMax,
+  attemptsInTroubleMax,
+  attemptWaitMsMin,
   deliveryBackoffMsFirst,
   deliveryBackoffMsMost,
   deliveryOverdueMs,
@@ -40,6 +43,7 @@ interface Waiting extends WaitingItem {
   atMs: number;
   readonly alert: string;
   readonly receiverKey: string;
+  readonly host: Host;
   readonly bytes: number;
   /** In this process. */
   attempts: number;
@@ -51,6 +55,16 @@ interface Waiting extends WaitingItem {
   expectedMs: number;
   /** It has ended, though perhaps not in the journal yet. */
   outcome: Outcome | undefined;
+}
+
+/** Where receivers of a tenant are: one server, as a rule. */
+interface Host {
+  readonly key: string;
+  /** Deliveries that have not ended. */
+  waiting: number;
+  running: number;
+  /** Its last attempt failed. */
+  isInTrouble: boolean;
 }
 
 /**
@@ -65,6 +79,9 @@ export class Outbox {
   readonly #byAlert = new Map<string, Set<Waiting>>();
   /** Attempts under way, by receiver. */
   readonly #running = new Map<string, number>();
+  readonly #hosts = new Map<string, Host>();
+  /** Attempts under way at hosts in trouble. */
+  #runningInTrouble = 0;
   #bytes = 0;
 
   constructor(deps: OutboxDeps) {
@@ -89,6 +106,7 @@ export class Outbox {
         ...each,
         alert,
         receiverKey: `${each.tenant} ${each.item.url}`,
+        host: this.#hostOf(each),
         // Lines are shared by the receivers of a notification: the first one counts for all.
         bytes: each.item.receiver === 0 ? linesBytes(each.notification.lines) : 0,
         attempts: 0,
@@ -99,6 +117,7 @@ export class Outbox {
         outcome: undefined,
       };
       this.#waiting.set(each.item.id, waiting);
+      waiting.host.waiting++;
       this.#bytes += waiting.bytes;
       const ofAlert = this.#byAlert.get(alert) ?? new Set();
       this.#byAlert.set(alert, ofAlert.add(waiting));
@@ -150,18 +169,40 @@ export class Outbox {
     if (waiting.isRunning) return jittered(1000);
     const waitMs = this.#waitOf(waiting);
     if (waitMs > 0) return waitMs;
-    const running = this.#running.get(waiting.receiverKey) ?? 0;
-    if (running >= attemptsAtOnceMax) return jittered(500);
-    this.#running.set(waiting.receiverKey, running + 1);
+    const { receiverKey, host } = waiting;
+    if (!this.#hasRoom(waiting)) {
+      // However many wait, they look no more often than a thousand times a second.
+      return jittered(Math.max(attemptWaitMsMin, this.#waiting.size));
+    }
+    const wasInTrouble = host.isInTrouble;
+    this.#running.set(receiverKey, (this.#running.get(receiverKey) ?? 0) + 1);
+    host.running++;
+    if (wasInTrouble) this.#runningInTrouble++;
     waiting.isRunning = true;
     try {
       return await this.#attempt(waiting, signal);
     } finally {
       waiting.isRunning = false;
-      const left = (this.#running.get(waiting.receiverKey) ?? 1) - 1;
-      if (left === 0) this.#running.delete(waiting.receiverKey);
-      else this.#running.set(waiting.receiverKey, left);
+      host.running--;
+      if (wasInTrouble) this.#runningInTrouble--;
+      const left = (this.#running.get(receiverKey) ?? 1) - 1;
+      if (left === 0) this.#running.delete(receiverKey);
+      else this.#running.set(receiverKey, left);
     }
+  }
+
+  /** Whether an attempt takes nothing from receivers that answer. */
+  #hasRoom({ receiverKey, host }: Waiting): boolean {
+    if ((this.#running.get(receiverKey) ?? 0) >= attemptsAtOnceMax) return false;
+    if (host.running >= attemptsAtHostMax) return false;
+    return !host.isInTrouble || this.#runningInTrouble < attemptsInTroubleMax;
+  }
+
+  #hostOf({ tenant, item }: WaitingItem): Host {
+    const key = `${tenant} ${originOf(item.url)}`;
+    const host = this.#hosts.get(key) ?? { key, waiting: 0, running: 0, isInTrouble: false };
+    this.#hosts.set(key, host);
+    return host;
   }
 
   /** How long the next attempt has to wait; 0: not at all. */
@@ -186,10 +227,12 @@ export class Outbox {
       signal.throwIfAborted();
       waiting.attempts++;
       waiting.reason = messageOf(thrown);
+      waiting.host.isInTrouble = !(thrown instanceof DeliveryError) || thrown.isTransient;
       return this.#failed(waiting, thrown);
     }
     waiting.attempts++;
     waiting.reason = undefined;
+    waiting.host.isInTrouble = false;
     crashPoint("alerts.sent");
     return this.#end(waiting, "delivered");
   }
@@ -230,6 +273,8 @@ export class Outbox {
     crashPoint("alerts.done");
     if (this.#waiting.delete(item.id)) {
       this.#bytes -= waiting.bytes;
+      waiting.host.waiting--;
+      if (waiting.host.waiting === 0) this.#hosts.delete(waiting.host.key);
       const ofAlert = this.#byAlert.get(waiting.alert);
       ofAlert?.delete(waiting);
       if (ofAlert?.size === 0) this.#byAlert.delete(waiting.alert);

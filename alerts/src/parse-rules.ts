@@ -1,4 +1,4 @@
-import { parseDocument } from "yaml";
+import { type Document, isScalar, parseDocument, visit } from "yaml";
 import type { z } from "zod";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import { checkRule, invalidRule } from "./check-rule.ts";
@@ -41,14 +41,30 @@ function parsedText(text: string, hint: "json" | "yaml" | undefined): unknown {
     }
   }
   try {
-    const document = parseDocument(text, { prettyErrors: true });
+    // Its own look for keys that are there twice compares each with each.
+    const document = parseDocument(text, { prettyErrors: true, uniqueKeys: false });
     const [error] = document.errors;
     if (error !== undefined) throw error;
+    refuseSameKeys(document);
     // Aliases are counted as they are expanded: a few lines cannot become gigabytes.
     return document.toJS({ maxAliasCount: yamlAliasesMax }) as unknown;
   } catch (thrown) {
     throw malformed("YAML", messageOf(thrown).split("\n")[0]?.replace(/:$/, "") ?? "", thrown);
   }
+}
+
+/** Throws when a map has a key twice, of which one would silently count. */
+function refuseSameKeys(document: Document): void {
+  visit(document, {
+    Map(_, { items }) {
+      const keys = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (keys.has(key.value)) throw new Error(`the key ${String(key.value)} is there twice`);
+        keys.add(key.value);
+      }
+    },
+  });
 }
 
 function malformed(form: string, reason: string, cause: unknown): ServiceError {

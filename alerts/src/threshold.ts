@@ -72,8 +72,8 @@ export function valuesOf(
 ): Map<string, GroupValue> {
   const values = new Map<string, GroupValue>();
   for (const row of rows) {
-    const identity = identityOf(groupFields.map((field) => [field, row[field] ?? ""]));
-    values.set(identity.key, { ...identity, value: numberOf(row[valueField]) });
+    const identity = identityOf(groupFields.map((field) => [field, ownText(row, field) ?? ""]));
+    values.set(identity.key, { ...identity, value: numberOf(ownText(row, valueField)) });
   }
   return values;
 }
@@ -128,7 +128,10 @@ function filtersAhead(query: Query, labels: Readonly<Record<string, string>>): F
   );
   if (other >= 0) return filters;
   const stats = query.pipes[at] as StatsPipe;
-  return [...filters, ...stats.by.flatMap((key) => groupFilter(key, labels[key.field] ?? ""))];
+  return [
+    ...filters,
+    ...stats.by.flatMap((key) => groupFilter(key, ownText(labels, key.field) ?? "")),
+  ];
 }
 
 function groupFilter({ field, bucket }: GroupKey, value: string): FilterNode[] {
@@ -157,6 +160,11 @@ function asksTime(filter: FilterNode): boolean {
     return leaf;
   });
   return found;
+}
+
+/** The text of a field; not what every object has, as `constructor`. */
+function ownText(record: AlertRecord, field: string): string | undefined {
+  return Object.hasOwn(record, field) ? record[field] : undefined;
 }
 
 function numberOf(text: string | undefined): number {

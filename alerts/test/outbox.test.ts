@@ -185,6 +185,43 @@ test("a receiver that hangs has a few calls under way and holds up no other", as
   assert.equal(outbox.size, 100, "what was broken off is not ended");
 });
 
+test("many receivers that hang, on a few hosts, leave room for those that answer", async () => {
+  const running = new Map<string, number>();
+  let most = 0;
+  const abort = new AbortController();
+  const { outbox } = box(async (url, _notification, signal) => {
+    const { host } = new URL(url);
+    if (!host.startsWith("slow")) return;
+    running.set(host, (running.get(host) ?? 0) + 1);
+    most = Math.max(most, ...running.values());
+    try {
+      await sleep(hour, undefined, { signal: AbortSignal.any([signal, AbortSignal.timeout(50)]) });
+    } catch {
+      throw new DeliveryError("no answer", { isTransient: true });
+    } finally {
+      running.set(host, (running.get(host) ?? 1) - 1);
+    }
+  });
+  const slow = Array.from({ length: 300 }, (_, i) =>
+    item(`s${i}`, "firing", { url: `http://slow${i % 3}/${i}` }),
+  );
+  outbox.add(slow);
+  const deliver = () =>
+    slow.map((each) => outbox.deliver(each.item.id, abort.signal).catch(() => undefined));
+  await Promise.all(deliver());
+  assert.equal(most, 16, "of one host");
+  // By now they are known to be in trouble.
+  const second = deliver();
+  await sleep(0);
+  const total = [...running.values()].reduce((a, b) => a + b, 0);
+  assert.equal(total, 16, "of all hosts in trouble");
+  const quick = item("q", "firing", { url: "http://quick/" });
+  outbox.add([quick]);
+  assert.equal(await outbox.deliver(quick.item.id, abort.signal), undefined);
+  abort.abort();
+  await Promise.all(second);
+});
+
 test("when too much waits, the receiver that has the most loses its oldest", async () => {
   const { outbox, journal, tally } = box(() => Promise.resolve());
   const many = Array.from({ length: 19_999 }, (_, i) =>

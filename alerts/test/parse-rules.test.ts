@@ -57,6 +57,8 @@ test("rules: one rule, a list and a list under its name read alike, as JSON and 
 const threshold = { name: "t", type: "threshold", query: "* | stats count()", condition: "> 1" };
 const match = { name: "m", type: "match", query: "x" };
 
+const to = (secret: string) => ({ webhook: { url: "http://127.0.0.1:9/x", secret } });
+
 const faults: readonly {
   readonly form: unknown;
   readonly field: string;
@@ -80,6 +82,11 @@ const faults: readonly {
     form: { ...match, notify: [{ webhook: { url: "ftp://x" } }] },
     field: "notify[0].webhook.url",
     reason: /http/,
+  },
+  {
+    form: { ...match, notify: ["one", "two"].map(to) },
+    field: "notify[1].webhook.url",
+    reason: /twice/,
   },
   { form: { ...threshold, condition: undefined }, field: "condition", reason: /needed/ },
   { form: { ...threshold, condition: "more" }, field: "condition", reason: /compare/ },
@@ -111,6 +118,11 @@ for (const { form, field, reason } of faults) {
   });
 }
 
+test("rules: a group may have the name of what every object has", () => {
+  const query = "* | stats by (constructor, toString) count()";
+  assert.equal(parseRules(JSON.stringify({ ...threshold, query })).length, 1);
+});
+
 test("rules: a mistake in a query keeps its place", () => {
   assert.throws(
     () => parseRules(JSON.stringify({ ...match, query: "a\n| stast count()" })),
@@ -130,6 +142,7 @@ for (const [what, text, code] of [
   ["broken YAML", "- name: [", "request.malformed"],
   ["a text", "hello", "request.malformed"],
   ["nothing", "", "request.malformed"],
+  ["a key that is there twice", "name: a\ntype: match\nname: b", "request.malformed"],
   ["two documents", "name: a\n---\nname: b", "request.malformed"],
   ["rules that are no list", '{"rules": 1}', "request.malformed"],
   ["deep nesting", `[${"[".repeat(100_000)}`, "request.malformed"],
@@ -143,6 +156,14 @@ for (const [what, text, code] of [
     );
   });
 }
+
+test("rules: a map of very many keys is refused at once", () => {
+  // Held each against each, they would take the whole process many seconds.
+  const text = Array.from({ length: 25_000 }, (_, i) => `k${i}: 1`).join("\n");
+  const startMs = performance.now();
+  assert.throws(() => parseRules(text, "yaml"), ServiceError);
+  assert.ok(performance.now() - startMs < 4000);
+});
 
 test("rules: a bomb of aliases is refused", () => {
   const lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"];

@@ -77,6 +77,13 @@ for (const query of [
   });
 }
 
+test("threshold: a group whose name every object has is empty where a record has no such field", () => {
+  const plan = planThreshold("* | stats by (constructor) count() n");
+  assert.deepEqual([...valuesOf(plan, [{ n: "1" }]).keys()], ["{}"]);
+  const { query } = recordsOf(plan, { fromMs: tick - minute, toMs: tick }, {});
+  assert.equal(query, 'constructor:""');
+});
+
 test("threshold: a tick asks its own interval, or all time for a query that names its time", () => {
   const plain = planThreshold("error | stats count()");
   assert.deepEqual(rangeOfTick(plain, 15_000, tick), { fromMs: tick - 15_000, toMs: tick });

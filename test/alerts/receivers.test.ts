@@ -77,6 +77,26 @@ test("a receiver that never answers holds nobody else up, nor the end of the ser
   await until(() => slow.taken.length > 0, "it is told after the restart");
 });
 
+test("hundreds of receivers that never answer hold nobody else up", async (context) => {
+  const [slow, quick] = [await open(context), await open(context)];
+  slow.answer = () => new Promise(() => undefined);
+  const rules = Array.from({ length: 75 }, (_, i) =>
+    ruleOf(
+      { name: `many${i}`, query: "{service=many}", keepFor: "1h" },
+      ...Array.from({ length: 8 }, (_, j) => `${slow.url}/${i}/${j}`),
+    ),
+  );
+  await apply(service, ...rules);
+  await service.ship([{ service: "many", _msg: "it happened" }]);
+  const isWaiting = async (): Promise<boolean> => (await outcomesOf("many74")).length === 8;
+  await until(isWaiting, "the last of them waits");
+  const startMs = performance.now();
+  await fire("apart", quick.url);
+  await until(() => quick.taken.length === 1, "the other one is told");
+  // One after the other they would take nearly ten seconds.
+  assert.ok(performance.now() - startMs < 5000);
+});
+
 test("what cannot be delivered in time is given up and told in the history", async () => {
   await service.stop();
   service = await start({ LOGKEEP_ALERTS_DELIVERY_RETRY_MS: "2000" });

@@ -2,8 +2,7 @@
 
 /** Of a receiver's answer: its status says all, the rest is read only so that the connection can be used again. */
 export const answerBytesMax = 64 * 1024;
-/** Connections to one receiver, so that a slow one does not take those of others. */
-export const connectionsPerHostMax = 4;
+/** As many as there are deliveries under way: one that waited for a connection would seem to get no answer. */
 export const connectionsMax = 64;
 /** Open connections that nothing uses: notifications come in bursts, and none is sent for hours. */
 export const idleConnectionsMax = 16;

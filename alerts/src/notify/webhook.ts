@@ -6,13 +6,7 @@ import { DeliveryError, type Notification } from "../notification.ts";
 import type { Sender } from "../ports.ts";
 import type { Receiver } from "../rule.ts";
 import { AddressRefused, checkLiteral, type GuardOptions, guardedLookup } from "./address-guard.ts";
-import {
-  answerBytesMax,
-  connectionsMax,
-  connectionsPerHostMax,
-  idleConnectionMs,
-  idleConnectionsMax,
-} from "./limits.ts";
+import { answerBytesMax, connectionsMax, idleConnectionMs, idleConnectionsMax } from "./limits.ts";
 import { retryAfterMsOf } from "./retry-after.ts";
 
 export interface WebhookOptions extends GuardOptions {
@@ -66,7 +60,6 @@ class WebhookSender implements Sender, Closable {
     this.#options = options;
     const agentOptions = {
       keepAlive: true,
-      maxSockets: connectionsPerHostMax,
       maxTotalSockets: connectionsMax,
       maxFreeSockets: idleConnectionsMax,
       timeout: idleConnectionMs,
