@@ -55,7 +55,8 @@ function changeDraw(prng: Prng): WriteRequest {
   switch (prng.below(6)) {
     case 0:
     case 1:
-      return { op: "create", path, data, acl: open, flags: prng.below(4) };
+      if (prng.chance(0.1)) return { op: "createTTL", path, data, acl: open, flags: 5, ttlMs: 7n };
+      return { op: "create", path, data, acl: open, flags: prng.below(5) };
     case 2:
       return { op: "delete", path, version };
     case 3:
@@ -75,6 +76,7 @@ function requestDraw(prng: Prng): WriteRequest {
     return { op: "multi", ops: ops.filter(({ op }) => op !== "setACL") as never };
   }
   if (prng.chance(0.02)) return { op: "closeSession" };
+  if (prng.chance(0.05)) return { op: "expire", path: pathDraw(prng) };
   return changeDraw(prng);
 }
 
@@ -119,12 +121,12 @@ function modelApply(model: Map<string, Model>, { txn, zxid }: Logged): void {
     parentMoves(path, 0);
   };
   for (const one of all) {
-    if (one.type === "create") {
+    if (one.type === "create" || one.type === "createContainer" || one.type === "createTTL") {
       const data = Buffer.from(one.data ?? []).toString("latin1");
       model.set(one.path, { data, version: 0, creates: 0, pzxid: zxid });
       parentMoves(one.path, 1);
     }
-    if (one.type === "delete") remove(one.path);
+    if (one.type === "delete" || one.type === "deleteContainer") remove(one.path);
     if (one.type === "closeSession") for (const path of one.paths ?? []) remove(path);
     if (one.type === "setData") {
       const before = model.get(one.path) as Model;

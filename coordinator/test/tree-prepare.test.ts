@@ -14,6 +14,14 @@ const create = (path: string, flags = 0, acl: readonly Acl[] = open): WriteReque
   acl,
   flags,
 });
+const createTtl = (ttlMs: bigint, flags = 5): WriteRequest => ({
+  op: "createTTL",
+  path: "/t",
+  data,
+  acl: open,
+  flags,
+  ttlMs,
+});
 const digest = (id: string, rights: number = perms.all): Acl => ({
   perms: rights,
   id: { scheme: "digest", id },
@@ -42,7 +50,30 @@ const rows: readonly {
   { name: "create a control character", request: create("/\u0001"), error: "BADARGUMENTS" },
   { name: "create a name that begins with a dot", request: create("/.hidden"), error: "OK" },
   { name: "create with unknown flags", request: create("/f", 99), error: "BADARGUMENTS" },
-  { name: "create a container", request: create("/c", 4), error: "UNIMPLEMENTED" },
+  { name: "create a container", request: create("/c", 4), error: "OK" },
+  {
+    name: "create with the flags of a TTL and none",
+    request: create("/t", 5),
+    error: "BADARGUMENTS",
+  },
+  { name: "create for a second", request: createTtl(1000n), error: "OK" },
+  { name: "create for the longest time", request: createTtl(0xff_ffff_ffffn), error: "OK" },
+  {
+    name: "create for longer than that",
+    request: createTtl(0x100_0000_0000n),
+    error: "BADARGUMENTS",
+  },
+  { name: "create for no time", request: createTtl(0n), error: "BADARGUMENTS" },
+  {
+    name: "create with a TTL and the flags of none",
+    request: createTtl(9n, 0),
+    error: "BADARGUMENTS",
+  },
+  {
+    name: "delete as a container what is none",
+    request: { op: "deleteContainer", path: "/a/b" },
+    error: "BADVERSION",
+  },
   { name: "create below an ephemeral", request: create("/e/x"), error: "NOCHILDRENFOREPHEMERALS" },
   { name: "create with an empty ACL", request: create("/n", 0, []), error: "INVALIDACL" },
   {

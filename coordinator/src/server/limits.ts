@@ -31,6 +31,16 @@ export const writerBytesKept = 64 * 1024;
 /** A session's expiry is looked at this many times a tick, so that it is late by a quarter tick only. */
 export const expiryStepsPerTick = 4;
 
+/** Containers and TTL znodes that one step looks at: about a millisecond. */
+export const expiringLooksPerStep = 10_000;
+
+/** Of those, deletions that one step proposes, whatever the rate allows. */
+export const expiriesPerStepMax = 1_000;
+
+/** Apache's `znode.container.*` when the settings name none. */
+export const containerCheckMsDefault = 60_000;
+export const containersPerMinuteDefault = 10_000;
+
 /** Session timeouts in ticks when the settings name none, as Apache's. */
 export const sessionTicksMin = 2;
 export const sessionTicksMax = 20;

@@ -2,7 +2,13 @@ import { type Clock, systemClock } from "../../../kit/src/clock.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { type Logger, silentLogger } from "../../../kit/src/logger.ts";
 import { snapCountDefault } from "../log/limits.ts";
-import { connectionsPerAddressDefault, sessionTicksMax, sessionTicksMin } from "./limits.ts";
+import {
+  connectionsPerAddressDefault,
+  containerCheckMsDefault,
+  containersPerMinuteDefault,
+  sessionTicksMax,
+  sessionTicksMin,
+} from "./limits.ts";
 
 /** How a coordinator is started. Times in milliseconds; what is left out is as in Apache's zoo.cfg. */
 export interface CoordinatorOptions {
@@ -25,6 +31,12 @@ export interface CoordinatorOptions {
   readonly connectionsPerAddress?: number;
   /** `super:base64(sha1("super:password"))`: who proves it passes every ACL. */
   readonly superDigest?: string | undefined;
+  /** Between two looks at containers and TTL znodes (`znode.container.checkIntervalMs`). Default 60 s. */
+  readonly containerCheckMs?: number;
+  /** Of those, deletions in a minute (`znode.container.maxPerMinute`). Default 10,000. */
+  readonly containersPerMinute?: number;
+  /** A container that never had a child goes after this (`znode.container.maxNeverUsedIntervalMs`). Default 0: never. */
+  readonly containerUnusedMs?: number;
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** A fault that the coordinator cannot outlive: it has stopped serving. The process should end. */
@@ -43,6 +55,9 @@ export interface CoordinatorSettings {
   readonly snapCount: number;
   readonly connectionsPerAddress: number;
   readonly superDigest: string | undefined;
+  readonly containerCheckMs: number;
+  readonly containersPerMinute: number;
+  readonly containerUnusedMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fatal: (error: Error) => void;
@@ -54,6 +69,8 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
   const minimum = options.minSessionTimeoutMs ?? tickTimeMs * sessionTicksMin;
   const maximum = options.maxSessionTimeoutMs ?? Math.max(minimum, tickTimeMs * sessionTicksMax);
   const logger = options.logger ?? silentLogger;
+  const containerCheckMs = options.containerCheckMs ?? containerCheckMsDefault;
+  const perMinute = options.containersPerMinute ?? containersPerMinuteDefault;
   const perAddress = options.connectionsPerAddress ?? connectionsPerAddressDefault;
   return {
     dataDir: options.dataDir,
@@ -66,6 +83,9 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     snapCount: whole("snapCount", options.snapCount ?? snapCountDefault, 2, 2 ** 31 - 1),
     connectionsPerAddress: whole("connectionsPerAddress", perAddress, 0, 2 ** 31 - 1),
     superDigest: options.superDigest,
+    containerCheckMs: whole("containerCheckMs", containerCheckMs, 1, 2 ** 31 - 1),
+    containersPerMinute: whole("containersPerMinute", perMinute, 1, 2 ** 31 - 1),
+    containerUnusedMs: whole("containerUnusedMs", options.containerUnusedMs ?? 0, 0, 2 ** 31 - 1),
     clock: options.clock ?? systemClock,
     logger,
     fatal: options.fatal ?? ((error) => logger.error({ err: error }, "coordinator failed")),

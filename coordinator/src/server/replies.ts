@@ -66,7 +66,7 @@ export function outcomeWrite(
 }
 
 function bodyWrite(to: JuteWriter, txn: Txn, type: number, stat: Buffer): void {
-  if (txn.type === "create" || txn.type === "create2") to.string(txn.path);
+  if (txn.type.startsWith("create") && "path" in txn) to.string(txn.path);
   if (type !== opCodes.create) to.raw(stat);
 }
 

@@ -5,6 +5,7 @@ import type { JuteReader } from "../wire/reader.ts";
 import {
   CreateRequest,
   CreateTtlRequest,
+  PathRequest,
   SetAclRequest,
   SetDataRequest,
   VersionRequest,
@@ -21,6 +22,8 @@ export function writeRequestRead(type: number, from: JuteReader): WriteRequest |
       return { op: "createContainer", ...CreateRequest.read(from) };
     case opCodes.createTTL:
       return { op: "createTTL", ...CreateTtlRequest.read(from) };
+    case opCodes.deleteContainer:
+      return { op: "deleteContainer", ...PathRequest.read(from) };
     case opCodes.delete:
       return { op: "delete", ...VersionRequest.read(from) };
     case opCodes.setData:
@@ -47,6 +50,7 @@ const writeTypes: ReadonlySet<number> = new Set([
   opCodes.create2,
   opCodes.createContainer,
   opCodes.createTTL,
+  opCodes.deleteContainer,
   opCodes.delete,
   opCodes.setData,
   opCodes.setACL,

@@ -4,6 +4,7 @@ import { messageOf } from "../../../kit/src/errors.ts";
 import type { Outcome } from "../tree/tree.ts";
 import { WireError } from "../wire/errors.ts";
 import { Connection } from "./connection.ts";
+import { ExpiringZnodes } from "./expiring-znodes.ts";
 import { commandAnswer, commandOf } from "./four-letter-words.ts";
 import {
   connectionsMax,
@@ -28,6 +29,7 @@ export class CoordinatorServer {
   rejected = 0;
   readonly #pipeline: Pipeline;
   readonly #server: Server;
+  readonly #expiring: ExpiringZnodes<Connection>;
   readonly #perAddress = new Map<string, number>();
   readonly #stepMs: number;
   #dirty: Connection[] = [];
@@ -49,6 +51,7 @@ export class CoordinatorServer {
     });
     this.sessions = new SessionHost(this.replica, settings, this.#stepMs);
     this.#pipeline = new Pipeline(this.replica, this.totals, settings.superDigest);
+    this.#expiring = new ExpiringZnodes(this.replica.tree, settings, this.startedMs);
     this.#server = createServer((socket) => this.#guard(() => this.#accept(socket)));
   }
 
@@ -213,7 +216,11 @@ export class CoordinatorServer {
   #step(): void {
     if (this.#isClosed) return;
     this.sessions.advance();
-    const before = this.settings.clock.now() - connectWithinMs;
+    const now = this.settings.clock.now();
+    for (const path of this.#expiring.due(now)) {
+      this.replica.submit({ op: "expire", path }, itself, 0, { kind: "expiry" });
+    }
+    const before = now - connectWithinMs;
     for (const connection of this.connections) {
       if (connection.state === "fresh" && connection.establishedMs < before) connection.close();
     }
@@ -242,3 +249,6 @@ export class CoordinatorServer {
     for (const connection of this.connections) connection.close();
   }
 }
+
+/** Who proposes what no client asked for. */
+const itself = { sessionId: 0n, ids: [] };

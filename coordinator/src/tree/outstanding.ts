@@ -12,6 +12,8 @@ export interface PendingZnode {
   readonly acl: readonly Acl[];
   /** 0n: not an ephemeral. */
   readonly session: bigint;
+  /** A container or a TTL znode. */
+  readonly isExpiring: boolean;
   readonly dataLength: number;
 }
 
@@ -62,8 +64,14 @@ export class Outstanding<W extends object> {
       childCount: znodes.childCount(id),
       acl: this.#tree.aclOf(id),
       session: znodes.session(id) ?? 0n,
+      isExpiring: znodes.isExpiring(id),
       dataLength: znodes.dataLength(id),
     };
+  }
+
+  /** Whether something that is proposed and not applied concerns this znode. */
+  isChanging(path: string): boolean {
+    return this.#latest.has(path);
   }
 
   change(zxid: number, path: string, znode: PendingZnode | undefined, quota?: QuotaUse): void {

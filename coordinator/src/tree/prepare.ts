@@ -3,13 +3,16 @@ import {
   type ErrorNumber,
   errorNumbers,
   perms,
+  ttlMsMax,
   versionAny,
 } from "../wire/constants.ts";
 import type { MultiOp } from "../wire/multi.ts";
 import type {
+  Acl,
   CreateRequest,
   CreateTtlRequest,
   Id,
+  PathRequest,
   SetAclRequest,
   SetDataRequest,
   VersionRequest,
@@ -26,6 +29,7 @@ export type ChangeRequest =
   | ({ readonly op: "create" | "create2" | "createContainer" } & CreateRequest)
   | ({ readonly op: "createTTL" } & CreateTtlRequest)
   | ({ readonly op: "delete" | "check" } & VersionRequest)
+  | ({ readonly op: "deleteContainer" } & PathRequest)
   | ({ readonly op: "setData" } & SetDataRequest)
   | ({ readonly op: "setACL" } & SetAclRequest);
 
@@ -34,7 +38,9 @@ export type WriteRequest =
   | ChangeRequest
   | { readonly op: "multi"; readonly ops: readonly MultiOp[] }
   | { readonly op: "createSession"; readonly timeoutMs: number }
-  | { readonly op: "closeSession" };
+  | { readonly op: "closeSession" }
+  /** The server itself takes away a container or a TTL znode whose time has come. */
+  | { readonly op: "expire"; readonly path: string };
 
 /** Who asks: the session, and every identity its connection has. */
 export interface Caller {
@@ -64,6 +70,7 @@ export class Preparer<W extends object> {
   prepare(request: WriteRequest, caller: Caller, zxid: number): Txn {
     if (request.op === "createSession")
       return { type: "createSession", timeoutMs: request.timeoutMs };
+    if (request.op === "expire") return this.#expire(request.path, zxid);
     if (!this.#tree.sessions.has(caller.sessionId) || this.#closing.has(caller.sessionId)) {
       return errorTxn(errorNumbers.SESSIONEXPIRED);
     }
@@ -83,12 +90,13 @@ export class Preparer<W extends object> {
     switch (request.op) {
       case "create":
       case "create2":
-        return this.#create(request, request.op, caller, zxid);
       case "createContainer":
       case "createTTL":
-        return errorNumbers.UNIMPLEMENTED;
+        return this.#create(request, caller, zxid);
       case "delete":
         return this.#delete(request.path, request.version, caller, zxid);
+      case "deleteContainer":
+        return this.#deleteContainer(request.path, caller, zxid);
       case "setData":
         return this.#setData(request, caller, zxid);
       case "setACL":
@@ -118,17 +126,10 @@ export class Preparer<W extends object> {
     return { type: "multi", txns };
   }
 
-  #create(
-    request: CreateRequest,
-    type: "create" | "create2",
-    { ids, sessionId }: Caller,
-    zxid: number,
-  ): Txn | ErrorNumber {
+  #create(request: CreateOp, { ids, sessionId }: Caller, zxid: number): Txn | ErrorNumber {
     const { data, flags } = request;
-    if (flags < createModes.persistent || flags > createModes.persistentSequentialWithTtl) {
-      return errorNumbers.BADARGUMENTS;
-    }
-    if (flags >= createModes.container) return errorNumbers.UNIMPLEMENTED;
+    const kind = kindOf(request);
+    if (kind === undefined) return errorNumbers.BADARGUMENTS;
     if (!request.path.includes("/") || request.path.includes("\0"))
       return errorNumbers.BADARGUMENTS;
     const acl = aclResolve(request.acl, ids);
@@ -137,24 +138,30 @@ export class Preparer<W extends object> {
     const parent = this.#outstanding.find(parentPath);
     if (parent === undefined) return errorNumbers.NONODE;
     if (!isAllowed(parent.acl, perms.create, ids)) return errorNumbers.NOAUTH;
-    const isSequential = (flags & createModes.persistentSequential) !== 0;
-    const path = isSequential ? request.path + sequenceText(parent.creates) : request.path;
+    const path = isSequential(flags) ? request.path + sequenceText(parent.creates) : request.path;
     if (!isPathValid(path)) return errorNumbers.BADARGUMENTS;
     if (this.#outstanding.find(path) !== undefined) return errorNumbers.NODEEXISTS;
     if (parent.session !== 0n) return errorNumbers.NOCHILDRENFOREPHEMERALS;
     const dataLength = data?.length ?? 0;
     const quota = this.#quotaUse(path, 1, dataLength);
     if (quota !== undefined && this.#isOverQuota(quota)) return errorNumbers.QUOTAEXCEEDED;
-    const ephemeral = (flags & createModes.ephemeral) !== 0;
     const creates = (parent.creates + 1) | 0;
     const childCount = parent.childCount + 1;
     this.#outstanding.change(zxid, parentPath, { ...parent, creates, childCount });
-    const session = ephemeral ? sessionId : 0n;
-    this.#outstanding.change(zxid, path, { ...blank, acl, session, dataLength }, quota);
-    return { type, path, data, acl, ephemeral, parentCversion: creates };
+    const session = kind.type === "plain" && kind.ephemeral ? sessionId : 0n;
+    const isExpiring = kind.type !== "plain";
+    const znode = { ...blank, acl, session, isExpiring, dataLength };
+    this.#outstanding.change(zxid, path, znode, quota);
+    return createTxn(request, kind, { path, data, acl, parentCversion: creates });
   }
 
-  #delete(path: string, version: number, { ids }: Caller, zxid: number): Txn | ErrorNumber {
+  #delete(
+    path: string,
+    version: number,
+    { ids }: Caller,
+    zxid: number,
+    isKindRight = true,
+  ): Txn | ErrorNumber {
     if (!path.includes("/") || path.includes("\0") || isReserved(path)) {
       return errorNumbers.BADARGUMENTS;
     }
@@ -162,10 +169,31 @@ export class Preparer<W extends object> {
     const znode = this.#outstanding.find(path);
     if (parent === undefined || znode === undefined) return errorNumbers.NONODE;
     if (!isAllowed(parent.acl, perms.delete, ids)) return errorNumbers.NOAUTH;
-    if (version !== versionAny && version !== znode.version) return errorNumbers.BADVERSION;
+    const isVersionRight = version === versionAny || version === znode.version;
+    if (!isVersionRight || !isKindRight) return errorNumbers.BADVERSION;
     if (znode.childCount > 0) return errorNumbers.NOTEMPTY;
     this.#deleteChange(path, parent, znode, zxid);
     return { type: "delete", path };
+  }
+
+  #deleteContainer(path: string, caller: Caller, zxid: number): Txn | ErrorNumber {
+    const before = this.#outstanding.find(path);
+    // Apache checks no right here; a client that may not delete shall not do so by another name.
+    const txn = this.#delete(path, versionAny, caller, zxid, before?.isExpiring);
+    return typeof txn === "number" ? txn : { type: "deleteContainer", path };
+  }
+
+  #expire(path: string, zxid: number): Txn {
+    const parent = this.#outstanding.find(parentOf(path));
+    const znode = this.#outstanding.find(path);
+    if (parent === undefined || znode === undefined) return errorTxn(errorNumbers.NONODE);
+    // What is under way may bring it a child or new life: the next look at it decides.
+    if (znode.childCount > 0 || this.#outstanding.isChanging(path)) {
+      return errorTxn(errorNumbers.NOTEMPTY);
+    }
+    if (!znode.isExpiring) return errorTxn(errorNumbers.BADVERSION);
+    this.#deleteChange(path, parent, znode, zxid);
+    return { type: "deleteContainer", path };
   }
 
   #setData(request: SetDataRequest, { ids }: Caller, zxid: number): Txn | ErrorNumber {
@@ -239,6 +267,49 @@ export class Preparer<W extends object> {
       (bytes > 0 && quotas.isExceeded(governing, 0, bytesPending + bytes))
     );
   }
+}
+
+type CreateOp = Extract<ChangeRequest, { op: `create${string}` }>;
+
+/** What kind of znode a create makes; undefined for one whose flags and TTL do not fit each other. */
+type Kind =
+  | { readonly type: "plain"; readonly ephemeral: boolean }
+  | { readonly type: "container" }
+  | { readonly type: "ttl"; readonly ttlMs: bigint };
+
+function kindOf(request: CreateOp): Kind | undefined {
+  const { op, flags } = request;
+  if (flags < createModes.persistent || flags > createModes.persistentSequentialWithTtl) {
+    return undefined;
+  }
+  const ttlMs = op === "createTTL" ? request.ttlMs : -1n;
+  if (flags >= createModes.persistentWithTtl) {
+    return ttlMs > 0n && ttlMs <= BigInt(ttlMsMax) ? { type: "ttl", ttlMs } : undefined;
+  }
+  if (ttlMs >= 0n) return undefined;
+  if (op === "createContainer" || flags === createModes.container) return { type: "container" };
+  return { type: "plain", ephemeral: (flags & createModes.ephemeral) !== 0 };
+}
+
+function isSequential(flags: number): boolean {
+  if (flags === createModes.persistentSequentialWithTtl) return true;
+  return flags < createModes.container && (flags & createModes.persistentSequential) !== 0;
+}
+
+function createTxn(
+  { op }: CreateOp,
+  kind: Kind,
+  common: {
+    readonly path: string;
+    readonly data: Uint8Array | null;
+    readonly acl: readonly Acl[];
+    readonly parentCversion: number;
+  },
+): Txn {
+  if (kind.type === "container") return { type: "createContainer", ...common };
+  if (kind.type === "ttl") return { type: "createTTL", ...common, ttlMs: kind.ttlMs };
+  const type = op === "create" ? "create" : "create2";
+  return { type, ...common, ephemeral: kind.ephemeral };
 }
 
 const blank = { version: 0, aversion: 0, creates: 0, childCount: 0 };

@@ -1,5 +1,5 @@
 import { assert } from "../../../kit/src/assert.ts";
-import { containerOwner } from "../wire/constants.ts";
+import { containerOwner, ttlMsMax } from "../wire/constants.ts";
 import { type DataRef, DataSlab, dataNull } from "./data-slab.ts";
 import { znodesMax } from "./limits.ts";
 import { StatSlab, statField } from "./stat-slab.ts";
@@ -165,6 +165,26 @@ export class Znodes {
     return !this.#stats.isZero(id, statField.ephemeralOwner);
   }
 
+  /** Containers and TTL znodes: what the server deletes by itself. */
+  isExpiring(id: number): boolean {
+    return this.#extendedOwners.has(id);
+  }
+
+  get expiringCount(): number {
+    return this.#extendedOwners.size;
+  }
+
+  /** Every container and TTL znode; `ttlMs` is undefined for a container. The tree may change meanwhile. */
+  *expiring(): Iterable<{ readonly id: number; readonly ttlMs: number | undefined }> {
+    for (const [id, owner] of this.#extendedOwners) {
+      yield { id, ttlMs: owner === containerOwner ? undefined : Number(owner & ttlMask) };
+    }
+  }
+
+  mtime(id: number): number {
+    return this.#stats.number(id, statField.mtime);
+  }
+
   state(id: number): ZnodeState {
     const stats = this.#stats;
     return {
@@ -174,7 +194,7 @@ export class Znodes {
       mzxid: this.mzxid(id),
       pzxid: this.pzxid(id),
       ctime: stats.number(id, statField.ctime),
-      mtime: stats.number(id, statField.mtime),
+      mtime: this.mtime(id),
       version: this.version(id),
       cversion: this.#creates[id]!,
       aversion: this.aversion(id),
@@ -329,6 +349,8 @@ function doubled(column: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   grown.set(column);
   return grown;
 }
+
+const ttlMask = BigInt(ttlMsMax);
 
 /** Containers own themselves; a TTL znode's owner is 0xff, two zero bytes, and its TTL in the rest. */
 export function isExtendedOwner(owner: bigint): boolean {

@@ -142,5 +142,8 @@ export const watcherTypes = { children: 1, data: 2, any: 3 } as const;
 /** `ephemeralOwner` as stored in a container; a Stat that is sent out shows 0. */
 export const containerOwner = -0x8000000000000000n;
 
+/** The longest life of a TTL znode, in ms: its 40 bits of `ephemeralOwner`, all set. */
+export const ttlMsMax = 0xff_ffff_ffff;
+
 /** Version -1 in a request means any. */
 export const versionAny = -1;

@@ -101,7 +101,7 @@ export const CreateTtlRequest = record({
 });
 export type CreateTtlRequest = Of<typeof CreateTtlRequest>;
 
-/** delete, deleteContainer, check. */
+/** delete, check; deleteContainer asks with a path alone. */
 export const VersionRequest = record({ path: string, version: int });
 export type VersionRequest = Of<typeof VersionRequest>;
 
