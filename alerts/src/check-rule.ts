@@ -50,7 +50,9 @@ function groupsOf({ name, type, query }: Rule): readonly string[] {
     return [];
   } catch (thrown) {
     if (!(thrown instanceof ServiceError)) throw thrown;
-    const { message, fields } = thrown;
-    throw invalidRule(name, "query", message, { fields, cause: thrown });
+    const { code, message, fields } = thrown;
+    const isTooMuch = type === "match" && code === "query.invalid";
+    const reason = isTooMuch ? `${message}; what counts is for type: threshold` : message;
+    throw invalidRule(name, "query", reason, { fields, cause: thrown });
   }
 }

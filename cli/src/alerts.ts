@@ -96,6 +96,11 @@ async function list(io: CliIo, options: PrintOptions): Promise<void> {
   const answer = await client.json(client.urlOf(rulesPath), { signal: io.signal });
   if (options.json === true) return printJson(io, answer);
   const { rules } = checked(rulesAnswerSchema, answer);
+  if (rules.length === 0)
+    await print(
+      io.stderr,
+      "there are no rules; logkeep alerts apply --help shows how one is made\n",
+    );
   const head = ["NAME", "TYPE", "STATE", "EVERY", "EVALUATED", "ERROR"];
   await print(io.stdout, tableOf(head, rules.map(rowOf)));
 }

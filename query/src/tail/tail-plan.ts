@@ -19,7 +19,7 @@ export function planTail(id: string, query: Query): TailPlan {
   if (other !== undefined) {
     throw new ServiceError(
       "query.invalid",
-      "a tail takes only pipes that look at each record alone",
+      "a tail or a match takes only pipes that look at each record alone",
       {
         pipe: other.kind,
       },
