@@ -11,6 +11,8 @@ import type { DataDirectory } from "../../storage/src/shard/data-directory.ts";
 import { slabBytes } from "../../storage/src/shard/limits.ts";
 import type { SegmentFile, SegmentWork } from "../../storage/src/shard/segment-work.ts";
 import { openStore, type Store } from "../../storage/src/shard/store.ts";
+import { journalStream } from "./alerts/journal.ts";
+import { journalDaysMin } from "./alerts/limits.ts";
 import { BodyMemory } from "./http/body-memory.ts";
 import { Ingest } from "./ingest.ts";
 import { threadEntry } from "./threads/entry.ts";
@@ -76,7 +78,11 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       work: segmentWork(upkeep),
       logBytesMax: logMaxBytes,
       sealAgeMs,
-      retention: { defaultMs: retention.days * dayMs, bytesMax },
+      retention: {
+        defaultMs: retention.days * dayMs,
+        classMs: { [journalStream]: Math.max(retention.days, journalDaysMin) * dayMs },
+        bytesMax,
+      },
     });
     lifecycle.add("store", () => store.close());
     const memory = new BodyMemory();

@@ -7,7 +7,7 @@ import { collectAnswer } from "../../query/src/engine/questions.ts";
 import { journalTenant, StoreJournal } from "../src/alerts/journal.ts";
 import { storeSource, workerFragments } from "../src/asking.ts";
 import { parseQuestion } from "../src/question.ts";
-import { openGiven, openStoreGiven, type StoreGiven } from "./store-given.ts";
+import { openGiven, openStoreGiven, type StoreGiven, ship } from "./store-given.ts";
 
 let base: Awaited<ReturnType<typeof openGiven>>;
 let node: StoreGiven;
@@ -15,7 +15,8 @@ let journal: StoreJournal;
 const clock = { ...systemClock, offsetMs: 0, now: () => Date.now() + clock.offsetMs };
 
 async function open(): Promise<void> {
-  node = await openStoreGiven(base.given, base.folder, { clock });
+  // Records go sooner than the journal may.
+  node = await openStoreGiven(base.given, base.folder, { clock, retention: { days: 0.5 } });
   journal = openJournal();
 }
 
@@ -59,6 +60,18 @@ async function numbers(): Promise<number[]> {
   const found: number[] = [];
   for await (const entry of journal.read()) found.push(entry.atMs);
   return found;
+}
+
+async function ask(tenant: string, query: string): Promise<number> {
+  const { store, pool } = node.stored;
+  const { rows } = await collectAnswer({
+    source: storeSource(store),
+    pool: workerFragments(pool, store),
+    tenant,
+    query: parseQuestion(`${query} | stats count() n`, Date.now()),
+    range: { from: { ms: 0, ns: 0 }, to: { ms: Number.MAX_SAFE_INTEGER, ns: 0 } },
+  });
+  return Number(rows[0]?.["n"]);
 }
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
@@ -114,19 +127,30 @@ test("an append that is too long is refused with its size, and harms none beside
 });
 
 test("no tenant's question shows what the journal holds, and its own tenant's only by the stream's name", async () => {
-  const ask = async (tenant: string, query: string): Promise<number> => {
-    const { store, pool } = node.stored;
-    const { rows } = await collectAnswer({
-      source: storeSource(store),
-      pool: workerFragments(pool, store),
-      tenant,
-      query: parseQuestion(`${query} | stats count() n`, Date.now()),
-      range: { from: { ms: 0, ns: 0 }, to: { ms: Number.MAX_SAFE_INTEGER, ns: 0 } },
-    });
-    return Number(rows[0]?.["n"]);
-  };
   assert.equal(await ask("default", '{stream="_alerts"}'), 0);
   assert.equal(await ask("default", "*"), 0);
   assert.equal(await ask(journalTenant, "*"), 0);
   assert.ok((await ask(journalTenant, '{stream="_alerts"}')) > 100);
+});
+
+test("the journal is kept for a fortnight, however soon records go, and none of them for its sake", async () => {
+  const { store } = node.stored;
+  // Into the journal's own shard among others.
+  await ship(
+    node,
+    "default",
+    upTo(64).map((i) => ({ service: `s${i}`, _msg: "x" })),
+  );
+  await journal.append([entryOf(9128)]);
+  await store.seal();
+  assert.equal(await ask("default", "*"), 64);
+  const dayMs = 24 * 60 * 60 * 1000;
+  clock.offsetMs = 13 * dayMs;
+  await store.retain();
+  assert.equal(await ask("default", "*"), 0);
+  assert.deepEqual((await numbers()).slice(-2), [9127, 9128]);
+  clock.offsetMs = 15 * dayMs;
+  await store.retain();
+  assert.deepEqual(await numbers(), []);
+  clock.offsetMs = 0;
 });

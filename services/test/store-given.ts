@@ -23,10 +23,15 @@ export interface StoreGiven {
 export async function openStoreGiven(
   given: Given,
   folder: string,
-  { clock = systemClock, logger = silentLogger }: { clock?: Clock; logger?: Logger } = {},
+  {
+    clock = systemClock,
+    logger = silentLogger,
+    retention = {},
+  }: { clock?: Clock; logger?: Logger; retention?: object } = {},
 ): Promise<StoreGiven> {
   const lifecycle = new Lifecycle();
-  const settings = settingsSchema.parse({ storage: { arenaBytes: 64 * 1024 * 1024, workers: 2 } });
+  const storage = { arenaBytes: 64 * 1024 * 1024, workers: 2, retention };
+  const settings = settingsSchema.parse({ storage });
   const data = await openDataDirectory(folder);
   lifecycle.add("data", () => data.release());
   const identity = { ...given.options().identity, diskId: data.diskId };

@@ -36,7 +36,8 @@ export interface JournalDeps {
 
 /** No key and no header can name this tenant: entries hold what rules of all tenants found. */
 export const journalTenant = "_logkeep";
-const streamName = "_alerts";
+/** Its stream, and its retention class. */
+export const journalStream = "_alerts";
 
 const everything: TimeRange = {
   from: { ms: 0, ns: 0 },
@@ -69,7 +70,7 @@ export class StoreJournal implements AlertJournal, Closable {
     const { arena, shardCount } = deps;
     this.#writer = new ArenaWriter(arena.buffers, journalArenaWriter);
     this.#stream = new InternalStream({
-      ...{ tenant: journalTenant, name: streamName, shardCount, arena: this.#writer },
+      ...{ tenant: journalTenant, name: journalStream, shardCount, arena: this.#writer },
     });
   }
 
@@ -174,7 +175,7 @@ export class StoreJournal implements AlertJournal, Closable {
       source,
       pool: workerFragments(pool, store),
       tenant: journalTenant,
-      query: parseQuery(`{stream="${streamName}"}`),
+      query: parseQuery(`{stream="${journalStream}"}`),
       range,
       limit,
       timeoutMs: journalReadMs,

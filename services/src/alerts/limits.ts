@@ -21,6 +21,12 @@ export const journalPieceBytes = 512 * 1024;
 /** How long an append waits for room in memory. */
 export const journalRoomMs = 30_000;
 
+/**
+ * Days that the journal is kept for at least, however soon records go: what is in force is written again each day, and
+ * a fortnight lets a stop over the holidays pass.
+ */
+export const journalDaysMin = 14;
+
 /** The journal is read in spans of this length, one after the other: what of one span is held in memory. */
 export const journalSpanMs = 60 * 60 * 1000;
 

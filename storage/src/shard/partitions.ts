@@ -15,7 +15,7 @@ const ownFileBytesMin = 1024 * 1024;
 
 /**
  * Splits batches into segment files: a class with enough in it gets its own, so that retention drops
- * whole files; no file has more partitions than a manifest entry holds. Keeps the order of the log.
+ * whole files, and one of internal streams always: users' records are not kept for its sake. No file has more partitions than a manifest entry holds. Keeps the order of the log.
  */
 export function sealGroups(batches: readonly MemoryBatch[]): SealGroup[] {
   const bytes = new Map<string, number>();
@@ -24,7 +24,7 @@ export function sealGroups(batches: readonly MemoryBatch[]): SealGroup[] {
   }
   const files = new Map<string, MemoryBatch[]>();
   for (const batch of batches) {
-    const isOwn = bytes.get(batch.class)! >= ownFileBytesMin;
+    const isOwn = batch.internal || bytes.get(batch.class)! >= ownFileBytesMin;
     const name = isOwn ? `own ${batch.class}` : "shared";
     const file = files.get(name) ?? [];
     files.set(name, file);
