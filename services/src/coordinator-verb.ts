@@ -9,6 +9,7 @@ import type { Logger } from "../../kit/src/logger.ts";
 import { lockDirectory } from "../../storage/src/shard/lock-file.ts";
 import { createLogger } from "./logger.ts";
 import { parseProperties, parseZooCfg, type ZooCfg } from "./zoo-cfg.ts";
+import { optionsOfProperties } from "./zoo-properties.ts";
 
 /** Adds `coordinator`: only a coordinator, from an Apache-style `zoo.cfg`. */
 export function registerCoordinator(program: Command, io: CliIo): void {
@@ -53,12 +54,14 @@ async function runCoordinator(io: CliIo, cfg: ZooCfg): Promise<void> {
 }
 
 async function serve(io: CliIo, cfg: ZooCfg, logger: Logger): Promise<void> {
-  const properties = parseProperties(io.env["ZK_SYSPROPS"] ?? "");
+  // What a JVM is given by -D is over what stands in the file.
+  const given = parseProperties(io.env["ZK_SYSPROPS"] ?? "");
+  const properties = new Map([...cfg.properties, ...given]);
   const failure = Promise.withResolvers<Error | undefined>();
   const coordinator = await startCoordinator({
     ...cfg.options,
     ...myId(cfg),
-    superDigest: properties.get("zookeeper.DigestAuthenticationProvider.superDigest"),
+    ...optionsOfProperties(properties),
     logger,
     fatal: (error) => failure.resolve(error),
   });

@@ -1,11 +1,14 @@
 import path from "node:path";
 import type { CoordinatorOptions } from "../../coordinator/src/server/start.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
+import { isPropertyKnown } from "./zoo-properties.ts";
 
 /** What an Apache `zoo.cfg` says, as far as one coordinator alone needs it. */
 export interface ZooCfg {
   readonly host: string;
   readonly options: Omit<CoordinatorOptions, "logger" | "fatal" | "clock">;
+  /** Every key that the table of zoo.cfg does not name, as Apache takes it: the property `zookeeper.<key>`. */
+  readonly properties: ReadonlyMap<string, string>;
   /** Keys that are not known here, each with its line. */
   readonly warnings: readonly string[];
 }
@@ -50,6 +53,7 @@ const numbers: ReadonlyMap<string, Numbers> = new Map([
 export function parseZooCfg(file: string, text: string): ZooCfg {
   const options: { -readonly [Key in Numbers]?: number } = {};
   const warnings: string[] = [];
+  const properties = new Map<string, string>();
   let dataDir: string | undefined;
   let logDir: string | undefined;
   // Apache listens everywhere; here every listener is loopback unless it is set otherwise.
@@ -64,8 +68,11 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
       throw refusal(
         `${file}:${line}: an ensemble of several servers is not supported by this version`,
       );
-    } else if (!withoutEffect.has(key))
-      warnings.push(`${file}:${line}: ${key} is not known and is ignored`);
+    } else if (!withoutEffect.has(key)) {
+      properties.set(`zookeeper.${key}`, value);
+      if (!isPropertyKnown(`zookeeper.${key}`))
+        warnings.push(`${file}:${line}: ${key} is not known and is ignored`);
+    }
   }
   if (dataDir === undefined) throw refusal(`${file}: dataDir is missing`);
   // To look past a log that lies elsewhere would be to forget what it holds.
@@ -76,7 +83,7 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
   for (const key of ["minSessionTimeoutMs", "maxSessionTimeoutMs"] as const) {
     if (options[key] === -1) delete options[key];
   }
-  return { host, options: { ...options, dataDir, host }, warnings };
+  return { host, options: { ...options, dataDir, host }, properties, warnings };
 }
 
 /** `key=value` lines, as a JVM gets them by `-D`. */

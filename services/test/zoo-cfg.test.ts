@@ -13,7 +13,8 @@ test("an Apache zoo.cfg gives its options, loopback by default, and warns of wha
     "minSessionTimeout=-1",
     "maxSessionTimeout=60000",
     "initLimit=10",
-    "secureClientPort=2182",
+    "quux=2182",
+    "superUser=root",
     "",
   ].join("\r\n");
   assert.deepEqual(parseZooCfg("zoo.cfg", text), {
@@ -26,7 +27,11 @@ test("an Apache zoo.cfg gives its options, loopback by default, and warns of wha
       connectionsPerAddress: 0,
       maxSessionTimeoutMs: 60_000,
     },
-    warnings: ["zoo.cfg:10: secureClientPort is not known and is ignored"],
+    properties: new Map([
+      ["zookeeper.quux", "2182"],
+      ["zookeeper.superUser", "root"],
+    ]),
+    warnings: ["zoo.cfg:10: quux is not known and is ignored"],
   });
 });
 

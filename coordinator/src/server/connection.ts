@@ -10,6 +10,7 @@ import {
   unsentBytesMax,
   writerBytesKept,
 } from "./limits.ts";
+import type { SaslDigest } from "./sasl-digest.ts";
 import { LatencyStats } from "./stats.ts";
 
 /** A request that waits its turn: each is answered after those before it. */
@@ -47,6 +48,10 @@ export class Connection {
   readonly stats = new LatencyStats();
   /** Every identity it has; its address is the first. */
   ids: readonly Id[];
+  /** What its certificate proved; empty without TLS. */
+  certificateIds: readonly Id[] = [];
+  /** Its exchange of SASL, once that has begun. */
+  sasl: SaslDigest | undefined;
   /** 0n until its session is there. */
   sessionId = 0n;
   timeoutMs = 0;

@@ -31,6 +31,14 @@ export interface CoordinatorOptions {
   readonly connectionsPerAddress?: number;
   /** `super:base64(sha1("super:password"))`: who proves it passes every ACL. */
   readonly superDigest?: string | undefined;
+  /** Passwords by user for SASL DIGEST-MD5. Without any SASL is UNIMPLEMENTED. */
+  readonly saslUsers?: ReadonlyMap<string, string>;
+  /** The SASL user who passes every ACL (`zookeeper.superUser`). */
+  readonly saslSuperUser?: string | undefined;
+  /** A client whose SASL proof fails goes on without it (`zookeeper.allowSaslFailedClients`). */
+  readonly allowSaslFailure?: boolean;
+  /** Schemes, one of which a client must prove before it asks anything (`enforce.auth.schemes`). */
+  readonly schemesRequired?: readonly string[];
   /** Between two looks at containers and TTL znodes (`znode.container.checkIntervalMs`). Default 60 s. */
   readonly containerCheckMs?: number;
   /** Of those, deletions in a minute (`znode.container.maxPerMinute`). Default 10,000. */
@@ -55,6 +63,10 @@ export interface CoordinatorSettings {
   readonly snapCount: number;
   readonly connectionsPerAddress: number;
   readonly superDigest: string | undefined;
+  readonly saslUsers: ReadonlyMap<string, string>;
+  readonly saslSuperUser: string | undefined;
+  readonly allowSaslFailure: boolean;
+  readonly schemesRequired: readonly string[];
   readonly containerCheckMs: number;
   readonly containersPerMinute: number;
   readonly containerUnusedMs: number;
@@ -83,6 +95,10 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     snapCount: whole("snapCount", options.snapCount ?? snapCountDefault, 2, 2 ** 31 - 1),
     connectionsPerAddress: whole("connectionsPerAddress", perAddress, 0, 2 ** 31 - 1),
     superDigest: options.superDigest,
+    saslUsers: options.saslUsers ?? new Map(),
+    saslSuperUser: options.saslSuperUser,
+    allowSaslFailure: options.allowSaslFailure ?? false,
+    schemesRequired: options.schemesRequired ?? [],
     containerCheckMs: whole("containerCheckMs", containerCheckMs, 1, 2 ** 31 - 1),
     containersPerMinute: whole("containersPerMinute", perMinute, 1, 2 ** 31 - 1),
     containerUnusedMs: whole("containerUnusedMs", options.containerUnusedMs ?? 0, 0, 2 ** 31 - 1),

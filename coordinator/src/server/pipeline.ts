@@ -7,7 +7,7 @@ import { errorNumbers, opCodes, perms } from "../wire/constants.ts";
 import { WireError } from "../wire/errors.ts";
 import { JuteReader } from "../wire/reader.ts";
 import type { TxnEntry } from "../wire/txns.ts";
-import { authenticate } from "./authenticate.ts";
+import { type AuthSettings, authenticate, isRefusedUnproved, saslStep } from "./authenticate.ts";
 import type { Connection } from "./connection.ts";
 import { readAnswer } from "./reads.ts";
 import type { Replica } from "./replica.ts";
@@ -28,18 +28,14 @@ export type Tag =
 export class Pipeline {
   readonly #replica: Replica<Connection, Tag>;
   readonly #totals: LatencyStats;
-  readonly #superDigest: string | undefined;
+  readonly #auth: AuthSettings;
   /** Syncs that wait for a commit which need not be of their own session; in order of zxid. */
   #syncs: { readonly zxid: number; readonly connection: Connection }[] = [];
 
-  constructor(
-    replica: Replica<Connection, Tag>,
-    totals: LatencyStats,
-    superDigest: string | undefined,
-  ) {
+  constructor(replica: Replica<Connection, Tag>, totals: LatencyStats, auth: AuthSettings) {
     this.#replica = replica;
     this.#totals = totals;
-    this.#superDigest = superDigest;
+    this.#auth = auth;
   }
 
   /** A frame of an open session. Throws a `WireError` when not even its header can be read. */
@@ -52,8 +48,13 @@ export class Pipeline {
     const at = performance.now();
     if (type === opCodes.auth) {
       const zxid = this.#replica.tree.zxidLast;
-      authenticate(connection, from, { superDigest: this.#superDigest, zxid });
+      authenticate(connection, from, { superDigest: this.#auth.superDigest, zxid });
       this.#answered(connection, { xid, type, zxid, at });
+    } else if (type === opCodes.sasl) {
+      saslStep(connection, xid, from, this.#auth);
+      this.#answered(connection, { xid, type, zxid: 0, at });
+    } else if (isRefusedUnproved(connection, { xid, type }, this.#auth)) {
+      this.#answered(connection, { xid, type, zxid: 0, at });
     } else if (isWrite(type)) {
       this.#write(connection, { xid, type, at }, frame);
     } else if (type === opCodes.sync) {

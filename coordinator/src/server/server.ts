@@ -50,7 +50,7 @@ export class CoordinatorServer {
       onFailed: (error) => this.#fail(error),
     });
     this.sessions = new SessionHost(this.replica, settings, this.#stepMs);
-    this.#pipeline = new Pipeline(this.replica, this.totals, settings.superDigest);
+    this.#pipeline = new Pipeline(this.replica, this.totals, settings);
     this.#expiring = new ExpiringZnodes(this.replica.tree, settings, this.startedMs);
     this.#server = createServer((socket) => this.#guard(() => this.#accept(socket)));
   }

@@ -62,12 +62,13 @@ function matches(wanted: Id, own: Id): boolean {
 
 /** Schemes whose identity a client has proved; an address proves nothing. */
 function provesIdentity(scheme: string): boolean {
-  return scheme === "digest";
+  return scheme === "digest" || scheme === "sasl" || scheme === "x509";
 }
 
 function isIdValid({ scheme, id }: Id): boolean {
   if (scheme === "digest") return id.split(":").length === 2;
   if (scheme === "ip") return isIpPattern(id);
+  if (scheme === "sasl" || scheme === "x509") return id !== "";
   return false;
 }
 

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import test from "node:test";
+import { optionsOfProperties } from "../src/zoo-properties.ts";
+
+test("properties of ZooKeeper become options, with and without their prefix", () => {
+  const options = optionsOfProperties(
+    new Map([
+      ["zookeeper.DigestAuthenticationProvider.superDigest", "super:x="],
+      ["zookeeper.superUser", "root"],
+      ["zookeeper.allowSaslFailedClients", "true"],
+      ["znode.container.checkIntervalMs", "1000"],
+      ["zookeeper.znode.container.maxPerMinute", "60"],
+      ["zookeeper.sessionRequireClientSASLAuth", "true"],
+      ["unknown", "x"],
+    ]),
+  );
+  assert.deepEqual(options, {
+    superDigest: "super:x=",
+    saslSuperUser: "root",
+    allowSaslFailure: true,
+    containerCheckMs: 1000,
+    containersPerMinute: 60,
+    schemesRequired: ["sasl"],
+  });
+});
+
+test("users of SASL come from the JAAS file that a property names", (context) => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), "logkeep-jaas-"));
+  context.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = path.join(directory, "jaas.conf");
+  writeFileSync(file, 'Server { x required user_super="a" user_bob="b"; };');
+  const properties = new Map([
+    ["java.security.auth.login.config", file],
+    ["zookeeper.SASLAuthenticationProvider.superPassword", "other"],
+  ]);
+  const { saslUsers } = optionsOfProperties(properties);
+  assert.deepEqual(
+    [...(saslUsers ?? [])],
+    [
+      ["super", "other"],
+      ["bob", "b"],
+    ],
+  );
+  const missing = new Map([["java.security.auth.login.config", `${file}.not`]]);
+  assert.throws(() => optionsOfProperties(missing), { code: "config.invalid" });
+});
+
+test("a property with a wrong value is refused by name", () => {
+  for (const [name, value, says] of [
+    ["znode.container.checkIntervalMs", "soon", "must be a whole number, not soon"],
+    ["zookeeper.allowSaslFailedClients", "yes", "must be true or false, not yes"],
+  ] as const) {
+    assert.throws(() => optionsOfProperties(new Map([[name, value]])), {
+      code: "config.invalid",
+      message: `${name} ${says}`,
+    });
+  }
+});
