@@ -3,6 +3,7 @@ import type { KafkaConfig, SASLOptions } from "kafkajs";
 import type { Logger } from "../../../kit/src/logger.ts";
 import { registerCodecs } from "./codecs.ts";
 import { connectTimeoutMs, metadataMs, requestTimeoutMs } from "./limits.ts";
+import { type Inflated, isRecordBatches, messagesOf } from "./record-batches.ts";
 
 /*
  * kafkajs' consumer reads only as a member of a group: after a crash of ours the group would wait for the dead member,
@@ -19,13 +20,26 @@ export interface FetchedMessage {
   readonly offset: string;
   readonly timestamp: string;
   readonly value: Buffer | null;
+  readonly key?: Buffer | null;
+  /** Whether it ends a transaction. */
+  readonly isControlRecord?: boolean;
   /** Absent in the formats of before Kafka 0.11. */
-  readonly batchContext?: { readonly firstOffset: string; readonly lastOffsetDelta: number };
+  readonly batchContext?: {
+    readonly firstOffset: string;
+    readonly lastOffsetDelta: number;
+    readonly producerId: string;
+    readonly inTransaction: boolean;
+  };
 }
 
 export interface FetchedPartition {
   readonly partition: number;
   readonly highWatermark: string;
+  /** Of messages in this answer: whose, and where each began. */
+  readonly abortedTransactions?: readonly {
+    readonly producerId: string;
+    readonly firstOffset: string;
+  }[];
   readonly messages: readonly FetchedMessage[];
 }
 
@@ -87,12 +101,6 @@ export interface KafkaCluster {
   ): Promise<readonly { readonly partitions: readonly RangeOfOffsets[] }[]>;
 }
 
-/** The messages of a fetch at the offset asked for or later, without what was aborted and what controls. */
-export interface FetchedBatch {
-  readonly messages: readonly FetchedMessage[];
-  readonly rawMessages: readonly FetchedMessage[];
-}
-
 export interface ConnectOptions {
   readonly brokers: readonly string[];
   readonly clientId: string;
@@ -123,6 +131,7 @@ export function openCluster(options: ConnectOptions, logger: Logger): KafkaClust
   >;
   registerCodecs();
   mendTimers();
+  mendDecoding();
   return new Cluster({
     logger: kafkajsLogger(logger),
     socketFactory: createSocketFactory(),
@@ -142,16 +151,6 @@ export function openCluster(options: ConnectOptions, logger: Logger): KafkaClust
   });
 }
 
-/** What a partition of an answer holds from `offset` on. */
-export function batchOf(topic: string, offset: number, fetched: FetchedPartition): FetchedBatch {
-  const Batch = require("kafkajs/src/consumer/batch.js") as new (
-    topic: string,
-    offset: string,
-    fetched: FetchedPartition,
-  ) => FetchedBatch;
-  return new Batch(topic, String(offset), fetched);
-}
-
 /** kafkajs logs at ERROR what it or we shall try again: all of it is for debugging here. */
 function kafkajsLogger(logger: Logger): object {
   const { createLogger, LEVELS } = require("kafkajs/src/loggers/index.js") as {
@@ -163,6 +162,39 @@ function kafkajsLogger(logger: Logger): object {
     logger.debug(fields, `kafkajs: ${message}`);
   };
   return createLogger({ level: LEVELS.INFO, logCreator: () => write });
+}
+
+interface AnswerDecoder {
+  /** The whole answer, and how far it is read. */
+  readonly buffer: Buffer;
+  readonly offset: number;
+  forward(bytes: number): void;
+}
+
+type DecodeMessages = (decoder: AnswerDecoder) => Promise<readonly FetchedMessage[]>;
+
+const decoders = new WeakSet<DecodeMessages>();
+
+/** Messages of a partition are decoded by us, but for those of formats that we do not know. */
+function mendDecoding(): void {
+  const name = require.resolve("kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js");
+  const original = require(name) as DecodeMessages;
+  const module = require.cache[name];
+  if (module === undefined || decoders.has(original)) return;
+  const answers = new WeakMap<Buffer, Inflated>();
+  const decode: DecodeMessages = async (decoder) => {
+    const { buffer, offset } = decoder;
+    const length = buffer.readInt32BE(offset);
+    const bytes = buffer.subarray(offset + 4, offset + 4 + length);
+    if (length <= 0 || bytes.length < length || !isRecordBatches(bytes)) return original(decoder);
+    decoder.forward(4 + length);
+    const inflated = answers.get(buffer) ?? { bytes: 0 };
+    answers.set(buffer, inflated);
+    return messagesOf(bytes, inflated);
+  };
+  decoders.add(decode);
+  // Those who use it are loaded at the first fetch.
+  module.exports = decode;
 }
 
 interface RequestQueue {

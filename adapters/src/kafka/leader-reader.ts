@@ -57,13 +57,15 @@ export class LeaderReader {
 
   async #run(): Promise<void> {
     const { signal, hasRoom, whenFreed } = this.#options;
-    while (!signal.aborted) {
+    for (let turn = 0; !signal.aborted; turn++) {
       const readers = this.readers().filter(({ stopped }) => stopped === undefined);
       const hungry = hasRoom() ? readers.filter(({ hasRoom }) => hasRoom) : [];
       if (hungry.length === 0) {
         await Promise.race([whenFreed(), sleep(roomLookMs)]);
         continue;
       }
+      // A broker fills its answer in the order of the question: those at the end must not wait for a long first one.
+      hungry.push(...hungry.splice(0, turn % hungry.length));
       const waitMs = hungry.length < readers.length ? fetchBusyWaitMs : fetchWaitMs;
       await this.#fetch(hungry, waitMs);
     }

@@ -39,3 +39,12 @@ export const closeWaitMs = 1_000;
 
 /** Bytes of a batch of records when decompressed: a producer's is 1 MiB unless it was told otherwise. */
 export const inflatedMaxBytes = 64 << 20;
+
+/** Bytes of an answer when decompressed beyond which its further batches are left for the next. */
+export const answerInflatedBytes = 16 << 20;
+
+/** Records of a batch: each is an object while it is held, however small it is. */
+export const recordsMax = 1_000_000;
+
+/** Records that are decoded in one turn of the event loop. */
+export const recordsTurn = 5_000;

@@ -1,4 +1,5 @@
-import { batchOf, type FetchedMessage, type FetchedPartition } from "./kafkajs-cluster.ts";
+import { committedOf } from "./committed.ts";
+import type { FetchedMessage, FetchedPartition } from "./kafkajs-cluster.ts";
 import { batchesHeldMax } from "./limits.ts";
 import { offsetAfter } from "./positions.ts";
 
@@ -17,7 +18,6 @@ export interface KafkaBatch {
 }
 
 export interface PartitionReaderOptions {
-  readonly topic: string;
   readonly partition: number;
   readonly at: number;
   /** Resolves when all of the batch is stored. Rejects only when it never will be by this reader. */
@@ -69,11 +69,11 @@ export class PartitionReader {
 
   /** Takes what was fetched at `next`; returns the bytes that are held from now on. */
   take(fetched: FetchedPartition): number {
-    const { topic, partition } = this.#options;
+    const { partition } = this.#options;
     this.decodeFailures = 0;
     this.highWatermark = Math.max(this.highWatermark, Number(fetched.highWatermark));
     if (this.#stopped !== undefined || fetched.messages.length === 0) return 0;
-    const { messages } = batchOf(topic, this.#next, fetched);
+    const messages = committedOf(fetched, this.#next);
     const full = messages.filter(({ value }) => value !== null && value.length > 0);
     const values = full.map(({ value }) => value as Buffer);
     this.#next = offsetAfter(this.#next, fetched.messages);

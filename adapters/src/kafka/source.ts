@@ -175,7 +175,7 @@ export class KafkaSource {
       const start = startOf(facts, range);
       const at = start.kind === "read" ? start.at : Math.max(facts.resume ?? 0, facts.held);
       const reader = new PartitionReader({
-        ...{ topic, partition, at },
+        ...{ partition, at },
         store: (batch) => sink.store(batch),
         onFreed: (bytes) => this.#freed(bytes),
       });

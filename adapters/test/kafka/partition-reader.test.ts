@@ -23,7 +23,7 @@ function readerAt(at: number) {
   const storing: { batch: KafkaBatch; done: PromiseWithResolvers<void> }[] = [];
   let freed = 0;
   const reader = new PartitionReader({
-    ...{ topic: "topic", partition: 0, at },
+    ...{ partition: 0, at },
     store: (batch) => {
       const done = Promise.withResolvers<void>();
       storing.push({ batch, done });
