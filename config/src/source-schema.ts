@@ -5,10 +5,18 @@ const field = z.string().min(1).max(255);
 
 const kafka = z.strictObject({
   brokers: z
-    .array(z.string().regex(/^\S+:\d{1,5}$/, "must be HOST:PORT"))
+    .array(
+      z
+        .string()
+        .regex(/^[^\s/]+:\d{1,5}$/, "must be HOST:PORT")
+        .refine(hasPort, "must have a port of 1 to 65535"),
+    )
     .min(1)
     .max(64),
-  topic: z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/, "is no name of a topic"),
+  topic: z
+    .string()
+    .regex(/^[a-zA-Z0-9._-]{1,249}$/, "is no name of a topic")
+    .refine((name) => name !== "." && name !== "..", "is no name of a topic"),
   /** The consumer group, where lag is shown; what was stored is known without it. */
   group: z.string().min(1).max(255).optional(),
   /** Where a partition begins that was never read. */
@@ -23,6 +31,11 @@ const kafka = z.strictObject({
     })
     .optional(),
 });
+
+function hasPort(address: string): boolean {
+  const port = Number(address.slice(address.lastIndexOf(":") + 1));
+  return port >= 1 && port <= 65_535;
+}
 
 /** A place from which records are fetched, in the configuration's list `sources`. */
 export const sourceSchema = z.strictObject({

@@ -19,6 +19,17 @@ const wrong: readonly (readonly [what: string, sources: readonly object[], reaso
     [{ name: "a", kafka: { ...kafka, brokers: ["kafka"] } }],
     /HOST:PORT/,
   ],
+  [
+    "a broker with a port that is none",
+    [{ name: "a", kafka: { ...kafka, brokers: ["kafka:99999"] } }],
+    /port/,
+  ],
+  [
+    "a broker as a URL",
+    [{ name: "a", kafka: { ...kafka, brokers: ["http://kafka:9092"] } }],
+    /HOST:PORT/,
+  ],
+  ["a topic that is a folder", [{ name: "a", kafka: { ...kafka, topic: ".." } }], /topic/],
   ["no broker", [{ name: "a", kafka: { ...kafka, brokers: [] } }], /1/],
   [
     "a topic with a space",
