@@ -30,6 +30,10 @@ const troubles: readonly { readonly name: string; readonly moods: readonly Mood[
     name: "connections cut before and after a request was done",
     moods: ["cut", "lost-answer", "pass"],
   },
+  {
+    name: "pages of a proxy, and answers without an end",
+    moods: ["page", "endless", "page", "pass"],
+  },
 ];
 
 for (const { name, moods } of troubles) {

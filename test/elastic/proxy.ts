@@ -3,7 +3,16 @@ import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** What the proxy does with a `_bulk` request: passes it on, answers in its place, or half of it. */
-export type Mood = "pass" | "busy" | "unavailable" | "half" | "cut" | "lost-answer" | "silent";
+export type Mood =
+  | "pass"
+  | "busy"
+  | "unavailable"
+  | "half"
+  | "cut"
+  | "lost-answer"
+  | "silent"
+  | "page"
+  | "endless";
 
 /** Stands before the real server, and makes trouble with its `_bulk` requests as it is told to. */
 export class TroubleProxy {
@@ -57,6 +66,10 @@ export class TroubleProxy {
         return void response.destroy();
       case "silent":
         return;
+      case "page":
+        return void response.writeHead(400, { "Content-Type": "text/html" }).end("<html></html>");
+      case "endless":
+        return endless(response);
     }
   }
 
@@ -99,4 +112,15 @@ const headers = { "Content-Type": "application/json", "X-Elastic-Product": "Elas
 function refuse(response: ServerResponse, status: number): void {
   response.writeHead(status, headers);
   response.end(JSON.stringify({ error: { type: "busy", reason: "later" }, status }));
+}
+
+/** Goes on until whoever asked has had enough. */
+function endless(response: ServerResponse): void {
+  response.writeHead(200, headers);
+  const blanks = Buffer.alloc(1 << 20, " ");
+  const write = (): void => {
+    while (!response.destroyed && response.write(blanks));
+  };
+  response.on("drain", write);
+  write();
 }

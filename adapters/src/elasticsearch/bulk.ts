@@ -85,13 +85,19 @@ function reasonOf(type: string, reason: string): string {
 
 /**
  * Why Elasticsearch did not take a request for what is in it; undefined when it was not the request's fault. One that is
- * too large for a proxy on the way counts: it is halved.
+ * too large for a proxy on the way counts: it is halved. What else a proxy says is about itself.
  */
 export function requestRefusal(thrown: unknown): string | undefined {
   if (!(thrown instanceof errors.ResponseError)) return undefined;
   const status = thrown.statusCode;
-  if (status !== 400 && status !== 413) return undefined;
+  if (status !== 413 && !(status === 400 && isOfElasticsearch(thrown.body))) return undefined;
   return reasonOf(`status ${status}`, messageOf(thrown));
+}
+
+/** Its errors are JSON, and have a type. */
+function isOfElasticsearch(body: unknown): boolean {
+  const { error } = (body ?? {}) as { readonly error?: { readonly type?: unknown } | null };
+  return typeof error?.type === "string";
 }
 
 /** Whether the cluster itself said that it has no room now. */

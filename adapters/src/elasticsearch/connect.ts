@@ -1,5 +1,6 @@
 import { Client } from "@elastic/elasticsearch";
 import type { Settings } from "../../../config/src/schema.ts";
+import { answerBytesMax } from "./limits.ts";
 
 /**
  * A client of the cluster that the settings name; nothing is asked of it yet. Every request is tried once and at
@@ -20,6 +21,8 @@ export function connectElasticsearch(
     ...(auth === undefined ? {} : { auth }),
     requestTimeout: timeoutMs,
     maxRetries: 0,
+    maxResponseSize: answerBytesMax,
+    maxCompressedResponseSize: answerBytesMax,
     sniffOnStart: false,
     sniffOnConnectionFault: false,
     // Plain JSON: a media type that names release 9 is refused by 8.

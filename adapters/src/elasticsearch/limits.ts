@@ -19,3 +19,6 @@ export const targetKnownMs = 3_000;
 
 /** Failures in a row that are told in the log: a few are how a busy cluster or network works. */
 export const failuresTold = 5;
+
+/** Bytes of an answer that the client reads whole: one to `_bulk` with each item refused, its value quoted at length. */
+export const answerBytesMax = 64 << 20;
