@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import test from "node:test";
 
+import type { Message } from "../src/core/messages.ts";
 import { type Effects, type EpochFile, type Input, Peer } from "../src/core/peer.ts";
+import type { PeerState } from "../src/core/vote.ts";
 import { zxidText } from "../src/core/zxid.ts";
 
 const file = new URL("core-peer.txt", import.meta.url);
@@ -53,9 +55,19 @@ function inputOf(verb: string, words: readonly string[]): Input<string> {
       return { kind: "written", zxid: Number(words[0]) };
     case "epoch":
       return { kind: "epochWritten", file: words[0] as EpochFile, epoch: Number(words[1]) };
+    case "up":
+      return { kind: "linkUp", link: Number(words[0]), opened: words[1] === "opened" };
+    case "down":
+      return { kind: "linkDown", link: Number(words[0]) };
+    case "message": {
+      const message = messageOf(words[1] ?? "", words.slice(2));
+      return { kind: "message", link: Number(words[0]), message };
+    }
     case "hear": {
       const vote = { leader: fields("leader"), epoch: fields("epoch"), zxid: fields("zxid") };
-      const notification = { round: fields("round"), vote };
+      const state = (words.find((word) => word.startsWith("state="))?.slice(6) ??
+        "looking") as PeerState;
+      const notification = { round: fields("round"), vote, state };
       return { kind: "notification", from: Number(words[0]), notification };
     }
   }
@@ -68,13 +80,34 @@ function fieldsOf(words: readonly string[]): (name: string) => number {
 }
 
 function effectsText(effects: Effects<string>): string {
-  const { send, append, commit, epochWrite, role } = effects;
-  const parts = send.map(({ to, notification: { round, vote } }) => {
-    return `send ${to} round=${round} leader=${vote.leader}`;
+  const { notify, send, append, commit, epochWrite, connect, close, role } = effects;
+  const parts = notify.map(({ to, notification: { round, vote, state } }) => {
+    const who = `round=${round} leader=${vote.leader}`;
+    return `notify ${to} ${who}${state === "looking" ? "" : ` epoch=${vote.epoch} ${state}`}`;
   });
+  if (connect !== undefined) parts.push(`connect ${connect}`);
+  for (const { to, message } of send) parts.push(`send ${to} ${messageText(message)}`);
+  for (const link of close) parts.push(`close ${link}`);
   if (epochWrite !== undefined) parts.push(`write ${epochWrite.file} ${epochWrite.epoch}`);
   for (const { zxid, body } of append) parts.push(`append ${zxidText(zxid)} ${body}`);
   for (const { zxid, body } of commit) parts.push(`commit ${zxidText(zxid)} ${body}`);
   if (role !== undefined) parts.push(role.kind === "leading" ? `lead ${role.epoch}` : role.kind);
   return parts.join(", ");
+}
+
+function messageText({ kind, ...fields }: Message<string, never>): string {
+  const words = Object.entries(fields).map(([name, value]) => {
+    if (name.startsWith("zxid")) return `${name}=${zxidText(Number(value))}`;
+    return `${name}=${JSON.stringify(value)}`;
+  });
+  return [kind, ...words].join(" ");
+}
+
+/** As `message 7 ackEpoch currentEpoch=1 zxidLast=0x100000001`. */
+function messageOf(kind: string, words: readonly string[]): Message<string, never> {
+  const fields = words.map((word) => {
+    const [name = "", value = ""] = word.split("=");
+    return [name, value.startsWith("0x") ? Number(value) : JSON.parse(value)];
+  });
+  return { kind, ...Object.fromEntries(fields) } as Message<string, never>;
 }

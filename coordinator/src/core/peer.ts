@@ -1,174 +1,284 @@
 import { assert } from "../../../kit/src/assert.ts";
-import { Election, type Notification } from "./election.ts";
-import { type Proposal, Proposals } from "./proposals.ts";
-import type { PeerId } from "./vote.ts";
+import { type Effects, type Input, Outbox } from "./effects.ts";
+import { Election, type Told } from "./election.ts";
+import { Epochs, type History } from "./epochs.ts";
+import { Leader } from "./leader.ts";
+import { Learner, type Own } from "./learner.ts";
+import { recentMaxDefault, type Timing, timingDefault } from "./limits.ts";
+import { LogTail } from "./log-tail.ts";
+import type { Notification, PeerId, Vote } from "./vote.ts";
 import { Voters } from "./voters.ts";
-import { zxidOf } from "./zxid.ts";
 
-/** What a peer knows from its disk when it starts. */
-export interface History {
-  /** The highest epoch it has promised not to go below. */
-  readonly acceptedEpoch: number;
-  /** The epoch of the leader whose history it last had whole. */
-  readonly currentEpoch: number;
-  readonly zxidLast: number;
+export type { Effects, Event, Input, Role } from "./effects.ts";
+export type { EpochFile, History } from "./epochs.ts";
+
+export interface PeerOptions {
+  readonly timing?: Timing;
+  /** Committed txns kept for learners that are behind; an ensemble of one needs none. */
+  readonly recentMax?: number;
 }
 
-export type EpochFile = "acceptedEpoch" | "currentEpoch";
-
-export type Input<B> =
-  | { readonly kind: "start" }
-  | { readonly kind: "tick" }
-  | { readonly kind: "notification"; readonly from: PeerId; readonly notification: Notification }
-  /** An epoch file is on disk. */
-  | { readonly kind: "epochWritten"; readonly file: EpochFile; readonly epoch: number }
-  | { readonly kind: "propose"; readonly body: B }
-  /** The own log is on disk through this zxid. */
-  | { readonly kind: "written"; readonly zxid: number };
-
-export type Role =
-  | { readonly kind: "looking" }
-  /** Serves: a quorum has this epoch's history on disk. */
-  | { readonly kind: "leading"; readonly epoch: number };
-
-/**
- * What the host must do. Append and send may run side by side: what may go out only once a write is
- * on disk is returned by the `written` or `epochWritten` step.
- */
-export interface Effects<B> {
-  readonly send: readonly { readonly to: PeerId; readonly notification: Notification }[];
-  readonly epochWrite: { readonly file: EpochFile; readonly epoch: number } | undefined;
-  readonly append: readonly Proposal<B>[];
-  readonly commit: readonly Proposal<B>[];
-  readonly role: Role | undefined;
-}
-
-type Phase<B> =
+type Phase<B, R> =
   | { readonly kind: "idle" }
   | { readonly kind: "looking"; readonly election: Election }
-  /** Elected: gathers a quorum that promises the new epoch. */
-  | { readonly kind: "discovering"; readonly epoch: number; readonly promised: Set<PeerId> }
-  /** Gathers a quorum that has the leader's history on disk. */
-  | { readonly kind: "synchronising"; readonly epoch: number; readonly synced: Set<PeerId> }
-  | { readonly kind: "broadcasting"; readonly epoch: number; readonly proposals: Proposals<B> };
+  | { readonly kind: "leading"; readonly leader: Leader<B, R> }
+  | { readonly kind: "learning"; readonly learner: Learner<B, R> }
+  /** The leader is gone while the log was being cut or replaced: a vote must wait for what comes out. */
+  | { readonly kind: "replacing" };
 
 /**
- * A member of the ensemble as a pure step function: election, epochs, proposals, commits. It does
- * no IO and reads no clock. Epochs, votes and commits are counted over the set of voters.
+ * A member of the ensemble as a pure step function: election, discovery, synchronisation, broadcast. It does
+ * no IO and reads no clock. A peer that is no voter is an observer.
  */
-export class Peer<B> {
-  readonly #self: PeerId;
+export class Peer<B, R = never> {
+  readonly #own: Own<B>;
   readonly #voters: Voters;
   readonly #others: readonly PeerId[];
-  #history: History;
-  #phase: Phase<B> = { kind: "idle" };
+  #phase: Phase<B, R> = { kind: "idle" };
+  #round = 0;
+  /** What was decided in the last election: peers that come late ask for it. */
+  #elected: Vote | undefined;
+  #isRefused = false;
+  /** The next leader is asked for a snapshot: the log could not be cut where it had to be. */
+  #claimsNothing = false;
 
-  constructor(self: PeerId, voters: readonly PeerId[], history: History) {
-    this.#self = self;
+  constructor(
+    self: PeerId,
+    voters: readonly PeerId[],
+    history: History<NoInfer<B>>,
+    { timing = timingDefault, recentMax }: PeerOptions = {},
+  ) {
     this.#voters = new Voters(voters);
-    this.#others = voters.filter((id) => id !== self);
-    this.#history = history;
+    this.#others = this.#voters.ids.filter((id) => id !== self);
+    const log = new LogTail<B>(history.zxidLast, {
+      recent: history.recent ?? [],
+      floor: history.snapshotZxid ?? 0,
+      recentMax: recentMax ?? (voters.length === 1 ? 0 : recentMaxDefault),
+    });
+    const isObserver = !this.#voters.has(self);
+    this.#own = { self, isObserver, log, epochs: new Epochs(history), timing };
   }
 
   /** The zxid that the next proposal gets; only a leader has one. */
   get zxidNext(): number | undefined {
-    return this.#phase.kind === "broadcasting" ? this.#phase.proposals.last + 1 : undefined;
+    return this.#phase.kind === "leading" ? this.#phase.leader.zxidNext : undefined;
   }
 
   /** Proposals that are not committed. */
   get uncommitted(): number {
-    return this.#phase.kind === "broadcasting" ? this.#phase.proposals.size : 0;
+    return this.#phase.kind === "leading" ? this.#phase.leader.uncommitted : 0;
   }
 
-  step(input: Input<B>): Effects<B> {
+  step(input: Input<B, R>): Effects<B, R> {
+    const out = new Outbox<B, R>();
+    this.#take(input, out);
+    this.#settle(out);
+    return out;
+  }
+
+  #take(input: Input<B, R>, out: Outbox<B, R>): void {
+    const { log, epochs } = this.#own;
     switch (input.kind) {
       case "start":
-        return this.#start();
+        assert(this.#phase.kind === "idle", "a peer starts once");
+        this.#look(out);
+        return;
       case "tick":
-        return this.#tick();
+        this.#tick(out);
+        return;
       case "notification":
-        return this.#notification(input.from, input.notification);
+        this.#notification(input.from, input.notification, out);
+        return;
+      case "linkUp":
+      case "linkDown":
+      case "linkRefused":
+      case "message":
+        this.#link(input, out);
+        return;
       case "epochWritten":
-        return this.#epochWritten(input.file, input.epoch);
-      case "propose":
-        return this.#propose(input.body);
+        epochs.written(input.file, input.epoch);
+        this.#role?.epochWritten(out);
+        return;
       case "written":
-        return this.#written(input.zxid);
+        log.written(input.zxid);
+        this.#role?.written(out);
+        return;
+      case "truncated":
+        log.truncate(input.zxid);
+        this.#replaced(out);
+        return;
+      case "installed":
+        log.reset(input.zxid);
+        this.#claimsNothing = false;
+        this.#replaced(out);
+        return;
+      case "propose":
+        assert(this.zxidNext !== undefined, "only a leader proposes");
+        this.#leader?.propose(input.body, out);
+        return;
+      default:
+        this.#service(input, out);
+        return;
     }
   }
 
-  #start(): Effects<B> {
-    assert(this.#phase.kind === "idle", "a peer starts once");
-    const { zxidLast, currentEpoch } = this.#history;
-    const own = { leader: this.#self, zxid: zxidLast, epoch: currentEpoch };
-    const election = new Election(this.#self, this.#voters, own, 1);
+  /** What a host asks for its clients. */
+  #service(
+    input: Input<B, R> & {
+      readonly kind: "request" | "touch" | "revalidate" | "revalidated" | "sync" | "resign";
+    },
+    out: Outbox<B, R>,
+  ): void {
+    switch (input.kind) {
+      case "request":
+        this.#learner?.request(input.request, out);
+        return;
+      case "touch":
+        this.#learner?.touch(input.sessionId, input.timeoutMs);
+        return;
+      case "revalidate":
+        this.#learner?.revalidate(input.sessionId, input.timeoutMs, out);
+        return;
+      case "revalidated":
+        this.#leader?.revalidated(input.link, input.sessionId, input.isValid, out);
+        return;
+      case "sync":
+        this.#leader?.sync(input.tag, undefined, out);
+        this.#learner?.sync(input.tag, out);
+        return;
+      case "resign":
+        this.#resign(input.then, out);
+        return;
+    }
+  }
+
+  get #leader(): Leader<B, R> | undefined {
+    return this.#phase.kind === "leading" ? this.#phase.leader : undefined;
+  }
+
+  get #learner(): Learner<B, R> | undefined {
+    return this.#phase.kind === "learning" ? this.#phase.learner : undefined;
+  }
+
+  get #role(): Leader<B, R> | Learner<B, R> | undefined {
+    return this.#leader ?? this.#learner;
+  }
+
+  #look(out: Outbox<B, R>): void {
+    const { self, log, epochs, timing } = this.#own;
+    const own = { leader: self, zxid: log.last, epoch: epochs.current };
+    const election = new Election(self, this.#voters, { own, round: ++this.#round, timing });
     this.#phase = { kind: "looking", election };
-    return this.#decided(election, this.#others);
+    this.#elected = undefined;
+    out.role = { kind: "looking" };
+    this.#tell(this.#others, election.notification, out);
   }
 
-  #tick(): Effects<B> {
-    if (this.#phase.kind !== "looking") return nothing;
-    const { election } = this.#phase;
-    election.tick();
-    // Said again each tick: a peer that starts later has heard nothing.
-    return this.#decided(election, this.#others);
+  #tick(out: Outbox<B, R>): void {
+    if (this.#phase.kind === "looking") {
+      const { election } = this.#phase;
+      if (election.tick()) this.#tell(this.#others, election.notification, out);
+    }
+    this.#leader?.tick(out);
+    const isRefused = this.#isRefused;
+    this.#isRefused = false;
+    this.#learner?.tick(isRefused, out);
   }
 
-  #notification(from: PeerId, notification: Notification): Effects<B> {
-    if (this.#phase.kind !== "looking") return nothing;
-    const { election } = this.#phase;
-    const tell = election.hear(from, notification);
-    const everyone = tell === "everyone" ? this.#others : [];
-    return this.#decided(election, tell === "sender" ? [from] : everyone);
+  #notification(from: PeerId, said: Notification, out: Outbox<B, R>): void {
+    if (this.#phase.kind === "looking") {
+      const { election } = this.#phase;
+      const told: Told = election.hear(from, said);
+      const everyone = told === "everyone" ? this.#others : [];
+      this.#tell(told === "sender" ? [from] : everyone, election.notification, out);
+    } else if (said.state === "looking" && this.#elected !== undefined) {
+      this.#tell([from], this.#standing(this.#elected), out);
+    }
   }
 
-  #decided(election: Election, to: readonly PeerId[]): Effects<B> {
-    const { notification, decision } = election;
-    const send = to.map((id) => ({ to: id, notification }));
-    if (decision?.leader !== this.#self) return { ...nothing, send, role: { kind: "looking" } };
-    const epoch = this.#history.acceptedEpoch + 1;
-    this.#phase = { kind: "discovering", epoch, promised: new Set() };
-    return { ...nothing, send, epochWrite: { file: "acceptedEpoch", epoch } };
+  /** What a peer that has a leader says of it: with the epoch that it serves in, once it does. */
+  #standing(elected: Vote): Notification {
+    const epoch = this.#role?.epochServed ?? elected.epoch;
+    const follows = this.#own.isObserver ? "observing" : "following";
+    const state = this.#phase.kind === "leading" ? "leading" : follows;
+    return { round: this.#round, vote: { ...elected, epoch }, state };
   }
 
-  #epochWritten(file: EpochFile, epoch: number): Effects<B> {
-    this.#history = { ...this.#history, [file]: epoch };
+  #tell(to: readonly PeerId[], notification: Notification, out: Outbox<B, R>): void {
+    for (const id of to) out.notify.push({ to: id, notification });
+  }
+
+  #link(
+    input: Input<B, R> & { readonly kind: "linkUp" | "linkDown" | "linkRefused" | "message" },
+    out: Outbox<B, R>,
+  ): void {
+    switch (input.kind) {
+      case "linkUp":
+        if (input.opened && this.#learner !== undefined) this.#learner.linkUp(input.link, out);
+        else if (!input.opened && this.#leader !== undefined) this.#leader.linkUp(input.link);
+        else out.close.push(input.link);
+        return;
+      case "linkDown":
+        this.#role?.linkDown(input.link);
+        return;
+      case "linkRefused":
+        this.#isRefused = true;
+        return;
+      case "message":
+        this.#role?.hear(input.link, input.message, out);
+        return;
+    }
+  }
+
+  #replaced(out: Outbox<B, R>): void {
+    if (this.#phase.kind === "replacing") this.#look(out);
+    else this.#learner?.replaced(out);
+  }
+
+  #resign(then: "stop" | "look", out: Outbox<B, R>): void {
+    this.#leader?.resign(then);
+    if (this.#leader !== undefined || then === "look") return;
+    this.#learner?.close(out);
+    this.#stop(out);
+  }
+
+  #stop(out: Outbox<B, R>): void {
+    this.#phase = { kind: "idle" };
+    out.role = { kind: "stopped" };
+  }
+
+  /** After each step: who leads is led by, and who has lost that looks. */
+  #settle(out: Outbox<B, R>): void {
     const phase = this.#phase;
-    if (phase.kind === "discovering" && file === "acceptedEpoch" && epoch === phase.epoch) {
-      phase.promised.add(this.#self);
-      if (!this.#voters.isQuorum((id) => phase.promised.has(id))) return nothing;
-      this.#phase = { kind: "synchronising", epoch, synced: new Set() };
-      // The own history is on disk already: it was read from there.
-      return { ...nothing, epochWrite: { file: "currentEpoch", epoch } };
+    if (phase.kind === "looking") this.#decide(phase.election, out);
+    else if (phase.kind === "leading" && phase.leader.isOver) {
+      phase.leader.close(out);
+      if (phase.leader.isStopped) this.#stop(out);
+      else this.#look(out);
+    } else if (phase.kind === "learning" && phase.learner.isOver) {
+      phase.learner.close(out);
+      if (phase.learner.cannotTruncate) this.#claimsNothing = true;
+      if (phase.learner.isReplacing) {
+        this.#phase = { kind: "replacing" };
+        out.role = { kind: "looking" };
+      } else this.#look(out);
     }
-    if (phase.kind === "synchronising" && file === "currentEpoch" && epoch === phase.epoch) {
-      phase.synced.add(this.#self);
-      if (!this.#voters.isQuorum((id) => phase.synced.has(id))) return nothing;
-      const proposals = new Proposals<B>(this.#voters, zxidOf(epoch, 0));
-      this.#phase = { kind: "broadcasting", epoch, proposals };
-      return { ...nothing, role: { kind: "leading", epoch } };
-    }
-    return nothing;
   }
 
-  #propose(body: B): Effects<B> {
-    assert(this.#phase.kind === "broadcasting", "only a leader proposes");
-    const { proposals } = this.#phase;
-    const proposal = { zxid: proposals.last + 1, body };
-    proposals.add(proposal);
-    return { ...nothing, append: [proposal] };
-  }
-
-  #written(zxid: number): Effects<B> {
-    if (this.#phase.kind !== "broadcasting") return nothing;
-    return { ...nothing, commit: this.#phase.proposals.ack(this.#self, zxid) };
+  #decide(election: Election, out: Outbox<B, R>): void {
+    const { decision } = election;
+    this.#round = election.notification.round;
+    if (decision === undefined) return;
+    this.#round = decision.round;
+    this.#elected = decision.vote;
+    if (decision.vote.leader === this.#own.self) {
+      const leader = new Leader<B, R>(this.#own, this.#voters);
+      this.#phase = { kind: "leading", leader };
+      leader.begin(out);
+    } else {
+      const learner = new Learner<B, R>(this.#own, decision.vote.leader, this.#claimsNothing);
+      this.#phase = { kind: "learning", learner };
+      learner.begin(out);
+    }
   }
 }
-
-const nothing: Effects<never> = {
-  send: [],
-  epochWrite: undefined,
-  append: [],
-  commit: [],
-  role: undefined,
-};

@@ -1,6 +1,6 @@
 import { assert } from "../../../kit/src/assert.ts";
 import type { PeerId } from "./vote.ts";
-import type { Voters } from "./voters.ts";
+import type { Quorums } from "./voters.ts";
 
 /** A txn on its way: the core looks at its zxid only, the body is the host's. */
 export interface Proposal<B> {
@@ -13,14 +13,14 @@ export interface Proposal<B> {
  * all before it are on the disks of a quorum.
  */
 export class Proposals<B> {
-  readonly #voters: Voters;
+  readonly #voters: Quorums;
   readonly #durable = new Map<PeerId, number>();
   #queue: Proposal<B>[] = [];
   #head = 0;
   #last: number;
 
   /** `last`: the zxid before the first proposal. */
-  constructor(voters: Voters, last: number) {
+  constructor(voters: Quorums, last: number) {
     this.#voters = voters;
     this.#last = last;
   }
@@ -59,8 +59,10 @@ export class Proposals<B> {
 
   /** The highest zxid that a quorum has on disk. */
   #committed(): number {
-    const marks = this.#voters.ids.map((id) => this.#durable.get(id) ?? 0).sort((a, b) => b - a);
-    return marks[Math.floor(marks.length / 2)]!;
+    const marks = [...this.#durable.values()].sort((a, b) => b - a);
+    const isCommitted = (zxid: number) =>
+      this.#voters.isQuorum((id) => (this.#durable.get(id) ?? 0) >= zxid);
+    return marks.find(isCommitted) ?? 0;
   }
 }
 

@@ -10,6 +10,20 @@ export interface Vote {
   readonly epoch: number;
 }
 
+/** What a peer is doing when it says whom it backs. */
+export type PeerState = "looking" | "following" | "leading" | "observing";
+
+/** What peers tell each other about who leads. */
+export interface Notification {
+  /** Counts the elections a peer has been in: the logical clock. */
+  readonly round: number;
+  readonly vote: Vote;
+  readonly state: PeerState;
+}
+
+/** What a peer backs that cannot lead: every candidate is better. */
+export const noVote: Vote = { leader: 0, zxid: -1, epoch: -1 };
+
 /** Whether a vote is for a better candidate: later epoch, then longer history, then higher id. */
 export function voteSupersedes(vote: Vote, than: Vote): boolean {
   if (vote.epoch !== than.epoch) return vote.epoch > than.epoch;
@@ -19,4 +33,15 @@ export function voteSupersedes(vote: Vote, than: Vote): boolean {
 
 export function voteEquals(a: Vote, b: Vote): boolean {
   return a.leader === b.leader && a.zxid === b.zxid && a.epoch === b.epoch;
+}
+
+/**
+ * Whether two peers back the same leader. Peers that have one name it with the epoch it leads in, whichever
+ * election and history made it leader.
+ */
+export function notificationsAgree(a: Notification, b: Notification): boolean {
+  if (a.state === "looking" || b.state === "looking") {
+    return a.round === b.round && voteEquals(a.vote, b.vote);
+  }
+  return a.vote.leader === b.vote.leader && a.vote.epoch === b.vote.epoch;
 }

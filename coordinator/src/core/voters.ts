@@ -1,8 +1,18 @@
 import { assert } from "../../../kit/src/assert.ts";
 import type { PeerId } from "./vote.ts";
 
-/** Who counts: more than half of these decide. */
-export class Voters {
+/** Who decides: which sets of peers are a quorum. Any two quorums share a peer. */
+export interface Quorums {
+  /** All voters, ascending. */
+  readonly ids: readonly PeerId[];
+  has(id: PeerId): boolean;
+  /** Whether the voters for whom the claim holds are a quorum. */
+  isQuorum(holds: (id: PeerId) => boolean): boolean;
+  isEveryone(holds: (id: PeerId) => boolean): boolean;
+}
+
+/** More than half of the voters decide. */
+export class Voters implements Quorums {
   readonly ids: readonly PeerId[];
 
   constructor(ids: readonly PeerId[]) {
@@ -15,7 +25,6 @@ export class Voters {
     return this.ids.includes(id);
   }
 
-  /** Whether those for whom the claim holds are more than half. */
   isQuorum(holds: (id: PeerId) => boolean): boolean {
     let count = 0;
     for (const id of this.ids) if (holds(id)) count++;

@@ -2,6 +2,9 @@ import { assert } from "../../../kit/src/assert.ts";
 
 const counters = 2 ** 32;
 
+/** The last txn of an epoch: the next would be the first of another. */
+export const zxidCounterMax = 2 ** 32 - 2;
+
 /** Exact integers end at 2^53, so an epoch ends at 2^21: two million elections. */
 export const epochMax = 2 ** 21 - 1;
 

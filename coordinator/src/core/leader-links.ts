@@ -1,0 +1,82 @@
+import type { Outbox } from "./effects.ts";
+import type { LinkId, Message } from "./messages.ts";
+import type { PeerId } from "./vote.ts";
+import type { Quorums } from "./voters.ts";
+
+/** A learner as its leader sees it. */
+export interface Link {
+  readonly id: LinkId;
+  /** 0 until it has said who it is. */
+  peer: PeerId;
+  isObserver: boolean;
+  stage:
+    | "new"
+    /** It has said who it is. */
+    | "informed"
+    /** It was told the epoch. */
+    | "promising"
+    /** It has promised the epoch. */
+    | "promised"
+    /** It was sent the history, and is sent what follows. */
+    | "syncing"
+    /** It has the history on disk. */
+    | "live";
+  zxidLast: number;
+  silentTicks: number;
+  /** The newest ping that it answered. */
+  pongRound: number;
+}
+
+/** The links of a leader to its learners. */
+export class LeaderLinks<B, R> {
+  readonly #links = new Map<LinkId, Link>();
+
+  add(id: LinkId): void {
+    const link: Link = {
+      id,
+      peer: 0,
+      isObserver: false,
+      stage: "new",
+      zxidLast: 0,
+      silentTicks: 0,
+      pongRound: 0,
+    };
+    this.#links.set(id, link);
+  }
+
+  get(id: LinkId): Link | undefined {
+    return this.#links.get(id);
+  }
+
+  delete(id: LinkId): void {
+    this.#links.delete(id);
+  }
+
+  /** As they are now, whatever the caller does to them. */
+  all(): readonly Link[] {
+    return [...this.#links.values()];
+  }
+
+  /** Whether the voters with this leader's history, itself included, that are still linked are a quorum. */
+  hasQuorum(self: PeerId, voters: Quorums, holds: (link: Link) => boolean = () => true): boolean {
+    const linked = new Set([self]);
+    for (const link of this.#links.values()) {
+      if (link.stage === "live" && !link.isObserver && holds(link)) linked.add(link.peer);
+    }
+    return voters.isQuorum((id) => linked.has(id));
+  }
+
+  toFollowers(message: Message<B, R>, out: Outbox<B, R>): void {
+    for (const { id, stage, isObserver } of this.#links.values()) {
+      const isSent = !isObserver && (stage === "syncing" || stage === "live");
+      if (isSent) out.send.push({ to: id, message });
+    }
+  }
+
+  toObservers(message: Message<B, R>, out: Outbox<B, R>): void {
+    for (const { id, stage, isObserver } of this.#links.values()) {
+      const isSent = isObserver && (stage === "syncing" || stage === "live");
+      if (isSent) out.send.push({ to: id, message });
+    }
+  }
+}

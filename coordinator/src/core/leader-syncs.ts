@@ -1,0 +1,73 @@
+import type { Outbox } from "./effects.ts";
+import type { LeaderLinks } from "./leader-links.ts";
+import type { LinkId } from "./messages.ts";
+import type { PeerId } from "./vote.ts";
+import type { Quorums } from "./voters.ts";
+
+interface Asked {
+  readonly tag: number;
+  /** Who asked: a learner, or the leader's own host. */
+  readonly link: LinkId | undefined;
+  /** What must be committed before the answer. */
+  readonly zxid: number;
+}
+
+/**
+ * Syncs that wait for a round of pings answered by a quorum: a leader that was deposed without knowing answers
+ * none. Those that come during a round share the next one.
+ */
+export class LeaderSyncs<B, R> {
+  readonly #self: PeerId;
+  readonly #voters: Quorums;
+  readonly #links: LeaderLinks<B, R>;
+  #waiting: (Asked & { readonly round: number })[] = [];
+  /** The round of the newest pings. */
+  #round = 0;
+  #confirmed = 0;
+
+  constructor(self: PeerId, voters: Quorums, links: LeaderLinks<B, R>) {
+    this.#self = self;
+    this.#voters = voters;
+    this.#links = links;
+  }
+
+  add(asked: Asked, out: Outbox<B, R>): void {
+    this.#waiting.push({ ...asked, round: this.#round + 1 });
+    if (this.#confirmed === this.#round) this.#begin(out);
+  }
+
+  /** Repeats the round for links that are newer than it. */
+  ping(out: Outbox<B, R>): void {
+    for (const { id, stage } of this.#links.all()) {
+      if (stage === "live")
+        out.send.push({ to: id, message: { kind: "ping", round: this.#round } });
+    }
+  }
+
+  /** Answers what may be answered, in the order it was asked for. */
+  settle(committed: number, out: Outbox<B, R>): void {
+    if (this.#waiting.length === 0) return;
+    for (;;) {
+      const round = this.#round;
+      const holds = ({ pongRound }: { readonly pongRound: number }) => pongRound >= round;
+      if (this.#links.hasQuorum(this.#self, this.#voters, holds)) this.#confirmed = round;
+      if (this.#confirmed < round || !this.#waiting.some((each) => each.round > round)) break;
+      this.#begin(out);
+    }
+    let answered = 0;
+    for (const { tag, link, zxid, round } of this.#waiting) {
+      if (round > this.#confirmed || zxid > committed) break;
+      if (link === undefined) out.events.push({ kind: "synced", tag });
+      else if (this.#links.get(link) !== undefined) {
+        out.send.push({ to: link, message: { kind: "synced", tag } });
+      }
+      answered++;
+    }
+    this.#waiting = this.#waiting.slice(answered);
+  }
+
+  #begin(out: Outbox<B, R>): void {
+    this.#round++;
+    this.ping(out);
+  }
+}

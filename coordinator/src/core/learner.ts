@@ -1,0 +1,325 @@
+import type { Outbox } from "./effects.ts";
+import type { Epochs } from "./epochs.ts";
+import { heldMessagesMax, type Timing } from "./limits.ts";
+import type { LogTail } from "./log-tail.ts";
+import type { LeaderMessage, LearnerMessage, LinkId, Message } from "./messages.ts";
+import type { Proposal } from "./proposals.ts";
+import type { PeerId } from "./vote.ts";
+
+/** What a peer has in whatever phase it is. */
+export interface Own<B> {
+  readonly self: PeerId;
+  readonly isObserver: boolean;
+  readonly log: LogTail<B>;
+  readonly epochs: Epochs;
+  readonly timing: Timing;
+}
+
+type Stage =
+  | "connecting"
+  | "discovering"
+  /** The epoch's promise is on its way to the disk. */
+  | "promising"
+  /** Waits for how to synchronise. */
+  | "promised"
+  /** The log is being cut, or a snapshot installed. */
+  | "replacing"
+  /** Takes txns in. */
+  | "receiving";
+
+/**
+ * A follower or an observer of one leader: it promises the epoch, takes over the leader's history, then
+ * its txns. Of what it says nothing runs ahead of its disk.
+ */
+export class Learner<B, R> {
+  readonly leader: PeerId;
+  readonly #own: Own<B>;
+  readonly #claimsNothing: boolean;
+  #link: LinkId | undefined;
+  #stage: Stage = "connecting";
+  #epoch = 0;
+  #silentTicks = 0;
+  /** How far the log must be on disk before this leader's epoch is current. */
+  #historyEnd: number | undefined;
+  #isEpochAsked = false;
+  #isAcknowledged = false;
+  #ackedThrough = 0;
+  #isServing = false;
+  #isOver = false;
+  #cannotTruncate = false;
+  #held: LeaderMessage<B>[] = [];
+  #touched = new Map<bigint, number>();
+
+  /** Who `claimsNothing` gets a snapshot, whatever it has. */
+  constructor(own: Own<B>, leader: PeerId, claimsNothing: boolean) {
+    this.#own = own;
+    this.leader = leader;
+    this.#claimsNothing = claimsNothing;
+  }
+
+  /** The epoch it serves in, once it does. */
+  get epochServed(): number | undefined {
+    return this.#isServing ? this.#epoch : undefined;
+  }
+
+  /** This leader is given up. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** The log is in no state to be spoken of until the disk has done what was asked. */
+  get isReplacing(): boolean {
+    return this.#stage === "replacing";
+  }
+
+  /** The leader wanted the log cut where a snapshot lies. */
+  get cannotTruncate(): boolean {
+    return this.#cannotTruncate;
+  }
+
+  begin(out: Outbox<B, R>): void {
+    out.connect = this.leader;
+  }
+
+  linkUp(link: LinkId, out: Outbox<B, R>): void {
+    if (this.#stage !== "connecting" || this.#link !== undefined) {
+      out.close.push(link);
+      return;
+    }
+    this.#link = link;
+    this.#stage = "discovering";
+    const { self, isObserver, epochs } = this.#own;
+    const acceptedEpoch = epochs.promised;
+    this.#say(out, { kind: "learnerInfo", peer: self, isObserver, acceptedEpoch });
+  }
+
+  linkDown(link: LinkId): void {
+    if (link === this.#link) this.#isOver = true;
+  }
+
+  /** Gives up a silent leader; asks again for a link that was refused. */
+  tick(isRefused: boolean, out: Outbox<B, R>): void {
+    const { initLimitTicks, syncLimitTicks } = this.#own.timing;
+    this.#silentTicks++;
+    if (this.#silentTicks > (this.#isServing ? syncLimitTicks : initLimitTicks))
+      this.#isOver = true;
+    else if (isRefused && this.#stage === "connecting") out.connect = this.leader;
+  }
+
+  close(out: Outbox<B, R>): void {
+    if (this.#link !== undefined) out.close.push(this.#link);
+    this.#isOver = true;
+  }
+
+  hear(link: LinkId, message: Message<B, R>, out: Outbox<B, R>): void {
+    if (link !== this.#link || this.#isOver) return;
+    this.#silentTicks = 0;
+    if (this.#stage === "replacing") {
+      this.#held.push(message as LeaderMessage<B>);
+      if (this.#held.length > heldMessagesMax) this.#isOver = true;
+      return;
+    }
+    this.#take(message, out);
+  }
+
+  /** The log was cut, or a snapshot installed: what came meanwhile is taken now. */
+  replaced(out: Outbox<B, R>): void {
+    if (this.#stage !== "replacing") return;
+    this.#stage = "receiving";
+    const held = this.#held;
+    this.#held = [];
+    for (const message of held) if (!this.#isOver) this.#take(message, out);
+  }
+
+  /** An epoch file is on disk. */
+  epochWritten(out: Outbox<B, R>): void {
+    if (this.#isOver) return;
+    const { epochs } = this.#own;
+    if (this.#stage === "promising" && epochs.accepted >= this.#epoch) {
+      this.#ackEpoch(epochs.current, out);
+    }
+    this.#finishHistory(out);
+  }
+
+  /** More of the log is on disk. */
+  written(out: Outbox<B, R>): void {
+    if (this.#isOver) return;
+    this.#finishHistory(out);
+    this.#ack(out);
+  }
+
+  request(request: R, out: Outbox<B, R>): void {
+    this.#say(out, { kind: "request", request });
+  }
+
+  touch(sessionId: bigint, timeoutMs: number): void {
+    this.#touched.set(sessionId, timeoutMs);
+  }
+
+  revalidate(sessionId: bigint, timeoutMs: number, out: Outbox<B, R>): void {
+    this.#say(out, { kind: "revalidate", sessionId, timeoutMs });
+  }
+
+  sync(tag: number, out: Outbox<B, R>): void {
+    this.#say(out, { kind: "sync", tag });
+  }
+
+  #take(message: Message<B, R>, out: Outbox<B, R>): void {
+    switch (message.kind) {
+      case "leaderInfo":
+        this.#leaderInfo(message.epoch, out);
+        return;
+      case "diff":
+      case "trunc":
+      case "snap":
+        this.#synchronise(message, out);
+        return;
+      case "proposal":
+      case "inform":
+        this.#append(message.proposals, message.kind === "inform", out);
+        return;
+      case "commit":
+        this.#commit(message.zxid, out);
+        return;
+      case "newLeader":
+        this.#newLeader(message.epoch, out);
+        return;
+      case "upToDate":
+        this.#upToDate(out);
+        return;
+      case "ping":
+        this.#pong(message.round, out);
+        return;
+      case "revalidated":
+      case "synced":
+        out.events.push(message);
+        return;
+      default:
+        // What a learner says is not for a learner.
+        this.#isOver = true;
+    }
+  }
+
+  #leaderInfo(epoch: number, out: Outbox<B, R>): void {
+    const { epochs, isObserver } = this.#own;
+    // No quorum counts an observer's promise, so it is held to the histories it has had only.
+    const bound = isObserver ? epochs.current : epochs.promised;
+    if (this.#stage !== "discovering" || epoch < bound) {
+      this.#isOver = true;
+      return;
+    }
+    this.#epoch = epoch;
+    if (epoch > epochs.promised) {
+      this.#stage = "promising";
+      out.epochWrite = epochs.promise(epoch);
+    } else this.#ackEpoch(undefined, out);
+  }
+
+  #ackEpoch(currentEpoch: number | undefined, out: Outbox<B, R>): void {
+    this.#stage = "promised";
+    const zxidLast = this.#claimsNothing ? 0 : this.#own.log.last;
+    this.#say(out, { kind: "ackEpoch", currentEpoch, zxidLast });
+  }
+
+  #synchronise(
+    message: LeaderMessage<B> & { readonly kind: "diff" | "trunc" | "snap" },
+    out: Outbox<B, R>,
+  ): void {
+    const { log } = this.#own;
+    if (this.#stage !== "promised") {
+      this.#isOver = true;
+      return;
+    }
+    if (message.kind === "diff") {
+      this.#stage = "receiving";
+      return;
+    }
+    if (message.kind === "trunc" && (message.zxid < log.floor || message.zxid > log.last)) {
+      this.#cannotTruncate = true;
+      this.#isOver = true;
+      return;
+    }
+    this.#stage = "replacing";
+    if (message.kind === "trunc") out.truncate = message.zxid;
+    else out.install = message.zxid;
+  }
+
+  #append(proposals: readonly Proposal<B>[], isCommitted: boolean, out: Outbox<B, R>): void {
+    const { log } = this.#own;
+    const added: Proposal<B>[] = [];
+    for (const proposal of proposals) {
+      // A gap would become a hole in the history of everyone this peer leads later.
+      if (this.#stage !== "receiving" || !log.isNext(proposal.zxid)) {
+        this.#isOver = true;
+        break;
+      }
+      log.append(proposal);
+      added.push(proposal);
+    }
+    if (added.length === 0) return;
+    out.append = [...out.append, ...added];
+    if (isCommitted) out.commit = [...out.commit, ...log.take(log.last)];
+  }
+
+  #commit(zxid: number, out: Outbox<B, R>): void {
+    const { log } = this.#own;
+    if (this.#stage !== "receiving" || zxid > log.last) {
+      this.#isOver = true;
+      return;
+    }
+    out.commit = [...out.commit, ...log.take(zxid)];
+  }
+
+  #newLeader(epoch: number, out: Outbox<B, R>): void {
+    if (this.#stage !== "receiving" || epoch !== this.#epoch || this.#historyEnd !== undefined) {
+      this.#isOver = true;
+      return;
+    }
+    this.#historyEnd = this.#own.log.last;
+    this.#finishHistory(out);
+  }
+
+  /** First the txns are on disk, then the epoch, then the leader hears of it. */
+  #finishHistory(out: Outbox<B, R>): void {
+    const { log, epochs } = this.#own;
+    if (this.#historyEnd === undefined || this.#isAcknowledged) return;
+    if (log.durable < this.#historyEnd) return;
+    if (epochs.current < this.#epoch) {
+      if (this.#isEpochAsked || epochs.accepted < this.#epoch) return;
+      this.#isEpochAsked = true;
+      out.epochWrite = { file: "currentEpoch", epoch: this.#epoch };
+      return;
+    }
+    this.#isAcknowledged = true;
+    this.#ackedThrough = this.#historyEnd;
+    this.#say(out, { kind: "ackNewLeader", epoch: this.#epoch });
+    this.#ack(out);
+  }
+
+  #ack(out: Outbox<B, R>): void {
+    const { log, isObserver } = this.#own;
+    if (!this.#isAcknowledged || isObserver || log.durable <= this.#ackedThrough) return;
+    this.#ackedThrough = log.durable;
+    this.#say(out, { kind: "ack", zxid: log.durable });
+  }
+
+  #upToDate(out: Outbox<B, R>): void {
+    if (!this.#isAcknowledged) {
+      this.#isOver = true;
+      return;
+    }
+    this.#isServing = true;
+    const kind = this.#own.isObserver ? "observing" : "following";
+    out.role = { kind, epoch: this.#epoch, leader: this.leader };
+  }
+
+  #pong(round: number, out: Outbox<B, R>): void {
+    const touched = [...this.#touched].map(([sessionId, timeoutMs]) => ({ sessionId, timeoutMs }));
+    this.#touched.clear();
+    this.#say(out, { kind: "pong", round, touched });
+  }
+
+  #say(out: Outbox<B, R>, message: LearnerMessage<R>): void {
+    if (this.#link !== undefined) out.send.push({ to: this.#link, message });
+  }
+}
