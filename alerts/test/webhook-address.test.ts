@@ -188,3 +188,19 @@ test("a name that cannot be resolved fails with the resolver's own error", async
   const error = await new Promise((resolve) => lookup("gone.example", {}, resolve));
   assert.equal(error, failed);
 });
+
+test("a name is asked for once at a time, however many wait for it, and again afterwards", async () => {
+  const asked: ((address: string) => void)[] = [];
+  const lookup = guardedLookup({ privateAddresses: true }, (_, __, callback) => {
+    asked.push((address) => callback(null, [{ address, family: 4 }]));
+  });
+  const look = () =>
+    new Promise((resolve) => lookup("dead.example", {}, (_, address) => resolve(address)));
+  const both = [look(), look()];
+  assert.equal(asked.length, 1);
+  asked[0]?.("10.0.0.1");
+  assert.deepEqual(await Promise.all(both), ["10.0.0.1", "10.0.0.1"]);
+  const later = look();
+  asked[1]?.("10.0.0.2");
+  assert.equal(await later, "10.0.0.2");
+});

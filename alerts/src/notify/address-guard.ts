@@ -99,8 +99,9 @@ export function guardedLookup(
   options: GuardOptions,
   resolve: Resolve = dns.lookup,
 ): LookupFunction {
+  const resolveOnce = sharing(resolve);
   return (hostname, lookupOptions, callback) => {
-    resolve(hostname, { ...lookupOptions, all: true }, (error, addresses) => {
+    resolveOnce(hostname, { ...lookupOptions, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, "", 0);
       const problems = addresses.map(({ address }) => addressProblem(address, options));
       const allowed = addresses.filter((_, i) => problems[i] === undefined);
@@ -111,6 +112,29 @@ export function guardedLookup(
       }
       if (lookupOptions.all === true) callback(null, allowed);
       else callback(null, first.address, first.family);
+    });
+  };
+}
+
+/**
+ * Asks for a name once at a time, whoever waits for it. The system answers only a few questions side by side, so those
+ * for a name whose server is silent would hold up all other names.
+ */
+function sharing(resolve: Resolve): Resolve {
+  type Callback = Parameters<Resolve>[2];
+  const asking = new Map<string, Callback[]>();
+  return (hostname, options, callback) => {
+    const key = JSON.stringify([hostname, options.family, options.hints]);
+    const others = asking.get(key);
+    if (others !== undefined) {
+      others.push(callback);
+      return;
+    }
+    const waiting = [callback];
+    asking.set(key, waiting);
+    resolve(hostname, options, (error, addresses) => {
+      asking.delete(key);
+      for (const each of waiting) each(error, addresses);
     });
   };
 }
