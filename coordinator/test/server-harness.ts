@@ -59,8 +59,9 @@ export class RawClient {
   #isClosed = false;
   #xid = 0;
 
-  constructor(port: number) {
-    this.socket = connect({ host: "127.0.0.1", port });
+  /** A port of this machine, or a socket that is connected. */
+  constructor(to: number | Socket) {
+    this.socket = typeof to === "number" ? connect({ host: "127.0.0.1", port: to }) : to;
     this.socket.setNoDelay(true);
     this.socket.on("data", (chunk: Buffer) => {
       this.#splitter.push(chunk, (frame) => this.#frames.push(Buffer.from(frame)));
@@ -75,12 +76,12 @@ export class RawClient {
 
   static async open(
     context: TestContext,
-    port: number,
+    to: number | Socket,
     request: Partial<ConnectRequest> = {},
   ): Promise<{ readonly client: RawClient; readonly session: ConnectResponse | undefined }> {
-    const client = new RawClient(port);
+    const client = new RawClient(to);
     context.after(() => client.socket.destroy());
-    await once(client.socket, "connect");
+    if (client.socket.connecting) await once(client.socket, "connect");
     client.frame(
       encode(ConnectRequest, {
         protocolVersion: 0,

@@ -9,7 +9,7 @@ import type { Logger } from "../../kit/src/logger.ts";
 import { lockDirectory } from "../../storage/src/shard/lock-file.ts";
 import { createLogger } from "./logger.ts";
 import { parseProperties, parseZooCfg, type ZooCfg } from "./zoo-cfg.ts";
-import { optionsOfProperties } from "./zoo-properties.ts";
+import { optionsOfProperties, secureOf } from "./zoo-properties.ts";
 
 /** Adds `coordinator`: only a coordinator, from an Apache-style `zoo.cfg`. */
 export function registerCoordinator(program: Command, io: CliIo): void {
@@ -27,7 +27,7 @@ export function registerCoordinator(program: Command, io: CliIo): void {
           `${cfg.host} is beyond loopback: set clientPortAddress=127.0.0.1, or give --insecure-listen`,
         );
       }
-      await runCoordinator(io, cfg);
+      await runCoordinator(io, cfg, options.insecureListen === true);
     });
 }
 
@@ -40,33 +40,43 @@ function readZooCfg(file: string): ZooCfg {
   }
 }
 
-async function runCoordinator(io: CliIo, cfg: ZooCfg): Promise<void> {
+async function runCoordinator(io: CliIo, cfg: ZooCfg, isInsecure: boolean): Promise<void> {
   const logger = createLogger({ level: "info", pretty: io.isErrTTY === true });
   for (const warning of cfg.warnings) logger.warn({}, warning);
   mkdirSync(cfg.options.dataDir, { recursive: true, mode: 0o750 });
   // Two servers that write one log would each believe the other's txns to be damage.
   const release = lockDirectory(cfg.options.dataDir);
   try {
-    await serve(io, cfg, logger);
+    await serve(io, cfg, logger, isInsecure);
   } finally {
     release();
   }
 }
 
-async function serve(io: CliIo, cfg: ZooCfg, logger: Logger): Promise<void> {
+async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean): Promise<void> {
   // What a JVM is given by -D is over what stands in the file.
   const given = parseProperties(io.env["ZK_SYSPROPS"] ?? "");
   const properties = new Map([...cfg.properties, ...given]);
+  const secure = secureOf(cfg.secure, properties);
+  // TLS alone says nothing of who asks: beyond loopback each client has a certificate.
+  const isAnyone = secure !== undefined && secure.clientAuth !== "need";
+  if (isAnyone && !isLoopback(secure.host ?? cfg.host) && !isInsecure) {
+    const message = `the secure port is beyond loopback: set ssl.clientAuth=need, or give --insecure-listen`;
+    throw new CliExit(1, message);
+  }
   const failure = Promise.withResolvers<Error | undefined>();
   const coordinator = await startCoordinator({
     ...cfg.options,
     ...myId(cfg),
     ...optionsOfProperties(properties),
+    secure,
     logger,
     fatal: (error) => failure.resolve(error),
   });
   const { host, port } = coordinator.address;
-  await print(io.stdout, `logkeep coordinator ready client=${host}:${port}\n`);
+  const { secureAddress } = coordinator;
+  const secureText = secureAddress && ` secure=${secureAddress.host}:${secureAddress.port}`;
+  await print(io.stdout, `logkeep coordinator ready client=${host}:${port}${secureText ?? ""}\n`);
   io.signal.addEventListener("abort", () => failure.resolve(undefined), { once: true });
   if (io.signal.aborted) failure.resolve(undefined);
   const error = await failure.promise;

@@ -11,6 +11,8 @@ export interface ZooCfg {
   readonly properties: ReadonlyMap<string, string>;
   /** Keys that are not known here, each with its line. */
   readonly warnings: readonly string[];
+  /** Where TLS is spoken, if it is. */
+  readonly secure: { readonly host: string | undefined; readonly port: number } | undefined;
 }
 
 /** Apache's keys that change nothing for a coordinator that is alone. */
@@ -58,12 +60,16 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
   let logDir: string | undefined;
   // Apache listens everywhere; here every listener is loopback unless it is set otherwise.
   let host = "127.0.0.1";
+  let securePort: number | undefined;
+  let secureHost: string | undefined;
   for (const { key, value, line } of pairsOf(file, text)) {
     const number = numbers.get(key);
     if (number !== undefined) options[number] = whole(value, `${file}:${line}: ${key}`);
     else if (key === "dataDir") dataDir = value;
     else if (key === "dataLogDir") logDir = value;
     else if (key === "clientPortAddress") host = value;
+    else if (key === "secureClientPortAddress") secureHost = value;
+    else if (key === "secureClientPort") securePort = whole(value, `${file}:${line}: ${key}`);
     else if (/^server\.\d+$/.test(key)) {
       throw refusal(
         `${file}:${line}: an ensemble of several servers is not supported by this version`,
@@ -79,11 +85,16 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
   if (logDir !== undefined && path.resolve(logDir) !== path.resolve(dataDir)) {
     throw refusal(`${file}: dataLogDir must be dataDir in this version`);
   }
+  // Apache then has no plain port; here there is always one, and nobody shall find it open by surprise.
+  if (securePort !== undefined && options.port === undefined) {
+    throw refusal(`${file}: secureClientPort needs a clientPort, too; it listens on 127.0.0.1`);
+  }
+  const secure = securePort === undefined ? undefined : { host: secureHost, port: securePort };
   // In Apache's file -1 stands for the default.
   for (const key of ["minSessionTimeoutMs", "maxSessionTimeoutMs"] as const) {
     if (options[key] === -1) delete options[key];
   }
-  return { host, options: { ...options, dataDir, host }, properties, warnings };
+  return { host, options: { ...options, dataDir, host }, properties, warnings, secure };
 }
 
 /** `key=value` lines, as a JVM gets them by `-D`. */

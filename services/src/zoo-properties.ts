@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { jaasUsers } from "../../coordinator/src/server/jaas.ts";
+import { keyMaterialRead, trustRead } from "../../coordinator/src/server/key-stores.ts";
+import type { SecureOptions } from "../../coordinator/src/server/secure-listener.ts";
 import type { CoordinatorOptions } from "../../coordinator/src/server/start.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 
@@ -44,6 +46,16 @@ const others: ReadonlySet<string> = new Set([
   "zookeeper.SASLAuthenticationProvider.superPassword",
   "zookeeper.enforce.auth.enabled",
   "zookeeper.enforce.auth.schemes",
+  "zookeeper.X509AuthenticationProvider.superUser",
+  "zookeeper.ssl.keyStore.location",
+  "zookeeper.ssl.keyStore.password",
+  "zookeeper.ssl.keyStore.passwordPath",
+  "zookeeper.ssl.keyStore.type",
+  "zookeeper.ssl.trustStore.location",
+  "zookeeper.ssl.trustStore.password",
+  "zookeeper.ssl.trustStore.passwordPath",
+  "zookeeper.ssl.trustStore.type",
+  "zookeeper.ssl.clientAuth",
   "zookeeper.serverCnxnFactory",
   "zookeeper.extendedTypesEnabled",
   "zookeeper.emulate353TTLNodes",
@@ -87,9 +99,43 @@ function saslUsersOf(
   return { saslUsers: users };
 }
 
+/** The secure port with its key store and whom it trusts. Throws `config.invalid` when they are not there. */
+export function secureOf(
+  at: { readonly host: string | undefined; readonly port: number } | undefined,
+  properties: ReadonlyMap<string, string>,
+): SecureOptions | undefined {
+  if (at === undefined) return undefined;
+  const property = (name: string): string | undefined => properties.get(`zookeeper.${name}`);
+  const password = (store: string): string => {
+    const file = property(`${store}.passwordPath`);
+    return file === undefined ? (property(`${store}.password`) ?? "") : textOf(file).trim();
+  };
+  const keyStore = property("ssl.keyStore.location");
+  if (keyStore === undefined) {
+    throw new ServiceError("config.invalid", "secureClientPort needs ssl.keyStore.location");
+  }
+  const trustStore = property("ssl.trustStore.location");
+  const clientAuth = property("ssl.clientAuth")?.toLowerCase() ?? "need";
+  if (clientAuth !== "need" && clientAuth !== "want" && clientAuth !== "none") {
+    const message = `ssl.clientAuth must be need, want or none, not ${clientAuth}`;
+    throw new ServiceError("config.invalid", message);
+  }
+  return {
+    ...at,
+    material: keyMaterialRead(keyStore, bytesOf(keyStore), password("ssl.keyStore")),
+    trust: trustStore && trustRead(trustStore, bytesOf(trustStore), password("ssl.trustStore")),
+    clientAuth,
+    superSubject: property("X509AuthenticationProvider.superUser"),
+  };
+}
+
 function textOf(file: string): string {
+  return bytesOf(file).toString("utf8");
+}
+
+function bytesOf(file: string): Buffer {
   try {
-    return readFileSync(file, "utf8");
+    return readFileSync(file);
   } catch (thrown) {
     throw new ServiceError("config.invalid", `${file} cannot be read: ${messageOf(thrown)}`);
   }

@@ -16,9 +16,9 @@ interface Started {
   readonly errors: string;
 }
 
-async function start(context: TestContext, directory: string): Promise<Started> {
+async function start(context: TestContext, directory: string, lines = ""): Promise<Started> {
   const cfg = path.join(directory, "zoo.cfg");
-  writeFileSync(cfg, `dataDir=${path.join(directory, "data")}\nclientPort=0\n`);
+  writeFileSync(cfg, `dataDir=${path.join(directory, "data")}\nclientPort=0\n${lines}`);
   const child = spawn(bin, ["coordinator", "--config", cfg], { stdio: ["ignore", "pipe", "pipe"] });
   context.after(() => child.kill("SIGKILL"));
   let errors = "";
@@ -70,4 +70,15 @@ test("a second coordinator on one data directory is refused, and the first goes 
   assert.equal(second.child.exitCode, 1);
   assert.match(second.errors, /another process uses this data directory/);
   assert.equal(await end(first.child, "SIGTERM"), 0);
+});
+
+test("a secure port beyond loopback that asks for no certificate is refused", async (context) => {
+  const directory = temporaryDirectory(context);
+  const store = path.join(directory, "k.pem");
+  writeFileSync(store, "-----BEGIN PRIVATE KEY-----");
+  const lines = ["secureClientPort=0", "secureClientPortAddress=0.0.0.0", "ssl.clientAuth=want"];
+  const all = [...lines, `ssl.keyStore.location=${store}`].join("\n");
+  const { child, address, errors } = await start(context, directory, all);
+  assert.deepEqual([address, child.exitCode], [undefined, 1]);
+  assert.match(errors, /the secure port is beyond loopback: set ssl\.clientAuth=need/);
 });

@@ -32,10 +32,22 @@ test("an Apache zoo.cfg gives its options, loopback by default, and warns of wha
       ["zookeeper.superUser", "root"],
     ]),
     warnings: ["zoo.cfg:10: quux is not known and is ignored"],
+    secure: undefined,
   });
 });
 
+test("a secure port stands beside the plain one", () => {
+  const text = "dataDir=/a\nclientPort=1\nsecureClientPort=2\nsecureClientPortAddress=0.0.0.0\n";
+  const { secure, properties } = parseZooCfg("zoo.cfg", `${text}ssl.keyStore.location=/k.pem`);
+  assert.deepEqual(secure, { host: "0.0.0.0", port: 2 });
+  assert.deepEqual([...properties], [["zookeeper.ssl.keyStore.location", "/k.pem"]]);
+});
+
 const refused = [
+  {
+    text: "dataDir=/a\nsecureClientPort=2",
+    says: "zoo.cfg: secureClientPort needs a clientPort, too; it listens on 127.0.0.1",
+  },
   { text: "clientPort=2181", says: "zoo.cfg: dataDir is missing" },
   { text: "dataDir=/a\nclientPort=x", says: "zoo.cfg:2: clientPort must be a whole number, not x" },
   { text: "dataDir=/a\nnonsense", says: "zoo.cfg:2: expected key=value, not nonsense" },

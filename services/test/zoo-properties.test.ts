@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import test from "node:test";
-import { optionsOfProperties } from "../src/zoo-properties.ts";
+import { optionsOfProperties, secureOf } from "../src/zoo-properties.ts";
 
 test("properties of ZooKeeper become options, with and without their prefix", () => {
   const options = optionsOfProperties(
@@ -58,4 +58,35 @@ test("a property with a wrong value is refused by name", () => {
       message: `${name} ${says}`,
     });
   }
+});
+
+test("a secure port has a key store, or is refused", (context) => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), "logkeep-tls-"));
+  context.after(() => rmSync(directory, { recursive: true, force: true }));
+  const store = path.join(directory, "k.pem");
+  writeFileSync(store, "-----BEGIN PRIVATE KEY-----");
+  writeFileSync(path.join(directory, "password"), "secret\n");
+  const at = { host: undefined, port: 7 };
+  const properties = new Map([
+    ["zookeeper.ssl.keyStore.location", store],
+    ["zookeeper.ssl.keyStore.passwordPath", path.join(directory, "password")],
+    ["zookeeper.X509AuthenticationProvider.superUser", "CN=root"],
+  ]);
+  const text = "-----BEGIN PRIVATE KEY-----";
+  assert.deepEqual(secureOf(at, properties), {
+    ...at,
+    material: { key: text, cert: text, passphrase: "secret" },
+    trust: undefined,
+    clientAuth: "need",
+    superSubject: "CN=root",
+  });
+  assert.equal(secureOf(undefined, properties), undefined);
+  for (const [name, value] of [
+    ["zookeeper.ssl.keyStore.location", `${store}.not`],
+    ["zookeeper.ssl.clientAuth", "maybe"],
+  ] as const) {
+    const wrong = new Map([...properties, [name, value]]);
+    assert.throws(() => secureOf(at, wrong), { code: "config.invalid" }, name);
+  }
+  assert.throws(() => secureOf(at, new Map()), { code: "config.invalid" });
 });

@@ -112,7 +112,7 @@ function conf(server: CoordinatorServer): string {
   const { settings } = server;
   return [
     `clientPort=${server.address.port}`,
-    "secureClientPort=-1",
+    `secureClientPort=${server.secureAddress?.port ?? -1}`,
     `dataDir=${server.replica.directory}`,
     `dataLogDir=${server.replica.directory}`,
     `tickTime=${settings.tickTimeMs}`,

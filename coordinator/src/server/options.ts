@@ -9,6 +9,7 @@ import {
   sessionTicksMax,
   sessionTicksMin,
 } from "./limits.ts";
+import type { SecureOptions } from "./secure-listener.ts";
 
 /** How a coordinator is started. Times in milliseconds; what is left out is as in Apache's zoo.cfg. */
 export interface CoordinatorOptions {
@@ -39,6 +40,8 @@ export interface CoordinatorOptions {
   readonly allowSaslFailure?: boolean;
   /** Schemes, one of which a client must prove before it asks anything (`enforce.auth.schemes`). */
   readonly schemesRequired?: readonly string[];
+  /** A second port, for TLS. */
+  readonly secure?: SecureOptions | undefined;
   /** Between two looks at containers and TTL znodes (`znode.container.checkIntervalMs`). Default 60 s. */
   readonly containerCheckMs?: number;
   /** Of those, deletions in a minute (`znode.container.maxPerMinute`). Default 10,000. */
@@ -67,6 +70,7 @@ export interface CoordinatorSettings {
   readonly saslSuperUser: string | undefined;
   readonly allowSaslFailure: boolean;
   readonly schemesRequired: readonly string[];
+  readonly secure: SecureOptions | undefined;
   readonly containerCheckMs: number;
   readonly containersPerMinute: number;
   readonly containerUnusedMs: number;
@@ -99,6 +103,7 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     saslSuperUser: options.saslSuperUser,
     allowSaslFailure: options.allowSaslFailure ?? false,
     schemesRequired: options.schemesRequired ?? [],
+    secure: options.secure,
     containerCheckMs: whole("containerCheckMs", containerCheckMs, 1, 2 ** 31 - 1),
     containersPerMinute: whole("containersPerMinute", perMinute, 1, 2 ** 31 - 1),
     containerUnusedMs: whole("containerUnusedMs", options.containerUnusedMs ?? 0, 0, 2 ** 31 - 1),

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { messageOf } from "../../../kit/src/errors.ts";
 import type { Outcome } from "../tree/tree.ts";
 import { WireError } from "../wire/errors.ts";
+import type { Id } from "../wire/records.ts";
 import { Connection } from "./connection.ts";
 import { ExpiringZnodes } from "./expiring-znodes.ts";
 import { commandAnswer, commandOf } from "./four-letter-words.ts";
@@ -15,6 +16,7 @@ import {
 import type { CoordinatorSettings } from "./options.ts";
 import { Pipeline, type Tag } from "./pipeline.ts";
 import { type Proposed, Replica } from "./replica.ts";
+import { secureServer } from "./secure-listener.ts";
 import { SessionHost } from "./session-host.ts";
 import { LatencyStats } from "./stats.ts";
 
@@ -29,6 +31,7 @@ export class CoordinatorServer {
   rejected = 0;
   readonly #pipeline: Pipeline;
   readonly #server: Server;
+  readonly #secure: Server | undefined;
   readonly #expiring: ExpiringZnodes<Connection>;
   readonly #perAddress = new Map<string, number>();
   readonly #stepMs: number;
@@ -52,26 +55,28 @@ export class CoordinatorServer {
     this.sessions = new SessionHost(this.replica, settings, this.#stepMs);
     this.#pipeline = new Pipeline(this.replica, this.totals, settings);
     this.#expiring = new ExpiringZnodes(this.replica.tree, settings, this.startedMs);
-    this.#server = createServer((socket) => this.#guard(() => this.#accept(socket)));
+    this.#server = createServer((socket) => this.#guard(() => this.#accept(socket, [])));
+    if (settings.secure !== undefined) {
+      this.#secure = secureServer(settings.secure, settings.logger, (socket, ids) =>
+        this.#guard(() => this.#accept(socket, ids)),
+      );
+    }
   }
 
   /** The address that clients connect to, once it listens. */
   get address(): { readonly host: string; readonly port: number } {
-    const address = this.#server.address();
-    if (address === null || typeof address === "string") return this.settings;
-    return { host: address.address, port: address.port };
+    return addressOf(this.#server) ?? this.settings;
+  }
+
+  /** The address of the port for TLS, if there is one and it listens. */
+  get secureAddress(): { readonly host: string; readonly port: number } | undefined {
+    return this.#secure === undefined ? undefined : addressOf(this.#secure);
   }
 
   async listen(): Promise<void> {
-    const { host, port } = this.settings;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen({ host, port, backlog: 1024 }, () => {
-        this.#server.off("error", reject);
-        resolve();
-      });
-    });
-    this.#server.on("error", (error) => this.#fail(error));
+    const { host, port, secure } = this.settings;
+    await this.#listenAt(this.#server, host, port);
+    if (secure !== undefined) await this.#listenAt(this.#secure!, secure.host ?? host, secure.port);
     this.#stepLater();
   }
 
@@ -82,7 +87,18 @@ export class CoordinatorServer {
     return this.#closing;
   }
 
-  #accept(socket: Socket): void {
+  async #listenAt(server: Server, host: string, port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host, port, backlog: 1024 }, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    server.on("error", (error) => this.#fail(error));
+  }
+
+  #accept(socket: Socket, certificateIds: readonly Id[]): void {
     const connection = new Connection(
       socket,
       {
@@ -95,6 +111,8 @@ export class CoordinatorServer {
       },
       this.settings.clock.now(),
     );
+    connection.certificateIds = certificateIds;
+    connection.ids = [...connection.ids, ...certificateIds];
     const { address } = connection;
     const count = (this.#perAddress.get(address) ?? 0) + 1;
     this.#perAddress.set(address, count);
@@ -246,8 +264,15 @@ export class CoordinatorServer {
     this.#isClosed = true;
     clearTimeout(this.#stepTimer);
     this.#server.close();
+    this.#secure?.close();
     for (const connection of this.connections) connection.close();
   }
+}
+
+function addressOf(server: Server): { readonly host: string; readonly port: number } | undefined {
+  const address = server.address();
+  if (address === null || typeof address === "string") return undefined;
+  return { host: address.address, port: address.port };
 }
 
 /** Who proposes what no client asked for. */

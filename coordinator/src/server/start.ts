@@ -8,6 +8,8 @@ export type { CoordinatorOptions } from "./options.ts";
 /** A coordinator that serves. */
 export interface Coordinator {
   readonly address: { readonly host: string; readonly port: number };
+  /** Where it speaks TLS, if it does. */
+  readonly secureAddress: { readonly host: string; readonly port: number } | undefined;
   /** Stops serving and puts on disk what is under way. Sessions and their ephemerals live on in the data directory. */
   close(): Promise<void>;
   stats(): CoordinatorStats;
@@ -26,6 +28,6 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     await server.close();
     throw thrown;
   }
-  const { address } = server;
-  return { address, close: () => server.close(), stats: () => statsOf(server) };
+  const { address, secureAddress } = server;
+  return { address, secureAddress, close: () => server.close(), stats: () => statsOf(server) };
 }
