@@ -24,7 +24,6 @@ const withoutEffect = new Set([
   "admin.serverPort",
   "autopurge.snapRetainCount",
   "autopurge.purgeInterval",
-  "4lw.commands.whitelist",
   "standaloneEnabled",
   "reconfigEnabled",
   "preAllocSize",

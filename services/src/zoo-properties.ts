@@ -34,6 +34,12 @@ const known: ReadonlyMap<string, Take> = new Map<string, Take>([
       if (flag(value, name)) options.schemesRequired = ["sasl"];
     },
   ],
+  [
+    "zookeeper.4lw.commands.whitelist",
+    (value, _name, options) => {
+      options.words = value.split(",").map((word) => word.trim());
+    },
+  ],
   ["znode.container.checkIntervalMs", number("containerCheckMs")],
   ["znode.container.maxPerMinute", number("containersPerMinute")],
   ["znode.container.maxNeverUsedIntervalMs", number("containerUnusedMs")],

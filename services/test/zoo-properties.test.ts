@@ -14,6 +14,7 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
       ["znode.container.checkIntervalMs", "1000"],
       ["zookeeper.znode.container.maxPerMinute", "60"],
       ["zookeeper.sessionRequireClientSASLAuth", "true"],
+      ["zookeeper.4lw.commands.whitelist", "stat, ruok"],
       ["unknown", "x"],
     ]),
   );
@@ -24,6 +25,7 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
     containerCheckMs: 1000,
     containersPerMinute: 60,
     schemesRequired: ["sasl"],
+    words: ["stat", "ruok"],
   });
 });
 

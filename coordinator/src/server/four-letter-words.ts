@@ -1,4 +1,6 @@
+import { readdirSync, statSync } from "node:fs";
 import { hostname, release, userInfo } from "node:os";
+import { join } from "node:path";
 import { memoryUsage, platform, versions } from "node:process";
 
 import { zxidText } from "../core/zxid.ts";
@@ -17,8 +19,12 @@ export function commandOf(chunk: Buffer): Command | undefined {
   return Object.hasOwn(answers, word) ? (word as Command) : undefined;
 }
 
-/** The whole answer, as ZooKeeper writes it. */
+/** The whole answer, as ZooKeeper writes it; also to a word that the settings do not allow. */
 export function commandAnswer(command: Command, server: CoordinatorServer): string {
+  const { words } = server.settings;
+  if (!words.includes("*") && !words.includes(command)) {
+    return `${command} is not executed because it is not in the whitelist.\n`;
+  }
   return answers[command](server);
 }
 
@@ -44,7 +50,54 @@ const answers = {
     return `${watcherCount} connections watching ${pathCount} paths\nTotal watches:${count}\n`;
   },
   dump,
+  crst: (server: CoordinatorServer) => {
+    for (const { stats } of server.connections) stats.reset();
+    return "Connection stats reset.\n";
+  },
+  srst: (server: CoordinatorServer) => {
+    server.totals.reset();
+    return "Server stats reset.\n";
+  },
+  dirs: (server: CoordinatorServer) => {
+    const bytes = directoryBytes(server.replica.directory);
+    return `datadir_size: ${bytes}\nlogdir_size: ${bytes}\n`;
+  },
+  /** Digests of the tree by zxid, of which none are kept. */
+  hash: () => "",
+  wchc: (server: CoordinatorServer) => {
+    const { watches } = server.replica.tree;
+    const sessions = [...watches.dataByWatcher()].map(([{ sessionId }, paths]) =>
+      listText(idText(sessionId), paths),
+    );
+    return `${sessions.join("")}\n`;
+  },
+  wchp: (server: CoordinatorServer) => {
+    const { watches } = server.replica.tree;
+    const paths = [...watches.dataByPath()].map(([path, watchers]) =>
+      listText(
+        path,
+        [...watchers].map(({ sessionId }) => idText(sessionId)),
+      ),
+    );
+    return `${paths.join("")}\n`;
+  },
 } as const;
+
+/** A head, and what belongs to it a line each behind a tab. */
+function listText(head: string, lines: Iterable<string>): string {
+  return `${head}\n${[...lines].map((line) => `\t${line}\n`).join("")}`;
+}
+
+function idText(sessionId: bigint): string {
+  return `0x${BigInt.asUintN(64, sessionId).toString(16)}`;
+}
+
+/** Bytes of the files in a directory. A file that goes meanwhile counts nothing. */
+function directoryBytes(directory: string): number {
+  return readdirSync(directory)
+    .map((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0)
+    .reduce((sum, size) => sum + size, 0);
+}
 
 function summary(server: CoordinatorServer): string {
   const { totals, replica } = server;
@@ -69,7 +122,7 @@ function clientText(connection: Connection, detail: "brief" | "full"): string {
   const ip = address.includes(":") ? `[${address}]` : address;
   let text = ` /${ip}:${port}[${interest}](queued=${queued},recved=${stats.received},sent=${stats.sent}`;
   if (detail === "full" && sessionId !== 0n) {
-    text += `,sid=0x${BigInt.asUintN(64, sessionId).toString(16)},lop=${operationText(connection)}`;
+    text += `,sid=${idText(sessionId)},lop=${operationText(connection)}`;
     text += `,est=${connection.establishedMs},to=${connection.timeoutMs}`;
     if (connection.lastCxid >= 0) text += `,lcxid=0x${connection.lastCxid.toString(16)}`;
     text += `,lzxid=${zxidText(connection.lastZxid)},lresp=${Math.round(connection.lastResponseMs)}`;
@@ -110,11 +163,14 @@ const operations: ReadonlyMap<number, string> = new Map([
 
 function conf(server: CoordinatorServer): string {
   const { settings } = server;
+  const bytes = directoryBytes(server.replica.directory);
   return [
     `clientPort=${server.address.port}`,
     `secureClientPort=${server.secureAddress?.port ?? -1}`,
     `dataDir=${server.replica.directory}`,
+    `dataDirSize=${bytes}`,
     `dataLogDir=${server.replica.directory}`,
+    `dataLogSize=${bytes}`,
     `tickTime=${settings.tickTimeMs}`,
     `maxClientCnxns=${settings.connectionsPerAddress}`,
     `minSessionTimeout=${settings.minSessionTimeoutMs}`,
@@ -145,13 +201,10 @@ function environment(): string {
 
 function dump(server: CoordinatorServer): string {
   const { sessions } = server.replica.tree;
-  const hex = (id: bigint): string => `0x${BigInt.asUintN(64, id).toString(16)}`;
-  const global = [...sessions.entries()].map(([id, timeout]) => `${hex(id)}\t${timeout}ms\n`);
-  const owners = [...sessions.owners()].map(
-    ([id, paths]) => `${hex(id)}:\n${[...paths].map((path) => `\t${path}\n`).join("")}`,
-  );
+  const global = [...sessions.entries()].map(([id, timeout]) => `${idText(id)}\t${timeout}ms\n`);
+  const owners = [...sessions.owners()].map(([id, paths]) => listText(`${idText(id)}:`, paths));
   const connections = [...server.connections].map(
-    ({ address, port, sessionId }) => `\tip: /${address}:${port} sessionId: ${hex(sessionId)}\n`,
+    ({ address, port, sessionId }) => `\tip: /${address}:${port} sessionId: ${idText(sessionId)}\n`,
   );
   return [
     "SessionTracker dump:\n",

@@ -41,6 +41,20 @@ export const expiriesPerStepMax = 1_000;
 export const containerCheckMsDefault = 60_000;
 export const containersPerMinuteDefault = 10_000;
 
+/** Four-letter words that are answered when the settings name none: those that change nothing and are short. */
+export const wordsDefault: readonly string[] = [
+  "ruok",
+  "isro",
+  "srvr",
+  "stat",
+  "mntr",
+  "conf",
+  "cons",
+  "envi",
+  "wchs",
+  "dump",
+];
+
 /** Session timeouts in ticks when the settings name none, as Apache's. */
 export const sessionTicksMin = 2;
 export const sessionTicksMax = 20;

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 import type { CoordinatorServer } from "./server.ts";
 import { versionText } from "./version.ts";
@@ -74,6 +74,7 @@ export function monitorText(server: CoordinatorServer): string {
     ["max_latency", stats.latencyMsMax],
     ["approximate_data_size", stats.dataBytes],
     ["open_file_descriptor_count", descriptorCount()],
+    ["max_file_descriptor_count", descriptorMax()],
     ["uptime", stats.uptimeMs],
     ["connection_rejected", stats.connectionsRejected],
     ["stale_sessions_expired", stats.sessionsExpired],
@@ -90,6 +91,16 @@ export function monitorText(server: CoordinatorServer): string {
 export function decimal(value: number): string {
   const rounded = Math.round(value * 10_000) / 10_000;
   return Number.isInteger(rounded) ? `${rounded}.0` : String(rounded);
+}
+
+/** -1 where the system does not tell. */
+function descriptorMax(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8");
+    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? -1);
+  } catch {
+    return -1;
+  }
 }
 
 /** -1 where the system does not tell. */

@@ -8,6 +8,7 @@ import {
   containersPerMinuteDefault,
   sessionTicksMax,
   sessionTicksMin,
+  wordsDefault,
 } from "./limits.ts";
 import type { SecureOptions } from "./secure-listener.ts";
 
@@ -40,6 +41,8 @@ export interface CoordinatorOptions {
   readonly allowSaslFailure?: boolean;
   /** Schemes, one of which a client must prove before it asks anything (`enforce.auth.schemes`). */
   readonly schemesRequired?: readonly string[];
+  /** Four-letter words that are answered, or `*` (`4lw.commands.whitelist`). Default: those that only read and are short. */
+  readonly words?: readonly string[];
   /** A second port, for TLS. */
   readonly secure?: SecureOptions | undefined;
   /** Between two looks at containers and TTL znodes (`znode.container.checkIntervalMs`). Default 60 s. */
@@ -70,6 +73,7 @@ export interface CoordinatorSettings {
   readonly saslSuperUser: string | undefined;
   readonly allowSaslFailure: boolean;
   readonly schemesRequired: readonly string[];
+  readonly words: readonly string[];
   readonly secure: SecureOptions | undefined;
   readonly containerCheckMs: number;
   readonly containersPerMinute: number;
@@ -103,6 +107,7 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     saslSuperUser: options.saslSuperUser,
     allowSaslFailure: options.allowSaslFailure ?? false,
     schemesRequired: options.schemesRequired ?? [],
+    words: options.words ?? wordsDefault,
     secure: options.secure,
     containerCheckMs: whole("containerCheckMs", containerCheckMs, 1, 2 ** 31 - 1),
     containersPerMinute: whole("containersPerMinute", perMinute, 1, 2 ** 31 - 1),

@@ -12,6 +12,17 @@ export class LatencyStats {
     return this.#count === 0 ? 0 : this.#sum / this.#count;
   }
 
+  /** Begins anew, as if nothing had come. */
+  reset(): void {
+    this.received = 0;
+    this.sent = 0;
+    this.latencyMin = 0;
+    this.latencyMax = 0;
+    this.latencyLast = 0;
+    this.#sum = 0;
+    this.#count = 0;
+  }
+
   /** A request was answered after this many milliseconds. */
   answered(ms: number): void {
     const whole = Math.max(0, Math.round(ms));

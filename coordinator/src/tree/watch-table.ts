@@ -24,6 +24,16 @@ export class WatchTable<W extends object> {
     return this.#byWatcher.keys();
   }
 
+  /** Who watches each path. */
+  *byPath(): Iterable<readonly [string, Iterable<W>]> {
+    for (const [path, here] of this.#byPath) yield [path, here.keys()];
+  }
+
+  /** What each watcher watches. */
+  byWatcher(): Iterable<readonly [W, Iterable<string>]> {
+    return this.#byWatcher;
+  }
+
   add(path: string, watcher: W, mode: number): void {
     let here = this.#byPath.get(path);
     if (here === undefined) {

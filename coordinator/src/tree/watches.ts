@@ -42,6 +42,15 @@ export class Watches<W extends object> {
     return new Set([...this.#data.watchers(), ...this.#children.watchers()]).size;
   }
 
+  /** Data watches alone, as ZooKeeper reports them. */
+  dataByPath(): Iterable<readonly [string, Iterable<W>]> {
+    return this.#data.byPath();
+  }
+
+  dataByWatcher(): Iterable<readonly [W, Iterable<string>]> {
+    return this.#data.byWatcher();
+  }
+
   addData(path: string, watcher: W): void {
     this.#data.add(path, watcher, watchModes.once);
   }
