@@ -1,12 +1,13 @@
 import type { AlertRecord, EvaluationRange, Evaluator } from "../../../alerts/src/ports.ts";
 import type { Settings } from "../../../config/src/schema.ts";
+import { systemClock } from "../../../kit/src/clock.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { collectAnswer } from "../../../query/src/engine/questions.ts";
 import { storeSource, workerFragments } from "../asking.ts";
-import { QueryGate } from "../http/query-gate.ts";
 import { parseQuestion } from "../question.ts";
 import type { StorePart } from "../store-part.ts";
-import { evaluationRowsMax, evaluationShare, evaluationsWaitingMax } from "./limits.ts";
+import { EvaluationGate } from "./evaluation-gate.ts";
+import { evaluationRowsMax, evaluationShare } from "./limits.ts";
 
 export interface EvaluatorDeps {
   readonly stored: StorePart;
@@ -19,13 +20,13 @@ export interface EvaluatorDeps {
  */
 export class QueryEvaluator implements Evaluator {
   readonly #deps: EvaluatorDeps;
-  readonly #gate: QueryGate;
+  readonly #gate: EvaluationGate;
 
   constructor(deps: EvaluatorDeps) {
     this.#deps = deps;
     const { concurrencyMax } = deps.settings.query;
     const runningMax = Math.max(1, Math.floor(concurrencyMax / evaluationShare));
-    this.#gate = new QueryGate(runningMax, evaluationsWaitingMax);
+    this.#gate = new EvaluationGate(runningMax, systemClock);
   }
 
   async rows(
@@ -56,7 +57,7 @@ export class QueryEvaluator implements Evaluator {
     const { tenant, query, range, limit } = question;
     signal.throwIfAborted();
     try {
-      return await this.#gate.run(signal, async () => {
+      return await this.#gate.run(`${tenant} ${query}`, signal, async () => {
         const { rows } = await collectAnswer({
           source: storeSource(stored.store),
           pool: workerFragments(stored.pool, stored.store),

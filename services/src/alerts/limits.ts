@@ -39,7 +39,13 @@ export const evaluationRowsMax = 10_000;
 /** Evaluations that wait for their turn: the scheduler runs but a few side by side. */
 export const evaluationsWaitingMax = 1024;
 
-/** The share of the queries that may run at once which rules have. */
+/** An evaluation that takes longer has its rule wait for others of that kind, and no other rule for it. */
+export const evaluationSlowMs = 5000;
+
+/** Rules that are known to take long. */
+export const slowRulesMax = 10_000;
+
+/** The share of the queries that may run at once which rules have, beside one that takes long. */
 export const evaluationShare = 4;
 
 /** Bytes of matching lines that wait for one rule's next call, beyond those of the newest record. */
