@@ -49,7 +49,7 @@ function AlertCard({
       <strong class="name">{alert.rule}</strong>
       <Amount count={count} listed={rule} />
       <span class="hint">
-        since <Ago time={startsAt ?? activeAt} now={now} />
+        began <Ago time={startsAt ?? activeAt} now={now} />
       </span>
       {href !== undefined && (
         <a href={href} aria-label={`records of ${alert.rule}`}>
