@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { digestOf } from "../src/server/auth.ts";
-import type { WriteRequest } from "../src/tree/prepare.ts";
-import { perms } from "../src/wire/constants.ts";
+import { Preparer, type WriteRequest } from "../src/tree/prepare.ts";
+import { Tree } from "../src/tree/tree.ts";
+import { errorNameOf, perms } from "../src/wire/constants.ts";
 import type { Acl, Id } from "../src/wire/records.ts";
 import { open, TreeHarness } from "./tree-harness.ts";
 
@@ -292,6 +293,42 @@ test("a hard quota refuses what would exceed it, counting what is proposed", () 
   assert.equal(Buffer.from(harness.tree.znodes.data(stats)!).toString(), "count=3,bytes=3");
   assert.equal(harness.run({ op: "delete", path: "/inbox/b", version: -1 }), "OK");
   assert.equal(harness.run(create("/inbox/c")), "OK");
+});
+
+test("a soft quota refuses nothing, and tells once that it is passed", () => {
+  const harness = new TreeHarness(1n);
+  harness.create("/soft");
+  harness.create("/zookeeper/quota/soft");
+  const path = "/zookeeper/quota/soft/zookeeper_limits";
+  const limits = Buffer.from("count=2,bytes=3");
+  harness.run({ op: "create", path, data: limits, acl: open, flags: 0 });
+  const { quotas } = harness.tree;
+  assert.equal(harness.run(create("/soft/a")), "OK");
+  assert.deepEqual(quotas.warningsTake(), []);
+  for (const name of ["b", "c", "d"]) assert.equal(harness.run(create(`/soft/${name}`)), "OK");
+  assert.deepEqual(quotas.warningsTake(), [
+    { path: "/soft", what: "count", now: 3, limit: 2 },
+    { path: "/soft", what: "bytes", now: 4, limit: 3 },
+  ]);
+  assert.deepEqual(quotas.warningsTake(), []);
+});
+
+test("a hard quota that is not enforced refuses nothing", () => {
+  const tree = Tree.fresh();
+  const preparer = new Preparer(tree, { enforceQuota: false });
+  let zxid = 0;
+  const run = (request: WriteRequest): string => {
+    const context = { sessionId: 1n, zxid: ++zxid, timeMs: 1 };
+    const txn = preparer.prepare(request, { sessionId: 1n, ids: [] }, zxid);
+    const { error } = tree.apply(context, txn);
+    preparer.applied(zxid, txn, 1n);
+    return errorNameOf(error) ?? "?";
+  };
+  run({ op: "createSession", timeoutMs: 1000 });
+  for (const path of ["/q", "/zookeeper/quota/q"]) run(create(path));
+  const path = "/zookeeper/quota/q/zookeeper_limits";
+  run({ op: "create", path, data: Buffer.from("countHardLimit=1"), acl: open, flags: 0 });
+  assert.equal(run(create("/q/a")), "OK");
 });
 
 test("duplicate ACL entries are stored once", () => {

@@ -68,6 +68,8 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
   const coordinator = await startCoordinator({
     ...cfg.options,
     ...myId(cfg),
+    // Apache's default; who wants hard quotas says so.
+    enforceQuota: false,
     ...optionsOfProperties(properties),
     secure,
     logger,

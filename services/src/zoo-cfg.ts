@@ -22,7 +22,6 @@ const withoutEffect = new Set([
   "admin.enableServer",
   "admin.serverAddress",
   "admin.serverPort",
-  "autopurge.snapRetainCount",
   "autopurge.purgeInterval",
   "standaloneEnabled",
   "reconfigEnabled",
@@ -30,7 +29,6 @@ const withoutEffect = new Set([
   "quorumListenOnAllIPs",
   "electionAlg",
   "forceSync",
-  "globalOutstandingLimit",
 ]);
 
 type Numbers =

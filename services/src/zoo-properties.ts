@@ -40,6 +40,15 @@ const known: ReadonlyMap<string, Take> = new Map<string, Take>([
       options.words = value.split(",").map((word) => word.trim());
     },
   ],
+  [
+    "zookeeper.enforceQuota",
+    (value, name, options) => {
+      options.enforceQuota = flag(value, name);
+    },
+  ],
+  ["jute.maxbuffer", number("frameBytes")],
+  ["zookeeper.globalOutstandingLimit", number("outstandingMax")],
+  ["zookeeper.autopurge.snapRetainCount", number("snapshotsKept")],
   ["znode.container.checkIntervalMs", number("containerCheckMs")],
   ["znode.container.maxPerMinute", number("containersPerMinute")],
   ["znode.container.maxNeverUsedIntervalMs", number("containerUnusedMs")],
@@ -147,9 +156,18 @@ function bytesOf(file: string): Buffer {
   }
 }
 
-function number(key: "containerCheckMs" | "containersPerMinute" | "containerUnusedMs"): Take {
+function number(
+  key:
+    | "containerCheckMs"
+    | "containersPerMinute"
+    | "containerUnusedMs"
+    | "frameBytes"
+    | "outstandingMax"
+    | "snapshotsKept",
+): Take {
   return (value, name, options) => {
-    if (!/^\d{1,10}$/.test(value)) {
+    // Java reads 0x, too, and jute.maxbuffer is mostly written so.
+    if (!/^(\d{1,10}|0x[\da-f]{1,8})$/i.test(value)) {
       throw new ServiceError("config.invalid", `${name} must be a whole number, not ${value}`);
     }
     options[key] = Number(value);

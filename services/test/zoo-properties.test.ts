@@ -15,6 +15,10 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
       ["zookeeper.znode.container.maxPerMinute", "60"],
       ["zookeeper.sessionRequireClientSASLAuth", "true"],
       ["zookeeper.4lw.commands.whitelist", "stat, ruok"],
+      ["jute.maxbuffer", "0x200000"],
+      ["zookeeper.globalOutstandingLimit", "1000"],
+      ["zookeeper.autopurge.snapRetainCount", "5"],
+      ["zookeeper.enforceQuota", "true"],
       ["unknown", "x"],
     ]),
   );
@@ -26,6 +30,10 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
     containersPerMinute: 60,
     schemesRequired: ["sasl"],
     words: ["stat", "ruok"],
+    frameBytes: 2 * 1024 * 1024,
+    outstandingMax: 1000,
+    snapshotsKept: 5,
+    enforceQuota: true,
   });
 });
 

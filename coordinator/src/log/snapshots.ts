@@ -60,14 +60,14 @@ async function imageWrite<W extends object>(
 }
 
 /** Files that no recovery needs any more: all but the newest snapshots, and logs before the oldest of those. */
-export function purgeable(directory: string): readonly NamedFile[] {
+export function purgeable(directory: string, kept = snapshotsKept): readonly NamedFile[] {
   const snapshots = filesNamed(directory, "snapshot");
-  const oldest = snapshots.at(-snapshotsKept);
+  const oldest = snapshots.at(-kept);
   if (oldest === undefined) return [];
   const logs = filesNamed(directory, "log");
   // The last log that begins at or below the snapshot may hold the first txns after it.
   const firstNeeded = logs.findLastIndex((log) => log.zxid <= oldest.zxid + 1);
-  const purge = [...snapshots.slice(0, -snapshotsKept)];
+  const purge = [...snapshots.slice(0, -kept)];
   if (firstNeeded > 0) purge.push(...logs.slice(0, firstNeeded));
   return purge;
 }

@@ -48,12 +48,12 @@ export function saslStep(
   from: JuteReader,
   settings: AuthSettings,
 ): void {
-  const { token } = SaslToken.read(from);
   const { saslUsers, saslSuperUser } = settings;
   if (saslUsers.size === 0) {
     replyPlain(connection.out, xid, 0, errorNumbers.UNIMPLEMENTED);
     return;
   }
+  const { token } = SaslToken.read(from);
   connection.sasl ??= new SaslDigest(saslUsers);
   const step = connection.sasl.step(token ?? new Uint8Array(0));
   if (step.kind === "proved") {

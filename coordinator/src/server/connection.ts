@@ -65,7 +65,7 @@ export class Connection {
   lastZxid = 0;
   lastResponseMs = 0;
   readonly waiting: Waiting[] = [];
-  readonly #splitter = new FrameSplitter();
+  readonly #splitter: FrameSplitter;
   readonly #events: ConnectionEvents;
   #out = new JuteWriter();
   /** Copies of frames that came before they could be answered; never more than one read of the socket brings. */
@@ -74,7 +74,9 @@ export class Connection {
   #isPausedByHost = false;
   #isClosed = false;
 
-  constructor(socket: Socket, events: ConnectionEvents, nowMs: number) {
+  /** `frameBytes`: of the longest request that is taken. */
+  constructor(socket: Socket, events: ConnectionEvents, nowMs: number, frameBytes: number) {
+    this.#splitter = new FrameSplitter(frameBytes);
     this.socket = socket;
     this.#events = events;
     this.establishedMs = nowMs;
@@ -128,7 +130,8 @@ export class Connection {
   /** Stops or goes on reading by what waits here, what is unsent, and whether the server as a whole is busy. */
   hostBusy(isBusy: boolean): void {
     this.#isPausedByHost = isBusy;
-    this.#readingDecide();
+    if (isBusy) this.#readingDecide();
+    else this.#heldProceed();
   }
 
   /** Something that waited was answered: reading may go on, unless the client takes nothing. */
@@ -167,7 +170,9 @@ export class Connection {
   }
 
   get #isBlocked(): boolean {
-    return this.state === "connecting" || this.#unsentBytes > unsentBytesMax;
+    return (
+      this.#isPausedByHost || this.state === "connecting" || this.#unsentBytes > unsentBytesMax
+    );
   }
 
   /** Answers what was held back, as far as there is room for the answers. */
@@ -197,10 +202,7 @@ export class Connection {
   #readingDecide(): void {
     if (this.#isClosed) return;
     const wantsPause =
-      this.#isPausedByHost ||
-      this.#isBlocked ||
-      this.#held.length > 0 ||
-      this.waiting.length > connectionQueueMax;
+      this.#isBlocked || this.#held.length > 0 || this.waiting.length > connectionQueueMax;
     if (wantsPause && !this.socket.isPaused()) this.socket.pause();
     else if (!wantsPause && this.socket.isPaused()) this.socket.resume();
   }

@@ -1,7 +1,8 @@
 import { type Clock, systemClock } from "../../../kit/src/clock.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { type Logger, silentLogger } from "../../../kit/src/logger.ts";
-import { snapCountDefault } from "../log/limits.ts";
+import { snapCountDefault, snapshotsKept } from "../log/limits.ts";
+import { frameBytesMax, frameBytesSettableMax } from "../wire/limits.ts";
 import {
   connectionsPerAddressDefault,
   containerCheckMsDefault,
@@ -43,6 +44,14 @@ export interface CoordinatorOptions {
   readonly schemesRequired?: readonly string[];
   /** Four-letter words that are answered, or `*` (`4lw.commands.whitelist`). Default: those that only read and are short. */
   readonly words?: readonly string[];
+  /** Bytes of the longest request (`jute.maxbuffer`), up to 16 MiB. Default 1,048,575. */
+  readonly frameBytes?: number;
+  /** Writes of all clients under way; above it nobody is read (`globalOutstandingLimit`). Default: only their bytes count. */
+  readonly outstandingMax?: number;
+  /** Snapshots that are kept, with the logs from the oldest on (`autopurge.snapRetainCount`). Default 3, the least. */
+  readonly snapshotsKept?: number;
+  /** Whether hard limits of quotas refuse. Default true; Apache's is false. */
+  readonly enforceQuota?: boolean;
   /** A second port, for TLS. */
   readonly secure?: SecureOptions | undefined;
   /** Between two looks at containers and TTL znodes (`znode.container.checkIntervalMs`). Default 60 s. */
@@ -74,6 +83,10 @@ export interface CoordinatorSettings {
   readonly allowSaslFailure: boolean;
   readonly schemesRequired: readonly string[];
   readonly words: readonly string[];
+  readonly frameBytes: number;
+  readonly outstandingMax: number;
+  readonly snapshotsKept: number;
+  readonly enforceQuota: boolean;
   readonly secure: SecureOptions | undefined;
   readonly containerCheckMs: number;
   readonly containersPerMinute: number;
@@ -91,6 +104,8 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
   const logger = options.logger ?? silentLogger;
   const containerCheckMs = options.containerCheckMs ?? containerCheckMsDefault;
   const perMinute = options.containersPerMinute ?? containersPerMinuteDefault;
+  const frameBytes = options.frameBytes ?? frameBytesMax;
+  const kept = options.snapshotsKept ?? snapshotsKept;
   const perAddress = options.connectionsPerAddress ?? connectionsPerAddressDefault;
   return {
     dataDir: options.dataDir,
@@ -98,25 +113,32 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     port: whole("port", options.port ?? 0, 0, 65_535),
     serverId: whole("serverId", options.serverId ?? 1, 1, 255),
     tickTimeMs,
-    minSessionTimeoutMs: whole("minSessionTimeoutMs", minimum, 1, 2 ** 31 - 1),
-    maxSessionTimeoutMs: whole("maxSessionTimeoutMs", maximum, minimum, 2 ** 31 - 1),
-    snapCount: whole("snapCount", options.snapCount ?? snapCountDefault, 2, 2 ** 31 - 1),
-    connectionsPerAddress: whole("connectionsPerAddress", perAddress, 0, 2 ** 31 - 1),
+    minSessionTimeoutMs: whole("minSessionTimeoutMs", minimum, 1, int),
+    maxSessionTimeoutMs: whole("maxSessionTimeoutMs", maximum, minimum, int),
+    snapCount: whole("snapCount", options.snapCount ?? snapCountDefault, 2, int),
+    connectionsPerAddress: whole("connectionsPerAddress", perAddress, 0, int),
     superDigest: options.superDigest,
     saslUsers: options.saslUsers ?? new Map(),
     saslSuperUser: options.saslSuperUser,
     allowSaslFailure: options.allowSaslFailure ?? false,
     schemesRequired: options.schemesRequired ?? [],
     words: options.words ?? wordsDefault,
+    frameBytes: whole("frameBytes", frameBytes, 1024, frameBytesSettableMax),
+    outstandingMax: whole("outstandingMax", options.outstandingMax ?? int, 1, int),
+    snapshotsKept: whole("snapshotsKept", kept, snapshotsKept, int),
+    enforceQuota: options.enforceQuota ?? true,
     secure: options.secure,
-    containerCheckMs: whole("containerCheckMs", containerCheckMs, 1, 2 ** 31 - 1),
-    containersPerMinute: whole("containersPerMinute", perMinute, 1, 2 ** 31 - 1),
-    containerUnusedMs: whole("containerUnusedMs", options.containerUnusedMs ?? 0, 0, 2 ** 31 - 1),
+    containerCheckMs: whole("containerCheckMs", containerCheckMs, 1, int),
+    containersPerMinute: whole("containersPerMinute", perMinute, 1, int),
+    containerUnusedMs: whole("containerUnusedMs", options.containerUnusedMs ?? 0, 0, int),
     clock: options.clock ?? systemClock,
     logger,
     fatal: options.fatal ?? ((error) => logger.error({ err: error }, "coordinator failed")),
   };
 }
+
+/** The largest number of a setting. */
+const int = 2 ** 31 - 1;
 
 function whole(name: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;

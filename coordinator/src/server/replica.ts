@@ -37,6 +37,8 @@ export interface ReplicaOptions {
   readonly dataDir: string;
   readonly serverId: number;
   readonly snapCount: number;
+  readonly snapshotsKept: number;
+  readonly enforceQuota: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -72,7 +74,7 @@ export class Replica<W extends object, T> {
     this.#txnsSinceSnapshot = recovered.replayed;
     this.#snapshotAfter = options.snapCount;
     this.#peer = new Peer(options.serverId, [options.serverId], recovered.history);
-    this.#preparer = new Preparer(this.tree);
+    this.#preparer = new Preparer(this.tree, options);
     this.#log = new TxnLog(this.directory, {
       onDurable: (zxid) => this.#durable(zxid),
       onFailed: (error) => events.onFailed(error),
@@ -201,7 +203,8 @@ export class Replica<W extends object, T> {
       if (zxid === undefined) return;
       const durationMs = Math.round(performance.now() - from);
       logger.info({ zxid: zxidText(zxid), durationMs }, "coordinator snapshot written");
-      for (const { path } of purgeable(this.directory)) unlink(path, () => undefined);
+      for (const { path } of purgeable(this.directory, this.#options.snapshotsKept))
+        unlink(path, () => undefined);
     } catch (thrown) {
       logger.error({ err: thrown }, "coordinator snapshot failed");
     }

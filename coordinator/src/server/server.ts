@@ -110,6 +110,7 @@ export class CoordinatorServer {
         onClose: (closed) => this.#connectionClosed(closed),
       },
       this.settings.clock.now(),
+      this.settings.frameBytes,
     );
     connection.certificateIds = certificateIds;
     connection.ids = [...connection.ids, ...certificateIds];
@@ -139,7 +140,6 @@ export class CoordinatorServer {
       return;
     }
     this.#closeIfMalformed(connection, () => connection.receive(chunk));
-    this.#busyDecide();
   }
 
   #frame(connection: Connection, frame: Buffer): void {
@@ -151,6 +151,7 @@ export class CoordinatorServer {
       } else {
         this.sessions.hear(connection);
         this.#pipeline.request(connection, frame);
+        this.#busyDecide();
       }
     });
     this.#turnEndLater();
@@ -199,11 +200,14 @@ export class CoordinatorServer {
 
   /** While too much waits for the disk nobody is read; the clients' own windows fill and hold them back. */
   #busyDecide(): void {
-    const bytes = this.replica.uncommittedBytes;
-    const isBusy = this.#isBusy ? bytes > uncommittedBytesMax / 2 : bytes > uncommittedBytesMax;
+    const share = this.#isBusy ? 0.5 : 1;
+    const isBusy =
+      this.replica.uncommittedBytes > uncommittedBytesMax * share ||
+      this.replica.uncommitted > this.settings.outstandingMax * share;
     if (isBusy === this.#isBusy) return;
     this.#isBusy = isBusy;
-    for (const connection of this.connections) connection.hostBusy(isBusy);
+    // What one held back may make the server busy again: the others then hear the newest.
+    for (const connection of this.connections) connection.hostBusy(this.#isBusy);
   }
 
   #turnEndLater(): void {
@@ -237,6 +241,9 @@ export class CoordinatorServer {
     const now = this.settings.clock.now();
     for (const path of this.#expiring.due(now)) {
       this.replica.submit({ op: "expire", path }, itself, 0, { kind: "expiry" });
+    }
+    for (const warning of this.replica.tree.quotas.warningsTake()) {
+      this.settings.logger.warn(warning, "coordinator quota exceeded");
     }
     const before = now - connectWithinMs;
     for (const connection of this.connections) {

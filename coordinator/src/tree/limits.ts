@@ -12,3 +12,6 @@ export const slabChunkBytes = 262_144;
 
 /** Operations in one multi. The frame limit bounds it anyway; this bounds the work of one turn. */
 export const multiOpsMax = 10_000;
+
+/** Soft quotas passed that one turn of the host tells of; more are counted by nobody. */
+export const quotaWarningsMax = 100;

@@ -55,10 +55,13 @@ export interface Caller {
 export class Preparer<W extends object> {
   readonly #tree: Tree<W>;
   readonly #outstanding: Outstanding<W>;
+  readonly #enforceQuota: boolean;
   readonly #closing = new Set<bigint>();
 
-  constructor(tree: Tree<W>) {
+  /** Without `enforceQuota` hard limits of quotas refuse nothing. */
+  constructor(tree: Tree<W>, { enforceQuota = true }: { readonly enforceQuota?: boolean } = {}) {
     this.#tree = tree;
+    this.#enforceQuota = enforceQuota;
     this.#outstanding = new Outstanding(tree);
   }
 
@@ -257,6 +260,7 @@ export class Preparer<W extends object> {
   }
 
   #isOverQuota({ governing, count, bytes }: QuotaUse): boolean {
+    if (!this.#enforceQuota) return false;
     const pending = this.#outstanding.quotaUse(governing);
     // What is only proposed counts, but a proposed delete gives no room before it is applied.
     const countPending = Math.max(0, pending.count);

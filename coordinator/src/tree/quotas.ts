@@ -1,7 +1,10 @@
+import { quotaWarningsMax } from "./limits.ts";
 import { none, type Znodes } from "./znodes.ts";
 
-/** What a subtree may hold; undefined: as much as it likes. Only hard limits refuse. */
+/** What a subtree may hold; undefined: as much as it likes. Hard limits refuse, the others warn. */
 export interface QuotaLimits {
+  readonly countSoft: number | undefined;
+  readonly bytesSoft: number | undefined;
   readonly countHard: number | undefined;
   readonly bytesHard: number | undefined;
 }
@@ -10,6 +13,14 @@ export interface QuotaLimits {
 interface Quota extends QuotaLimits {
   count: number;
   bytes: number;
+}
+
+/** A soft limit of this path was passed. */
+export interface QuotaWarning {
+  readonly path: string;
+  readonly what: "count" | "bytes";
+  readonly now: number;
+  readonly limit: number;
 }
 
 const quotaRoot = "/zookeeper/quota";
@@ -34,7 +45,7 @@ function targetOf(quotaPath: string): string | undefined {
   return target === "" ? undefined : target;
 }
 
-/** The hard limits in the text of a `zookeeper_limits` znode, `count=-1,bytes=-1=;byteHardLimit=9;countHardLimit=3`. */
+/** The limits in the text of a `zookeeper_limits` znode, `count=-1,bytes=-1=;byteHardLimit=9;countHardLimit=3`. */
 export function quotaLimitsOf(data: Uint8Array | null): QuotaLimits {
   const values = new Map<string, number>();
   for (const pair of Buffer.from(data ?? [])
@@ -48,6 +59,8 @@ export function quotaLimitsOf(data: Uint8Array | null): QuotaLimits {
     return value === undefined || value < 0 ? undefined : value;
   };
   return {
+    countSoft: limit("count"),
+    bytesSoft: limit("bytes"),
     countHard: limit("countHardLimit"),
     // Apache writes the singular; the plural is what its documentation says.
     bytesHard: limit("byteHardLimit") ?? limit("bytesHardLimit"),
@@ -61,6 +74,7 @@ export function quotaLimitsOf(data: Uint8Array | null): QuotaLimits {
 export class Quotas {
   readonly #byPath = new Map<string, Quota>();
   readonly #znodes: Znodes;
+  #warnings: QuotaWarning[] = [];
 
   constructor(znodes: Znodes) {
     this.#znodes = znodes;
@@ -73,6 +87,14 @@ export class Quotas {
       if (this.#byPath.has(at)) return at;
     }
     return undefined;
+  }
+
+  /** Soft limits that were passed since this was last asked; only the first few of many. */
+  warningsTake(): readonly QuotaWarning[] {
+    if (this.#warnings.length === 0) return this.#warnings;
+    const taken = this.#warnings;
+    this.#warnings = [];
+    return taken;
   }
 
   /** Whether adding this much below a governing path (what is already pending included) breaks a hard limit. */
@@ -102,6 +124,8 @@ export class Quotas {
     const quota = this.#byPath.get(governing)!;
     quota.count += count;
     quota.bytes += bytes;
+    this.#warn(governing, "count", count, quota.count, quota.countSoft);
+    this.#warn(governing, "bytes", bytes, quota.bytes, quota.bytesSoft);
     this.#show(governing);
   }
 
@@ -115,6 +139,18 @@ export class Quotas {
     this.#byPath.clear();
     const root = this.#znodes.find(quotaRoot);
     if (root !== none) this.#rebuildBelow(root);
+  }
+
+  /** Once for each time that a limit is passed, not for each write above it. */
+  #warn(
+    path: string,
+    what: "count" | "bytes",
+    added: number,
+    now: number,
+    limit: number | undefined,
+  ): void {
+    if (limit === undefined || now <= limit || now - added > limit) return;
+    if (this.#warnings.length < quotaWarningsMax) this.#warnings.push({ path, what, now, limit });
   }
 
   #rebuildBelow(id: number): void {
