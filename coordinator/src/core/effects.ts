@@ -39,7 +39,7 @@ export type Input<B, R = never> =
     }
   | { readonly kind: "sync"; readonly tag: number }
   /** A leader commits what it has proposed and steps down; a `stop` takes no part in what follows. */
-  | { readonly kind: "resign"; readonly then: "stop" | "look" };
+  | { readonly kind: "resign"; readonly next: "stop" | "look" };
 
 export type Role =
   | { readonly kind: "looking" }

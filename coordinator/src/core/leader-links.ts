@@ -21,7 +21,12 @@ export interface Link {
     | "syncing"
     /** It has the history on disk. */
     | "live";
+  /** The last txn that it had, and kept. */
   zxidLast: number;
+  /** The last txn before `newLeader`: who acknowledges that has all of these on disk. */
+  historyEnd: number;
+  /** It was told that it may serve. */
+  isUpToDate: boolean;
   silentTicks: number;
   /** The newest ping that it answered. */
   pongRound: number;
@@ -38,6 +43,8 @@ export class LeaderLinks<B, R> {
       isObserver: false,
       stage: "new",
       zxidLast: 0,
+      historyEnd: 0,
+      isUpToDate: false,
       silentTicks: 0,
       pongRound: 0,
     };

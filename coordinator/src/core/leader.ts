@@ -30,6 +30,8 @@ export class Leader<B, R> {
   readonly #acceptedEpochs = new Map<PeerId, number>();
   readonly #promised = new Set<PeerId>();
   readonly #synced = new Set<PeerId>();
+  /** Links that may not serve yet. */
+  readonly #late = new Set<Link>();
   #stage: Stage = "discovering";
   #epoch = 0;
   /** The last txn of the history that it was elected with. */
@@ -80,8 +82,9 @@ export class Leader<B, R> {
     this.#links.add(link);
   }
 
-  linkDown(link: LinkId): void {
-    this.#links.delete(link);
+  linkDown(id: LinkId): void {
+    const link = this.#links.get(id);
+    if (link !== undefined) this.#forget(link);
   }
 
   close(out: Outbox<B, R>): void {
@@ -187,8 +190,8 @@ export class Leader<B, R> {
     this.#syncs.settle(this.#settled, out);
   }
 
-  resign(then: "stop" | "look"): void {
-    this.#resigning = then;
+  resign(next: "stop" | "look"): void {
+    this.#resigning = next;
     // What is uncommitted before it serves is nobody's request.
     if (this.uncommitted === 0) this.#isOver = true;
   }
@@ -295,6 +298,8 @@ export class Leader<B, R> {
     if (isServing) out.send.push({ to: link.id, message: this.#commitMessage });
     out.send.push({ to: link.id, message: { kind: "newLeader", epoch: this.#epoch } });
     link.stage = "syncing";
+    link.zxidLast = plan.after;
+    link.historyEnd = through;
   }
 
   #ackNewLeader(link: Link, epoch: number, out: Outbox<B, R>): void {
@@ -304,11 +309,21 @@ export class Leader<B, R> {
     }
     link.stage = "live";
     if (this.#proposals !== undefined) {
-      out.send.push({ to: link.id, message: { kind: "upToDate" } });
+      this.#late.add(link);
+      if (!link.isObserver) this.#commit(this.#proposals.ack(link.peer, link.historyEnd), out);
+      this.#admit(link, out);
     } else {
       this.#synced.add(link.peer);
       this.#serve(out);
     }
+  }
+
+  /** After a restart a learner's tree holds all of its log: it serves once all of that is committed. */
+  #admit(link: Link, out: Outbox<B, R>): void {
+    if (link.stage !== "live" || link.isUpToDate || link.zxidLast > this.#committed) return;
+    link.isUpToDate = true;
+    this.#late.delete(link);
+    out.send.push({ to: link.id, message: { kind: "upToDate" } });
   }
 
   /** The leader's own history, too, is on disk before its epoch is current. */
@@ -332,7 +347,7 @@ export class Leader<B, R> {
     this.#committed = this.#historyEnd;
     this.#links.toFollowers(this.#commitMessage, out);
     for (const link of this.#links.all()) {
-      if (link.stage === "live") out.send.push({ to: link.id, message: { kind: "upToDate" } });
+      this.#admit(link, out);
       if (link.stage === "promised") this.#synchroniseLink(link, out);
     }
     out.role = { kind: "leading", epoch: this.#epoch };
@@ -363,12 +378,18 @@ export class Leader<B, R> {
     out.commit = this.#own.log.take(last.zxid);
     this.#links.toFollowers(this.#commitMessage, out);
     this.#links.toObservers({ kind: "inform", proposals: commits }, out);
+    for (const link of this.#late) this.#admit(link, out);
     this.#syncs.settle(this.#settled, out);
     if (this.#resigning !== undefined && this.uncommitted === 0) this.#isOver = true;
   }
 
-  #drop(link: Link, out: Outbox<B, R>): void {
+  #forget(link: Link): void {
     this.#links.delete(link.id);
+    this.#late.delete(link);
+  }
+
+  #drop(link: Link, out: Outbox<B, R>): void {
+    this.#forget(link);
     out.close.push(link.id);
   }
 }

@@ -147,7 +147,7 @@ export class Peer<B, R = never> {
         this.#learner?.sync(input.tag, out);
         return;
       case "resign":
-        this.#resign(input.then, out);
+        this.#resign(input.next, out);
         return;
     }
   }
@@ -235,9 +235,9 @@ export class Peer<B, R = never> {
     else this.#learner?.replaced(out);
   }
 
-  #resign(then: "stop" | "look", out: Outbox<B, R>): void {
-    this.#leader?.resign(then);
-    if (this.#leader !== undefined || then === "look") return;
+  #resign(next: "stop" | "look", out: Outbox<B, R>): void {
+    this.#leader?.resign(next);
+    if (this.#leader !== undefined || next === "look") return;
     this.#learner?.close(out);
     this.#stop(out);
   }

@@ -1,0 +1,98 @@
+import type { Prng } from "../../../kit/src/prng.ts";
+import type { EpochFile } from "../../src/core/epochs.ts";
+import { zxidEpoch } from "../../src/core/zxid.ts";
+import { State, type Txn, Violation } from "./state.ts";
+
+export type LogWrite =
+  | { readonly kind: "append"; readonly txn: Txn }
+  | { readonly kind: "truncate"; readonly zxid: number }
+  /** A snapshot that came from a leader: everything else goes. */
+  | { readonly kind: "install"; readonly state: State }
+  /** A snapshot of the own tree: txns up to it may go. */
+  | { readonly kind: "snapshot"; readonly state: State };
+
+export interface EpochWrite {
+  readonly file: EpochFile;
+  readonly epoch: number;
+}
+
+/**
+ * What survives a crash. Log and epoch files are written by two lanes that know nothing of each other; of what
+ * is asked for and not done, a crash keeps any prefix a lane.
+ */
+export class Disk {
+  snapshot = new State();
+  log: Txn[] = [];
+  acceptedEpoch = 0;
+  currentEpoch = 0;
+  readonly logLane: LogWrite[] = [];
+  readonly epochLane: EpochWrite[] = [];
+
+  get zxidLast(): number {
+    return this.log.at(-1)?.zxid ?? this.snapshot.zxid;
+  }
+
+  /** Everything it holds, in order. */
+  history(): readonly Txn[] {
+    return [...this.snapshot.txns, ...this.log];
+  }
+
+  has(txn: Txn): boolean {
+    const holds = (each: Txn) => each.zxid === txn.zxid && each.body.id === txn.body.id;
+    return this.log.some(holds) || this.snapshot.txns.some(holds);
+  }
+
+  logWritten(): LogWrite {
+    const write = this.logLane.shift();
+    if (write === undefined) throw new Violation("a log write ended that was not asked for");
+    switch (write.kind) {
+      case "append":
+        this.log.push(write.txn);
+        break;
+      case "truncate":
+        if (write.zxid < this.snapshot.zxid) throw new Violation("a log is cut below its snapshot");
+        this.log = this.log.filter(({ zxid }) => zxid <= write.zxid);
+        break;
+      case "install":
+        this.snapshot = write.state;
+        this.log = [];
+        break;
+      case "snapshot":
+        this.snapshot = write.state;
+        this.log = this.log.filter(({ zxid }) => zxid > write.state.zxid);
+    }
+    return write;
+  }
+
+  epochWritten(): EpochWrite {
+    const write = this.epochLane.shift();
+    if (write === undefined) throw new Violation("an epoch write ended that was not asked for");
+    if (write.epoch < this[write.file]) throw new Violation(`${write.file} goes back`);
+    this[write.file] = write.epoch;
+    if (this.currentEpoch > this.acceptedEpoch) {
+      throw new Violation("acceptedEpoch is below currentEpoch");
+    }
+    return write;
+  }
+
+  crash(prng: Prng): void {
+    for (let left = prng.below(this.logLane.length + 1); left > 0; left--) this.logWritten();
+    for (let left = prng.below(this.epochLane.length + 1); left > 0; left--) this.epochWritten();
+    this.logLane.length = 0;
+    this.epochLane.length = 0;
+  }
+
+  /** As recovery of a data directory does it. */
+  recover(): {
+    readonly state: State;
+    readonly acceptedEpoch: number;
+    readonly currentEpoch: number;
+  } {
+    const state = new State(this.snapshot.txns, this.snapshot.zxid);
+    for (const txn of this.log) state.apply(txn);
+    // A log of an epoch shows that its history is whole. The file is set right first: the log may be cut again.
+    const currentEpoch = Math.max(this.currentEpoch, zxidEpoch(this.zxidLast));
+    this.currentEpoch = currentEpoch;
+    return { state, acceptedEpoch: Math.max(this.acceptedEpoch, currentEpoch), currentEpoch };
+  }
+}
