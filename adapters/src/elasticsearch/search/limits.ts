@@ -53,3 +53,10 @@ export const fieldsCountedMax = 2_000;
 
 /** Streams of a range that are looked through for a pattern of a label, in one turn; with more the pattern is left to workers. */
 export const streamsKnownMax = 1_000;
+
+/** Requests under way at a time, of all questions: their pages are in the memory of Elasticsearch as well. */
+export const requestsMax = 8;
+
+/** Tries of a request that Elasticsearch has no room for, and the wait before the second; each further one is twice as long. */
+export const busyTriesMax = 6;
+export const busyWaitMs = 100;

@@ -1,8 +1,10 @@
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, errors, type estypes } from "@elastic/elasticsearch";
 import { messageOf, ServiceError } from "../../../../kit/src/errors.ts";
-import { answerBytesMax } from "./limits.ts";
+import { answerBytesMax, busyTriesMax, busyWaitMs, requestsMax } from "./limits.ts";
 import { parseAnswer } from "./parse-answer.ts";
+import { Turns } from "./turns.ts";
 
 export interface Ask {
   readonly method: "GET" | "POST" | "DELETE";
@@ -15,10 +17,14 @@ export interface Ask {
 /** An answer was longer than asked for; it was not read to its end. */
 export class TooLong extends Error {}
 
-/** Requests to Elasticsearch that read: one that reaches no server is tried once more, at another if there is one. */
+/**
+ * Requests to Elasticsearch that read: one that reaches no server is tried once more, at another if there is one. A
+ * few are under way at a time, whoever asks; where there is no room for one, it is tried again for some seconds.
+ */
 export class SearchServer {
   readonly #client: Client;
   readonly #timeoutMs: number;
+  readonly #turns = new Turns(requestsMax);
 
   constructor(client: Client, timeoutMs: number) {
     this.#client = client;
@@ -27,6 +33,21 @@ export class SearchServer {
 
   /** The answer as it came, at most so many bytes. Throws `TooLong`, or `index.unavailable`. */
   async bytes(ask: Ask, bytesMax: number): Promise<Uint8Array> {
+    const { method, signal } = ask;
+    const deed = () => this.#try(ask, bytesMax);
+    for (let tries = 1; ; tries++) {
+      try {
+        // What frees memory there does not wait for what takes it.
+        return await (method === "DELETE" ? deed() : this.#turns.run(deed, signal));
+      } catch (thrown) {
+        if (signal?.aborted === true) throw unreached(thrown, signal);
+        if (!isBusy(thrown) || tries === busyTriesMax) throw thrown;
+      }
+      await sleep(busyWaitMs * 2 ** (tries - 1), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #try(ask: Ask, bytesMax: number): Promise<Uint8Array> {
     const { signal } = ask;
     try {
       const { statusCode, body } = await this.#client.transport.request<Readable>(
@@ -99,6 +120,10 @@ function refusal(status: number, bytes: Uint8Array): ServiceError {
     elasticsearchStatus: status,
     reason,
   });
+}
+
+function isBusy(thrown: unknown): boolean {
+  return thrown instanceof ServiceError && thrown.fields["elasticsearchStatus"] === 429;
 }
 
 function reasonOf(text: string): string {
