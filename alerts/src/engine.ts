@@ -7,7 +7,7 @@ import type { Logger } from "../../kit/src/logger.ts";
 import { pause } from "./backoff.ts";
 import { type Folded, type FoldedRule, foldJournal, type WaitingItem } from "./fold.ts";
 import type { History } from "./history.ts";
-import { overdueAtOnce, rewriteMs, roundMs } from "./limits.ts";
+import { overdueAtOnce, rewriteMs, roundMs, testsAtOnceMax } from "./limits.ts";
 import { recordsFinder, timeText } from "./make-notification.ts";
 import type { Notification } from "./notification.ts";
 import { Outbox } from "./outbox.ts";
@@ -70,6 +70,7 @@ export class Alerts implements Closable {
   #closed: Promise<void> | undefined;
   #unfollow: (() => void) | undefined;
   #rounds: Promise<void> = Promise.resolve();
+  #tests = 0;
 
   private constructor(options: AlertsOptions, history: History) {
     const { journal, sender, clock, logger, deliveryRetryMs, epoch, linesMax, linkOf } = options;
@@ -122,11 +123,25 @@ export class Alerts implements Closable {
 
   /**
    * Sends a notification that says it is a test to every receiver of a rule, by its name or as it is written, and
-   * tells what each said. Nothing of it is kept or repeated. Rejects with `request.not-found`.
+   * tells what each said. Nothing of it is kept or repeated. Rejects with `request.not-found`, and with `alerts.busy`
+   * while a few others are under way.
    */
   async testNotification(tenant: string, rule: string | Rule): Promise<AlertTest> {
     const found = typeof rule === "string" ? this.#find(tenant, rule) : rule;
+    if (this.#tests >= testsAtOnceMax) {
+      const what = "other tests of rules are under way";
+      throw new ServiceError("alerts.busy", what, { testsMax: testsAtOnceMax });
+    }
     const notification = this.#testOf(tenant, found);
+    this.#tests++;
+    try {
+      return { deliveries: await this.#sendTest(found, notification) };
+    } finally {
+      this.#tests--;
+    }
+  }
+
+  #sendTest(found: Rule, notification: Notification): Promise<AlertTest["deliveries"]> {
     const deliveries = found.notify.map(async (receiver) => {
       const { url } = receiver.webhook;
       try {
@@ -136,7 +151,7 @@ export class Alerts implements Closable {
         return { url, delivered: false, reason: messageOf(thrown) };
       }
     });
-    return { deliveries: await Promise.all(deliveries) };
+    return Promise.all(deliveries);
   }
 
   figures(): AlertFigures {

@@ -55,6 +55,8 @@ export const attemptWaitMsMin = 500;
 /** Waits after failed attempts to deliver, in milliseconds. */
 export const deliveryBackoffMsFirst = 1000;
 export const deliveryBackoffMsMost = 5 * 60 * 1000;
+/** Tests of rules under way: their receivers may hang, and hold as many connections as a rule has receivers. */
+export const testsAtOnceMax = 4;
 /** A receiver that asks for a longer rest is asked again after this one. */
 export const retryAfterMsMost = 60 * 60 * 1000;
 /** A delivery that the scheduler was to make, and did not for so long, is told to it again. */

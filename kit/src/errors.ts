@@ -26,6 +26,7 @@ export const errorCodes = {
   "alerts.invalid-rule": { status: 400, title: "The rule is not valid" },
   "alerts.version-mismatch": { status: 412, title: "The rule was changed meanwhile" },
   "alerts.too-many": { status: 422, title: "The tenant has too many rules" },
+  "alerts.busy": { status: 429, title: "Too many tests of rules are under way" },
   "alerts.unavailable": { status: 503, title: "Alerts are not evaluated here now" },
   "index.unavailable": { status: 503, title: "Elasticsearch cannot answer now" },
   "storage.damaged": { status: 500, title: "Stored data is damaged" },

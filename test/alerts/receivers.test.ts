@@ -4,7 +4,7 @@ import test, { after, before, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Service, temporaryFolder } from "../service.ts";
 import { Receiver, until } from "./receiver.ts";
-import { apply, historyOf, ruleOf } from "./rules.ts";
+import { apply, ask, base, historyOf, ruleOf } from "./rules.ts";
 
 const dataDir = temporaryFolder();
 let service: Service;
@@ -95,6 +95,20 @@ test("hundreds of receivers that never answer hold nobody else up", async (conte
   await until(() => quick.taken.length === 1, "the other one is told");
   // One after the other they would take nearly ten seconds.
   assert.ok(performance.now() - startMs < 5000);
+});
+
+test("tests of rules whose receivers never answer are few at once, and hold up no notification", async (context) => {
+  const [slow, quick] = [await open(context), await open(context)];
+  slow.answer = () => new Promise(() => undefined);
+  const urls = Array.from({ length: 8 }, (_, j) => `${slow.url}/${j}`);
+  await apply(service, ruleOf({ name: "tested", query: "{service=tested}" }, ...urls));
+  const path = `${base}/rules/tested/test`;
+  const tests = Array.from({ length: 20 }, () => ask(service, path, { method: "POST" }));
+  await fire("meanwhile", quick.url);
+  await until(() => quick.taken.length === 1, "it is told");
+  const statuses = (await Promise.all(tests)).map(({ status }) => status);
+  assert.deepEqual([...new Set(statuses)].sort(), [200, 429]);
+  assert.equal((await ask(service, path, { method: "POST" })).status, 200);
 });
 
 test("what cannot be delivered in time is given up and told in the history", async () => {

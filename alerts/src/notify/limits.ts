@@ -2,8 +2,8 @@
 
 /** Of a receiver's answer: its status says all, the rest is read only so that the connection can be used again. */
 export const answerBytesMax = 64 * 1024;
-/** As many as there are deliveries under way: one that waited for a connection would seem to get no answer. */
-export const connectionsMax = 64;
+/** For all deliveries and tests that are under way at once: one that waited for a connection would seem to get no answer. */
+export const connectionsMax = 96;
 /** Open connections that nothing uses: notifications come in bursts, and none is sent for hours. */
 export const idleConnectionsMax = 16;
 export const idleConnectionMs = 15_000;
