@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync } from "node:fs";
 import path from "node:path";
 import test, { suite, type TestContext } from "node:test";
+import { Receiver, until } from "../alerts/receiver.ts";
+import { alertsOf, apply, ruleOf } from "../alerts/rules.ts";
 import { missingRedis, RedisServer } from "../servers/redis.ts";
 import { Service, temporaryFolder } from "../service.ts";
-import { Receiver, until } from "./receiver.ts";
-import { alertsOf, apply, ruleOf } from "./rules.ts";
 
 const skip = missingRedis();
 const folder = temporaryFolder();

@@ -1,4 +1,4 @@
-// A process with a scheduler on Redis, for tests that kill it: `node redis-worker.ts URL CLUSTER RULE,RULE ID,ID`.
+// A process with a scheduler on Redis, for tests that kill it: `node worker.ts URL CLUSTER RULE,RULE ID,ID`.
 // Prints a line for each call that it finished. A delivery is done at its second attempt.
 import { setTimeout as sleep } from "node:timers/promises";
 import { openRedisScheduler } from "../../adapters/src/redis/scheduler.ts";

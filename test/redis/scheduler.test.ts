@@ -285,7 +285,7 @@ test("processes that share a Redis and are killed lose no delivery and no rule",
   const ids = Array.from({ length: 60 }, (_, i) => `d${i}`);
   const lines: string[] = [];
   const spawnWorker = async (): Promise<ChildProcess> => {
-    const script = path.join(import.meta.dirname, "redis-worker.ts");
+    const script = path.join(import.meta.dirname, "worker.ts");
     const args = [script, server.url, clusterId, rules.join(), ids.join()];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     t.after(() => child.kill("SIGKILL"));

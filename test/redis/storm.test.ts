@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Receiver, until } from "../alerts/receiver.ts";
+import { alertsOf, apply, ruleOf } from "../alerts/rules.ts";
 import { missingRedis, RedisServer } from "../servers/redis.ts";
 import { Service, temporaryFolder } from "../service.ts";
-import { Receiver, until } from "./receiver.ts";
-import { alertsOf, apply, ruleOf } from "./rules.ts";
 
 /** Milliseconds after the records at which Redis dies, and then the service. */
 const rounds = [

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import test, { type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { keepsQueryContract } from "../contracts/query-contract.ts";
+import {
+  laterRecords,
+  manyCount,
+  manyRecords,
+  records,
+  streamFields,
+} from "../contracts/query-data.ts";
 import { Elasticsearch, missingElasticsearch } from "../servers/elasticsearch.ts";
 import { Service } from "../service.ts";
-import { keepsQueryContract } from "./query-contract.ts";
-import { laterRecords, manyCount, manyRecords, records, streamFields } from "./query-data.ts";
 
 test("the mirror in Elasticsearch keeps the contract of queries", {
   skip: missingElasticsearch(),
