@@ -1,5 +1,6 @@
 import type { AlertEntry, OutboxItem, RuleState } from "./entry.ts";
 import { History } from "./history.ts";
+import { doneKeptMax } from "./limits.ts";
 import type { Notification } from "./notification.ts";
 import type { Rule } from "./rule.ts";
 
@@ -61,7 +62,7 @@ class Fold {
       case "done": {
         const { tenant, outboxId, outcome, attempts, reason } = entry;
         const waiting = this.#waiting.get(outboxId);
-        this.#done.add(outboxId);
+        this.#noteDone(outboxId);
         if (waiting === undefined) return;
         this.#waiting.delete(outboxId);
         this.#history.note(tenant, waiting.item, { outcome, attempts, reason });
@@ -80,6 +81,13 @@ class Fold {
       history: this.#history,
       epoch: this.#epoch,
     };
+  }
+
+  /** Weeks of deliveries would not fit memory. */
+  #noteDone(outboxId: string): void {
+    this.#done.add(outboxId);
+    const [oldest] = this.#done;
+    if (this.#done.size > doneKeptMax && oldest !== undefined) this.#done.delete(oldest);
   }
 
   #addState(entry: Extract<AlertEntry, { readonly kind: "state" }>): void {

@@ -40,6 +40,12 @@ export const linesAlertsMax = 20;
 export const notificationLinesBytesMax = 128 * 1024;
 export const entryLinesBytesMax = 1024 * 1024;
 
+/**
+ * Ends of deliveries that are remembered while the journal is read. What was written again and had ended meanwhile lies
+ * seconds apart, so that only the newest count.
+ */
+export const doneKeptMax = 100_000;
+
 /** Deliveries that wait; beyond it the receiver that has the most loses its oldest. */
 export const outboxMax = 20_000;
 /** Bytes of lines of notifications that wait; beyond it notifications go without lines. */
