@@ -32,7 +32,7 @@ export class Checker {
       else if (known.zxid !== txn.zxid || known.body.id !== txn.body.id) {
         const [is, was] = [
           `${zxidText(txn.zxid)} ${txn.body.id}`,
-          `${known.zxid} ${known.body.id}`,
+          `${zxidText(known.zxid)} ${known.body.id}`,
         ];
         throw new Violation(`peer ${peer} commits ${is} where ${was} was committed`);
       }
@@ -45,7 +45,8 @@ export class Checker {
       throw new Violation(`${zxidText(txn.zxid)} is committed and on the disks of ${holders} only`);
     }
     const last = this.committed.at(-1)?.zxid ?? 0;
-    if (txn.zxid <= last) throw new Violation(`${zxidText(txn.zxid)} is committed after ${last}`);
+    if (txn.zxid <= last)
+      throw new Violation(`${zxidText(txn.zxid)} is committed after ${zxidText(last)}`);
     const { session, sequence } = txn.body;
     const before = this.#sequences.get(session) ?? 0;
     if (sequence <= before) throw new Violation(`session ${session}: ${sequence} after ${before}`);
