@@ -48,7 +48,8 @@ export async function foldJournal(entries: AsyncIterable<AlertEntry>): Promise<F
 class Fold {
   readonly #rules = new Map<string, FoldedRule>();
   readonly #waiting = new Map<string, WaitingItem>();
-  readonly #done = new Set<string>();
+  #done = new Set<string>();
+  #doneBefore: ReadonlySet<string> = new Set();
   readonly #history = new History();
   #epoch = -1;
 
@@ -83,11 +84,17 @@ class Fold {
     };
   }
 
-  /** Weeks of deliveries would not fit memory. */
+  /** Weeks of deliveries would not fit memory: the older half is let go at once. */
   #noteDone(outboxId: string): void {
+    if (this.#done.size >= doneKeptMax / 2) {
+      this.#doneBefore = this.#done;
+      this.#done = new Set();
+    }
     this.#done.add(outboxId);
-    const [oldest] = this.#done;
-    if (this.#done.size > doneKeptMax && oldest !== undefined) this.#done.delete(oldest);
+  }
+
+  #isDone(outboxId: string): boolean {
+    return this.#done.has(outboxId) || this.#doneBefore.has(outboxId);
   }
 
   #addState(entry: Extract<AlertEntry, { readonly kind: "state" }>): void {
@@ -98,7 +105,7 @@ class Fold {
     for (const item of outbox) {
       const notification = byKey.get(item.dedupeKey);
       // Items are written again for the journal's retention: what was done meanwhile stays so.
-      if (notification === undefined || this.#done.has(item.id)) continue;
+      if (notification === undefined || this.#isDone(item.id)) continue;
       const { definition } = state;
       this.#waiting.set(item.id, { tenant, ruleId, definition, item, notification, atMs });
     }
