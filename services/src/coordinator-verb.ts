@@ -64,21 +64,30 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
     const message = `the secure port is beyond loopback: set ssl.clientAuth=need, or give --insecure-listen`;
     throw new CliExit(1, message);
   }
+  const options = optionsOfProperties(properties);
+  if (options.admin !== undefined && !isLoopback(options.admin.host) && !isInsecure) {
+    const message = `the admin server is beyond loopback: set admin.serverAddress=127.0.0.1, or give --insecure-listen`;
+    throw new CliExit(1, message);
+  }
   const failure = Promise.withResolvers<Error | undefined>();
   const coordinator = await startCoordinator({
     ...cfg.options,
     ...myId(cfg),
     // Apache's default; who wants hard quotas says so.
     enforceQuota: false,
-    ...optionsOfProperties(properties),
+    ...options,
     secure,
     logger,
     fatal: (error) => failure.resolve(error),
   });
   const { host, port } = coordinator.address;
-  const { secureAddress } = coordinator;
+  const { secureAddress, adminAddress } = coordinator;
   const secureText = secureAddress && ` secure=${secureAddress.host}:${secureAddress.port}`;
-  await print(io.stdout, `logkeep coordinator ready client=${host}:${port}${secureText ?? ""}\n`);
+  const adminText = adminAddress && ` admin=http://${adminAddress.host}:${adminAddress.port}`;
+  await print(
+    io.stdout,
+    `logkeep coordinator ready client=${host}:${port}${secureText ?? ""}${adminText ?? ""}\n`,
+  );
   io.signal.addEventListener("abort", () => failure.resolve(undefined), { once: true });
   if (io.signal.aborted) failure.resolve(undefined);
   const error = await failure.promise;

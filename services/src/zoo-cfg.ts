@@ -19,9 +19,6 @@ export interface ZooCfg {
 const withoutEffect = new Set([
   "initLimit",
   "syncLimit",
-  "admin.enableServer",
-  "admin.serverAddress",
-  "admin.serverPort",
   "autopurge.purgeInterval",
   "standaloneEnabled",
   "reconfigEnabled",

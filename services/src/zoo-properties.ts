@@ -71,6 +71,9 @@ const others: ReadonlySet<string> = new Set([
   "zookeeper.ssl.trustStore.passwordPath",
   "zookeeper.ssl.trustStore.type",
   "zookeeper.ssl.clientAuth",
+  "zookeeper.admin.enableServer",
+  "zookeeper.admin.serverAddress",
+  "zookeeper.admin.serverPort",
   "zookeeper.serverCnxnFactory",
   "zookeeper.extendedTypesEnabled",
   "zookeeper.emulate353TTLNodes",
@@ -98,7 +101,19 @@ export function optionsOfProperties(
       throw new ServiceError("config.invalid", message);
     }
   }
-  return { ...options, ...saslUsersOf(properties) };
+  return { ...options, ...saslUsersOf(properties), ...adminOf(properties) };
+}
+
+/** Apache's listens everywhere by default; here it is off by default, and then on loopback. */
+function adminOf(properties: ReadonlyMap<string, string>): Pick<CoordinatorOptions, "admin"> {
+  const name = "zookeeper.admin.enableServer";
+  if (!flag(properties.get(name) ?? "false", name)) return {};
+  const port = properties.get("zookeeper.admin.serverPort") ?? "8080";
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+    throw new ServiceError("config.invalid", `admin.serverPort must be a port, not ${port}`);
+  }
+  const host = properties.get("zookeeper.admin.serverAddress") ?? "127.0.0.1";
+  return { admin: { host, port: Number(port) } };
 }
 
 function saslUsersOf(

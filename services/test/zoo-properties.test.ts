@@ -19,6 +19,8 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
       ["zookeeper.globalOutstandingLimit", "1000"],
       ["zookeeper.autopurge.snapRetainCount", "5"],
       ["zookeeper.enforceQuota", "true"],
+      ["zookeeper.admin.enableServer", "true"],
+      ["zookeeper.admin.serverPort", "8888"],
       ["unknown", "x"],
     ]),
   );
@@ -34,6 +36,7 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
     outstandingMax: 1000,
     snapshotsKept: 5,
     enforceQuota: true,
+    admin: { host: "127.0.0.1", port: 8888 },
   });
 });
 
@@ -61,6 +64,7 @@ test("users of SASL come from the JAAS file that a property names", (context) =>
 test("a property with a wrong value is refused by name", () => {
   for (const [name, value, says] of [
     ["znode.container.checkIntervalMs", "soon", "must be a whole number, not soon"],
+    ["zookeeper.admin.enableServer", "on", "must be true or false, not on"],
     ["zookeeper.allowSaslFailedClients", "yes", "must be true or false, not yes"],
   ] as const) {
     assert.throws(() => optionsOfProperties(new Map([[name, value]])), {

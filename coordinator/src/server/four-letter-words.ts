@@ -93,7 +93,7 @@ function idText(sessionId: bigint): string {
 }
 
 /** Bytes of the files in a directory. A file that goes meanwhile counts nothing. */
-function directoryBytes(directory: string): number {
+export function directoryBytes(directory: string): number {
   return readdirSync(directory)
     .map((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0)
     .reduce((sum, size) => sum + size, 0);
@@ -133,7 +133,7 @@ function clientText(connection: Connection, detail: "brief" | "full"): string {
 }
 
 /** Four letters for the last request, as ZooKeeper abbreviates them. */
-function operationText({ lastType }: Connection): string {
+export function operationText({ lastType }: Connection): string {
   return operations.get(lastType) ?? "NA";
 }
 
@@ -182,21 +182,25 @@ function conf(server: CoordinatorServer): string {
 }
 
 function environment(): string {
+  const lines = environmentFields().map(([name, value]) => `${name}=${value}\n`);
+  return `Environment:\n${lines.join("")}`;
+}
+
+/** What the server runs on, name and value. */
+export function environmentFields(): readonly (readonly [string, string])[] {
   const { rss, heapTotal, heapUsed } = memoryUsage();
   const megabytes = (bytes: number): string => `${Math.round(bytes / 1048576)}MB`;
   return [
-    "Environment:",
-    `zookeeper.version=${versionText}`,
-    `host.name=${hostname()}`,
-    `node.version=${versions.node}`,
-    `os.name=${platform === "linux" ? "Linux" : platform}`,
-    `os.version=${release()}`,
-    `user.name=${userInfo().username}`,
-    `os.memory.free=${megabytes(heapTotal - heapUsed)}`,
-    `os.memory.max=${megabytes(rss)}`,
-    `os.memory.total=${megabytes(heapTotal)}`,
-    "",
-  ].join("\n");
+    ["zookeeper.version", versionText],
+    ["host.name", hostname()],
+    ["node.version", versions.node],
+    ["os.name", platform === "linux" ? "Linux" : platform],
+    ["os.version", release()],
+    ["user.name", userInfo().username],
+    ["os.memory.free", megabytes(heapTotal - heapUsed)],
+    ["os.memory.max", megabytes(rss)],
+    ["os.memory.total", megabytes(heapTotal)],
+  ];
 }
 
 function dump(server: CoordinatorServer): string {

@@ -41,6 +41,12 @@ export const expiriesPerStepMax = 1_000;
 export const containerCheckMsDefault = 60_000;
 export const containersPerMinuteDefault = 10_000;
 
+/** Connections of the admin server at once; each request is answered in one turn. */
+export const adminConnectionsMax = 20;
+
+/** A request of the admin server is there by then, or its connection is closed. */
+export const adminRequestMs = 10_000;
+
 /** Four-letter words that are answered when the settings name none: those that change nothing and are short. */
 export const wordsDefault: readonly string[] = [
   "ruok",

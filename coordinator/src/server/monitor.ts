@@ -54,11 +54,20 @@ export function statsOf(server: CoordinatorServer): CoordinatorStats {
   };
 }
 
-/** `mntr`: name, tab, value. Names are ZooKeeper's; there are fewer, since each here is measured. */
+/** `mntr`: name, tab, value. */
 export function monitorText(server: CoordinatorServer): string {
+  return monitorLines(server)
+    .map(([name, value]) => `zk_${name}\t${value}\n`)
+    .join("");
+}
+
+/** Names are ZooKeeper's; there are fewer, since each here is measured. */
+export function monitorLines(
+  server: CoordinatorServer,
+): readonly (readonly [string, string | number])[] {
   const stats = statsOf(server);
   const { syncStats } = server.replica;
-  const lines: readonly (readonly [string, string | number])[] = [
+  return [
     ["version", versionText],
     ["server_state", "standalone"],
     ["ephemerals_count", stats.ephemerals],
@@ -84,7 +93,6 @@ export function monitorText(server: CoordinatorServer): string {
     ["max_fsynctime", Math.round(syncStats.msMax)],
     ["sum_fsynctime", Math.round(syncStats.msSum)],
   ];
-  return lines.map(([name, value]) => `zk_${name}\t${value}\n`).join("");
 }
 
 /** Java prints an average with at least one digit after the point. */

@@ -52,6 +52,8 @@ export interface CoordinatorOptions {
   readonly snapshotsKept?: number;
   /** Whether hard limits of quotas refuse. Default true; Apache's is false. */
   readonly enforceQuota?: boolean;
+  /** Where `/commands` are answered over HTTP; nowhere unless set. Whoever reaches it may read all of them. */
+  readonly admin?: { readonly host: string; readonly port: number } | undefined;
   /** A second port, for TLS. */
   readonly secure?: SecureOptions | undefined;
   /** Between two looks at containers and TTL znodes (`znode.container.checkIntervalMs`). Default 60 s. */
@@ -83,6 +85,7 @@ export interface CoordinatorSettings {
   readonly allowSaslFailure: boolean;
   readonly schemesRequired: readonly string[];
   readonly words: readonly string[];
+  readonly admin: { readonly host: string; readonly port: number } | undefined;
   readonly frameBytes: number;
   readonly outstandingMax: number;
   readonly snapshotsKept: number;
@@ -123,6 +126,7 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     allowSaslFailure: options.allowSaslFailure ?? false,
     schemesRequired: options.schemesRequired ?? [],
     words: options.words ?? wordsDefault,
+    admin: options.admin,
     frameBytes: whole("frameBytes", frameBytes, 1024, frameBytesSettableMax),
     outstandingMax: whole("outstandingMax", options.outstandingMax ?? int, 1, int),
     snapshotsKept: whole("snapshotsKept", kept, snapshotsKept, int),

@@ -1,9 +1,11 @@
+import type { Server as HttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 
 import { messageOf } from "../../../kit/src/errors.ts";
 import type { Outcome } from "../tree/tree.ts";
 import { WireError } from "../wire/errors.ts";
 import type { Id } from "../wire/records.ts";
+import { adminServer } from "./admin.ts";
 import { Connection } from "./connection.ts";
 import { ExpiringZnodes } from "./expiring-znodes.ts";
 import { commandAnswer, commandOf } from "./four-letter-words.ts";
@@ -32,6 +34,7 @@ export class CoordinatorServer {
   readonly #pipeline: Pipeline;
   readonly #server: Server;
   readonly #secure: Server | undefined;
+  readonly #admin: HttpServer | undefined;
   readonly #expiring: ExpiringZnodes<Connection>;
   readonly #perAddress = new Map<string, number>();
   readonly #stepMs: number;
@@ -56,6 +59,7 @@ export class CoordinatorServer {
     this.#pipeline = new Pipeline(this.replica, this.totals, settings);
     this.#expiring = new ExpiringZnodes(this.replica.tree, settings, this.startedMs);
     this.#server = createServer((socket) => this.#guard(() => this.#accept(socket, [])));
+    if (settings.admin !== undefined) this.#admin = adminServer(this, settings.admin.host);
     if (settings.secure !== undefined) {
       this.#secure = secureServer(settings.secure, settings.logger, (socket, ids) =>
         this.#guard(() => this.#accept(socket, ids)),
@@ -68,15 +72,21 @@ export class CoordinatorServer {
     return addressOf(this.#server) ?? this.settings;
   }
 
+  /** The address of the admin server, if there is one and it listens. */
+  get adminAddress(): { readonly host: string; readonly port: number } | undefined {
+    return this.#admin === undefined ? undefined : addressOf(this.#admin);
+  }
+
   /** The address of the port for TLS, if there is one and it listens. */
   get secureAddress(): { readonly host: string; readonly port: number } | undefined {
     return this.#secure === undefined ? undefined : addressOf(this.#secure);
   }
 
   async listen(): Promise<void> {
-    const { host, port, secure } = this.settings;
+    const { host, port, secure, admin } = this.settings;
     await this.#listenAt(this.#server, host, port);
     if (secure !== undefined) await this.#listenAt(this.#secure!, secure.host ?? host, secure.port);
+    if (admin !== undefined) await this.#listenAt(this.#admin!, admin.host, admin.port);
     this.#stepLater();
   }
 
@@ -272,6 +282,8 @@ export class CoordinatorServer {
     clearTimeout(this.#stepTimer);
     this.#server.close();
     this.#secure?.close();
+    this.#admin?.close();
+    this.#admin?.closeAllConnections();
     for (const connection of this.connections) connection.close();
   }
 }

@@ -10,6 +10,8 @@ export interface Coordinator {
   readonly address: { readonly host: string; readonly port: number };
   /** Where it speaks TLS, if it does. */
   readonly secureAddress: { readonly host: string; readonly port: number } | undefined;
+  /** Where `/commands` are answered over HTTP, if they are. */
+  readonly adminAddress: { readonly host: string; readonly port: number } | undefined;
   /** Stops serving and puts on disk what is under way. Sessions and their ephemerals live on in the data directory. */
   close(): Promise<void>;
   stats(): CoordinatorStats;
@@ -28,6 +30,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     await server.close();
     throw thrown;
   }
-  const { address, secureAddress } = server;
-  return { address, secureAddress, close: () => server.close(), stats: () => statsOf(server) };
+  const { address, secureAddress, adminAddress } = server;
+  return {
+    address,
+    secureAddress,
+    adminAddress,
+    close: () => server.close(),
+    stats: () => statsOf(server),
+  };
 }

@@ -1,0 +1,176 @@
+import { filesNamed } from "../log/files.ts";
+import type { Connection } from "./connection.ts";
+import { directoryBytes, environmentFields, operationText } from "./four-letter-words.ts";
+import { decimal, monitorLines } from "./monitor.ts";
+import type { CoordinatorServer } from "./server.ts";
+import { versionText } from "./version.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Commands by their names in ZooKeeper; the first of several names is the one that an answer carries. */
+const commands: readonly (readonly [readonly string[], (server: CoordinatorServer) => Fields])[] = [
+  [["configuration", "conf", "config"], configuration],
+  [
+    ["connection_stat_reset", "crst"],
+    (server) => {
+      for (const { stats } of server.connections) stats.reset();
+      return {};
+    },
+  ],
+  [["connections", "cons"], connections],
+  [["dirs"], directories],
+  [["dump"], dump],
+  [["environment", "env", "envi"], () => Object.fromEntries(environmentFields())],
+  [["is_read_only", "isro"], () => ({ read_only: false })],
+  [["last_snapshot", "lsnp"], lastSnapshot],
+  [["monitor", "mntr"], monitor],
+  [["ruok"], () => ({})],
+  [["server_stats", "srvr"], serverStats],
+  [
+    ["stat_reset", "srst"],
+    (server) => {
+      server.totals.reset();
+      return {};
+    },
+  ],
+  [["stats", "stat"], (server) => ({ ...serverStats(server), ...connections(server) })],
+  [["watch_summary", "wchs"], watchSummary],
+  [["watches", "wchc"], watches],
+  [["watches_by_path", "wchp"], watchesByPath],
+];
+
+const byName = new Map(
+  commands.flatMap(([names, run]) =>
+    names.map((name) => [name, { name: names[0]!, run }] as const),
+  ),
+);
+
+/** What the page of commands lists. */
+export const adminNames: readonly string[] = commands.map(([[name]]) => name!);
+
+/** The fields of a command's answer; undefined for one that is not known. */
+export function adminAnswer(server: CoordinatorServer, command: string): Fields | undefined {
+  const found = byName.get(command);
+  if (found === undefined) return undefined;
+  return { ...found.run(server), command: found.name, error: null };
+}
+
+function configuration(server: CoordinatorServer): Fields {
+  const { settings, replica } = server;
+  const bytes = directoryBytes(replica.directory);
+  return {
+    client_port: server.address.port,
+    secure_client_port: server.secureAddress?.port ?? -1,
+    data_dir: replica.directory,
+    data_dir_size: bytes,
+    data_log_dir: replica.directory,
+    data_log_size: bytes,
+    tick_time: settings.tickTimeMs,
+    max_client_cnxns: settings.connectionsPerAddress,
+    min_session_timeout: settings.minSessionTimeoutMs,
+    max_session_timeout: settings.maxSessionTimeoutMs,
+    server_id: settings.serverId,
+  };
+}
+
+function connections(server: CoordinatorServer): Fields {
+  const all = [...server.connections];
+  const isSecure = ({ socket }: Connection): boolean => "encrypted" in socket;
+  return {
+    connections: all.filter((one) => !isSecure(one)).map(connectionFields),
+    secure_connections: all.filter(isSecure).map(connectionFields),
+  };
+}
+
+function connectionFields(connection: Connection): Fields {
+  const { address, port, stats } = connection;
+  return {
+    remote_socket_address: address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`,
+    interest_ops: connection.state === "open" ? 1 : 0,
+    outstanding_requests: connection.waiting.length,
+    packets_received: stats.received,
+    packets_sent: stats.sent,
+    session_id: connection.sessionId,
+    last_operation: operationText(connection),
+    established: connection.establishedMs,
+    session_timeout: connection.timeoutMs,
+    last_cxid: connection.lastCxid,
+    last_zxid: connection.lastZxid,
+    last_response_time: Math.round(connection.lastResponseMs),
+    last_latency: stats.latencyLast,
+    min_latency: stats.latencyMin,
+    avg_latency: Math.round(stats.latencyAverage),
+    max_latency: stats.latencyMax,
+  };
+}
+
+function directories(server: CoordinatorServer): Fields {
+  const bytes = directoryBytes(server.replica.directory);
+  return { datadir_size: bytes, logdir_size: bytes };
+}
+
+function dump(server: CoordinatorServer): Fields {
+  const { sessions } = server.replica.tree;
+  const owners = [...sessions.owners()].map(([id, paths]) => [String(id), [...paths]] as const);
+  const timeouts = [...sessions.entries()].map(([id, timeout]) => [String(id), timeout] as const);
+  return {
+    session_id_to_timeout: Object.fromEntries(timeouts),
+    session_id_to_ephemeral_paths: Object.fromEntries(owners),
+  };
+}
+
+function lastSnapshot(server: CoordinatorServer): Fields {
+  const snapshot = filesNamed(server.replica.directory, "snapshot").at(-1);
+  return { zxid: `0x${(snapshot?.zxid ?? 0).toString(16)}` };
+}
+
+function monitor(server: CoordinatorServer): Fields {
+  const fields = monitorLines(server).map(([name, value]) => {
+    const isDecimal = typeof value === "string" && /^\d+\.\d+$/.test(value);
+    return [name, isDecimal ? Number(value) : value] as const;
+  });
+  return Object.fromEntries(fields);
+}
+
+function serverStats(server: CoordinatorServer): Fields {
+  const { totals, replica, settings } = server;
+  const bytes = directoryBytes(replica.directory);
+  return {
+    version: versionText,
+    read_only: false,
+    server_stats: {
+      packets_sent: totals.sent,
+      packets_received: totals.received,
+      data_dir_size: bytes,
+      log_dir_size: bytes,
+      last_processed_zxid: replica.tree.zxidLast,
+      outstanding_requests: replica.uncommitted,
+      server_state: "standalone",
+      avg_latency: Number(decimal(totals.latencyAverage)),
+      min_latency: totals.latencyMin,
+      max_latency: totals.latencyMax,
+      num_alive_client_connections: server.connections.size,
+      uptime: settings.clock.now() - server.startedMs,
+    },
+    node_count: replica.tree.znodes.size + 1,
+  };
+}
+
+function watchSummary(server: CoordinatorServer): Fields {
+  const { watcherCount, pathCount, count } = server.replica.tree.watches;
+  return { num_connections: watcherCount, num_paths: pathCount, num_total_watches: count };
+}
+
+function watches(server: CoordinatorServer): Fields {
+  const all = [...server.replica.tree.watches.dataByWatcher()];
+  const bySession = all.map(([{ sessionId }, paths]) => [String(sessionId), [...paths]] as const);
+  return { session_id_to_watched_paths: Object.fromEntries(bySession) };
+}
+
+function watchesByPath(server: CoordinatorServer): Fields {
+  const all = [...server.replica.tree.watches.dataByPath()];
+  const byPath = all.map(
+    ([path, watchers]) => [path, [...watchers].map(({ sessionId }) => sessionId)] as const,
+  );
+  return { path_to_session_ids: Object.fromEntries(byPath) };
+}
