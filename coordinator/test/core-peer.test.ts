@@ -55,6 +55,13 @@ function inputOf(verb: string, words: readonly string[]): Input<string> {
       return { kind: "written", zxid: Number(words[0]) };
     case "epoch":
       return { kind: "epochWritten", file: words[0] as EpochFile, epoch: Number(words[1]) };
+    case "truncated":
+    case "installed":
+      return { kind: verb, zxid: Number(words[0]) };
+    case "sync":
+      return { kind: "sync", tag: Number(words[0]) };
+    case "resign":
+      return { kind: "resign", next: words[0] === "stop" ? "stop" : "look" };
     case "up":
       return { kind: "linkUp", link: Number(words[0]), opened: words[1] === "opened" };
     case "down":
@@ -80,7 +87,8 @@ function fieldsOf(words: readonly string[]): (name: string) => number {
 }
 
 function effectsText(effects: Effects<string>): string {
-  const { notify, send, append, commit, epochWrite, connect, close, role } = effects;
+  const { notify, send, append, commit, epochWrite, connect, close, events, role } = effects;
+  const { truncate, install, load } = effects;
   const parts = notify.map(({ to, notification: { round, vote, state } }) => {
     const who = `round=${round} leader=${vote.leader}`;
     return `notify ${to} ${who}${state === "looking" ? "" : ` epoch=${vote.epoch} ${state}`}`;
@@ -88,6 +96,10 @@ function effectsText(effects: Effects<string>): string {
   if (connect !== undefined) parts.push(`connect ${connect}`);
   for (const { to, message } of send) parts.push(`send ${to} ${messageText(message)}`);
   for (const link of close) parts.push(`close ${link}`);
+  for (const event of events) parts.push(event.kind);
+  if (truncate !== undefined) parts.push(`truncate ${zxidText(truncate)}`);
+  if (install !== undefined) parts.push(`install ${zxidText(install)}`);
+  for (const { zxid } of load) parts.push(`load ${zxidText(zxid)}`);
   if (epochWrite !== undefined) parts.push(`write ${epochWrite.file} ${epochWrite.epoch}`);
   for (const { zxid, body } of append) parts.push(`append ${zxidText(zxid)} ${body}`);
   for (const { zxid, body } of commit) parts.push(`commit ${zxidText(zxid)} ${body}`);
