@@ -59,6 +59,18 @@ describe("a Kafka topic and trouble", { skip: missingKafka() }, () => {
     await again.kill();
   });
 
+  test("of a topic that is deleted while it is read the log says that it is not there", async () => {
+    const topic = await rig.topicOf(1);
+    await topic.write(100);
+    const service = await rig.serviceOf(topic);
+    await untilStored(service, 100);
+    await topic.admin.deleteTopics({ topics: [topic.name] });
+    await until(async () => (await metric(service, "logkeep_source_failing")) === 1);
+    await until(async () => /does not host this topic/.test(service.log));
+    assert.doesNotMatch(service.log, /is not a function/);
+    assert.equal(await service.stop(), 0);
+  });
+
   test("what retention deleted before it was read is counted and said, and reading goes on behind it", async () => {
     const topic = await rig.topicOf(1);
     await topic.write(100);

@@ -139,7 +139,8 @@ const undecodable: ReadonlySet<string> = new Set([
 function isUndecodable(thrown: unknown): boolean {
   if (thrown instanceof CodecFault) return true;
   if (!(thrown instanceof Error)) return false;
-  const code = (thrown as NodeJS.ErrnoException).code ?? "";
+  // What brokers refuse has a number there.
+  const code = String((thrown as { readonly code?: unknown }).code ?? "");
   const isOfZlib = code.startsWith("Z_") || code.startsWith("ZSTD_");
   return isOfZlib || code === "ERR_BUFFER_TOO_LARGE" || undecodable.has(thrown.name);
 }
