@@ -128,3 +128,39 @@ for (const { name, leave, happen, heard } of rows) {
     );
   });
 }
+
+const leave = {
+  children: (w) => w.addChildren("/a", client),
+  data: (w) => w.addData("/a", client),
+  persistent: (w) => w.addPersistent("/a", client),
+  persistentRecursive: (w) => w.addRecursive("/a", client),
+} as const satisfies Record<string, Setup>;
+
+type Kind = keyof typeof leave;
+
+for (const kind of Object.keys(leave) as Kind[]) {
+  test(`the type ${kind} means watches of this kind alone, and any means all`, () => {
+    for (const other of Object.keys(leave) as Kind[]) {
+      const watches = new Watches<Client>();
+      leave[other](watches);
+      assert.equal(watches.has("/a", watcherTypes[kind], client), kind === other, other);
+      assert.equal(watches.remove("/a", watcherTypes[kind], client), kind === other, other);
+      assert.equal(watches.has("/a", watcherTypes.any, client), kind !== other, other);
+    }
+  });
+
+  test(`removing ${kind} leaves the watches of other kinds at the path`, () => {
+    const watches = new Watches<Client>();
+    for (const setup of Object.values(leave)) setup(watches);
+    assert.equal(watches.remove("/a", watcherTypes[kind], client), true);
+    assert.equal(watches.remove("/a", watcherTypes[kind], client), false);
+    for (const other of Object.keys(leave) as Kind[]) {
+      assert.equal(watches.has("/a", watcherTypes[other], client), kind !== other, other);
+    }
+    watches.created(change("/a/below/deep"));
+    const isRecursive = kind !== "persistentRecursive";
+    assert.equal(watches.fired.length, isRecursive ? 1 : 0);
+    assert.equal(watches.remove("/a", watcherTypes.any, client), true);
+    assert.equal(watches.count, 0);
+  });
+}

@@ -32,7 +32,9 @@ export function addWatch(read: Read): number {
 /** checkWatches tells whether there is such a watch; removeWatches takes it away too. */
 export function checkWatches(read: Read): number {
   const { path, type } = WatcherRequest.read(read.from);
-  if (type < watcherTypes.children || type > watcherTypes.any) return errorNumbers.MARSHALLINGERROR;
+  if (type < watcherTypes.children || type > watcherTypes.persistentRecursive) {
+    return errorNumbers.MARSHALLINGERROR;
+  }
   const { watches } = read.tree;
   const isThere =
     read.type === opCodes.checkWatches

@@ -4,6 +4,9 @@ import { parentOf } from "./paths.ts";
 /** How long a watch lives and what it covers; a watcher may have several at one path. */
 export const watchModes = { once: 1, persistent: 2, recursive: 4 } as const;
 
+/** Of any mode. */
+export const watchModesAll = 7;
+
 /** One kind of watch (data or children): who watches which path, looked up both ways. */
 export class WatchTable<W extends object> {
   readonly #byPath = new Map<string, Map<W, number>>();
@@ -51,16 +54,22 @@ export class WatchTable<W extends object> {
     if ((mode & ~before & watchModes.recursive) !== 0) this.#recursiveCount++;
   }
 
-  has(path: string, watcher: W): boolean {
-    return this.#byPath.get(path)?.has(watcher) ?? false;
+  /** Whether this watcher has one of these modes at this path. */
+  has(path: string, watcher: W, modes: number): boolean {
+    return ((this.#byPath.get(path)?.get(watcher) ?? 0) & modes) !== 0;
   }
 
-  /** Removes every mode of this watcher at this path; false when there was none. */
-  remove(path: string, watcher: W): boolean {
+  /** Removes these modes of this watcher at this path; false when it had none of them. */
+  remove(path: string, watcher: W, modes = watchModesAll): boolean {
     const here = this.#byPath.get(path);
-    const mode = here?.get(watcher);
-    if (here === undefined || mode === undefined) return false;
-    this.#drop(path, here, watcher, mode);
+    const mode = here?.get(watcher) ?? 0;
+    if (here === undefined || (mode & modes) === 0) return false;
+    if ((mode & ~modes) === 0) {
+      this.#drop(path, here, watcher, mode);
+      return true;
+    }
+    here.set(watcher, mode & ~modes);
+    if ((mode & modes & watchModes.recursive) !== 0) this.#recursiveCount--;
     return true;
   }
 

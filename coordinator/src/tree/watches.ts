@@ -1,6 +1,6 @@
 import { eventTypes, watcherTypes } from "../wire/constants.ts";
 import { parentOf } from "./paths.ts";
-import { WatchTable, watchModes } from "./watch-table.ts";
+import { WatchTable, watchModes, watchModesAll } from "./watch-table.ts";
 
 /** A watch that went off. The host sends it if the watcher may read under `acl`, the ACL of the znode it speaks of. */
 export interface FiredWatch<W> {
@@ -70,15 +70,15 @@ export class Watches<W extends object> {
 
   /** Whether there is a watch of this type (`watcherTypes`) to remove. */
   has(path: string, type: number, watcher: W): boolean {
-    const children = type !== watcherTypes.data && this.#children.has(path, watcher);
-    const data = type !== watcherTypes.children && this.#data.has(path, watcher);
-    return children || data;
+    const { data, children } = modesOf(type);
+    return this.#children.has(path, watcher, children) || this.#data.has(path, watcher, data);
   }
 
+  /** False when there was none of this type. */
   remove(path: string, type: number, watcher: W): boolean {
-    const children = type !== watcherTypes.data && this.#children.remove(path, watcher);
-    const data = type !== watcherTypes.children && this.#data.remove(path, watcher);
-    return children || data;
+    const { data, children } = modesOf(type);
+    const isChildGone = this.#children.remove(path, watcher, children);
+    return this.#data.remove(path, watcher, data) || isChildGone;
   }
 
   /** The watcher is gone. */
@@ -126,4 +126,19 @@ export class Watches<W extends object> {
     }
     return watchers;
   }
+}
+
+/** Which modes of which table a type of watch means. */
+function modesOf(type: number): { readonly data: number; readonly children: number } {
+  switch (type) {
+    case watcherTypes.children:
+      return { data: 0, children: watchModes.once };
+    case watcherTypes.data:
+      return { data: watchModes.once, children: 0 };
+    case watcherTypes.persistent:
+      return { data: watchModes.persistent, children: watchModes.persistent };
+    case watcherTypes.persistentRecursive:
+      return { data: watchModes.recursive, children: 0 };
+  }
+  return { data: watchModesAll, children: watchModesAll };
 }

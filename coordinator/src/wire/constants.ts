@@ -136,8 +136,14 @@ export type CreateModeName = keyof typeof createModes;
 /** Modes of addWatch. */
 export const addWatchModes = { persistent: 0, persistentRecursive: 1 } as const;
 
-/** Types of checkWatches and removeWatches. */
-export const watcherTypes = { children: 1, data: 2, any: 3 } as const;
+/** Types of checkWatches and removeWatches; the first two mean one-shot watches alone. */
+export const watcherTypes = {
+  children: 1,
+  data: 2,
+  any: 3,
+  persistent: 4,
+  persistentRecursive: 5,
+} as const;
 
 /** `ephemeralOwner` as stored in a container; a Stat that is sent out shows 0. */
 export const containerOwner = -0x8000000000000000n;
