@@ -38,6 +38,7 @@ export class Learner<B, R> {
   #link: LinkId | undefined;
   #stage: Stage = "connecting";
   #epoch = 0;
+  #isRefused = false;
   #silentTicks = 0;
   /** How far the log must be on disk before this leader's epoch is current. */
   #historyEnd: number | undefined;
@@ -94,16 +95,31 @@ export class Learner<B, R> {
   }
 
   linkDown(link: LinkId): void {
-    if (link === this.#link) this.#isOver = true;
+    if (link !== this.#link) return;
+    if (this.#stage !== "discovering") this.#isOver = true;
+    else {
+      // Turned away by who does not lead yet.
+      this.#stage = "connecting";
+      this.#link = undefined;
+      this.#isRefused = true;
+    }
+  }
+
+  linkRefused(): void {
+    this.#isRefused = true;
   }
 
   /** Gives up a silent leader; asks again for a link that was refused. */
-  tick(isRefused: boolean, out: Outbox<B, R>): void {
-    const { initLimitTicks, syncLimitTicks } = this.#own.timing;
+  tick(out: Outbox<B, R>): void {
+    const { connectTicks, initLimitTicks, syncLimitTicks } = this.#own.timing;
     this.#silentTicks++;
-    if (this.#silentTicks > (this.#isServing ? syncLimitTicks : initLimitTicks))
-      this.#isOver = true;
-    else if (isRefused && this.#stage === "connecting") out.connect = this.leader;
+    const linkedTicks = this.#isServing ? syncLimitTicks : initLimitTicks;
+    const limit = this.#stage === "connecting" ? connectTicks : linkedTicks;
+    if (this.#silentTicks > limit) this.#isOver = true;
+    else if (this.#isRefused && this.#stage === "connecting") {
+      this.#isRefused = false;
+      out.connect = this.leader;
+    }
   }
 
   close(out: Outbox<B, R>): void {

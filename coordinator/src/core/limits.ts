@@ -6,6 +6,8 @@ export interface Timing {
   readonly repeatTicksMax: number;
   /** A leader pings its learners, and counts whether a quorum answers, this often. */
   readonly pingTicks: number;
+  /** A learner that was turned away asks its leader again for this long: it may not know yet that it leads. */
+  readonly connectTicks: number;
   /** From the election to a quorum with the leader's history. */
   readonly initLimitTicks: number;
   /** A link that is silent this long is given up. */
@@ -17,6 +19,7 @@ export const timingDefault: Timing = {
   settleTicks: 2,
   repeatTicksMax: 16,
   pingTicks: 10,
+  connectTicks: 20,
   initLimitTicks: 200,
   syncLimitTicks: 100,
 };

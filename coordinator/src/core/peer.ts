@@ -38,7 +38,6 @@ export class Peer<B, R = never> {
   #round = 0;
   /** What was decided in the last election: peers that come late ask for it. */
   #elected: Vote | undefined;
-  #isRefused = false;
   /** The next leader is asked for a snapshot: the log could not be cut where it had to be. */
   #claimsNothing = false;
 
@@ -180,9 +179,7 @@ export class Peer<B, R = never> {
       if (election.tick()) this.#tell(this.#others, election.notification, out);
     }
     this.#leader?.tick(out);
-    const isRefused = this.#isRefused;
-    this.#isRefused = false;
-    this.#learner?.tick(isRefused, out);
+    this.#learner?.tick(out);
   }
 
   #notification(from: PeerId, said: Notification, out: Outbox<B, R>): void {
@@ -222,7 +219,7 @@ export class Peer<B, R = never> {
         this.#role?.linkDown(input.link);
         return;
       case "linkRefused":
-        this.#isRefused = true;
+        this.#learner?.linkRefused();
         return;
       case "message":
         this.#role?.hear(input.link, input.message, out);

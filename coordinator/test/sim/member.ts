@@ -38,6 +38,7 @@ const timing = {
   settleTicks: 2,
   repeatTicksMax: 8,
   pingTicks: 5,
+  connectTicks: 10,
   initLimitTicks: 50,
   syncLimitTicks: 20,
 };
