@@ -1,12 +1,18 @@
 // Goal: clients that others wrote work on the server unchanged: node-zookeeper-client, and kazoo where Python has it.
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { subjectOf } from "../src/server/certificate-name.ts";
+import { temporaryDirectory } from "./log-harness.ts";
 import { serve } from "./server-harness.ts";
+import * as given from "./server-tls-given.ts";
 
 /** As much of node-zookeeper-client as is used here; it has no types of its own. */
 interface Zookeeper {
@@ -108,6 +114,27 @@ function kazooMissing(): string | false {
     return "python3 cannot import kazoo";
   }
 }
+
+test("kazoo: secure.py, over TLS with a certificate", { skip: kazooMissing() }, async (context) => {
+  const material = { key: given.serverKey, cert: given.serverCertificate };
+  const secure = { port: 0, material, trust: given.caCertificate };
+  const { address, secureAddress } = await serve(context, { secure });
+  const directory = temporaryDirectory(context);
+  for (const [name, text] of [
+    ["ca.pem", given.caCertificate],
+    ["client.pem", given.clientCertificate],
+    ["client.key", given.clientKey],
+  ] as const) {
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+  }
+  const subject = subjectOf(new X509Certificate(given.clientCertificate).raw);
+  const path = fileURLToPath(new URL("kazoo/secure.py", import.meta.url));
+  const ports = [`127.0.0.1:${address.port}`, `127.0.0.1:${secureAddress!.port}`];
+  const ran = await promisify(execFile)("python3", [path, ...ports, directory, subject], {
+    timeout: 20_000,
+  });
+  assert.equal(ran.stdout.trim(), "ok");
+});
 
 for (const script of ["log_management.py", "sessions.py"]) {
   test(`kazoo: ${script}`, { skip: kazooMissing() }, async (context) => {

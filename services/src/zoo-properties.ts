@@ -81,7 +81,8 @@ const others: ReadonlySet<string> = new Set([
 
 export function isPropertyKnown(name: string): boolean {
   if (/^zookeeper\.authProvider\b/.test(name)) return true;
-  return known.has(name) || known.has(name.replace(/^zookeeper\./, "")) || others.has(name);
+  const bare = name.replace(/^zookeeper\./, "");
+  return known.has(name) || known.has(bare) || others.has(name) || others.has(bare);
 }
 
 /** What the properties say of a coordinator. Throws `config.invalid` for a wrong value. */
@@ -119,7 +120,9 @@ function adminOf(properties: ReadonlyMap<string, string>): Pick<CoordinatorOptio
 function saslUsersOf(
   properties: ReadonlyMap<string, string>,
 ): Pick<CoordinatorOptions, "saslUsers"> {
-  const file = properties.get("java.security.auth.login.config");
+  // There is no JVM to be told by -D: the file may name it, too.
+  const name = "java.security.auth.login.config";
+  const file = properties.get(name) ?? properties.get(`zookeeper.${name}`);
   if (file === undefined || file === "") return {};
   const section = properties.get("zookeeper.sasl.serverconfig") ?? "Server";
   const users = new Map(jaasUsers(textOf(file), section));

@@ -57,6 +57,10 @@ test("users of SASL come from the JAAS file that a property names", (context) =>
       ["bob", "b"],
     ],
   );
+  const fromCfg = optionsOfProperties(
+    new Map([["zookeeper.java.security.auth.login.config", file]]),
+  );
+  assert.equal(fromCfg.saslUsers?.get("super"), "a");
   const missing = new Map([["java.security.auth.login.config", `${file}.not`]]);
   assert.throws(() => optionsOfProperties(missing), { code: "config.invalid" });
 });
