@@ -341,6 +341,8 @@ export class Leader<B, R> {
   }
 
   #serve(out: Outbox<B, R>): void {
+    // Without its own epoch on disk a leader that looks again would be outvoted by who lacks what it committed.
+    if (!this.#synced.has(this.#own.self)) return;
     if (!this.#voters.isQuorum((id) => this.#synced.has(id))) return;
     this.#stage = "broadcasting";
     this.#proposals = new Proposals(this.#voters, zxidOf(this.#epoch, 0));
