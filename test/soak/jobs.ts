@@ -103,6 +103,12 @@ const jobs: readonly Job[] = [
   },
   {
     suite: "coordinator",
+    name: "coordinator-sim",
+    files: ["coordinator/test/core-sim.test.ts"],
+    env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 2_000) }),
+  },
+  {
+    suite: "coordinator",
     name: "coordinator-fuzz",
     files: ["coordinator/test/server-fuzz.test.ts"],
     env: (draw) => ({ LOGKEEP_FUZZ_FRAMES: growing(draw, 10_000) }),

@@ -101,6 +101,10 @@ export class Checker {
         if (disk.zxidLast < message.zxid) {
           throw new Violation(`${zxidText(message.zxid)} is acknowledged and not on disk`);
         }
+        return;
+      default:
+        // The others promise nothing about a disk.
+        return;
     }
   }
 
