@@ -1,0 +1,100 @@
+import { isIPv6 } from "node:net";
+
+import { ServiceError } from "../../../kit/src/errors.ts";
+import type { PeerId } from "../core/vote.ts";
+
+/** A member as `server.<id>=host:quorumPort:electionPort[:role][;[clientHost:]clientPort]` says. */
+export interface Member {
+  readonly id: PeerId;
+  /** Where the others find it: one address or several, `|` between them in the text. */
+  readonly addresses: readonly MemberAddress[];
+  readonly role: "participant" | "observer";
+  readonly client: { readonly host: string | undefined; readonly port: number } | undefined;
+}
+
+export interface MemberAddress {
+  readonly host: string;
+  readonly quorumPort: number;
+  readonly electionPort: number;
+}
+
+/** Who is in the ensemble, and whose word counts how much. */
+export interface Membership {
+  readonly members: readonly Member[];
+  /** `group.<n>=1:2:3`; every voter is in one, or there are none. */
+  readonly groups: ReadonlyMap<number, readonly PeerId[]>;
+  /** `weight.<id>=n`; 1 where nothing is said. */
+  readonly weights: ReadonlyMap<PeerId, number>;
+  /** The zxid of the change that brought it; 0 for the file's. */
+  readonly version: number;
+}
+
+/** Throws `config.invalid` when the text is no `server.<id>` value. */
+export function memberParse(id: PeerId, text: string): Member {
+  const [servers = "", clientText, ...rest] = text.trim().split(";");
+  if (rest.length > 0) throw invalid(id, text);
+  const roleOf = /:(participant|observer)$/i.exec(servers);
+  const addressText = roleOf === null ? servers : servers.slice(0, -roleOf[0].length);
+  const addresses = addressText.split("|").map((each) => addressParse(id, each, text));
+  const role = roleOf?.[1]?.toLowerCase() === "observer" ? "observer" : "participant";
+  const client = clientText === undefined ? undefined : clientParse(id, clientText, text);
+  return { id, addresses, role, client };
+}
+
+/** As `/zookeeper/config` shows it, without `server.<id>=`. */
+export function memberText({ addresses, role, client }: Member): string {
+  const where = addresses.map(
+    ({ host, quorumPort, electionPort }) => `${hostText(host)}:${quorumPort}:${electionPort}`,
+  );
+  const head = `${where.join("|")}:${role}`;
+  if (client === undefined) return head;
+  const { host, port } = client;
+  return host === undefined ? `${head};${port}` : `${head};${hostText(host)}:${port}`;
+}
+
+/** All of it, as `/zookeeper/config` holds it and notifications carry it. */
+export function membershipText({ members, groups, weights, version }: Membership): string {
+  const lines = [...members]
+    .sort((a, b) => a.id - b.id)
+    .map((member) => `server.${member.id}=${memberText(member)}`);
+  for (const [group, ids] of groups) lines.push(`group.${group}=${ids.join(":")}`);
+  for (const [id, weight] of weights) lines.push(`weight.${id}=${weight}`);
+  return `${lines.join("\n")}\nversion=${version.toString(16)}`;
+}
+
+function addressParse(id: PeerId, text: string, whole: string): MemberAddress {
+  const match = /^(\[[^\]]+\]|[^:]+):(\d{1,5}):(\d{1,5})$/.exec(text.trim());
+  if (match === null) throw invalid(id, whole);
+  const [, host = "", quorum, election] = match;
+  return {
+    host: host.replace(/^\[|\]$/g, ""),
+    quorumPort: portOf(id, quorum, whole),
+    electionPort: portOf(id, election, whole),
+  };
+}
+
+function clientParse(
+  id: PeerId,
+  text: string,
+  whole: string,
+): { readonly host: string | undefined; readonly port: number } {
+  const match = /^(?:(\[[^\]]+\]|[^:]+):)?(\d{1,5})$/.exec(text.trim());
+  if (match === null) throw invalid(id, whole);
+  const [, host, port] = match;
+  return { host: host?.replace(/^\[|\]$/g, ""), port: portOf(id, port, whole) };
+}
+
+function portOf(id: PeerId, text: string | undefined, whole: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid(id, whole);
+  return port;
+}
+
+function hostText(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
+function invalid(id: PeerId, text: string): ServiceError {
+  const form = "host:quorumPort:electionPort[:participant|observer][;[clientHost:]clientPort]";
+  return new ServiceError("config.invalid", `server.${id} must be ${form}, not ${text}`);
+}
