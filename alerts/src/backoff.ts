@@ -13,17 +13,3 @@ export function backoffMs(
   const full = Math.min(firstMs * 2 ** Math.min(failures - 1, 30), mostMs);
   return Math.round(full * (1 - random / 2));
 }
-
-/** Waits; ends early, without an error, when the signal aborts. Keeps no process alive. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms).unref();
-    signal.addEventListener("abort", done);
-  });
-}

@@ -4,7 +4,7 @@ import type { Clock } from "../../kit/src/clock.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Closable } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
-import { pause } from "./backoff.ts";
+import { pause } from "../../kit/src/pause.ts";
 import { type Folded, type FoldedRule, foldJournal, type WaitingItem } from "./fold.ts";
 import type { History } from "./history.ts";
 import { overdueAtOnce, rewriteMs, roundMs, testsAtOnceMax } from "./limits.ts";
@@ -248,7 +248,7 @@ export class Alerts implements Closable {
         if (run.isGone && !waiting.has(id)) this.#leaving.delete(id);
       }
       await this.#rewrite(waiting);
-      await pause(roundMs, signal);
+      await pause(roundMs, signal, { ref: false });
       if (!signal.aborted) this.#line.deliver(this.#outbox.overdue(overdueAtOnce));
     }
   }

@@ -1,6 +1,7 @@
 import type { Clock } from "../../kit/src/clock.ts";
 import { crashPoint } from "../../kit/src/crash-point.ts";
-import { backoffMs, pause } from "./backoff.ts";
+import { pause } from "../../kit/src/pause.ts";
+import { backoffMs } from "./backoff.ts";
 import type { RuleState } from "./entry.ts";
 import { catchUpMs, matchWriteMs, progressWriteMs } from "./limits.ts";
 import type { MatchBatch, MatchSource } from "./ports.ts";
@@ -79,7 +80,7 @@ export class MatchWatch {
         this.#hadBatch = false;
         this.#health.failed(thrown);
         if (clock.monotonicMs() - startMs > catchUpMs) failures = 0;
-        await pause(backoffMs(++failures), signal);
+        await pause(backoffMs(++failures), signal, { ref: false });
       }
     }
   }
@@ -178,7 +179,7 @@ export class MatchWatch {
       });
     } catch (thrown) {
       if (!signal.aborted) this.#health.failed(thrown);
-      await pause(lookAgainMs, signal);
+      await pause(lookAgainMs, signal, { ref: false });
     }
     this.#arm();
   }

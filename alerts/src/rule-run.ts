@@ -1,6 +1,7 @@
 import type { Alert, RuleListed } from "../../api/src/alerts.ts";
 import { unreachable } from "../../kit/src/assert.ts";
-import { backoffMs, pause } from "./backoff.ts";
+import { pause } from "../../kit/src/pause.ts";
+import { backoffMs } from "./backoff.ts";
 import type { InstanceState } from "./entry.ts";
 import type { FoldedRule } from "./fold.ts";
 import { receiversKept, rewriteMs } from "./limits.ts";
@@ -212,7 +213,7 @@ export class RuleRun {
         return;
       } catch (thrown) {
         this.#health.failed(thrown);
-        await pause(backoffMs(failures), signal);
+        await pause(backoffMs(failures), signal, { ref: false });
       }
     }
   }

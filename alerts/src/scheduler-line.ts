@@ -1,7 +1,8 @@
 import { messageOf } from "../../kit/src/errors.ts";
 import type { Closable } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
-import { backoffMs, pause } from "./backoff.ts";
+import { pause } from "../../kit/src/pause.ts";
+import { backoffMs } from "./backoff.ts";
 import type { Schedule, Scheduler } from "./scheduler.ts";
 
 /**
@@ -61,7 +62,7 @@ export class SchedulerLine implements Closable {
       } catch (thrown) {
         const reason = messageOf(thrown);
         if (failures++ === 0) this.#logger.warn({ reason }, "alerts scheduler cannot be told");
-        await pause(backoffMs(failures), this.#signal);
+        await pause(backoffMs(failures), this.#signal, { ref: false });
       }
     }
     this.#isTelling = false;

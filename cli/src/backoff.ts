@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 /** How long to wait before each try after the first. */
 export interface BackoffOptions {
   readonly firstMs: number;
@@ -21,14 +19,4 @@ export function retryAfterMs(header: string | null, now: number): number | undef
   if (/^\d{1,6}$/.test(header.trim())) return Number(header) * 1000;
   const at = Date.parse(header);
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
-}
-
-/** Waits; true when it ended early because of the signal. */
-export async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await sleep(ms, undefined, { signal });
-    return false;
-  } catch {
-    return true;
-  }
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
-import { backoffMs, pause, retryAfterMs } from "./backoff.ts";
+import { pause } from "../../kit/src/pause.ts";
+import { backoffMs, retryAfterMs } from "./backoff.ts";
 import {
   causeOf,
   failureOf,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { SASLOptions } from "kafkajs";
 import { messageOf } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
+import { pause } from "../../../kit/src/pause.ts";
 import { type ConnectOptions, type KafkaCluster, openCluster } from "./kafkajs-cluster.ts";
 import { LeaderReader } from "./leader-reader.ts";
 import {
@@ -98,7 +99,7 @@ export class KafkaSource {
         if (!signal.aborted) this.#note(thrown, undefined);
       });
       waitMs = this.#hasAnswered ? retryFirstMs : Math.min(2 * waitMs, retryLongestMs);
-      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+      await pause(waitMs, signal);
     }
     await Promise.all([...this.#partitions.values()].map((reader) => reader.settled()));
   }
@@ -229,15 +230,14 @@ export class KafkaSource {
   /** Waits for the next look at the metadata: due, or asked for by a leader that failed. */
   async #untilLook(leaders: ReadonlyMap<number, LeaderReader>, signal: AbortSignal): Promise<void> {
     const due = new AbortController();
-    const timer = sleep(metadataMs, undefined, { signal: AbortSignal.any([signal, due.signal]) });
     const failed = await Promise.race([
-      timer.catch(() => undefined),
+      pause(metadataMs, AbortSignal.any([signal, due.signal])).then(() => undefined),
       ...[...leaders].map(async ([node, { ended }]) => ({ node, thrown: await ended })),
     ]);
     due.abort();
     if (failed === undefined || signal.aborted) return;
     this.#note(failed.thrown, failed.node);
-    await sleep(retryFirstMs, undefined, { signal }).catch(() => undefined);
+    await pause(retryFirstMs, signal);
   }
 
   async #outOfRange(cluster: KafkaCluster, reader: PartitionReader): Promise<void> {

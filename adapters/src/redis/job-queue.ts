@@ -1,5 +1,5 @@
 import { type Job, type JobsOptions, Queue, Worker } from "bullmq";
-import { pause } from "../../../alerts/src/backoff.ts";
+import { pause } from "../../../kit/src/pause.ts";
 import type { RedisConnections } from "./connections.ts";
 import { eventsMax, lockMs, retryMs, stalledLookMs } from "./limits.ts";
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { pause } from "../../../alerts/src/backoff.ts";
 import type { Schedule, Scheduler, SchedulerHandlers } from "../../../alerts/src/scheduler.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
+import { pause } from "../../../kit/src/pause.ts";
 import { RedisConnections } from "./connections.ts";
 import { Deliveries } from "./deliveries.ts";
 import { closeMsMax, retryMs, scheduleWaitMs, surveyMs } from "./limits.ts";

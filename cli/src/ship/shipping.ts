@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import { messageOf } from "../../../kit/src/errors.ts";
-import { pause } from "../backoff.ts";
+import { pause } from "../../../kit/src/pause.ts";
 import { CliExit } from "../io.ts";
 import type { FormatName } from "./format/detect.ts";
 import { pollMs } from "./limits.ts";

@@ -3,7 +3,7 @@ import { createReadStream, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { pause } from "../backoff.ts";
+import { pause } from "../../../kit/src/pause.ts";
 import { headMaxBytes, idleMs, pollMs, readBytes } from "./limits.ts";
 
 /** What a source gives: bytes, or the word that there are none for now. */

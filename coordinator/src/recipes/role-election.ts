@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { pause } from "../../../kit/src/pause.ts";
 import { aclOpen } from "../client/acl.ts";
 import type { ZooKeeperClient } from "../client/client.ts";
 import { isZooKeeperError } from "../client/errors.ts";
@@ -77,11 +77,11 @@ export class RoleElection {
         if (term === undefined) continue;
         const wasLost = await this.#serve(term);
         // Work that ended by itself is begun anew, but not in a tight loop.
-        if (!wasLost) await sleep(retryMs, undefined, { signal });
+        if (!wasLost) await pause(retryMs, signal);
       } catch (thrown) {
         if (signal.aborted || isZooKeeperError(thrown, "CLOSED")) return;
         this.#options.onFailure?.(thrown);
-        await sleep(retryMs, undefined, { signal }).catch(() => undefined);
+        await pause(retryMs, signal);
       }
     }
   }

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "@elastic/elasticsearch";
 import { ElasticsearchMirror, TargetChanged } from "../../../adapters/src/elasticsearch/mirror.ts";
 import type { Clock } from "../../../kit/src/clock.ts";
 import { messageOf } from "../../../kit/src/errors.ts";
 import type { Closable } from "../../../kit/src/lifecycle.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
+import { pause } from "../../../kit/src/pause.ts";
 import type { SegmentEntry } from "../../../storage/src/shard/manifest.ts";
 import type { SegmentChange } from "../../../storage/src/shard/sealed.ts";
 import type { Store } from "../../../storage/src/shard/store.ts";
@@ -76,7 +76,7 @@ export class Mirror implements Closable {
     this.#stopping.abort();
     for (const wake of this.#sleepers) wake();
     const ended = new AbortController();
-    const late = sleep(closeWaitMs, undefined, { signal: ended.signal }).catch(() => undefined);
+    const late = pause(closeWaitMs, ended.signal);
     await Promise.race([Promise.all(this.#lanes), late]);
     ended.abort();
     await this.#options.client.close();
@@ -143,7 +143,7 @@ export class Mirror implements Closable {
       if (thrown instanceof TargetChanged) return;
       const fields = { shard: shard.id, reason: messageOf(thrown) };
       this.#options.logger.warn(fields, "a shard could not be mirrored, trying again");
-      await sleep(retryMs, undefined, { signal }).catch(() => undefined);
+      await pause(retryMs, signal);
     }
   }
 

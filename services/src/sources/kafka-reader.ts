@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { KafkaSource } from "../../../adapters/src/kafka/source.ts";
 import type { Cluster } from "../../../cluster/src/cluster.ts";
 import { paths } from "../../../cluster/src/paths.ts";
@@ -9,6 +8,7 @@ import type { Acl } from "../../../coordinator/src/wire/records.ts";
 import { crashPoint } from "../../../kit/src/crash-point.ts";
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
+import { pause } from "../../../kit/src/pause.ts";
 import type { SourceIntake } from "../source-intake.ts";
 import { KafkaTerm, type SourceCounts } from "./kafka-term.ts";
 import { passwordFileMaxBytes, resumeMs } from "./limits.ts";
@@ -144,7 +144,7 @@ export class KafkaReader {
 
   async #keepSaving(term: KafkaTerm, source: KafkaSource, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await sleep(resumeMs, undefined, { signal }).catch(() => undefined);
+      await pause(resumeMs, signal);
       if (!signal.aborted) await this.#save(term, source);
     }
   }

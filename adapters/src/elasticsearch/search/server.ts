@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, errors, type estypes } from "@elastic/elasticsearch";
 import { messageOf, ServiceError } from "../../../../kit/src/errors.ts";
+import { pause } from "../../../../kit/src/pause.ts";
 import { answerBytesMax, busyTriesMax, busyWaitMs, requestsMax } from "./limits.ts";
 import { parseAnswer } from "./parse-answer.ts";
 import { Turns } from "./turns.ts";
@@ -43,7 +43,7 @@ export class SearchServer {
         if (signal?.aborted === true) throw unreached(thrown, signal);
         if (!isBusy(thrown) || tries === busyTriesMax) throw thrown;
       }
-      await sleep(busyWaitMs * 2 ** (tries - 1), undefined, { signal }).catch(() => undefined);
+      await pause(busyWaitMs * 2 ** (tries - 1), signal);
     }
   }
 
