@@ -50,7 +50,9 @@ function inputOf(verb: string, words: readonly string[]): Input<string> {
     case "tick":
       return { kind: "tick" };
     case "propose":
-      return { kind: "propose", body: words[0] ?? "" };
+      return { kind: "propose", bodies: words };
+    case "snapshot":
+      return { kind: "snapshotTaken", zxid: Number(words[0]) };
     case "written":
       return { kind: "written", zxid: Number(words[0]) };
     case "epoch":

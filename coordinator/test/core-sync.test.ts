@@ -7,9 +7,10 @@ import { type SyncPlan, syncPlan } from "../src/core/sync-plan.ts";
 import { zxidOf } from "../src/core/zxid.ts";
 
 /** A log as `1:1 1:2 3:1`. */
-function logOf(text: string, recentMax = 100): LogTail<string> {
+function logOf(text: string, recentMax = 100, recentBytesMax = 1000): LogTail<string> {
   const recent = text.split(" ").map((name) => ({ zxid: zxid(name), body: name }));
-  return new LogTail<string>(recent.at(-1)?.zxid ?? 0, { recent, floor: 0, recentMax });
+  const bounds = { recentMax, recentBytesMax, sizeOf: (body: string) => body.length };
+  return new LogTail<string>(recent.at(-1)?.zxid ?? 0, { recent, floor: 0 }, bounds);
 }
 
 function zxid(name: string): number {
@@ -100,6 +101,46 @@ test("txns that are not applied are kept, however few applied ones are", () => {
     ["9", "10"],
   );
   assert.deepEqual(log.take(zxid("1:10")), []);
+});
+
+test("applied txns are kept up to a size, and those that are not applied whatever they take", () => {
+  const log = logOf("1:1", 100, 10);
+  for (let i = 2; i <= 9; i++) log.append({ zxid: zxid(`1:${i}`), body: "four" });
+  assert.equal(log.unappliedBytes, 32);
+  assert.equal(log.take(zxid("1:8")).length, 7);
+  assert(log.has(zxid("1:7")) && log.base === zxid("1:6"), "two of four bytes each are within ten");
+  assert.equal(log.unappliedBytes, 4);
+  log.truncate(zxid("1:7"));
+  for (let i = 8; i <= 9; i++) log.append({ zxid: zxid(`1:${i}`), body: "one" });
+  assert.equal(log.take(zxid("1:9")).length, 2);
+  assert.equal(log.base, zxid("1:6"), "what was cut counts no more");
+  assert.equal(log.unappliedBytes, 0);
+});
+
+test("a log of recovery is kept up to a size too", () => {
+  assert.equal(logOf("1:1 1:2 1:3 1:4", 100, 7).base, zxid("1:2"));
+  assert.equal(logOf("1:1 1:2 1:3 1:4", 0).base, zxid("1:4"));
+});
+
+test("a log goes on for long, and keeps as much as it may", () => {
+  const log = logOf("1:1", 10);
+  for (let i = 2; i <= 10_000; i++) {
+    log.append({ zxid: zxid(`1:${i}`), body: "b" });
+    if (i % 7 === 0) assert.equal(log.take(zxid(`1:${i}`)).at(-1)?.zxid, zxid(`1:${i}`));
+    if (i > 20) assert.equal(log.between(log.base, log.applied).length, 10);
+  }
+  assert.equal(log.newestThrough(zxid("1:9990")), zxid("1:9990"));
+  assert.equal(log.newestThrough(zxid("1:9000")), undefined);
+});
+
+test("a log is not cut below the newest snapshot, whenever it was taken", () => {
+  const log = logOf("1:1 1:2 1:3");
+  log.snapshotTaken(zxid("1:2"));
+  assert.throws(() => log.truncate(zxid("1:1")), /not cut below its snapshot/);
+  log.append({ zxid: zxid("1:4"), body: "4" });
+  assert.throws(() => log.snapshotTaken(zxid("1:4")), /holds what is applied/);
+  log.truncate(zxid("1:2"));
+  assert.equal(log.floor, zxid("1:2"));
 });
 
 test("a cut log ends where it was cut, on disk and off it", () => {

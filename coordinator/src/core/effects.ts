@@ -25,7 +25,10 @@ export type Input<B, R = never> =
   | { readonly kind: "truncated"; readonly zxid: number }
   /** The snapshot that came is on disk in place of all else, and is the tree. */
   | { readonly kind: "installed"; readonly zxid: number }
+  /** A snapshot of the own tree is on disk; the log may have lost what it holds. */
+  | { readonly kind: "snapshotTaken"; readonly zxid: number }
   | { readonly kind: "propose"; readonly body: B }
+  | { readonly kind: "propose"; readonly bodies: readonly B[] }
   /** A learner's client wants a write. */
   | { readonly kind: "request"; readonly request: R }
   | { readonly kind: "touch"; readonly sessionId: bigint; readonly timeoutMs: number }

@@ -38,7 +38,7 @@ export class Election {
   #repeatEvery = 1;
   #joined: Decision | undefined;
 
-  /** A peer that is no voter backs nobody until it hears of a candidate. */
+  /** A peer that is no voter, or has no weight, backs nobody until it hears of a candidate. */
   constructor(
     self: PeerId,
     voters: Quorums,
@@ -47,7 +47,7 @@ export class Election {
     this.#self = self;
     this.#voters = voters;
     this.#timing = timing;
-    this.#own = voters.has(self) ? own : noVote;
+    this.#own = voters.canLead(self) ? own : noVote;
     this.#round = round;
     this.#vote = this.#own;
     this.#back(this.#own);
@@ -97,7 +97,8 @@ export class Election {
     }
     this.#heard.set(from, said);
     this.#settled.delete(from);
-    const isBetter = voteSupersedes(said.vote, this.#vote);
+    const isBetter =
+      this.#voters.canLead(said.vote.leader) && voteSupersedes(said.vote, this.#vote);
     if (isBetter) this.#back(said.vote);
     return isNewRound || isBetter ? "everyone" : "nobody";
   }

@@ -1,4 +1,5 @@
 import type { Outbox } from "./effects.ts";
+import { linksMax } from "./limits.ts";
 import type { LinkId, Message } from "./messages.ts";
 import type { PeerId } from "./vote.ts";
 import type { Quorums } from "./voters.ts";
@@ -35,6 +36,10 @@ export interface Link {
 /** The links of a leader to its learners. */
 export class LeaderLinks<B, R> {
   readonly #links = new Map<LinkId, Link>();
+
+  get isFull(): boolean {
+    return this.#links.size >= linksMax;
+  }
 
   add(id: LinkId): void {
     const link: Link = {

@@ -1,5 +1,6 @@
 import type { Outbox } from "./effects.ts";
 import type { LeaderLinks } from "./leader-links.ts";
+import { syncsMax } from "./limits.ts";
 import type { LinkId } from "./messages.ts";
 import type { PeerId } from "./vote.ts";
 import type { Quorums } from "./voters.ts";
@@ -29,6 +30,10 @@ export class LeaderSyncs<B, R> {
     this.#self = self;
     this.#voters = voters;
     this.#links = links;
+  }
+
+  get isFull(): boolean {
+    return this.#waiting.length >= syncsMax;
   }
 
   add(asked: Asked, out: Outbox<B, R>): void {

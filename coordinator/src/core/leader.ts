@@ -1,7 +1,9 @@
+import { assert } from "../../../kit/src/assert.ts";
 import type { Outbox } from "./effects.ts";
 import { LeaderLinks, type Link } from "./leader-links.ts";
 import { LeaderSyncs } from "./leader-syncs.ts";
 import type { Own } from "./learner.ts";
+import { proposeMax } from "./limits.ts";
 import type { LinkId, Message } from "./messages.ts";
 import { type Proposal, Proposals } from "./proposals.ts";
 import { syncPlan } from "./sync-plan.ts";
@@ -37,7 +39,7 @@ export class Leader<B, R> {
   /** The last txn of the history that it was elected with. */
   #historyEnd = 0;
   #committed = 0;
-  #proposals: Proposals<B> | undefined;
+  #proposals: Proposals | undefined;
   #ticks = 0;
   #isEpochAsked = false;
   #resigning: "stop" | "look" | undefined;
@@ -73,13 +75,18 @@ export class Leader<B, R> {
     return this.#proposals?.size ?? 0;
   }
 
+  get uncommittedBytes(): number {
+    return this.#proposals === undefined ? 0 : this.#own.log.unappliedBytes;
+  }
+
   begin(out: Outbox<B, R>): void {
     this.#acceptedEpochs.set(this.#own.self, this.#own.epochs.promised);
     this.#chooseEpoch(out);
   }
 
-  linkUp(link: LinkId): void {
-    this.#links.add(link);
+  linkUp(link: LinkId, out: Outbox<B, R>): void {
+    if (this.#links.isFull) out.close.push(link);
+    else this.#links.add(link);
   }
 
   linkDown(id: LinkId): void {
@@ -124,7 +131,8 @@ export class Leader<B, R> {
         return;
       }
       case "sync":
-        this.sync(message.tag, from, out);
+        if (this.#syncs.isFull) this.#drop(link, out);
+        else this.sync(message.tag, from, out);
         return;
       default:
         // What a leader says is not for a leader.
@@ -163,19 +171,23 @@ export class Leader<B, R> {
 
   written(out: Outbox<B, R>): void {
     this.#finishHistory(out);
-    if (this.#proposals === undefined) return;
-    this.#commit(this.#proposals.ack(this.#own.self, this.#own.log.durable), out);
+    this.#acked(this.#own.self, this.#own.log.durable, out);
   }
 
-  propose(body: B, out: Outbox<B, R>): void {
-    const proposals = this.#proposals as Proposals<B>;
-    const proposal = { zxid: proposals.last + 1, body };
-    proposals.add(proposal);
-    this.#own.log.append(proposal);
-    out.append = [proposal];
-    this.#links.toFollowers({ kind: "proposal", proposals: out.append }, out);
+  propose(bodies: readonly B[], out: Outbox<B, R>): void {
+    assert(bodies.length <= proposeMax, "too much is proposed in one step");
+    const proposals = this.#proposals as Proposals;
+    const proposed: Proposal<B>[] = [];
+    for (const body of bodies) {
+      const proposal = { zxid: proposals.last + 1, body };
+      proposals.add(proposal.zxid);
+      this.#own.log.append(proposal);
+      proposed.push(proposal);
+    }
+    out.append = proposed;
+    this.#links.toFollowers({ kind: "proposal", proposals: proposed }, out);
     // The next epoch begins before this one's counter runs into it.
-    if (zxidCounter(proposal.zxid) >= zxidCounterMax) this.#resigning = "look";
+    if (zxidCounter(proposals.last) >= zxidCounterMax - proposeMax) this.#resigning = "look";
   }
 
   revalidated(link: LinkId, sessionId: bigint, isValid: boolean, out: Outbox<B, R>): void {
@@ -253,8 +265,8 @@ export class Leader<B, R> {
       ack.currentEpoch === epochs.current
         ? ack.zxidLast > log.last
         : ack.currentEpoch > epochs.current;
-    if (isAhead) {
-      // Its history may hold what was committed and is not here.
+    if (isAhead && this.#voters.canLead(link.peer)) {
+      // Its history may hold what was committed and is not here; without weight it may not.
       this.#isOver = true;
       return;
     }
@@ -310,7 +322,7 @@ export class Leader<B, R> {
     link.stage = "live";
     if (this.#proposals !== undefined) {
       this.#late.add(link);
-      if (!link.isObserver) this.#commit(this.#proposals.ack(link.peer, link.historyEnd), out);
+      if (!link.isObserver) this.#acked(link.peer, link.historyEnd, out);
       this.#admit(link, out);
     } else {
       this.#synced.add(link.peer);
@@ -370,16 +382,16 @@ export class Leader<B, R> {
       this.#drop(link, out);
       return;
     }
-    this.#commit(proposals.ack(link.peer, zxid), out);
+    this.#acked(link.peer, zxid, out);
   }
 
-  #commit(commits: readonly Proposal<B>[], out: Outbox<B, R>): void {
-    const last = commits.at(-1);
-    if (last === undefined) return;
-    this.#committed = last.zxid;
-    out.commit = this.#own.log.take(last.zxid);
+  #acked(from: PeerId, zxid: number, out: Outbox<B, R>): void {
+    const proposals = this.#proposals;
+    if (proposals === undefined || !proposals.ack(from, zxid)) return;
+    this.#committed = proposals.committed;
+    out.commit = this.#own.log.take(this.#committed);
     this.#links.toFollowers(this.#commitMessage, out);
-    this.#links.toObservers({ kind: "inform", proposals: commits }, out);
+    this.#links.toObservers({ kind: "inform", proposals: out.commit }, out);
     for (const link of this.#late) this.#admit(link, out);
     this.#syncs.settle(this.#settled, out);
     if (this.#resigning !== undefined && this.uncommitted === 0) this.#isOver = true;

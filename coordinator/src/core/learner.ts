@@ -1,6 +1,6 @@
 import type { Outbox } from "./effects.ts";
 import type { Epochs } from "./epochs.ts";
-import { heldMessagesMax, type Timing } from "./limits.ts";
+import { heldBytesMax, heldMessagesMax, type Timing, unappliedBytesMax } from "./limits.ts";
 import type { LogTail } from "./log-tail.ts";
 import type { LeaderMessage, LearnerMessage, LinkId, Message } from "./messages.ts";
 import type { Proposal } from "./proposals.ts";
@@ -11,6 +11,7 @@ export interface Own<B> {
   readonly self: PeerId;
   readonly isObserver: boolean;
   readonly log: LogTail<B>;
+  readonly sizeOf: (body: B) => number;
   readonly epochs: Epochs;
   readonly timing: Timing;
 }
@@ -49,6 +50,7 @@ export class Learner<B, R> {
   #isOver = false;
   #cannotTruncate = false;
   #held: LeaderMessage<B>[] = [];
+  #heldBytes = 0;
   #touched = new Map<bigint, number>();
 
   /** Who `claimsNothing` gets a snapshot, whatever it has. */
@@ -131,8 +133,7 @@ export class Learner<B, R> {
     if (link !== this.#link || this.#isOver) return;
     this.#silentTicks = 0;
     if (this.#stage === "replacing") {
-      this.#held.push(message as LeaderMessage<B>);
-      if (this.#held.length > heldMessagesMax) this.#isOver = true;
+      this.#hold(message as LeaderMessage<B>);
       return;
     }
     this.#take(message, out);
@@ -178,6 +179,14 @@ export class Learner<B, R> {
 
   sync(tag: number, out: Outbox<B, R>): void {
     this.#say(out, { kind: "sync", tag });
+  }
+
+  #hold(message: LeaderMessage<B>): void {
+    this.#held.push(message);
+    if (message.kind === "proposal" || message.kind === "inform") {
+      for (const { body } of message.proposals) this.#heldBytes += this.#own.sizeOf(body);
+    }
+    if (this.#held.length > heldMessagesMax || this.#heldBytes > heldBytesMax) this.#isOver = true;
   }
 
   #take(message: Message<B, R>, out: Outbox<B, R>): void {
@@ -274,6 +283,7 @@ export class Learner<B, R> {
     }
     if (added.length === 0) return;
     out.append = [...out.append, ...added];
+    if (log.unappliedBytes > unappliedBytesMax) this.#isOver = true;
     if (isCommitted) out.commit = [...out.commit, ...log.take(log.last)];
   }
 

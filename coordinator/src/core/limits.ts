@@ -24,8 +24,29 @@ export const timingDefault: Timing = {
   syncLimitTicks: 100,
 };
 
-/** Committed txns kept at hand, so that a learner that is this far behind gets txns and not a snapshot. */
-export const recentMaxDefault = 500;
+/**
+ * Committed txns kept at hand, so that a learner that is this far behind gets txns and not a snapshot: a restart
+ * takes a second or two, and an ensemble takes some ten thousand writes in one.
+ */
+export const recentMaxDefault = 50_000;
+
+/** The same in bytes, as the host counts them: small beside a tree that takes so many writes. */
+export const recentBytesMaxDefault = 16 * 1024 * 1024;
 
 /** Messages kept for a learner while its disk truncates or installs; beyond it the link is given up. */
 export const heldMessagesMax = 100_000;
+
+/** The same in bytes of their txns: ten seconds of a disk's full speed. */
+export const heldBytesMax = 256 * 1024 * 1024;
+
+/** A learner that is given this much that is not committed gives its leader up: no leader has so much under way. */
+export const unappliedBytesMax = 256 * 1024 * 1024;
+
+/** Links to a leader, said who they are or not: 255 ids, and one that takes another's place each. */
+export const linksMax = 512;
+
+/** Syncs of all learners that wait for a round of pings; who asks for more is given up. */
+export const syncsMax = 100_000;
+
+/** Bodies in one `propose`: a turn of a host's loop has fewer. */
+export const proposeMax = 65_536;

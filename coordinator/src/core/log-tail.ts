@@ -2,42 +2,50 @@ import { assert } from "../../../kit/src/assert.ts";
 import type { Proposal } from "./proposals.ts";
 import { zxidCounter, zxidEpoch } from "./zxid.ts";
 
+/** How much of what is applied a log keeps for learners that are behind. */
+export interface LogTailBounds<B> {
+  readonly recentMax: number;
+  /** As `sizeOf` counts. */
+  readonly recentBytesMax: number;
+  readonly sizeOf: (body: B) => number;
+}
+
 /**
  * What a peer knows of its own log: how far it reaches, is on disk and is applied, and its newest
- * txns. Txns that are not applied are all here, applied ones up to a number.
+ * txns. Txns that are not applied are all here, applied ones up to a number and a size.
  */
 export class LogTail<B> {
-  readonly #recentMax: number;
+  readonly #bounds: LogTailBounds<B>;
+  /** In order; those before `#head` are given up. */
   #entries: Proposal<B>[] = [];
+  #head = 0;
   #base: number;
   #last: number;
   #durable: number;
   #applied: number;
   #floor: number;
+  #appliedBytes = 0;
+  #unappliedBytes = 0;
 
   /** `recent` are the last txns of the log, ending with `last`; `floor` is the zxid of the newest snapshot. */
   constructor(
     last: number,
-    {
-      recent,
-      floor,
-      recentMax,
-    }: {
-      readonly recent: readonly Proposal<B>[];
-      readonly floor: number;
-      readonly recentMax: number;
-    },
+    history: { readonly recent: readonly Proposal<B>[]; readonly floor: number },
+    bounds: LogTailBounds<B>,
   ) {
-    this.#recentMax = recentMax;
-    const kept = recentMax === 0 ? [] : recent.slice(-recentMax - 1);
+    this.#bounds = bounds;
+    const { recent, floor } = history;
+    const kept = bounds.recentMax === 0 ? [] : recent.slice(-bounds.recentMax - 1);
     // Of the first only the zxid is used: what lies before a txn is known by name only.
     this.#base = kept[0]?.zxid ?? last;
     this.#entries = kept.slice(1);
     assert((this.#entries.at(-1)?.zxid ?? this.#base) === last, "recent txns end with the last");
+    for (const { body } of this.#entries) this.#appliedBytes += bounds.sizeOf(body);
     this.#last = last;
     this.#durable = last;
     this.#applied = last;
     this.#floor = floor;
+    this.#trim();
   }
 
   get last(): number {
@@ -53,6 +61,11 @@ export class LogTail<B> {
     return this.#applied;
   }
 
+  /** The size of what is not applied. */
+  get unappliedBytes(): number {
+    return this.#unappliedBytes;
+  }
+
   /** Txns at or below are in a snapshot: the log cannot be cut there. */
   get floor(): number {
     return this.#floor;
@@ -65,7 +78,7 @@ export class LogTail<B> {
 
   /** Whether a txn may stand next: nothing is missing before it, as far as zxids can tell. */
   isNext(zxid: number): boolean {
-    if (zxidEpoch(zxid) === zxidEpoch(this.#last)) return zxid === this.#last + 1;
+    if (zxid === this.#last + 1) return zxidCounter(zxid) > 0;
     return zxidEpoch(zxid) > zxidEpoch(this.#last) && zxidCounter(zxid) === 1;
   }
 
@@ -73,6 +86,7 @@ export class LogTail<B> {
     assert(this.isNext(proposal.zxid), "a log skips no txn");
     this.#entries.push(proposal);
     this.#last = proposal.zxid;
+    this.#unappliedBytes += this.#bounds.sizeOf(proposal.body);
   }
 
   written(zxid: number): void {
@@ -85,28 +99,42 @@ export class LogTail<B> {
     assert(through <= this.#last, "what is not in the log cannot be applied");
     const taken = this.#entries.slice(this.#after(this.#applied), this.#after(through));
     this.#applied = through;
+    const bytes = this.#sizeOf(taken);
+    this.#unappliedBytes -= bytes;
+    this.#appliedBytes += bytes;
     this.#trim();
     return taken;
   }
 
   has(zxid: number): boolean {
-    return zxid === this.#base || this.#entries[this.#after(zxid) - 1]?.zxid === zxid;
+    return zxid === this.#base || this.#entryThrough(zxid)?.zxid === zxid;
   }
 
   /** The newest zxid known to be in the history that is not above; undefined when all known are. */
   newestThrough(zxid: number): number | undefined {
     if (zxid < this.#base) return undefined;
-    return this.#entries[this.#after(zxid) - 1]?.zxid ?? this.#base;
+    return this.#entryThrough(zxid)?.zxid ?? this.#base;
   }
 
   between(after: number, through: number): readonly Proposal<B>[] {
     return this.#entries.slice(this.#after(after), this.#after(through));
   }
 
+  /** A snapshot of all through this zxid is on disk: a log is not cut below it. */
+  snapshotTaken(zxid: number): void {
+    const isEpochStart = zxidCounter(zxid) === 0;
+    assert(zxid <= this.#applied || isEpochStart, "a snapshot holds what is applied");
+    this.#floor = Math.max(this.#floor, zxid);
+  }
+
   /** The log was cut on disk: nothing after this zxid is left. */
   truncate(zxid: number): void {
     assert(zxid >= this.#floor, "a log is not cut below its snapshot");
-    this.#entries.length = this.#after(zxid);
+    const from = this.#after(zxid);
+    const applied = Math.max(from, this.#after(this.#applied));
+    this.#appliedBytes -= this.#sizeOf(this.#entries.slice(from, applied));
+    this.#unappliedBytes -= this.#sizeOf(this.#entries.slice(applied));
+    this.#entries.length = from;
     this.#base = Math.min(this.#base, zxid);
     this.#last = zxid;
     this.#durable = zxid;
@@ -116,6 +144,9 @@ export class LogTail<B> {
   /** A snapshot took the place of everything. */
   reset(zxid: number): void {
     this.#entries = [];
+    this.#head = 0;
+    this.#appliedBytes = 0;
+    this.#unappliedBytes = 0;
     this.#base = zxid;
     this.#last = zxid;
     this.#durable = zxid;
@@ -123,9 +154,21 @@ export class LogTail<B> {
     this.#floor = zxid;
   }
 
+  #sizeOf(entries: readonly Proposal<B>[]): number {
+    let bytes = 0;
+    for (const { body } of entries) bytes += this.#bounds.sizeOf(body);
+    return bytes;
+  }
+
+  /** The newest entry that is not above a zxid. */
+  #entryThrough(zxid: number): Proposal<B> | undefined {
+    const index = this.#after(zxid) - 1;
+    return index < this.#head ? undefined : this.#entries[index];
+  }
+
   /** The index of the first entry above a zxid. */
   #after(zxid: number): number {
-    let low = 0;
+    let low = this.#head;
     let high = this.#entries.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -135,13 +178,31 @@ export class LogTail<B> {
     return low;
   }
 
-  /** Entries are dropped many at a time, so that a drop costs little for each. */
+  /** Gives up the oldest of what is applied, as far as that is too much. */
   #trim(): void {
-    const spare = this.#after(this.#applied) - this.#recentMax;
-    if (spare <= 0 || (spare < this.#recentMax && spare < this.#entries.length)) return;
-    this.#base = this.#entries[spare - 1]!.zxid;
-    this.#entries = this.#entries.slice(spare);
+    const { recentMax, recentBytesMax, sizeOf } = this.#bounds;
+    const end = this.#after(this.#applied);
+    while (
+      this.#head < end &&
+      (end - this.#head > recentMax || this.#appliedBytes > recentBytesMax)
+    ) {
+      const { zxid, body } = this.#entries[this.#head]!;
+      this.#base = zxid;
+      this.#appliedBytes -= sizeOf(body);
+      this.#entries[this.#head++] = gone;
+    }
+    // Places that are given up go many at a time, so that one costs little.
+    if (this.#head < headMax && this.#head < this.#entries.length) return;
+    if (this.#head * 2 < this.#entries.length) return;
+    this.#entries = this.#entries.slice(this.#head);
+    this.#head = 0;
   }
 }
 
 const none: readonly never[] = [];
+
+/** Stands where an entry was given up, so that its body is not kept. */
+const gone: Proposal<never> = { zxid: 0, body: undefined as never };
+
+/** Places given up before the rest moves down. */
+const headMax = 1024;

@@ -4,7 +4,7 @@ import { Election, type Told } from "./election.ts";
 import { Epochs, type History } from "./epochs.ts";
 import { Leader } from "./leader.ts";
 import { Learner, type Own } from "./learner.ts";
-import { recentMaxDefault, type Timing, timingDefault } from "./limits.ts";
+import { recentBytesMaxDefault, recentMaxDefault, type Timing, timingDefault } from "./limits.ts";
 import { LogTail } from "./log-tail.ts";
 import type { Notification, PeerId, Vote } from "./vote.ts";
 import { Voters } from "./voters.ts";
@@ -12,10 +12,13 @@ import { Voters } from "./voters.ts";
 export type { Effects, Event, Input, Role } from "./effects.ts";
 export type { EpochFile, History } from "./epochs.ts";
 
-export interface PeerOptions {
+export interface PeerOptions<B> {
   readonly timing?: Timing;
   /** Committed txns kept for learners that are behind; an ensemble of one needs none. */
   readonly recentMax?: number;
+  readonly recentBytesMax?: number;
+  /** What a body takes in memory, in bytes; without it what is kept is bounded by number only. */
+  readonly sizeOf?: (body: B) => number;
 }
 
 type Phase<B, R> =
@@ -45,17 +48,23 @@ export class Peer<B, R = never> {
     self: PeerId,
     voters: readonly PeerId[],
     history: History<NoInfer<B>>,
-    { timing = timingDefault, recentMax }: PeerOptions = {},
+    options: PeerOptions<NoInfer<B>> = {},
   ) {
     this.#voters = new Voters(voters);
     this.#others = this.#voters.ids.filter((id) => id !== self);
-    const log = new LogTail<B>(history.zxidLast, {
-      recent: history.recent ?? [],
-      floor: history.snapshotZxid ?? 0,
-      recentMax: recentMax ?? (voters.length === 1 ? 0 : recentMaxDefault),
-    });
+    const { recent = [], snapshotZxid = 0 } = history;
+    const { timing = timingDefault, sizeOf = () => 0 } = options;
+    const log = new LogTail<B>(
+      history.zxidLast,
+      { recent, floor: snapshotZxid },
+      {
+        recentMax: options.recentMax ?? (voters.length === 1 ? 0 : recentMaxDefault),
+        recentBytesMax: options.recentBytesMax ?? recentBytesMaxDefault,
+        sizeOf,
+      },
+    );
     const isObserver = !this.#voters.has(self);
-    this.#own = { self, isObserver, log, epochs: new Epochs(history), timing };
+    this.#own = { self, isObserver, log, sizeOf, epochs: new Epochs(history), timing };
   }
 
   /** The zxid that the next proposal gets; only a leader has one. */
@@ -66,6 +75,11 @@ export class Peer<B, R = never> {
   /** Proposals that are not committed. */
   get uncommitted(): number {
     return this.#phase.kind === "leading" ? this.#phase.leader.uncommitted : 0;
+  }
+
+  /** What they take in memory, as `sizeOf` says: the host takes no more requests when it is too much. */
+  get uncommittedBytes(): number {
+    return this.#phase.kind === "leading" ? this.#phase.leader.uncommittedBytes : 0;
   }
 
   step(input: Input<B, R>): Effects<B, R> {
@@ -113,7 +127,10 @@ export class Peer<B, R = never> {
         return;
       case "propose":
         assert(this.zxidNext !== undefined, "only a leader proposes");
-        this.#leader?.propose(input.body, out);
+        this.#leader?.propose("bodies" in input ? input.bodies : [input.body], out);
+        return;
+      case "snapshotTaken":
+        log.snapshotTaken(input.zxid);
         return;
       default:
         this.#service(input, out);
@@ -212,7 +229,7 @@ export class Peer<B, R = never> {
     switch (input.kind) {
       case "linkUp":
         if (input.opened && this.#learner !== undefined) this.#learner.linkUp(input.link, out);
-        else if (!input.opened && this.#leader !== undefined) this.#leader.linkUp(input.link);
+        else if (!input.opened && this.#leader !== undefined) this.#leader.linkUp(input.link, out);
         else out.close.push(input.link);
         return;
       case "linkDown":

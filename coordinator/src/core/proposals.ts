@@ -9,61 +9,55 @@ export interface Proposal<B> {
 }
 
 /**
- * What the leader has proposed and not committed, and how far each voter's log is on disk. A txn commits once it and
+ * How far a leader has proposed and committed, and how far each log is on disk. A txn commits once it and
  * all before it are on the disks of a quorum.
  */
-export class Proposals<B> {
-  readonly #voters: Quorums;
+export class Proposals {
+  readonly #quorums: Quorums;
   readonly #durable = new Map<PeerId, number>();
-  #queue: Proposal<B>[] = [];
-  #head = 0;
   #last: number;
+  #committed: number;
+  /** The zxid that is asked about; a field, so that a question makes no function. */
+  #asked = 0;
+  readonly #isDurable = (id: PeerId) => (this.#durable.get(id) ?? 0) >= this.#asked;
 
   /** `last`: the zxid before the first proposal. */
-  constructor(voters: Quorums, last: number) {
-    this.#voters = voters;
+  constructor(quorums: Quorums, last: number) {
+    this.#quorums = quorums;
     this.#last = last;
+    this.#committed = last;
   }
 
   get last(): number {
     return this.#last;
   }
 
+  get committed(): number {
+    return this.#committed;
+  }
+
+  /** Proposals that are not committed. */
   get size(): number {
-    return this.#queue.length - this.#head;
+    return this.#last - this.#committed;
   }
 
-  add(proposal: Proposal<B>): void {
-    assert(proposal.zxid === this.#last + 1, "a proposal skips a zxid");
-    this.#last = proposal.zxid;
-    this.#queue.push(proposal);
+  /** The next zxid is proposed. */
+  add(zxid: number): void {
+    assert(zxid === this.#last + 1, "a proposal skips a zxid");
+    this.#last = zxid;
   }
 
-  /** A voter's log is on disk through this zxid. Returns what commits by it, in order. */
-  ack(from: PeerId, zxid: number): readonly Proposal<B>[] {
+  /** A log is on disk through this zxid. Returns whether more is committed by it. */
+  ack(from: PeerId, zxid: number): boolean {
     assert(zxid <= this.#last, "an ack for what was not proposed");
-    if (!this.#voters.has(from) || zxid <= (this.#durable.get(from) ?? 0)) return none;
+    if (zxid <= (this.#durable.get(from) ?? 0)) return false;
     this.#durable.set(from, zxid);
-    const committed = this.#committed();
-    const from0 = this.#head;
-    while (this.#head < this.#queue.length && this.#queue[this.#head]!.zxid <= committed) {
-      this.#head++;
+    const before = this.#committed;
+    for (const mark of this.#durable.values()) {
+      if (mark <= this.#committed) continue;
+      this.#asked = mark;
+      if (this.#quorums.isQuorum(this.#isDurable)) this.#committed = mark;
     }
-    const commits = this.#queue.slice(from0, this.#head);
-    if (this.#head === this.#queue.length || this.#head > 4096) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
-    }
-    return commits;
-  }
-
-  /** The highest zxid that a quorum has on disk. */
-  #committed(): number {
-    const marks = [...this.#durable.values()].sort((a, b) => b - a);
-    const isCommitted = (zxid: number) =>
-      this.#voters.isQuorum((id) => (this.#durable.get(id) ?? 0) >= zxid);
-    return marks.find(isCommitted) ?? 0;
+    return this.#committed > before;
   }
 }
-
-const none: readonly never[] = [];

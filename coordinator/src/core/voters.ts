@@ -6,6 +6,8 @@ export interface Quorums {
   /** All voters, ascending. */
   readonly ids: readonly PeerId[];
   has(id: PeerId): boolean;
+  /** Whether its word counts for something: nobody else is a candidate. */
+  canLead(id: PeerId): boolean;
   /** Whether the voters for whom the claim holds are a quorum. */
   isQuorum(holds: (id: PeerId) => boolean): boolean;
   isEveryone(holds: (id: PeerId) => boolean): boolean;
@@ -23,6 +25,10 @@ export class Voters implements Quorums {
 
   has(id: PeerId): boolean {
     return this.ids.includes(id);
+  }
+
+  canLead(id: PeerId): boolean {
+    return this.has(id);
   }
 
   isQuorum(holds: (id: PeerId) => boolean): boolean {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -26,8 +26,13 @@ export async function corePlanted(
   try {
     for (const { file, from, to } of plants) replaceOnce(path.join(folder, file), from, to);
     const kit = pathToFileURL(kitFolder).href;
-    for (const file of ["epochs", "log-tail", "peer", "proposals", "voters", "zxid"]) {
-      replaceOnce(path.join(folder, `${file}.ts`), '"../../../kit/src', `"${kit}`);
+    for (const name of readdirSync(folder)) {
+      const file = path.join(folder, name);
+      const text = readFileSync(file, "utf8");
+      writeFileSync(
+        file,
+        text.replace('"../../../kit/src', () => `"${kit}`),
+      );
     }
     const core = (await import(pathToFileURL(path.join(folder, "peer.ts")).href)) as Core;
     return { core, remove };
