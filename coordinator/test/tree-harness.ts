@@ -2,7 +2,7 @@ import { Preparer, type WriteRequest } from "../src/tree/prepare.ts";
 import { type Outcome, Tree } from "../src/tree/tree.ts";
 import { errorNameOf, perms } from "../src/wire/constants.ts";
 import type { Acl, Id } from "../src/wire/records.ts";
-import type { Txn } from "../src/wire/txns.ts";
+import type { Txn, TxnDigest } from "../src/wire/txns.ts";
 
 export const open: readonly Acl[] = [{ perms: perms.all, id: { scheme: "world", id: "anyone" } }];
 
@@ -12,6 +12,7 @@ export interface Logged {
   readonly zxid: number;
   readonly timeMs: number;
   readonly txn: Txn;
+  readonly digest: TxnDigest | undefined;
 }
 
 /** A tree with its preparer, as a server of one has it, with the delay between proposal and apply in the test's hand. */
@@ -31,8 +32,9 @@ export class TreeHarness {
 
   propose(request: WriteRequest, sessionId = 1n, ids: readonly Id[] = []): Txn {
     const zxid = ++this.#zxid;
-    const txn = this.preparer.prepare(request, { sessionId, ids }, zxid);
-    this.log.push({ sessionId, zxid, timeMs: 1_000_000 + this.log.length, txn });
+    const timeMs = 1_000_000 + this.log.length;
+    const { txn, digest } = this.preparer.prepare(request, { sessionId, ids }, { zxid, timeMs });
+    this.log.push({ sessionId, zxid, timeMs, txn, digest });
     return txn;
   }
 
@@ -40,7 +42,7 @@ export class TreeHarness {
     const next = this.log[this.#applied];
     if (next === undefined) return undefined;
     this.#applied++;
-    const outcome = this.tree.apply(next, next.txn);
+    const outcome = this.tree.apply(next, next.txn, next.digest);
     this.preparer.applied(next.zxid, next.txn, next.sessionId);
     return outcome;
   }

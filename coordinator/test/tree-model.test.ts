@@ -3,6 +3,7 @@
 // Method: a seed draws operations, many of which fail; a failure prints the seed, and SEED=<n> replays that run.
 import assert from "node:assert/strict";
 import test from "node:test";
+import { crc32 } from "node:zlib";
 
 import { Prng } from "../../kit/src/prng.ts";
 import { treeFingerprint } from "../src/tree/fingerprint.ts";
@@ -11,6 +12,7 @@ import { nameOf, parentOf } from "../src/tree/paths.ts";
 import type { WriteRequest } from "../src/tree/prepare.ts";
 import { treeRestore } from "../src/tree/restore.ts";
 import { Tree } from "../src/tree/tree.ts";
+import { sumText } from "../src/tree/tree-digest.ts";
 import { none } from "../src/tree/znodes.ts";
 import { type Logged, open, TreeHarness } from "./tree-harness.ts";
 
@@ -98,13 +100,43 @@ function storyRun(prng: Prng, during?: (harness: TreeHarness) => void): TreeHarn
 }
 
 function replay<W extends object>(tree: Tree<W>, log: readonly Logged[]): string {
-  for (const logged of log) tree.apply(logged, logged.txn);
+  for (const logged of log) tree.apply(logged, logged.txn, logged.digest);
   tree.quotas.rebuild();
   return treeFingerprint(tree);
 }
 
 function imageBytes(tree: Tree): Buffer {
   return new TreeImage(tree).next(tree.znodes.idEnd);
+}
+
+/** The digest as ZooKeeper's DigestCalculator defines it, from nothing but what the znodes are now. */
+function digestCounted(tree: Tree): bigint {
+  let sum = 0n;
+  for (let id = 0; id < tree.znodes.idEnd; id++) {
+    const path = tree.znodes.path(id);
+    if (!tree.znodes.isLive(id) || path.startsWith("/zookeeper/")) continue;
+    const {
+      data,
+      acl: _,
+      version,
+      cversion,
+      aversion,
+      ephemeralOwner,
+      ...times
+    } = tree.znodes.state(id);
+    const stat = Buffer.alloc(60);
+    const { czxid, mzxid, pzxid, ctime, mtime } = times;
+    for (const [index, value] of [czxid, mzxid, pzxid, ctime, mtime].entries()) {
+      stat.writeBigInt64BE(BigInt(value), index * 8);
+    }
+    for (const [index, value] of [version, cversion, aversion].entries()) {
+      stat.writeInt32BE(value, 40 + index * 4);
+    }
+    stat.writeBigInt64BE(ephemeralOwner, 52);
+    const named = Buffer.from(path === "/" ? "" : path);
+    sum += BigInt(crc32(Buffer.concat([named, data ?? Buffer.alloc(0), stat])));
+  }
+  return sum;
 }
 
 /** What ZooKeeper's documentation says, over a Map of paths. */
@@ -162,6 +194,15 @@ forEachSeed("the tree holds what a map of paths holds", (prng) => {
     assert.equal(znodes.stat(id).readInt32BE(56), children.length);
     assert.equal(znodes.stat(id).readInt32BE(36), expected.creates * 2 - children.length);
   }
+});
+
+forEachSeed("the digest is the sum of every znode's CRC, as every proposal foresaw it", (prng) => {
+  const { log, tree } = storyRun(prng);
+  assert.equal(tree.digests.mismatches, 0);
+  assert(log.filter(({ digest }) => digest !== undefined).length > operationCount / 4);
+  assert.equal(sumText(tree.znodes.digest!), String(digestCounted(tree)));
+  const again = treeRestore(imageBytes(tree), tree.zxidLast);
+  assert.equal(sumText(again.znodes.digest!), String(digestCounted(tree)));
 });
 
 forEachSeed("applying the log again ends in the same tree", (prng) => {

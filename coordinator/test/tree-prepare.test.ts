@@ -319,8 +319,8 @@ test("a hard quota that is not enforced refuses nothing", () => {
   let zxid = 0;
   const run = (request: WriteRequest): string => {
     const context = { sessionId: 1n, zxid: ++zxid, timeMs: 1 };
-    const txn = preparer.prepare(request, { sessionId: 1n, ids: [] }, zxid);
-    const { error } = tree.apply(context, txn);
+    const { txn, digest } = preparer.prepare(request, { sessionId: 1n, ids: [] }, context);
+    const { error } = tree.apply(context, txn, digest);
     preparer.applied(zxid, txn, 1n);
     return errorNameOf(error) ?? "?";
   };

@@ -13,6 +13,7 @@ export interface Given<T> {
 }
 
 const int = fc.integer({ min: -0x80000000, max: 0x7fffffff });
+const uint = fc.integer({ min: 0, max: 0xffffffff });
 const long = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
 const text = fc.string({ unit: "grapheme", maxLength: 12 });
 const data = fc.option(fc.uint8Array({ maxLength: 20 }), { nil: null });
@@ -113,7 +114,7 @@ const entry: Arbitrary<TxnEntry> = fc
     cxid: int,
     zxid: long,
     timeMs: long,
-    digest: fc.option(fc.record({ version: int, treeDigest: long }), { nil: undefined }),
+    digest: fc.option(fc.record({ version: int, high: uint, low: uint }), { nil: undefined }),
   })
   .map(({ txn: body, digest, ...header }) => ({
     header: { ...header, type: opCodes[body.type] },

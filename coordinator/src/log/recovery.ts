@@ -104,7 +104,7 @@ function replay<W extends object>(
 
 function applyEntry<W extends object>(tree: Tree<W>, zxid: number, entry: TxnEntry): void {
   const { sessionId, timeMs } = entry.header;
-  tree.apply({ sessionId, zxid, timeMs: Number(timeMs) }, entry.txn);
+  tree.apply({ sessionId, zxid, timeMs: Number(timeMs) }, entry.txn, entry.digest);
 }
 
 function orderCheck(log: NamedFile, zxid: number, last: number | undefined): void {

@@ -117,15 +117,16 @@ export class Replica<W extends object, T> {
     const zxid = this.#peer.zxidNext;
     if (zxid === undefined)
       throw new ServiceError("coordinator.no-quorum", "this peer does not lead");
-    const txn = this.#preparer.prepare(request, caller, zxid);
+    const timeMs = this.#options.clock.now();
+    const { txn, digest } = this.#preparer.prepare(request, caller, { zxid, timeMs });
     const header = {
       sessionId: caller.sessionId,
       cxid,
       zxid: BigInt(zxid),
-      timeMs: BigInt(this.#options.clock.now()),
+      timeMs: BigInt(timeMs),
       type: opCodes[txn.type],
     };
-    const entry = { header, txn, digest: undefined };
+    const entry = { header, txn, digest };
     this.#entryWriter.reset();
     TxnEntry.write(this.#entryWriter, entry);
     const bytes = this.#entryWriter.length;
@@ -175,9 +176,9 @@ export class Replica<W extends object, T> {
   }
 
   #apply(zxid: number, proposed: Proposed<T>): void {
-    const { header, txn } = proposed.entry;
+    const { header, txn, digest } = proposed.entry;
     const { sessionId, timeMs } = header;
-    const outcome = this.tree.apply({ sessionId, zxid, timeMs: Number(timeMs) }, txn);
+    const outcome = this.tree.apply({ sessionId, zxid, timeMs: Number(timeMs) }, txn, digest);
     this.#preparer.applied(zxid, txn, sessionId);
     this.#uncommittedBytes -= proposed.bytes;
     this.#txnsSinceSnapshot++;

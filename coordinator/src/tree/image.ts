@@ -3,15 +3,19 @@ import {
   FileHeader,
   fileVersion,
   SnapshotAcls,
+  SnapshotDigest,
   SnapshotNode,
   SnapshotSeal,
   SnapshotSessions,
+  SnapshotZxidLast,
   snapshotDbid,
   snapshotMagic,
   snapshotPathEnd,
 } from "../wire/files.ts";
 import { JuteWriter } from "../wire/writer.ts";
 import type { Tree } from "./tree.ts";
+import type { DigestSum } from "./tree-digest.ts";
+import { digestVersion } from "./znode-digest.ts";
 import { none, rootId } from "./znodes.ts";
 
 /**
@@ -23,6 +27,8 @@ export class TreeImage<W extends object> {
   readonly zxid: number;
   readonly #tree: Tree<W>;
   readonly #idEnd: number;
+  /** As it was at the beginning. */
+  readonly #digest: DigestSum | undefined;
   /** One bit a znode: written, or not part of the image because it is younger. */
   readonly #settled: Uint8Array;
   readonly #writer = new JuteWriter(64 * 1024);
@@ -35,6 +41,8 @@ export class TreeImage<W extends object> {
     this.#tree = tree;
     this.zxid = tree.zxidLast;
     this.#idEnd = tree.znodes.idEnd;
+    const { digest } = tree.znodes;
+    this.#digest = digest === undefined ? undefined : { high: digest.high, low: digest.low };
     this.#settled = new Uint8Array((this.#idEnd + 7) >>> 3);
     for (let id = 0; id < this.#idEnd; id++) if (!tree.znodes.isLive(id)) this.#settle(id);
     FileHeader.write(this.#writer, {
@@ -76,12 +84,21 @@ export class TreeImage<W extends object> {
   #end(): Buffer {
     this.abandon();
     this.#writer.string(snapshotPathEnd);
-    const body = this.#take();
-    SnapshotSeal.write(this.#writer, {
-      checksum: BigInt(this.#checksum),
-      path: snapshotPathEnd,
-    });
-    return Buffer.concat([body, this.#take()]);
+    const parts = [this.#take(), this.#seal()];
+    const zxid = BigInt(this.zxid);
+    if (this.#digest !== undefined) {
+      SnapshotDigest.write(this.#writer, { zxid, version: digestVersion, ...this.#digest });
+      parts.push(this.#take(), this.#seal());
+    }
+    SnapshotZxidLast.write(this.#writer, { zxid });
+    parts.push(this.#take(), this.#seal());
+    return Buffer.concat(parts);
+  }
+
+  /** Of everything taken so far. */
+  #seal(): Buffer {
+    SnapshotSeal.write(this.#writer, { checksum: BigInt(this.#checksum), path: snapshotPathEnd });
+    return this.#take();
   }
 
   #take(): Buffer {

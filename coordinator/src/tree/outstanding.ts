@@ -1,27 +1,15 @@
-import type { Acl } from "../wire/records.ts";
+import { type PendingZnode, pendingOf } from "./pending-znode.ts";
 import type { Tree } from "./tree.ts";
-import { none } from "./znodes.ts";
-
-/** A znode as it will be once everything proposed is applied: only what a check of a later request needs. */
-export interface PendingZnode {
-  readonly version: number;
-  readonly aversion: number;
-  /** Creates below it: the counter of sequential names. */
-  readonly creates: number;
-  readonly childCount: number;
-  readonly acl: readonly Acl[];
-  /** 0n: not an ephemeral. */
-  readonly session: bigint;
-  /** A container or a TTL znode. */
-  readonly isExpiring: boolean;
-  readonly dataLength: number;
-}
+import { type DigestSum, TreeDigest } from "./tree-digest.ts";
+import { isDigested } from "./znode-digest.ts";
 
 /** One change that is proposed and not applied; `znode` is undefined when it deletes. */
 interface Change {
   readonly zxid: number;
   readonly path: string;
   readonly znode: PendingZnode | undefined;
+  /** By how much the tree's digest differs after it. */
+  readonly digestMoved: number;
   /** What the path was pending as before this, for a multi that is taken back. */
   readonly before: Change | undefined;
   readonly quota: QuotaUse | undefined;
@@ -34,12 +22,22 @@ export interface QuotaUse {
   readonly bytes: number;
 }
 
+/** What a change does to one path; without `from` it creates, without `to` it deletes. */
+export interface PathChange {
+  readonly path: string;
+  readonly from: PendingZnode | undefined;
+  readonly to: PendingZnode | undefined;
+  readonly quota?: QuotaUse | undefined;
+}
+
 /** The tree as it will be: what is proposed and not yet applied, over what is applied. */
 export class Outstanding<W extends object> {
   readonly #tree: Tree<W>;
   readonly #latest = new Map<string, Change>();
   readonly #ephemerals = new Map<bigint, Set<string>>();
   readonly #quotas = new Map<string, { count: number; bytes: number }>();
+  /** The tree's digest after everything that is proposed; in force while anything is. */
+  readonly #digest = new TreeDigest();
   #queue: Change[] = [];
   #head = 0;
 
@@ -54,19 +52,18 @@ export class Outstanding<W extends object> {
   find(path: string): PendingZnode | undefined {
     const change = this.#latest.get(path);
     if (change !== undefined) return change.znode;
-    const { znodes } = this.#tree;
-    const id = znodes.find(path);
-    if (id === none) return undefined;
-    return {
-      version: znodes.version(id),
-      aversion: znodes.aversion(id),
-      creates: znodes.creates(id),
-      childCount: znodes.childCount(id),
-      acl: this.#tree.aclOf(id),
-      session: znodes.session(id) ?? 0n,
-      isExpiring: znodes.isExpiring(id),
-      dataLength: znodes.dataLength(id),
-    };
+    return pendingOf(this.#tree, path);
+  }
+
+  /** The tree's digest after everything that is proposed; undefined where none is kept. */
+  get digest(): DigestSum | undefined {
+    const applied = this.#tree.znodes.digest;
+    return applied === undefined || this.size === 0 ? applied : this.#digest;
+  }
+
+  /** Whether a digest counts the znode with this path. */
+  isCounted(path: string): boolean {
+    return this.#tree.znodes.digest !== undefined && isDigested(path);
   }
 
   /** Whether something that is proposed and not applied concerns this znode. */
@@ -74,13 +71,17 @@ export class Outstanding<W extends object> {
     return this.#latest.has(path);
   }
 
-  change(zxid: number, path: string, znode: PendingZnode | undefined, quota?: QuotaUse): void {
+  change(zxid: number, { path, from, to, quota }: PathChange): void {
+    const applied = this.#tree.znodes.digest;
+    if (applied !== undefined && this.size === 0) this.#digest.set(applied);
+    const digestMoved = this.isCounted(path) ? digestOf(to) - digestOf(from) : 0;
+    this.#digest.add(digestMoved);
     const before = this.#latest.get(path);
-    const change: Change = { zxid, path, znode, before, quota };
+    const change: Change = { zxid, path, znode: to, digestMoved, before, quota };
     this.#queue.push(change);
     this.#latest.set(path, change);
     if (quota !== undefined) this.#quotaAdd(quota, 1);
-    if (znode !== undefined && znode.session !== 0n) this.#ephemeralAdd(znode.session, path);
+    if (to !== undefined && to.session !== 0n) this.#ephemeralAdd(to.session, path);
   }
 
   /** What is pending below a path that has a quota. */
@@ -107,6 +108,7 @@ export class Outstanding<W extends object> {
   rollback(mark: number): void {
     while (this.#queue.length > mark) {
       const change = this.#queue.pop()!;
+      this.#digest.add(-change.digestMoved);
       if (change.before === undefined) this.#latest.delete(change.path);
       else this.#latest.set(change.path, change.before);
       this.#forget(change);
@@ -151,4 +153,8 @@ export class Outstanding<W extends object> {
     if (use.count === 0 && use.bytes === 0) this.#quotas.delete(governing);
     else this.#quotas.set(governing, use);
   }
+}
+
+function digestOf(znode: PendingZnode | undefined): number {
+  return znode === undefined ? 0 : (znode.head ^ znode.tail) >>> 0;
 }

@@ -1,4 +1,5 @@
 import {
+  containerOwner,
   createModes,
   type ErrorNumber,
   errorNumbers,
@@ -17,12 +18,24 @@ import type {
   SetDataRequest,
   VersionRequest,
 } from "../wire/records.ts";
-import type { Txn } from "../wire/txns.ts";
+import type { Txn, TxnDigest } from "../wire/txns.ts";
 import { aclResolve, isAllowed } from "./acl.ts";
 import { multiOpsMax } from "./limits.ts";
-import { Outstanding, type PendingZnode, type QuotaUse } from "./outstanding.ts";
+import { Outstanding, type QuotaUse } from "./outstanding.ts";
 import { isPathValid, isReserved, parentOf } from "./paths.ts";
+import {
+  type PendingCreate,
+  type PendingZnode,
+  pendingAclSet,
+  pendingChildCreated,
+  pendingChildDeleted,
+  pendingCreated,
+  pendingDataSet,
+  type TxnStamp,
+} from "./pending-znode.ts";
 import type { Tree } from "./tree.ts";
+import { digestVersion } from "./znode-digest.ts";
+import { ttlOwner } from "./znodes.ts";
 
 /** One operation of a multi, or a request of its own. */
 export type ChangeRequest =
@@ -48,6 +61,13 @@ export interface Caller {
   readonly ids: readonly Id[];
 }
 
+/** What is to be proposed. */
+export interface Prepared {
+  readonly txn: Txn;
+  /** The tree's digest after it; none with an error, and where none is kept. */
+  readonly digest: TxnDigest | undefined;
+}
+
 /**
  * Turns requests into txns, checked against the tree plus everything proposed before. What is
  * refused becomes an error txn: it takes a zxid and its place in the order, as in ZooKeeper.
@@ -70,17 +90,12 @@ export class Preparer<W extends object> {
     return this.#outstanding.size;
   }
 
-  prepare(request: WriteRequest, caller: Caller, zxid: number): Txn {
-    if (request.op === "createSession")
-      return { type: "createSession", timeoutMs: request.timeoutMs };
-    if (request.op === "expire") return this.#expire(request.path, zxid);
-    if (!this.#tree.sessions.has(caller.sessionId) || this.#closing.has(caller.sessionId)) {
-      return errorTxn(errorNumbers.SESSIONEXPIRED);
-    }
-    if (request.op === "closeSession") return this.#closeSession(caller, zxid);
-    if (request.op === "multi") return this.#multi(request.ops, caller, zxid);
-    const txn = this.#one(request, caller, zxid);
-    return typeof txn === "number" ? errorTxn(txn) : txn;
+  prepare(request: WriteRequest, caller: Caller, stamp: TxnStamp): Prepared {
+    const txn = this.#txn(request, caller, stamp);
+    if (txn.type === "error") return { txn, digest: undefined };
+    const after = this.#outstanding.digest;
+    if (after === undefined) return { txn, digest: undefined };
+    return { txn, digest: { version: digestVersion, high: after.high, low: after.low } };
   }
 
   /** To be called after each apply. */
@@ -89,27 +104,40 @@ export class Preparer<W extends object> {
     if (txn.type === "closeSession") this.#closing.delete(sessionId);
   }
 
-  #one(request: ChangeRequest, caller: Caller, zxid: number): Txn | ErrorNumber {
+  #txn(request: WriteRequest, caller: Caller, stamp: TxnStamp): Txn {
+    if (request.op === "createSession")
+      return { type: "createSession", timeoutMs: request.timeoutMs };
+    if (request.op === "expire") return this.#expire(request.path, stamp);
+    if (!this.#tree.sessions.has(caller.sessionId) || this.#closing.has(caller.sessionId)) {
+      return errorTxn(errorNumbers.SESSIONEXPIRED);
+    }
+    if (request.op === "closeSession") return this.#closeSession(caller, stamp);
+    if (request.op === "multi") return this.#multi(request.ops, caller, stamp);
+    const txn = this.#one(request, caller, stamp);
+    return typeof txn === "number" ? errorTxn(txn) : txn;
+  }
+
+  #one(request: ChangeRequest, caller: Caller, stamp: TxnStamp): Txn | ErrorNumber {
     switch (request.op) {
       case "create":
       case "create2":
       case "createContainer":
       case "createTTL":
-        return this.#create(request, caller, zxid);
+        return this.#create(request, caller, stamp);
       case "delete":
-        return this.#delete(request.path, request.version, caller, zxid);
+        return this.#delete(request.path, request.version, caller, stamp);
       case "deleteContainer":
-        return this.#deleteContainer(request.path, caller, zxid);
+        return this.#deleteContainer(request.path, caller, stamp);
       case "setData":
-        return this.#setData(request, caller, zxid);
+        return this.#setData(request, caller, stamp);
       case "setACL":
-        return this.#setAcl(request, caller, zxid);
+        return this.#setAcl(request, caller, stamp);
       case "check":
         return this.#check(request.path, request.version, caller);
     }
   }
 
-  #multi(ops: readonly MultiOp[], caller: Caller, zxid: number): Txn {
+  #multi(ops: readonly MultiOp[], caller: Caller, stamp: TxnStamp): Txn {
     if (ops.length > multiOpsMax) return errorTxn(errorNumbers.BADARGUMENTS);
     const mark = this.#outstanding.mark();
     const txns: Txn[] = [];
@@ -121,7 +149,7 @@ export class Preparer<W extends object> {
       }
       const txn: Txn | ErrorNumber = isFailed
         ? errorNumbers.RUNTIMEINCONSISTENCY
-        : this.#one(op, caller, zxid);
+        : this.#one(op, caller, stamp);
       isFailed ||= typeof txn === "number";
       txns.push(typeof txn === "number" ? errorTxn(txn) : txn);
     }
@@ -129,7 +157,7 @@ export class Preparer<W extends object> {
     return { type: "multi", txns };
   }
 
-  #create(request: CreateOp, { ids, sessionId }: Caller, zxid: number): Txn | ErrorNumber {
+  #create(request: CreateOp, { ids, sessionId }: Caller, stamp: TxnStamp): Txn | ErrorNumber {
     const { data, flags } = request;
     const kind = kindOf(request);
     if (kind === undefined) return errorNumbers.BADARGUMENTS;
@@ -148,21 +176,19 @@ export class Preparer<W extends object> {
     const dataLength = data?.length ?? 0;
     const quota = this.#quotaUse(path, 1, dataLength);
     if (quota !== undefined && this.#isOverQuota(quota)) return errorNumbers.QUOTAEXCEEDED;
-    const creates = (parent.creates + 1) | 0;
-    const childCount = parent.childCount + 1;
-    this.#outstanding.change(zxid, parentPath, { ...parent, creates, childCount });
-    const session = kind.type === "plain" && kind.ephemeral ? sessionId : 0n;
-    const isExpiring = kind.type !== "plain";
-    const znode = { ...blank, acl, session, isExpiring, dataLength };
-    this.#outstanding.change(zxid, path, znode, quota);
-    return createTxn(request, kind, { path, data, acl, parentCversion: creates });
+    const after = pendingChildCreated(parent, stamp.zxid);
+    this.#outstanding.change(stamp.zxid, { path: parentPath, from: parent, to: after });
+    const create = { path, data, acl, ...ownerOf(kind, sessionId) };
+    const znode = pendingCreated(create, stamp, this.#outstanding.isCounted(path));
+    this.#outstanding.change(stamp.zxid, { path, from: undefined, to: znode, quota });
+    return createTxn(request, kind, { path, data, acl, parentCversion: after.creates });
   }
 
   #delete(
     path: string,
     version: number,
     { ids }: Caller,
-    zxid: number,
+    stamp: TxnStamp,
     isKindRight = true,
   ): Txn | ErrorNumber {
     if (!path.includes("/") || path.includes("\0") || isReserved(path)) {
@@ -175,18 +201,18 @@ export class Preparer<W extends object> {
     const isVersionRight = version === versionAny || version === znode.version;
     if (!isVersionRight || !isKindRight) return errorNumbers.BADVERSION;
     if (znode.childCount > 0) return errorNumbers.NOTEMPTY;
-    this.#deleteChange(path, parent, znode, zxid);
+    this.#deleteChange(path, parent, znode, stamp.zxid);
     return { type: "delete", path };
   }
 
-  #deleteContainer(path: string, caller: Caller, zxid: number): Txn | ErrorNumber {
+  #deleteContainer(path: string, caller: Caller, stamp: TxnStamp): Txn | ErrorNumber {
     const before = this.#outstanding.find(path);
     // Apache checks no right here; a client that may not delete shall not do so by another name.
-    const txn = this.#delete(path, versionAny, caller, zxid, before?.isExpiring);
+    const txn = this.#delete(path, versionAny, caller, stamp, before?.isExpiring);
     return typeof txn === "number" ? txn : { type: "deleteContainer", path };
   }
 
-  #expire(path: string, zxid: number): Txn {
+  #expire(path: string, stamp: TxnStamp): Txn {
     const parent = this.#outstanding.find(parentOf(path));
     const znode = this.#outstanding.find(path);
     if (parent === undefined || znode === undefined) return errorTxn(errorNumbers.NONODE);
@@ -195,11 +221,11 @@ export class Preparer<W extends object> {
       return errorTxn(errorNumbers.NOTEMPTY);
     }
     if (!znode.isExpiring) return errorTxn(errorNumbers.BADVERSION);
-    this.#deleteChange(path, parent, znode, zxid);
+    this.#deleteChange(path, parent, znode, stamp.zxid);
     return { type: "deleteContainer", path };
   }
 
-  #setData(request: SetDataRequest, { ids }: Caller, zxid: number): Txn | ErrorNumber {
+  #setData(request: SetDataRequest, { ids }: Caller, stamp: TxnStamp): Txn | ErrorNumber {
     const { path, data } = request;
     const znode = isPathValid(path) ? this.#outstanding.find(path) : errorNumbers.BADARGUMENTS;
     if (typeof znode === "number") return znode;
@@ -210,11 +236,13 @@ export class Preparer<W extends object> {
     if (quota !== undefined && this.#isOverQuota(quota)) return errorNumbers.QUOTAEXCEEDED;
     const version = versionNext(znode.version, request.version);
     if (version === undefined) return errorNumbers.BADVERSION;
-    this.#outstanding.change(zxid, path, { ...znode, version, dataLength }, quota);
+    const isCounted = this.#outstanding.isCounted(path);
+    const to = pendingDataSet(znode, { path, data, version }, stamp, isCounted);
+    this.#outstanding.change(stamp.zxid, { path, from: znode, to, quota });
     return { type: "setData", path, data, version };
   }
 
-  #setAcl(request: SetAclRequest, { ids }: Caller, zxid: number): Txn | ErrorNumber {
+  #setAcl(request: SetAclRequest, { ids }: Caller, stamp: TxnStamp): Txn | ErrorNumber {
     const { path } = request;
     if (!isPathValid(path)) return errorNumbers.BADARGUMENTS;
     const acl = aclResolve(request.acl, ids);
@@ -224,7 +252,8 @@ export class Preparer<W extends object> {
     if (!isAllowed(znode.acl, perms.admin, ids)) return errorNumbers.NOAUTH;
     const aversion = versionNext(znode.aversion, request.version);
     if (aversion === undefined) return errorNumbers.BADVERSION;
-    this.#outstanding.change(zxid, path, { ...znode, acl, aversion });
+    const to = pendingAclSet(znode, acl, aversion);
+    this.#outstanding.change(stamp.zxid, { path, from: znode, to });
     return { type: "setACL", path, acl, version: aversion };
   }
 
@@ -237,7 +266,7 @@ export class Preparer<W extends object> {
     return version === undefined ? errorNumbers.BADVERSION : { type: "check", path, version };
   }
 
-  #closeSession({ sessionId }: Caller, zxid: number): Txn {
+  #closeSession({ sessionId }: Caller, { zxid }: TxnStamp): Txn {
     const paths = this.#outstanding.ephemerals(sessionId);
     for (const path of paths) {
       const parent = this.#outstanding.find(parentOf(path))!;
@@ -249,9 +278,9 @@ export class Preparer<W extends object> {
 
   #deleteChange(path: string, parent: PendingZnode, znode: PendingZnode, zxid: number): void {
     const quota = this.#quotaUse(path, -1, -znode.dataLength);
-    const childCount = parent.childCount - 1;
-    this.#outstanding.change(zxid, parentOf(path), { ...parent, childCount });
-    this.#outstanding.change(zxid, path, undefined, quota);
+    const to = pendingChildDeleted(parent, zxid);
+    this.#outstanding.change(zxid, { path: parentOf(path), from: parent, to });
+    this.#outstanding.change(zxid, { path, from: znode, to: undefined, quota });
   }
 
   #quotaUse(path: string, count: number, bytes: number): QuotaUse | undefined {
@@ -316,7 +345,18 @@ function createTxn(
   return { type, ...common, ephemeral: kind.ephemeral };
 }
 
-const blank = { version: 0, aversion: 0, creates: 0, childCount: 0 };
+/** Who owns a znode of this kind, and whether the server will delete it by itself. */
+function ownerOf(
+  kind: Kind,
+  sessionId: bigint,
+): Pick<PendingCreate, "session" | "ephemeralOwner" | "isExpiring"> {
+  if (kind.type === "plain") {
+    const session = kind.ephemeral ? sessionId : 0n;
+    return { session, ephemeralOwner: session, isExpiring: false };
+  }
+  const ephemeralOwner = kind.type === "container" ? containerOwner : ttlOwner(kind.ttlMs);
+  return { session: 0n, ephemeralOwner, isExpiring: true };
+}
 
 function errorTxn(error: number): Txn {
   return { type: "error", error };

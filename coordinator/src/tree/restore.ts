@@ -14,14 +14,18 @@ import {
 import { JuteReader } from "../wire/reader.ts";
 import { aclOpen } from "./acl-pool.ts";
 import { nameOf, parentOf } from "./paths.ts";
-import { Tree } from "./tree.ts";
+import { Tree, type TreeOptions } from "./tree.ts";
 import { none } from "./znodes.ts";
 
 /** The tree that a snapshot's bytes hold. Throws a `WireError` for anything that is not whole. */
-export function treeRestore<W extends object>(bytes: Buffer, zxid: number): Tree<W> {
+export function treeRestore<W extends object>(
+  bytes: Buffer,
+  zxid: number,
+  options: TreeOptions = {},
+): Tree<W> {
   const from = new JuteReader(bytes);
   fileHeaderRead(from, snapshotMagic);
-  const tree = new Tree<W>();
+  const tree = new Tree<W>(options);
   for (const { sessionId, timeoutMs } of SnapshotSessions.read(from)) {
     tree.sessions.add(sessionId, timeoutMs);
   }
@@ -30,9 +34,11 @@ export function treeRestore<W extends object>(bytes: Buffer, zxid: number): Tree
   if (path !== "") throw new WireError("type", "a snapshot does not begin with the root", 0);
   for (; path !== snapshotPathEnd; path = from.string()) znodeRestore(tree, path, from);
   sealCheck(from, bytes);
-  trailerSkip(from, bytes);
+  trailerRead(tree, zxid, from, bytes);
   tree.acls.restored();
   tree.zxidLast = zxid;
+  const { digest } = tree.znodes;
+  if (digest !== undefined) tree.digests.applied(zxid, digest, undefined);
   tree.quotas.rebuild();
   return tree;
 }
@@ -73,13 +79,26 @@ function sealCheck(from: JuteReader, bytes: Buffer): void {
   }
 }
 
-/** Apache adds a digest (3.6) and the last zxid (3.9), each sealed again. */
-function trailerSkip(from: JuteReader, bytes: Buffer): void {
+/** A digest (since 3.6, where it is enabled) and the last zxid (since 3.9), each sealed again. */
+function trailerRead<W extends object>(
+  tree: Tree<W>,
+  zxid: number,
+  from: JuteReader,
+  bytes: Buffer,
+): void {
   if (from.remaining === 0) return;
-  SnapshotDigest.read(from);
-  sealCheck(from, bytes);
-  if (from.remaining === 0) return;
+  // A server without digests writes the zxid alone.
+  if (from.remaining >= digestTrailerBytes) {
+    const digest = SnapshotDigest.read(from);
+    const expected = { ...digest, zxid: Number(digest.zxid) };
+    if (expected.zxid >= zxid && zxid > 0) tree.digests.expect(expected);
+    sealCheck(from, bytes);
+    if (from.remaining === 0) return;
+  }
   SnapshotZxidLast.read(from);
   sealCheck(from, bytes);
   from.end();
 }
+
+/** The shortest rest of a snapshot that begins with a digest: the digest (20 bytes) and its seal (13). */
+const digestTrailerBytes = 33;

@@ -3,17 +3,23 @@ import { containerOwner, type ErrorNumber, errorNumbers, perms } from "../wire/c
 import type { Acl } from "../wire/records.ts";
 import type { Txn } from "../wire/txns.ts";
 import { AclPool, aclOpen } from "./acl-pool.ts";
+import { type DigestGiven, DigestLog } from "./digest-log.ts";
 import { parentOf } from "./paths.ts";
 import { Quotas, quotaLimitsOf, quotaStatsTargetOf, quotaTargetOf } from "./quotas.ts";
 import { Sessions } from "./sessions.ts";
 import { Watches } from "./watches.ts";
-import { none, rootId, type ZnodeState, Znodes } from "./znodes.ts";
+import { none, rootId, ttlOwner, type ZnodeState, Znodes } from "./znodes.ts";
 
 /** What stands before a txn, as numbers. */
 export interface TxnContext {
   readonly sessionId: bigint;
   readonly zxid: number;
   readonly timeMs: number;
+}
+
+export interface TreeOptions {
+  /** Whether ZooKeeper's digest of the tree is kept (`zookeeper.digest.enabled`). Default true. */
+  readonly digests?: boolean | undefined;
 }
 
 /** What became of a txn. */
@@ -31,17 +37,24 @@ export interface Outcome {
  * `W` is what the host knows a watcher by.
  */
 export class Tree<W extends object = object> {
-  readonly znodes = new Znodes();
+  readonly znodes: Znodes;
   readonly acls = new AclPool();
   readonly sessions = new Sessions();
   readonly watches = new Watches<W>();
-  readonly quotas = new Quotas(this.znodes);
+  readonly quotas: Quotas;
+  /** What became of digests that txns and snapshots brought. */
+  readonly digests = new DigestLog();
   /** The last txn that was applied. */
   zxidLast = 0;
 
+  constructor(options: TreeOptions = {}) {
+    this.znodes = new Znodes(options);
+    this.quotas = new Quotas(this.znodes);
+  }
+
   /** A new tree: the root and what every ZooKeeper has below `/zookeeper`. */
-  static fresh<W extends object>(): Tree<W> {
-    const tree = new Tree<W>();
+  static fresh<W extends object>(options: TreeOptions = {}): Tree<W> {
+    const tree = new Tree<W>(options);
     const { znodes, acls } = tree;
     znodes.insert("/", none, blank);
     const proc = znodes.insert("/zookeeper", rootId, blank);
@@ -52,9 +65,12 @@ export class Tree<W extends object = object> {
     return tree;
   }
 
-  apply(context: TxnContext, txn: Txn): Outcome {
+  /** `digest` is what the txn's proposer says the tree's is afterwards. */
+  apply(context: TxnContext, txn: Txn, digest?: DigestGiven): Outcome {
     const outcome = txn.type === "multi" ? this.#multi(context, txn.txns) : this.#one(context, txn);
     this.zxidLast = Math.max(this.zxidLast, context.zxid);
+    const actual = this.znodes.digest;
+    if (actual !== undefined) this.digests.applied(context.zxid, actual, digest);
     return outcome;
   }
 
@@ -70,7 +86,7 @@ export class Tree<W extends object = object> {
       case "createContainer":
         return this.#create(context, txn, containerOwner);
       case "createTTL":
-        return this.#create(context, txn, BigInt.asIntN(64, (0xff0000n << 40n) | txn.ttlMs));
+        return this.#create(context, txn, ttlOwner(txn.ttlMs));
       case "delete":
       case "deleteContainer":
         return this.#delete(context, txn.path);

@@ -1,8 +1,12 @@
 import { assert } from "../../../kit/src/assert.ts";
 import { containerOwner, ttlMsMax } from "../wire/constants.ts";
+import { doubled } from "./columns.ts";
 import { type DataRef, DataSlab, dataNull } from "./data-slab.ts";
+import { DigestSlab } from "./digest-slab.ts";
 import { znodesMax } from "./limits.ts";
 import { StatSlab, statField } from "./stat-slab.ts";
+import type { DigestSum } from "./tree-digest.ts";
+import { digestField, headOf, intMoved, isDigested, numberMoved, tailOf } from "./znode-digest.ts";
 
 /** No znode: the end of a list, or a path that is not there. */
 export const none = -1;
@@ -51,6 +55,12 @@ export class Znodes {
   #dataBytes = 0;
   #pathBytes = 0;
   #beforeChange: BeforeChange | undefined;
+  readonly #digests: DigestSlab | undefined;
+
+  /** Without `digests` none are kept, which saves their time. */
+  constructor({ digests = true }: { readonly digests?: boolean | undefined } = {}) {
+    this.#digests = digests ? new DigestSlab() : undefined;
+  }
 
   get size(): number {
     return this.#ids.size;
@@ -67,7 +77,15 @@ export class Znodes {
   }
 
   get bytesReserved(): number {
-    return this.#stats.bytesReserved + this.#data.bytesReserved + this.#parent.length * 28;
+    const digests = this.#digests?.bytesReserved ?? 0;
+    return (
+      this.#stats.bytesReserved + this.#data.bytesReserved + this.#parent.length * 28 + digests
+    );
+  }
+
+  /** ZooKeeper's digest of all znodes, which changes as they do; undefined where none is kept. */
+  get digest(): DigestSum | undefined {
+    return this.#digests?.sum;
   }
 
   beforeChangeSet(hook: BeforeChange | undefined): void {
@@ -185,6 +203,19 @@ export class Znodes {
     return this.#stats.number(id, statField.mtime);
   }
 
+  ctime(id: number): number {
+    return this.#stats.number(id, statField.ctime);
+  }
+
+  /** The two parts of a znode's digest; 0 where none is kept. */
+  digestHead(id: number): number {
+    return this.#digests?.head(id) ?? 0;
+  }
+
+  digestTail(id: number): number {
+    return this.#digests?.tail(id) ?? 0;
+  }
+
   state(id: number): ZnodeState {
     const stats = this.#stats;
     return {
@@ -193,7 +224,7 @@ export class Znodes {
       czxid: this.czxid(id),
       mzxid: this.mzxid(id),
       pzxid: this.pzxid(id),
-      ctime: stats.number(id, statField.ctime),
+      ctime: this.ctime(id),
       mtime: this.mtime(id),
       version: this.version(id),
       cversion: this.#creates[id]!,
@@ -218,6 +249,7 @@ export class Znodes {
     this.#dataPut(id, state.data);
     this.#fill(id, state);
     this.#link(id, parent);
+    this.#digestInsert(id, state);
     return id;
   }
 
@@ -228,6 +260,7 @@ export class Znodes {
     const parent = this.#parent[id]!;
     this.#unlink(id, parent);
     this.#dataPut(id, null);
+    if (isDigested(this.path(id))) this.#digests?.remove(id);
     this.#extendedOwners.delete(id);
     this.#pathBytes -= this.#paths[id]!.length;
     this.#ids.delete(this.#paths[id]!);
@@ -240,11 +273,20 @@ export class Znodes {
   dataSet(id: number, data: Uint8Array | null): void {
     this.#beforeChange?.(id);
     this.#dataPut(id, data);
+    const path = this.path(id);
+    if (this.#digests !== undefined && isDigested(path)) {
+      this.#digests.headSet(id, headOf(path, data));
+    }
   }
 
   /** What a setData leaves in the Stat. */
   modified(id: number, version: number, zxid: number, timeMs: number): void {
     this.#beforeChange?.(id);
+    const moved =
+      intMoved(digestField.version, this.version(id), version) ^
+      numberMoved(digestField.mzxid, this.mzxid(id), zxid) ^
+      numberMoved(digestField.mtime, this.mtime(id), timeMs);
+    this.#digestMove(id, moved);
     this.#stats.intSet(id, statField.version, version);
     this.#stats.numberSet(id, statField.mzxid, zxid);
     this.#stats.numberSet(id, statField.mtime, timeMs);
@@ -253,18 +295,33 @@ export class Znodes {
   aclSet(id: number, acl: number, aversion: number): void {
     this.#beforeChange?.(id);
     this.#acl[id] = acl;
+    this.#digestMove(id, intMoved(digestField.aversion, this.aversion(id), aversion));
     this.#stats.intSet(id, statField.aversion, aversion);
   }
 
   createsSet(id: number, creates: number): void {
     this.#beforeChange?.(id);
+    this.#digestMove(id, intMoved(digestField.cversion, this.#creates[id]!, creates));
     this.#creates[id] = creates;
     this.#cversionDerive(id);
   }
 
   pzxidSet(id: number, zxid: number): void {
     this.#beforeChange?.(id);
+    this.#digestMove(id, numberMoved(digestField.pzxid, this.pzxid(id), zxid));
     this.#stats.numberSet(id, statField.pzxid, zxid);
+  }
+
+  #digestInsert(id: number, state: ZnodeState): void {
+    if (this.#digests === undefined) return;
+    const path = this.path(id);
+    if (isDigested(path)) this.#digests.insert(id, headOf(path, state.data), tailOf(state));
+    else this.#digests.insertUncounted(id);
+  }
+
+  /** `moved`: by how much the tail of a znode's digest differs now. */
+  #digestMove(id: number, moved: number): void {
+    if (this.#digests !== undefined && isDigested(this.path(id))) this.#digests.tailMove(id, moved);
   }
 
   #fill(id: number, state: ZnodeState): void {
@@ -344,15 +401,14 @@ export class Znodes {
 /** The data column of an id that is not in use. */
 const idle = -3;
 
-function doubled(column: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const grown = new Int32Array(column.length * 2);
-  grown.set(column);
-  return grown;
-}
-
 const ttlMask = BigInt(ttlMsMax);
 
 /** Containers own themselves; a TTL znode's owner is 0xff, two zero bytes, and its TTL in the rest. */
 export function isExtendedOwner(owner: bigint): boolean {
   return owner === containerOwner || BigInt.asUintN(64, owner) >> 40n === 0xff_00_00n;
+}
+
+/** What a znode with this TTL is stored as owned by. */
+export function ttlOwner(ttlMs: bigint): bigint {
+  return BigInt.asIntN(64, (0xff_00_00n << 40n) | ttlMs);
 }

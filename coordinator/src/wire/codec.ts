@@ -25,6 +25,12 @@ export const int: Codec<number> = {
   write: (to, value) => to.int(value),
 };
 
+/** Half of a long, without its sign. */
+export const uint: Codec<number> = {
+  read: (from) => from.uint(),
+  write: (to, value) => to.uint(value),
+};
+
 /** Signed, as Java's long: a zxid is never negative, a session id may be. */
 export const long: Codec<bigint> = {
   read: (from) => from.long(),

@@ -1,5 +1,5 @@
 import { adler32 } from "./adler32.ts";
-import { buffer, int, long, type Of, record, string, vector } from "./codec.ts";
+import { buffer, int, long, type Of, record, string, uint, vector } from "./codec.ts";
 import { WireError } from "./errors.ts";
 import { entryBytesMax } from "./limits.ts";
 import type { JuteReader } from "./reader.ts";
@@ -110,8 +110,11 @@ export const snapshotAclOpen = -1n;
 export const SnapshotSeal = record({ checksum: long, path: string });
 export type SnapshotSeal = Of<typeof SnapshotSeal>;
 
-/** After the first seal, when digests are kept, and sealed again. Version 2; version 1 wrote hexadecimal text. */
-export const SnapshotDigest = record({ zxid: long, version: int, digest: long });
+/**
+ * After the first seal, when digests are kept, and sealed again. Version 2, in halves; version 1 wrote hexadecimal text.
+ * Its zxid may be later than the snapshot's: ZooKeeper writes what it has by the time it comes to the end.
+ */
+export const SnapshotDigest = record({ zxid: long, version: int, high: uint, low: uint });
 export type SnapshotDigest = Of<typeof SnapshotDigest>;
 
 /** Last, and sealed again, since 3.9. */

@@ -7,6 +7,7 @@ import {
   type Of,
   record,
   string,
+  uint,
   vector,
 } from "./codec.ts";
 import { opCodes } from "./constants.ts";
@@ -25,8 +26,8 @@ export const TxnHeader = record({
 });
 export type TxnHeader = Of<typeof TxnHeader>;
 
-/** The tree's digest after the txn; follows it when the writer keeps digests. */
-export const TxnDigest = record({ version: int, treeDigest: long });
+/** The tree's digest after the txn, in halves; follows it when the writer keeps digests and it is no error. */
+export const TxnDigest = record({ version: int, high: uint, low: uint });
 export type TxnDigest = Of<typeof TxnDigest>;
 
 const CreateTxn = record({
