@@ -62,6 +62,18 @@ export function membershipText({ members, groups, weights, version }: Membership
   return `${lines.join("\n")}\nversion=${version.toString(16)}`;
 }
 
+/** The places in `host:port|host:port`, as a peer names itself; what is none is left out. */
+export function placesParse(
+  text: string,
+): readonly { readonly host: string; readonly port: number }[] {
+  return text.split("|").flatMap((each) => {
+    const match = /^(\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(each);
+    const port = Number(match?.[2]);
+    if (match === null || port < 1 || port > 65_535) return [];
+    return [{ host: (match[1] as string).replace(/^\[|\]$/g, ""), port }];
+  });
+}
+
 function addressParse(id: PeerId, text: string, whole: string): MemberAddress {
   const match = /^(\[[^\]]+\]|[^:]+):(\d{1,5}):(\d{1,5})$/.exec(text.trim());
   if (match === null) throw invalid(id, whole);

@@ -17,7 +17,10 @@ export interface ForwardedRequest {
 
 export type QuorumMessage = Message<TxnBytes, ForwardedRequest>;
 
-/** A snapshot's body as Apache sends it, a piece at a time: sessions, ACLs, znodes, without file header and seal. */
+/**
+ * A snapshot's body as Apache sends it, a piece at a time: sessions, ACLs, znodes through the path "/" that
+ * closes them, without file header and seal.
+ */
 export interface ImageSource {
   readonly isDone: boolean;
   /** The next bytes, in a buffer of their own. */

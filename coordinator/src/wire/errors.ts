@@ -9,7 +9,8 @@ export type WireFault =
   | "magic"
   | "version"
   | "checksum"
-  | "end-byte";
+  | "end-byte"
+  | "range";
 
 /** Bytes from a socket or a file that are not what the protocol says. Never our own fault. */
 export class WireError extends Error {

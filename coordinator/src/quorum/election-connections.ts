@@ -1,0 +1,226 @@
+import type { Socket } from "node:net";
+
+import type { Logger } from "../../../kit/src/logger.ts";
+import type { PeerId } from "../core/vote.ts";
+import { initialRead, initialWrite } from "../wire/election.ts";
+import { WireError } from "../wire/errors.ts";
+import { JuteWriter } from "../wire/writer.ts";
+import { ElectionConnection } from "./election-connection.ts";
+import { electionSilenceMs, linksMax, reconnectMsMax, reconnectMsMin } from "./limits.ts";
+import { type Member, placesParse } from "./members.ts";
+import { Newcomers } from "./newcomers.ts";
+import { membersConnect, type Place, type QuorumTls } from "./sockets.ts";
+
+export interface ElectionConnectionsOptions {
+  readonly self: PeerId;
+  readonly members: () => readonly Member[];
+  readonly tls: QuorumTls | undefined;
+  /** A connection says who it is within this time. */
+  readonly nameWithinMs: number;
+  readonly logger: Logger;
+  /** A message of this peer; a view that is valid during the call. Throws a `WireError` when it is none. */
+  readonly heard: (from: PeerId, message: Buffer) => void;
+}
+
+/** Another peer, as far as elections go. */
+interface Other {
+  connection: ElectionConnection | undefined;
+  /** How to give up the attempt that is under way. */
+  attempt: (() => void) | undefined;
+  /** The newest message for it; told again on a new connection, since the old one may have lost it. */
+  newest: Buffer | undefined;
+  isTold: boolean;
+  waitMs: number;
+  retry: NodeJS.Timeout | undefined;
+}
+
+/**
+ * The connections of an election: one between any two peers, and the peer with the higher id opens it. A
+ * connection that comes from a lower id is closed and answered by one of our own (ZooKeeper's QuorumCnxManager).
+ */
+export class ElectionConnections {
+  readonly #options: ElectionConnectionsOptions;
+  readonly #newcomers: Newcomers;
+  readonly #others = new Map<PeerId, Other>();
+  #anonymousLast = 0;
+  #isOver = false;
+
+  constructor(options: ElectionConnectionsOptions) {
+    this.#options = options;
+    this.#newcomers = new Newcomers(options.nameWithinMs);
+  }
+
+  /** Only the newest message is kept until there is a connection. */
+  notify(to: PeerId, message: Buffer): void {
+    if (this.#isOver) return;
+    const other = this.#other(to);
+    other.newest = message;
+    other.isTold = false;
+    const { connection } = other;
+    if (connection !== undefined && connection.silentMs(performance.now()) > electionSilenceMs) {
+      connection.close();
+      other.connection = undefined;
+    }
+    if (other.connection !== undefined) tell(other);
+    else this.#reach(to, other);
+  }
+
+  accept(socket: Socket): void {
+    if (this.#isOver) {
+      socket.destroy();
+      return;
+    }
+    this.#newcomers.add(socket);
+    let gathered: Buffer = Buffer.alloc(0);
+    socket.on("error", (error) => this.#debug(error, "coordinator election connection failed"));
+    const gather = (chunk: Buffer): void => {
+      gathered = Buffer.concat([gathered, chunk]);
+      try {
+        const initial = initialRead(gathered);
+        if (initial === undefined) return;
+        socket.off("data", gather);
+        this.#newcomers.named(socket);
+        const { sender = --this.#anonymousLast, addresses } = initial.message;
+        this.#named(sender, addresses, socket, gathered.subarray(initial.length));
+      } catch (thrown) {
+        if (!(thrown instanceof WireError)) throw thrown;
+        this.#debug(thrown, "coordinator election connection is not understood");
+        socket.destroy();
+      }
+    };
+    socket.on("data", gather);
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#newcomers.end();
+    for (const { connection, attempt, retry } of this.#others.values()) {
+      clearTimeout(retry);
+      connection?.close();
+      attempt?.();
+    }
+    this.#others.clear();
+  }
+
+  #other(id: PeerId): Other {
+    let other = this.#others.get(id);
+    if (other === undefined) {
+      other = {
+        connection: undefined,
+        attempt: undefined,
+        newest: undefined,
+        isTold: true,
+        waitMs: reconnectMsMin,
+        retry: undefined,
+      };
+      this.#others.set(id, other);
+    }
+    return other;
+  }
+
+  #named(sender: PeerId, addresses: string | undefined, socket: Socket, rest: Buffer): void {
+    const { self } = this.#options;
+    const isCrowded = !this.#others.has(sender) && this.#others.size >= linksMax;
+    if (this.#isOver || sender === self || isCrowded) {
+      socket.destroy();
+      return;
+    }
+    const other = this.#other(sender);
+    other.connection?.close();
+    other.connection = undefined;
+    // An observer without an id has none to be reached by.
+    if (sender > self || sender < 0) {
+      this.#connected(sender, other, socket, rest);
+      return;
+    }
+    socket.destroy();
+    this.#reach(sender, other, addresses);
+  }
+
+  #reach(to: PeerId, other: Other, addresses?: string): void {
+    if (other.attempt !== undefined || other.retry !== undefined || other.connection) return;
+    const places = this.#placesOf(to, addresses);
+    if (places.length === 0) {
+      this.#others.delete(to);
+      return;
+    }
+    other.attempt = membersConnect(places, this.#options.tls, {
+      connected: (socket) => {
+        other.attempt = undefined;
+        other.waitMs = reconnectMsMin;
+        this.#opened(to, other, socket);
+      },
+      failed: (error) => {
+        other.attempt = undefined;
+        this.#debug(error, "coordinator peer is not reached for an election");
+        this.#retryLater(to, other);
+      },
+    });
+  }
+
+  #placesOf(to: PeerId, addresses: string | undefined): readonly Place[] {
+    const member = this.#options.members().find(({ id }) => id === to);
+    if (member === undefined) return addresses === undefined ? [] : placesParse(addresses);
+    return member.addresses.map(({ host, electionPort }) => ({ host, port: electionPort }));
+  }
+
+  #retryLater(to: PeerId, other: Other): void {
+    other.retry = setTimeout(() => {
+      other.retry = undefined;
+      if (!other.isTold && !this.#isOver) this.#reach(to, other);
+    }, other.waitMs);
+    other.waitMs = Math.min(other.waitMs * 2, reconnectMsMax);
+  }
+
+  #opened(to: PeerId, other: Other, socket: Socket): void {
+    const { self, members } = this.#options;
+    const own = members().find(({ id }) => id === self)?.addresses ?? [];
+    const addresses = own.map(({ host, electionPort }) => placeText(host, electionPort));
+    const writer = new JuteWriter();
+    initialWrite(writer, self, addresses);
+    socket.write(writer.copy());
+    if (to < self) {
+      this.#connected(to, other, socket);
+      return;
+    }
+    // It will open one of its own.
+    socket.on("error", (error) => this.#debug(error, "coordinator election connection failed"));
+    socket.resume();
+    socket.end();
+    this.#retryLater(to, other);
+  }
+
+  #connected(id: PeerId, other: Other, socket: Socket, rest?: Buffer): void {
+    other.connection?.close();
+    const connection = new ElectionConnection(
+      socket,
+      {
+        heard: (message) => this.#options.heard(id, message),
+        closed: (reason) => {
+          if (other.connection === connection) other.connection = undefined;
+          if (id < 0) this.#others.delete(id);
+          if (reason !== undefined) {
+            this.#debug(reason, "coordinator election connection is given up");
+          }
+        },
+      },
+      rest,
+    );
+    other.connection = connection;
+    tell(other);
+  }
+
+  #debug(error: Error, event: string): void {
+    this.#options.logger.debug({ err: error }, event);
+  }
+}
+
+function tell(other: Other): void {
+  if (other.newest === undefined) return;
+  other.connection?.send(other.newest);
+  other.isTold = true;
+}
+
+function placeText(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

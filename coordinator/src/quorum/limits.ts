@@ -1,0 +1,43 @@
+import { entryBytesMax } from "../wire/limits.ts";
+import type { PacketLimits } from "../wire/quorum.ts";
+
+/** A proposal must be taken whatever limit its leader was given; ids are those of one client's connection. */
+export const packetLimits: PacketLimits = {
+  dataBytesMax: entryBytesMax,
+  idsMax: 1_000,
+  idBytesMax: 64 * 1024,
+};
+
+/** Sessions in one ping: one for each connection of a server. */
+export const touchesMax = 1_000_000;
+
+/** Bytes that wait to be sent on a link; who is so far behind is given up and synchronises anew. */
+export const linkBytesMax = 256 * 1024 * 1024;
+
+/** A link's write buffer above this is not kept for the next flush. */
+export const linkWriterBytesKept = 1024 * 1024;
+
+/** Bytes that lie in a socket's buffer before more of an image is asked for. */
+export const imageBytesAhead = 1024 * 1024;
+
+/** Links and election connections: ids end at 255, and one may come anew before its old one has gone. */
+export const linksMax = 512;
+
+/** Connections that have not said who they are; the oldest goes for a new one. */
+export const unnamedMax = 64;
+
+/** Apache's limit for one message of an election. */
+export const electionBytesMax = 512 * 1024;
+
+/** Apache's `cnxTimeout`. */
+export const connectWithinMs = 5_000;
+
+/** A connection that is closed with last bytes may take this long to take them. */
+export const closeWithinMs = 5_000;
+
+/** Waits before a peer that was not to be reached is tried again, while there is something to tell it. */
+export const reconnectMsMin = 100;
+export const reconnectMsMax = 1_600;
+
+/** An election connection that answered nothing for so long while it was spoken to is opened anew. */
+export const electionSilenceMs = 5_000;

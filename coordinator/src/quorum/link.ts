@@ -1,0 +1,177 @@
+import type { Socket } from "node:net";
+import type { LeaderMessage, LearnerMessage, LinkId } from "../core/messages.ts";
+import { WireError } from "../wire/errors.ts";
+import { PacketSplitter } from "../wire/quorum.ts";
+import type { TxnBytes } from "../wire/txn-bytes.ts";
+import { JuteWriter } from "../wire/writer.ts";
+import { ImageReceiver } from "./image-receiver.ts";
+import { ImageSender } from "./image-sender.ts";
+import { LeaderWire } from "./leader-wire.ts";
+import type { LearnerWire } from "./learner-wire.ts";
+import { closeWithinMs, linkBytesMax, linkWriterBytesKept, packetLimits } from "./limits.ts";
+import type { ForwardedRequest, ImageSink, ImageSource, QuorumMessage } from "./ports.ts";
+
+/** What a link tells its network. */
+export interface LinkEvents {
+  /** The other side has said who it is. */
+  named(link: Link): void;
+  messages(link: Link, messages: readonly QuorumMessage[]): void;
+  imageBegin(link: Link, zxid: number): ImageSink;
+  /** It is gone, for this reason; once, and never after `close`. */
+  down(link: Link, reason: Error | undefined): void;
+}
+
+/**
+ * One connection between a learner and a leader. What is sent is gathered until `flush`; an image is sent as its reader
+ * takes it, and what is sent after it waits.
+ */
+export class Link {
+  readonly id: LinkId;
+  readonly #socket: Socket;
+  readonly #wire: LeaderWire | LearnerWire;
+  readonly #events: LinkEvents;
+  readonly #splitter = new PacketSplitter(packetLimits);
+  #writer = new JuteWriter();
+  /** An image that is on its way out. */
+  #sender: ImageSender | undefined;
+  /** An image that comes in. */
+  #receiver: ImageReceiver | undefined;
+  #isOver = false;
+
+  constructor(id: LinkId, socket: Socket, wire: LeaderWire | LearnerWire, events: LinkEvents) {
+    this.id = id;
+    this.#socket = socket;
+    this.#wire = wire;
+    this.#events = events;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 10_000);
+    socket.on("data", (chunk: Buffer) => this.#data(chunk));
+    socket.on("error", (error) => this.fail(error));
+    socket.on("close", () => this.fail(undefined));
+    socket.on("end", () => this.fail(undefined));
+  }
+
+  /** This side answers a learner, rather than a leader. */
+  get isLeading(): boolean {
+    return this.#wire instanceof LeaderWire;
+  }
+
+  send(message: QuorumMessage): void {
+    if (this.#isOver) return;
+    if (this.#wire instanceof LeaderWire) {
+      this.#wire.write(message as LeaderMessage<TxnBytes>, this.#writer);
+    } else this.#wire.write(message as LearnerMessage<ForwardedRequest>, this.#writer);
+  }
+
+  sendImage(zxid: number, image: ImageSource): void {
+    if (this.#isOver || this.#sender !== undefined) {
+      image.abandon();
+      return;
+    }
+    this.send({ kind: "snap", zxid });
+    this.flush();
+    const after = () => {
+      this.#sender = undefined;
+      this.flush();
+    };
+    this.#sender = new ImageSender(this.#socket, image, after);
+  }
+
+  /** One write for all that was sent since the last, unless an image is still on its way. */
+  flush(): void {
+    if (this.#isOver || this.#writer.length === 0) return;
+    if (this.#socket.writableLength + this.#writer.length > linkBytesMax) {
+      // Not at once: whoever sends is not to be called back meanwhile.
+      setImmediate(() => this.fail(new Error("the other side is too slow")));
+      this.#writer = new JuteWriter();
+      return;
+    }
+    if (this.#sender !== undefined) return;
+    this.#socket.write(this.#writer.copy());
+    if (this.#writer.length > linkWriterBytesKept) this.#writer = new JuteWriter();
+    else this.#writer.reset();
+  }
+
+  /** No event follows. */
+  close(): void {
+    if (this.#isOver) return;
+    this.flush();
+    this.#finish();
+    this.#socket.end();
+    const timer = setTimeout(() => this.#socket.destroy(), closeWithinMs);
+    this.#socket.once("close", () => clearTimeout(timer));
+    this.#socket.resume();
+  }
+
+  fail(reason: Error | undefined): void {
+    if (this.#isOver) return;
+    this.#finish();
+    this.#socket.destroy();
+    this.#events.down(this, reason);
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#sender?.abandon();
+    this.#receiver?.abandon();
+    this.#sender = undefined;
+    this.#receiver = undefined;
+  }
+
+  #data(chunk: Buffer): void {
+    if (this.#isOver) return;
+    this.#splitter.push(chunk);
+    this.#read();
+  }
+
+  /** Takes in what has come, until an image begins: what follows that waits for it. */
+  #read(): void {
+    try {
+      if (this.#receiver === undefined) this.#readPackets();
+      else this.#receiver.push(this.#splitter.rest());
+    } catch (thrown) {
+      if (!(thrown instanceof WireError)) throw thrown;
+      this.fail(thrown);
+    }
+  }
+
+  #readPackets(): void {
+    for (;;) {
+      const packet = this.#splitter.next();
+      if (packet === undefined) break;
+      if (this.#wire instanceof LeaderWire) {
+        const wasNamed = this.#wire.isNamed;
+        this.#wire.read(packet);
+        if (!wasNamed) this.#events.named(this);
+        if (this.#isOver) return;
+        continue;
+      }
+      const snap = this.#wire.read(packet);
+      if (snap === undefined) continue;
+      this.#tell();
+      if (!this.#isOver) this.#receive(snap);
+      return;
+    }
+    this.#tell();
+  }
+
+  #tell(): void {
+    const messages = this.#wire.take();
+    if (messages.length > 0 && !this.#isOver) this.#events.messages(this, messages);
+  }
+
+  #receive(zxid: number): void {
+    const sink = this.#events.imageBegin(this, zxid);
+    this.#receiver = new ImageReceiver(this.#socket, sink, {
+      done: (rest) => {
+        if (this.#isOver) return;
+        this.#receiver = undefined;
+        (this.#wire as LearnerWire).snapped(zxid);
+        this.#splitter.push(rest);
+        this.#read();
+      },
+      failed: (error) => this.fail(error),
+    });
+    this.#read();
+  }
+}

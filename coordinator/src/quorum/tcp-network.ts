@@ -1,0 +1,216 @@
+import type { Server, Socket } from "node:net";
+
+import { ServiceError } from "../../../kit/src/errors.ts";
+import type { Logger } from "../../../kit/src/logger.ts";
+import type { LinkId } from "../core/messages.ts";
+import { type Notification, noVote, type PeerId } from "../core/vote.ts";
+import { electionRead, electionWrite } from "../wire/election.ts";
+import { JuteWriter } from "../wire/writer.ts";
+import { ElectionConnections } from "./election-connections.ts";
+import { LeaderWire } from "./leader-wire.ts";
+import { LearnerWire } from "./learner-wire.ts";
+import { linksMax } from "./limits.ts";
+import { Link, type LinkEvents } from "./link.ts";
+import { type Membership, membershipText } from "./members.ts";
+import { Newcomers } from "./newcomers.ts";
+import type { ImageSource, QuorumEvents, QuorumMessage, QuorumNetwork } from "./ports.ts";
+import { membersConnect, membersServer, type QuorumTls } from "./sockets.ts";
+
+export interface TcpQuorumNetworkOptions {
+  readonly self: PeerId;
+  /** The ensemble as it is now; this peer is one of it. */
+  readonly members: () => Membership;
+  /** Where to listen; undefined: everywhere (`quorumListenOnAllIPs`). */
+  readonly host?: string | undefined;
+  /** Undefined: no `sslQuorum`. */
+  readonly tls?: QuorumTls | undefined;
+  /** Who connects must have said who it is by then. */
+  readonly initLimitMs: number;
+  readonly logger: Logger;
+}
+
+/** The members' network in ZooKeeper's own protocol (3.5 and later), on a member's two ports. */
+export class TcpQuorumNetwork implements QuorumNetwork {
+  readonly #options: TcpQuorumNetworkOptions;
+  readonly #events: QuorumEvents;
+  readonly #elections: ElectionConnections;
+  readonly #newcomers: Newcomers;
+  readonly #servers: Server[] = [];
+  readonly #links = new Map<LinkId, Link>();
+  readonly #unflushed = new Set<Link>();
+  readonly #linkEvents: LinkEvents;
+  #linkLast = 0;
+  #attempt: (() => void) | undefined;
+  #isOver = false;
+
+  constructor(options: TcpQuorumNetworkOptions, events: QuorumEvents) {
+    this.#options = options;
+    this.#events = events;
+    const { self, members, tls, initLimitMs, logger } = options;
+    this.#newcomers = new Newcomers(initLimitMs);
+    this.#elections = new ElectionConnections({
+      self,
+      members: () => members().members,
+      tls,
+      nameWithinMs: initLimitMs,
+      logger,
+      heard: (from, message) => events.notified(from, notificationRead(message)),
+    });
+    this.#linkEvents = {
+      named: (link) => events.linkUp(link.id, false),
+      messages: (link, messages) => events.messages(link.id, messages),
+      imageBegin: (link, zxid) => events.imageBegin(link.id, zxid),
+      down: (link, reason) => this.#down(link, reason),
+    };
+  }
+
+  async listen(): Promise<void> {
+    const { self, members } = this.#options;
+    const own = members().members.find(({ id }) => id === self);
+    if (own === undefined) {
+      throw new ServiceError("config.invalid", `there is no server.${self} for this server's id`);
+    }
+    const electionPorts = new Set(own.addresses.map(({ electionPort }) => electionPort));
+    const quorumPorts = new Set(own.addresses.map(({ quorumPort }) => quorumPort));
+    for (const port of electionPorts) {
+      await this.#listen(port, (socket) => this.#elections.accept(socket));
+    }
+    for (const port of quorumPorts) await this.#listen(port, (socket) => this.#accept(socket));
+  }
+
+  notify(to: PeerId, notification: Notification): void {
+    const config = membershipText(this.#options.members());
+    this.#elections.notify(to, notificationBytes(notification, config));
+  }
+
+  connect(to: PeerId): void {
+    this.#attempt?.();
+    const { members, tls, logger } = this.#options;
+    const member = members().members.find(({ id }) => id === to);
+    if (member === undefined) {
+      const refused = setImmediate(() => this.#events.linkRefused());
+      this.#attempt = () => clearImmediate(refused);
+      return;
+    }
+    const places = member.addresses.map(({ host, quorumPort }) => ({ host, port: quorumPort }));
+    this.#attempt = membersConnect(places, tls, {
+      connected: (socket) => {
+        this.#attempt = undefined;
+        const link = this.#link(socket, new LearnerWire(() => members().version));
+        this.#events.linkUp(link.id, true);
+      },
+      failed: (error) => {
+        this.#attempt = undefined;
+        logger.debug({ peer: to, err: error }, "coordinator leader is not reached");
+        this.#events.linkRefused();
+      },
+    });
+  }
+
+  send(to: LinkId, message: QuorumMessage): void {
+    const link = this.#links.get(to);
+    if (link === undefined) return;
+    link.send(message);
+    this.#unflushed.add(link);
+  }
+
+  sendImage(to: LinkId, zxid: number, image: ImageSource): void {
+    const link = this.#links.get(to);
+    if (link === undefined) image.abandon();
+    else link.sendImage(zxid, image);
+  }
+
+  close(id: LinkId): void {
+    const link = this.#links.get(id);
+    if (link === undefined) return;
+    this.#forget(link);
+    link.close();
+  }
+
+  flush(): void {
+    for (const link of this.#unflushed) link.flush();
+    this.#unflushed.clear();
+  }
+
+  async end(): Promise<void> {
+    this.#isOver = true;
+    this.#attempt?.();
+    this.#elections.end();
+    this.#newcomers.end();
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+    const closings = this.#servers.map(
+      (server) => new Promise<void>((resolve) => server.close(() => resolve())),
+    );
+    await Promise.all(closings);
+  }
+
+  async #listen(port: number, onSocket: (socket: Socket) => void): Promise<void> {
+    const { host, tls } = this.#options;
+    const server = membersServer(tls, onSocket);
+    this.#servers.push(server);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ port, host }, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    server.on("error", (error) => this.#events.failed(error));
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#isOver || this.#links.size >= linksMax) {
+      socket.destroy();
+      return;
+    }
+    this.#newcomers.add(socket);
+    const { members } = this.#options;
+    const wire = new LeaderWire({
+      config: () => membershipText(members()),
+      configVersion: () => members().version,
+    });
+    this.#link(socket, wire, () => this.#newcomers.named(socket));
+  }
+
+  #link(socket: Socket, wire: LeaderWire | LearnerWire, onNamed?: () => void): Link {
+    const named = (link: Link): void => {
+      onNamed?.();
+      this.#links.set(link.id, link);
+      this.#linkEvents.named(link);
+    };
+    const link = new Link(++this.#linkLast, socket, wire, { ...this.#linkEvents, named });
+    if (!link.isLeading) this.#links.set(link.id, link);
+    return link;
+  }
+
+  #down(link: Link, reason: Error | undefined): void {
+    const isKnown = this.#links.get(link.id) === link;
+    this.#forget(link);
+    if (reason !== undefined) {
+      this.#options.logger.info({ link: link.id, err: reason }, "coordinator link is given up");
+    }
+    if (isKnown && !this.#isOver) this.#events.linkDown(link.id);
+  }
+
+  #forget(link: Link): void {
+    this.#links.delete(link.id);
+    this.#unflushed.delete(link);
+  }
+}
+
+function notificationBytes({ round, vote, state }: Notification, config: string): Buffer {
+  const writer = new JuteWriter(128 + config.length);
+  const { leader, zxid, epoch } = vote;
+  const wired = leader === noVote.leader ? undefined : { leader, zxid, peerEpoch: epoch };
+  electionWrite(writer, { state, vote: wired, electionEpoch: round, config });
+  return writer.copy();
+}
+
+/** What it says of the ensemble is not looked at here: it has nothing newer than the leader will tell. */
+function notificationRead(bytes: Buffer): Notification {
+  const { state, vote, electionEpoch } = electionRead(bytes);
+  if (vote === undefined) return { round: electionEpoch, vote: noVote, state };
+  const { leader, zxid, peerEpoch } = vote;
+  return { round: electionEpoch, vote: { leader, zxid, epoch: peerEpoch }, state };
+}

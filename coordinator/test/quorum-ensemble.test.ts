@@ -1,0 +1,68 @@
+// Goal: cores elect, synchronise and commit over the real network as they do in the simulator.
+// Method: three of them in one process, on the loopback, each with a disk of its own in memory.
+import assert from "node:assert/strict";
+import test, { type TestContext } from "node:test";
+
+import { zxidOf } from "../src/core/zxid.ts";
+import type { Membership } from "../src/quorum/members.ts";
+import { type Disk, diskOf, entry, membershipOf, TestMember, until } from "./quorum-harness.ts";
+
+test("three members elect a leader and commit, and a killed leader is replaced", async (t) => {
+  const members = await ensemble(t, [diskOf(), diskOf(), diskOf()]);
+  await until(() => members.every((member) => member.isServing), "all serve");
+  const leader = leaderOf(members);
+  for (let i = 0; i < 1000; i++) leader.propose(`a${i}`);
+  await until(() => members.every(({ applied }) => applied.length === 1000), "all commits");
+  assert.deepEqual(new Set(members.map(({ applied }) => applied.join(" "))).size, 1);
+
+  await leader.kill();
+  const rest = members.filter((member) => member !== leader);
+  const isLed = () => rest.some(({ role }) => role.kind === "leading");
+  await until(() => isLed() && rest.every((member) => member.isServing), "a new leader");
+  const next = leaderOf(rest);
+  next.propose("b");
+  await until(() => rest.every(({ applied }) => applied.at(-1) === "b"), "its commit");
+});
+
+test("members synchronise by DIFF, TRUNC and SNAP, and an observer too", async (t) => {
+  const first = Array.from({ length: 10 }, (_, at) => entry(zxidOf(1, at + 1), `a${at}`));
+  const second = Array.from({ length: 10 }, (_, at) => entry(zxidOf(2, at + 1), `b${at}`));
+  const whole = diskOf([...first, ...second], 2);
+  const behind = diskOf(first.slice(0, 5), 1);
+  const ahead = diskOf([...first, entry(zxidOf(1, 11), "never committed")], 1);
+  const members = await ensemble(t, [whole, behind, ahead, diskOf(), diskOf()], [5]);
+  await until(() => members.every((member) => member.isServing), "all serve");
+  const leader = leaderOf(members);
+  assert.equal(leader.id, 1);
+  const expected = [...first, ...second].map(({ body }) => body.bytes.toString());
+  await until(() => members.every(({ applied }) => applied.length === 20), "the history");
+  for (let i = 0; i < 100; i++) leader.propose(`c${i}`);
+  await until(() => members.every(({ applied }) => applied.length === 120), "new commits");
+  for (const { applied } of members) assert.deepEqual(applied.slice(0, 20), expected);
+  assert.deepEqual(members[2]?.truncated, [zxidOf(1, 10)]);
+  assert.deepEqual(
+    members.map(({ imagesTaken }) => imagesTaken),
+    [0, 0, 0, 1, 1],
+  );
+  assert.equal(members[4]?.role.kind, "observing");
+});
+
+function leaderOf(members: readonly TestMember[]): TestMember {
+  const leader = members.find(({ role }) => role.kind === "leading");
+  assert(leader !== undefined);
+  return leader;
+}
+
+async function ensemble(
+  t: TestContext,
+  disks: readonly Disk[],
+  observers: readonly number[] = [],
+): Promise<readonly TestMember[]> {
+  const membership: Membership = await membershipOf(disks.length, observers);
+  const members = disks.map((disk, at) => new TestMember(at + 1, membership, disk));
+  t.after(async () => {
+    for (const member of members) await member.kill();
+  });
+  for (const member of members) await member.start();
+  return members;
+}
