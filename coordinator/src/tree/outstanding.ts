@@ -34,7 +34,8 @@ export interface PathChange {
 export class Outstanding<W extends object> {
   readonly #tree: Tree<W>;
   readonly #latest = new Map<string, Change>();
-  readonly #ephemerals = new Map<bigint, Set<string>>();
+  /** Of each session the ephemerals that pending changes leave it, with how many changes do so. */
+  readonly #ephemerals = new Map<bigint, Map<string, number>>();
   readonly #quotas = new Map<string, { count: number; bytes: number }>();
   /** The tree's digest after everything that is proposed; in force while anything is. */
   readonly #digest = new TreeDigest();
@@ -81,7 +82,7 @@ export class Outstanding<W extends object> {
     this.#queue.push(change);
     this.#latest.set(path, change);
     if (quota !== undefined) this.#quotaAdd(quota, 1);
-    if (to !== undefined && to.session !== 0n) this.#ephemeralAdd(to.session, path);
+    if (to !== undefined && to.session !== 0n) this.#ephemeralCount(to.session, path, 1);
   }
 
   /** What is pending below a path that has a quota. */
@@ -92,7 +93,7 @@ export class Outstanding<W extends object> {
   /** Every ephemeral that this session will own. */
   ephemerals(sessionId: bigint): readonly string[] {
     const paths = new Set(this.#tree.sessions.ephemerals(sessionId));
-    for (const path of this.#ephemerals.get(sessionId) ?? []) paths.add(path);
+    for (const path of this.#ephemerals.get(sessionId)?.keys() ?? []) paths.add(path);
     return [...paths].filter((path) => {
       const change = this.#latest.get(path);
       return change === undefined || change.znode?.session === sessionId;
@@ -134,16 +135,16 @@ export class Outstanding<W extends object> {
   #forget(change: Change): void {
     if (change.quota !== undefined) this.#quotaAdd(change.quota, -1);
     const session = change.znode?.session ?? 0n;
-    if (session === 0n) return;
-    const paths = this.#ephemerals.get(session);
-    paths?.delete(change.path);
-    if (paths?.size === 0) this.#ephemerals.delete(session);
+    if (session !== 0n) this.#ephemeralCount(session, change.path, -1);
   }
 
-  #ephemeralAdd(session: bigint, path: string): void {
-    const paths = this.#ephemerals.get(session);
-    if (paths === undefined) this.#ephemerals.set(session, new Set([path]));
-    else paths.add(path);
+  #ephemeralCount(session: bigint, path: string, by: 1 | -1): void {
+    const paths = this.#ephemerals.get(session) ?? new Map<string, number>();
+    const count = (paths.get(path) ?? 0) + by;
+    if (count === 0) paths.delete(path);
+    else paths.set(path, count);
+    if (paths.size === 0) this.#ephemerals.delete(session);
+    else this.#ephemerals.set(session, paths);
   }
 
   #quotaAdd({ governing, count, bytes }: QuotaUse, sign: 1 | -1): void {
