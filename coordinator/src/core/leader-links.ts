@@ -24,8 +24,6 @@ export interface Link {
     | "live";
   /** The last txn that it had, and kept. */
   zxidLast: number;
-  /** The last txn before `newLeader`: who acknowledges that has all of these on disk. */
-  historyEnd: number;
   /** It was told that it may serve. */
   isUpToDate: boolean;
   silentTicks: number;
@@ -48,7 +46,6 @@ export class LeaderLinks<B, R> {
       isObserver: false,
       stage: "new",
       zxidLast: 0,
-      historyEnd: 0,
       isUpToDate: false,
       silentTicks: 0,
       pongRound: 0,

@@ -311,7 +311,6 @@ export class Leader<B, R> {
     out.send.push({ to: link.id, message: { kind: "newLeader", epoch: this.#epoch } });
     link.stage = "syncing";
     link.zxidLast = plan.after;
-    link.historyEnd = through;
   }
 
   #ackNewLeader(link: Link, epoch: number, out: Outbox<B, R>): void {
@@ -322,7 +321,8 @@ export class Leader<B, R> {
     link.stage = "live";
     if (this.#proposals !== undefined) {
       this.#late.add(link);
-      if (!link.isObserver) this.#acked(link.peer, link.historyEnd, out);
+      // What was proposed meanwhile it acknowledges by itself: Apache's learners do not have that on disk yet.
+      if (!link.isObserver) this.#acked(link.peer, link.zxidLast, out);
       this.#admit(link, out);
     } else {
       this.#synced.add(link.peer);

@@ -5,6 +5,7 @@ import type { LogTail } from "./log-tail.ts";
 import type { LeaderMessage, LearnerMessage, LinkId, Message } from "./messages.ts";
 import type { Proposal } from "./proposals.ts";
 import type { PeerId } from "./vote.ts";
+import { zxidOf } from "./zxid.ts";
 
 /** What a peer has in whatever phase it is. */
 export interface Own<B> {
@@ -317,7 +318,8 @@ export class Learner<B, R> {
       return;
     }
     this.#isAcknowledged = true;
-    this.#ackedThrough = this.#historyEnd;
+    // What this epoch's leader proposed meanwhile is not acknowledged by that.
+    this.#ackedThrough = zxidOf(this.#epoch, 0);
     this.#say(out, { kind: "ackNewLeader", epoch: this.#epoch });
     this.#ack(out);
   }

@@ -1,4 +1,5 @@
 import { assert } from "../../../kit/src/assert.ts";
+import { EarlyLinks } from "./early-links.ts";
 import { type Effects, type Input, Outbox } from "./effects.ts";
 import { Election, type Told } from "./election.ts";
 import { Epochs, type History } from "./epochs.ts";
@@ -37,6 +38,7 @@ export class Peer<B, R = never> {
   readonly #own: Own<B>;
   readonly #voters: Voters;
   readonly #others: readonly PeerId[];
+  readonly #early = new EarlyLinks<B, R>();
   #phase: Phase<B, R> = { kind: "idle" };
   #round = 0;
   /** What was decided in the last election: peers that come late ask for it. */
@@ -230,15 +232,18 @@ export class Peer<B, R = never> {
       case "linkUp":
         if (input.opened && this.#learner !== undefined) this.#learner.linkUp(input.link, out);
         else if (!input.opened && this.#leader !== undefined) this.#leader.linkUp(input.link, out);
+        else if (!input.opened && this.#phase.kind === "looking") this.#early.add(input.link, out);
         else out.close.push(input.link);
         return;
       case "linkDown":
+        this.#early.delete(input.link);
         this.#role?.linkDown(input.link);
         return;
       case "linkRefused":
         this.#learner?.linkRefused();
         return;
       case "message":
+        this.#early.hear(input.link, input.message, out);
         this.#role?.hear(input.link, input.message, out);
         return;
     }
@@ -258,6 +263,7 @@ export class Peer<B, R = never> {
 
   #stop(out: Outbox<B, R>): void {
     this.#phase = { kind: "idle" };
+    this.#early.close(out);
     out.role = { kind: "stopped" };
   }
 
@@ -289,10 +295,12 @@ export class Peer<B, R = never> {
       const leader = new Leader<B, R>(this.#own, this.#voters);
       this.#phase = { kind: "leading", leader };
       leader.begin(out);
+      this.#early.handOver(leader, out);
     } else {
       const learner = new Learner<B, R>(this.#own, decision.vote.leader, this.#claimsNothing);
       this.#phase = { kind: "learning", learner };
       learner.begin(out);
+      this.#early.close(out);
     }
   }
 }

@@ -41,3 +41,32 @@ export class Voters implements Quorums {
     return this.ids.every(holds);
   }
 }
+
+/** A quorum of each of two. */
+export class BothQuorums implements Quorums {
+  readonly ids: readonly PeerId[];
+  readonly #one: Quorums;
+  readonly #other: Quorums;
+
+  constructor(one: Quorums, other: Quorums) {
+    this.ids = [...new Set([...one.ids, ...other.ids])].sort((a, b) => a - b);
+    this.#one = one;
+    this.#other = other;
+  }
+
+  has(id: PeerId): boolean {
+    return this.#one.has(id) || this.#other.has(id);
+  }
+
+  canLead(id: PeerId): boolean {
+    return this.#one.canLead(id) || this.#other.canLead(id);
+  }
+
+  isQuorum(holds: (id: PeerId) => boolean): boolean {
+    return this.#one.isQuorum(holds) && this.#other.isQuorum(holds);
+  }
+
+  isEveryone(holds: (id: PeerId) => boolean): boolean {
+    return this.ids.every(holds);
+  }
+}

@@ -31,7 +31,7 @@ export class LearnerWire {
   /** The last txn that is here, or came. */
   #last = 0;
   #isHistoryWhole = false;
-  /** Commits that came before NEWLEADER. */
+  /** What came as committed before NEWLEADER. */
   #heldCommit = 0;
   #isAcknowledged = false;
 
@@ -124,10 +124,13 @@ export class LearnerWire {
         this.#batch.add({ kind: "leaderInfo", epoch: zxidEpoch(positive(zxid)) });
         return undefined;
       case packetTypes.diff:
+        // What it has is part of the leader's history: once that serves it is committed, and is not sent again.
+        this.#heldCommit = this.#last;
         this.#batch.add({ kind: "diff" });
         return undefined;
       case packetTypes.trunc:
         this.#last = positive(zxid);
+        this.#heldCommit = zxid;
         this.#batch.add({ kind: "trunc", zxid });
         return undefined;
       case packetTypes.snap:
