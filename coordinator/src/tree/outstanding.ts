@@ -1,4 +1,4 @@
-import { type PendingZnode, pendingOf } from "./pending-znode.ts";
+import { digestOf, type PendingZnode, pendingOf } from "./pending-znode.ts";
 import type { Tree } from "./tree.ts";
 import { type DigestSum, TreeDigest } from "./tree-digest.ts";
 import { isDigested } from "./znode-digest.ts";
@@ -10,8 +10,11 @@ interface Change {
   readonly znode: PendingZnode | undefined;
   /** By how much the tree's digest differs after it. */
   readonly digestMoved: number;
-  /** What the path was pending as before this, for a multi that is taken back. */
-  readonly before: Change | undefined;
+  /**
+   * What the path was pending as before this, for a multi that is taken back. Forgotten once this is applied: a path that is
+   * always pending would else keep all that ever was.
+   */
+  before: Change | undefined;
   readonly quota: QuotaUse | undefined;
 }
 
@@ -75,7 +78,7 @@ export class Outstanding<W extends object> {
   change(zxid: number, { path, from, to, quota }: PathChange): void {
     const applied = this.#tree.znodes.digest;
     if (applied !== undefined && this.size === 0) this.#digest.set(applied);
-    const digestMoved = this.isCounted(path) ? digestOf(to) - digestOf(from) : 0;
+    const digestMoved = this.isCounted(path) ? difference(from, to) : 0;
     this.#digest.add(digestMoved);
     const before = this.#latest.get(path);
     const change: Change = { zxid, path, znode: to, digestMoved, before, quota };
@@ -120,6 +123,7 @@ export class Outstanding<W extends object> {
   applied(zxid: number): void {
     while (this.#head < this.#queue.length && this.#queue[this.#head]!.zxid <= zxid) {
       const change = this.#queue[this.#head++]!;
+      change.before = undefined;
       if (this.#latest.get(change.path) === change) this.#latest.delete(change.path);
       this.#forget(change);
     }
@@ -156,6 +160,7 @@ export class Outstanding<W extends object> {
   }
 }
 
-function digestOf(znode: PendingZnode | undefined): number {
-  return znode === undefined ? 0 : (znode.head ^ znode.tail) >>> 0;
+/** By how much a tree's digest differs when a znode does. */
+function difference(from: PendingZnode | undefined, to: PendingZnode | undefined): number {
+  return (to === undefined ? 0 : digestOf(to)) - (from === undefined ? 0 : digestOf(from));
 }

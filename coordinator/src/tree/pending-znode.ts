@@ -1,6 +1,6 @@
 import type { Acl } from "../wire/records.ts";
 import type { Tree } from "./tree.ts";
-import { digestField, headOf, intMoved, numberMoved, tailOf } from "./znode-digest.ts";
+import { childTail, dataTail, digestField, headOf, intTail, lifeTail } from "./znode-digest.ts";
 import { none } from "./znodes.ts";
 
 /**
@@ -19,12 +19,14 @@ export interface PendingZnode {
   /** A container or a TTL znode. */
   readonly isExpiring: boolean;
   readonly dataLength: number;
-  readonly mzxid: number;
-  readonly pzxid: number;
-  readonly mtime: number;
-  /** The two parts of its digest; they mean nothing where no digest counts it. */
+  /**
+   * The parts of its digest: the head, and the tail in what changes together, each the XOR of what its fields give. They
+   * mean nothing where no digest counts it. Ints, as zxids and times would each be an object of their own here.
+   */
   readonly head: number;
-  readonly tail: number;
+  readonly dataTail: number;
+  readonly childTail: number;
+  readonly restTail: number;
 }
 
 /** What a txn's header will say. */
@@ -33,25 +35,33 @@ export interface TxnStamp {
   readonly timeMs: number;
 }
 
+/** The digest of a znode. */
+export function digestOf(znode: PendingZnode): number {
+  return (znode.head ^ znode.dataTail ^ znode.childTail ^ znode.restTail) >>> 0;
+}
+
 /** A znode as it is applied; undefined where there is none. */
 export function pendingOf<W extends object>(tree: Tree<W>, path: string): PendingZnode | undefined {
   const { znodes } = tree;
   const id = znodes.find(path);
   if (id === none) return undefined;
+  const version = znodes.version(id);
+  const creates = znodes.creates(id);
+  const data = dataTail(version, znodes.mzxid(id), znodes.mtime(id));
+  const child = childTail(creates, znodes.pzxid(id));
   return {
-    version: znodes.version(id),
+    version,
     aversion: znodes.aversion(id),
-    creates: znodes.creates(id),
+    creates,
     childCount: znodes.childCount(id),
     acl: tree.aclOf(id),
     session: znodes.session(id) ?? 0n,
     isExpiring: znodes.isExpiring(id),
     dataLength: znodes.dataLength(id),
-    mzxid: znodes.mzxid(id),
-    pzxid: znodes.pzxid(id),
-    mtime: znodes.mtime(id),
     head: znodes.digestHead(id),
-    tail: znodes.digestTail(id),
+    dataTail: data,
+    childTail: child,
+    restTail: znodes.digestTail(id) ^ data ^ child,
   };
 }
 
@@ -73,7 +83,6 @@ export function pendingCreated(
   isCounted: boolean,
 ): PendingZnode {
   const { path, data, acl, session, ephemeralOwner, isExpiring } = create;
-  const times = { czxid: zxid, mzxid: zxid, pzxid: zxid, ctime: timeMs, mtime: timeMs };
   return {
     version: 0,
     aversion: 0,
@@ -83,29 +92,24 @@ export function pendingCreated(
     session,
     isExpiring,
     dataLength: data?.length ?? 0,
-    mzxid: zxid,
-    pzxid: zxid,
-    mtime: timeMs,
     head: isCounted ? headOf(path, data) : 0,
-    tail: isCounted ? tailOf({ ...times, ...versionsOfNew, ephemeralOwner }) : 0,
+    dataTail: isCounted ? dataTail(0, zxid, timeMs) : 0,
+    childTail: isCounted ? childTail(0, zxid) : 0,
+    restTail: isCounted ? lifeTail(zxid, timeMs, ephemeralOwner) : 0,
   };
 }
 
 /** A znode right below which one was created. */
 export function pendingChildCreated(parent: PendingZnode, zxid: number): PendingZnode {
   const creates = (parent.creates + 1) | 0;
-  const moved =
-    intMoved(digestField.cversion, parent.creates, creates) ^
-    numberMoved(digestField.pzxid, parent.pzxid, zxid);
   const childCount = parent.childCount + 1;
-  return { ...parent, creates, childCount, pzxid: zxid, tail: parent.tail ^ moved };
+  return { ...parent, creates, childCount, childTail: childTail(creates, zxid) };
 }
 
 /** A znode right below which one was deleted. */
 export function pendingChildDeleted(parent: PendingZnode, zxid: number): PendingZnode {
-  const moved = numberMoved(digestField.pzxid, parent.pzxid, zxid);
   const childCount = parent.childCount - 1;
-  return { ...parent, childCount, pzxid: zxid, tail: parent.tail ^ moved };
+  return { ...parent, childCount, childTail: childTail(parent.creates, zxid) };
 }
 
 /** A znode whose data was set; `version` is the one after, `isCounted` as above. */
@@ -116,18 +120,12 @@ export function pendingDataSet(
   isCounted: boolean,
 ): PendingZnode {
   const { path, data, version } = set;
-  const moved =
-    intMoved(digestField.version, znode.version, version) ^
-    numberMoved(digestField.mzxid, znode.mzxid, zxid) ^
-    numberMoved(digestField.mtime, znode.mtime, timeMs);
   return {
     ...znode,
     version,
     dataLength: data?.length ?? 0,
-    mzxid: zxid,
-    mtime: timeMs,
     head: isCounted ? headOf(path, data) : 0,
-    tail: znode.tail ^ moved,
+    dataTail: dataTail(version, zxid, timeMs),
   };
 }
 
@@ -137,8 +135,7 @@ export function pendingAclSet(
   acl: readonly Acl[],
   aversion: number,
 ): PendingZnode {
-  const moved = intMoved(digestField.aversion, znode.aversion, aversion);
-  return { ...znode, acl, aversion, tail: znode.tail ^ moved };
+  const before = intTail(digestField.aversion, znode.aversion);
+  const restTail = znode.restTail ^ before ^ intTail(digestField.aversion, aversion);
+  return { ...znode, acl, aversion, restTail };
 }
-
-const versionsOfNew = { version: 0, cversion: 0, aversion: 0 };

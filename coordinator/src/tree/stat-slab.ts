@@ -36,7 +36,10 @@ export class StatSlab {
       this.#bytes.push(bytes);
       this.#views.push(new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
     }
-    this.bytes(id).fill(0);
+    const view = this.#views[id >>> shift]!;
+    const from = (id & mask) * statBytes;
+    // By words: half the time of a fill of so few bytes.
+    for (let at = from; at < from + statBytes; at += 4) view.setInt32(at, 0);
   }
 
   /** A view of the 68 bytes; it changes as the znode does. */

@@ -44,56 +44,41 @@ export function headOf(path: string, data: Uint8Array | null): number {
   );
 }
 
-/** By how much the tail differs when an int field moves from one value to another. */
-export function intMoved(field: number, from: number, to: number): number {
-  const bits = from ^ to;
+/** What an int field gives to the tail. The tail moves by the XOR of what the field gave and what it gives. */
+export function intTail(field: number, value: number): number {
   return (
-    at(field, bits >>> 24) ^
-    at(field + 1, (bits >>> 16) & 0xff) ^
-    at(field + 2, (bits >>> 8) & 0xff) ^
-    at(field + 3, bits & 0xff)
+    at(field, value >>> 24) ^
+    at(field + 1, (value >>> 16) & 0xff) ^
+    at(field + 2, (value >>> 8) & 0xff) ^
+    at(field + 3, value & 0xff)
   );
 }
 
-/** The same for a long that is a zxid or a time: from 0 to 2^53. */
-export function numberMoved(field: number, from: number, to: number): number {
-  const high = intMoved(field, Math.floor(from / word), Math.floor(to / word));
-  return high ^ intMoved(field + 4, from | 0, to | 0);
+/** The same of a long that is a zxid or a time: from 0 to 2^53. */
+export function numberTail(field: number, value: number): number {
+  return intTail(field, Math.floor(value / word)) ^ intTail(field + 4, value | 0);
 }
 
-/** What the Stat of a znode is at the digest's fields. */
-export interface DigestStat {
-  readonly czxid: number;
-  readonly mzxid: number;
-  readonly pzxid: number;
-  readonly ctime: number;
-  readonly mtime: number;
-  readonly version: number;
-  /** Creates below it, as `ZnodeState` counts them. */
-  readonly cversion: number;
-  readonly aversion: number;
-  readonly ephemeralOwner: bigint;
+/** What a create below a znode changes: together they give this. */
+export function childTail(cversion: number, pzxid: number): number {
+  return intTail(digestField.cversion, cversion) ^ numberTail(digestField.pzxid, pzxid);
 }
 
-/** The tail of a whole Stat. */
-export function tailOf(stat: DigestStat): number {
-  const { ephemeralOwner } = stat;
-  return (
-    numberMoved(digestField.czxid, 0, stat.czxid) ^
-    numberMoved(digestField.mzxid, 0, stat.mzxid) ^
-    numberMoved(digestField.pzxid, 0, stat.pzxid) ^
-    numberMoved(digestField.ctime, 0, stat.ctime) ^
-    numberMoved(digestField.mtime, 0, stat.mtime) ^
-    intMoved(digestField.version, 0, stat.version) ^
-    intMoved(digestField.cversion, 0, stat.cversion) ^
-    intMoved(digestField.aversion, 0, stat.aversion) ^
-    (ephemeralOwner === 0n ? 0 : ownerTail(ephemeralOwner))
-  );
+/** What a change of a znode's data changes, the data itself left out. */
+export function dataTail(version: number, mzxid: number, mtime: number): number {
+  const zxidAndTime = numberTail(digestField.mzxid, mzxid) ^ numberTail(digestField.mtime, mtime);
+  return intTail(digestField.version, version) ^ zxidAndTime;
+}
+
+/** What a znode keeps for life. */
+export function lifeTail(czxid: number, ctime: number, ephemeralOwner: bigint): number {
+  const tail = numberTail(digestField.czxid, czxid) ^ numberTail(digestField.ctime, ctime);
+  return ephemeralOwner === 0n ? tail : tail ^ ownerTail(ephemeralOwner);
 }
 
 function ownerTail(owner: bigint): number {
-  const high = intMoved(digestField.ephemeralOwner, 0, Number(BigInt.asIntN(32, owner >> 32n)));
-  const low = intMoved(digestField.ephemeralOwner + 4, 0, Number(BigInt.asIntN(32, owner)));
+  const high = intTail(digestField.ephemeralOwner, Number(BigInt.asIntN(32, owner >> 32n)));
+  const low = intTail(digestField.ephemeralOwner + 4, Number(BigInt.asIntN(32, owner)));
   return high ^ low;
 }
 

@@ -6,7 +6,16 @@ import { DigestSlab } from "./digest-slab.ts";
 import { znodesMax } from "./limits.ts";
 import { StatSlab, statField } from "./stat-slab.ts";
 import type { DigestSum } from "./tree-digest.ts";
-import { digestField, headOf, intMoved, isDigested, numberMoved, tailOf } from "./znode-digest.ts";
+import {
+  childTail,
+  dataTail,
+  digestField,
+  headOf,
+  intTail,
+  isDigested,
+  lifeTail,
+  numberTail,
+} from "./znode-digest.ts";
 
 /** No znode: the end of a list, or a path that is not there. */
 export const none = -1;
@@ -260,7 +269,7 @@ export class Znodes {
     const parent = this.#parent[id]!;
     this.#unlink(id, parent);
     this.#dataPut(id, null);
-    if (isDigested(this.path(id))) this.#digests?.remove(id);
+    if (this.#isDigested(id)) this.#digests!.remove(id);
     this.#extendedOwners.delete(id);
     this.#pathBytes -= this.#paths[id]!.length;
     this.#ids.delete(this.#paths[id]!);
@@ -273,20 +282,16 @@ export class Znodes {
   dataSet(id: number, data: Uint8Array | null): void {
     this.#beforeChange?.(id);
     this.#dataPut(id, data);
-    const path = this.path(id);
-    if (this.#digests !== undefined && isDigested(path)) {
-      this.#digests.headSet(id, headOf(path, data));
-    }
+    if (this.#isDigested(id)) this.#digests!.headSet(id, headOf(this.path(id), data));
   }
 
   /** What a setData leaves in the Stat. */
   modified(id: number, version: number, zxid: number, timeMs: number): void {
     this.#beforeChange?.(id);
-    const moved =
-      intMoved(digestField.version, this.version(id), version) ^
-      numberMoved(digestField.mzxid, this.mzxid(id), zxid) ^
-      numberMoved(digestField.mtime, this.mtime(id), timeMs);
-    this.#digestMove(id, moved);
+    if (this.#isDigested(id)) {
+      const before = dataTail(this.version(id), this.mzxid(id), this.mtime(id));
+      this.#digests!.tailMove(id, before ^ dataTail(version, zxid, timeMs));
+    }
     this.#stats.intSet(id, statField.version, version);
     this.#stats.numberSet(id, statField.mzxid, zxid);
     this.#stats.numberSet(id, statField.mtime, timeMs);
@@ -295,33 +300,50 @@ export class Znodes {
   aclSet(id: number, acl: number, aversion: number): void {
     this.#beforeChange?.(id);
     this.#acl[id] = acl;
-    this.#digestMove(id, intMoved(digestField.aversion, this.aversion(id), aversion));
+    if (this.#isDigested(id)) {
+      const before = intTail(digestField.aversion, this.aversion(id));
+      this.#digests!.tailMove(id, before ^ intTail(digestField.aversion, aversion));
+    }
     this.#stats.intSet(id, statField.aversion, aversion);
   }
 
   createsSet(id: number, creates: number): void {
     this.#beforeChange?.(id);
-    this.#digestMove(id, intMoved(digestField.cversion, this.#creates[id]!, creates));
+    if (this.#isDigested(id)) {
+      const before = intTail(digestField.cversion, this.#creates[id]!);
+      this.#digests!.tailMove(id, before ^ intTail(digestField.cversion, creates));
+    }
     this.#creates[id] = creates;
     this.#cversionDerive(id);
   }
 
   pzxidSet(id: number, zxid: number): void {
     this.#beforeChange?.(id);
-    this.#digestMove(id, numberMoved(digestField.pzxid, this.pzxid(id), zxid));
+    if (this.#isDigested(id)) {
+      const before = numberTail(digestField.pzxid, this.pzxid(id));
+      this.#digests!.tailMove(id, before ^ numberTail(digestField.pzxid, zxid));
+    }
     this.#stats.numberSet(id, statField.pzxid, zxid);
   }
 
   #digestInsert(id: number, state: ZnodeState): void {
     if (this.#digests === undefined) return;
     const path = this.path(id);
-    if (isDigested(path)) this.#digests.insert(id, headOf(path, state.data), tailOf(state));
-    else this.#digests.insertUncounted(id);
+    if (!isDigested(path)) {
+      this.#digests.insertUncounted(id);
+      return;
+    }
+    const { czxid, mzxid, pzxid, ctime, mtime, aversion } = state;
+    const tail =
+      lifeTail(czxid, ctime, state.ephemeralOwner) ^
+      dataTail(state.version, mzxid, mtime) ^
+      childTail(state.cversion, pzxid) ^
+      intTail(digestField.aversion, aversion);
+    this.#digests.insert(id, headOf(path, state.data), tail);
   }
 
-  /** `moved`: by how much the tail of a znode's digest differs now. */
-  #digestMove(id: number, moved: number): void {
-    if (this.#digests !== undefined && isDigested(this.path(id))) this.#digests.tailMove(id, moved);
+  #isDigested(id: number): boolean {
+    return this.#digests !== undefined && isDigested(this.path(id));
   }
 
   #fill(id: number, state: ZnodeState): void {
