@@ -22,6 +22,16 @@ const steps = 6000;
 const durableFirst =
   "    if (log.durable < this.#historyEnd) return;\n    if (epochs.current < this.#epoch) {\n      if (this.#isEpochAsked || epochs";
 
+/** What would find a hole in a history where it appears; ZooKeeper had no such check when the bug was there. */
+const withoutOrderCheck: readonly Plant[] = [
+  {
+    file: "log-tail.ts",
+    from: 'assert(this.isNext(proposal.zxid), "a log skips no txn");',
+    to: "",
+  },
+  { file: "learner.ts", from: "|| !log.isNext(proposal.zxid)", to: "" },
+];
+
 const faults: readonly Fault[] = [
   {
     bug: "ZOOKEEPER-3911",
@@ -81,6 +91,7 @@ const faults: readonly Fault[] = [
         from: "    this.#applied = through;\n",
         to: "    this.#applied = through;\n    if (taken.length > 1) this.#entries.splice(this.#after(through) - 2, 1);\n",
       },
+      ...withoutOrderCheck,
     ],
   },
   {
@@ -106,13 +117,7 @@ const faults: readonly Fault[] = [
     what: "a learner keeps txns that the leader's history lacks",
     plants: [
       { file: "sync-plan.ts", from: "common === zxidLast", to: "common <= zxidLast" },
-      // Without the check of what follows, as it was then.
-      {
-        file: "log-tail.ts",
-        from: 'assert(this.isNext(proposal.zxid), "a log skips no txn");',
-        to: "",
-      },
-      { file: "learner.ts", from: "|| !log.isNext(proposal.zxid)", to: "" },
+      ...withoutOrderCheck,
     ],
   },
   {

@@ -1,20 +1,31 @@
 import type { LinkId, Message } from "../../src/core/messages.ts";
 import type { PeerId } from "../../src/core/vote.ts";
 import { zxidEpoch, zxidText } from "../../src/core/zxid.ts";
+import { treeFingerprint } from "../../src/tree/fingerprint.ts";
 import type { Disk } from "./disk.ts";
-import type { Request } from "./network.ts";
+import type { Request } from "./leadership.ts";
+import { SessionChecker } from "./session-checker.ts";
 import { type Body, type State, type Txn, Violation } from "./state.ts";
 
-/** Sees everything in the simulated world, and says when something is that must not be. */
+/** Trees are compared whenever they have grown by this many txns. */
+const comparedTxns = 128;
+
+/**
+ * Sees everything in the simulated world, and says when something is that must not be. The names of broken
+ * promises are those of ZooKeeper's TLA+ specification of ZAB, where it has one.
+ */
 export class Checker {
   readonly #voters: readonly PeerId[];
   readonly #disks: ReadonlyMap<PeerId, Disk>;
-  /** Who served in an epoch, and in which of its lives. */
-  readonly #leaders = new Map<number, string>();
-  /** The history that an epoch's leader was elected with. */
+  /** Who served in an epoch, in which of its lives, and with which history. */
+  readonly #leaders = new Map<number, { readonly who: string; readonly history: readonly Txn[] }>();
+  /** The history that an epoch's leader was elected with, as it told it. */
   readonly #histories = new Map<number, readonly Txn[]>();
+  readonly #broadcast = new Map<number, Body>();
   readonly #sequences = new Map<number, number>();
   readonly #acknowledged = new Set<LinkId>();
+  readonly #fingerprints = new Map<number, string>();
+  readonly sessions = new SessionChecker();
   /** Everything that was ever committed, in order. */
   readonly committed: Txn[] = [];
 
@@ -23,50 +34,97 @@ export class Checker {
     this.#disks = disks;
   }
 
-  /** Committed at a member: everything up to the last txn of its tree. */
-  commits(peer: PeerId, state: State, checkedThrough: number): void {
-    for (let i = checkedThrough; i < state.txns.length; i++) {
-      const txn = state.txns[i] as Txn;
-      const known = this.committed[i];
-      if (known === undefined) this.#commit(txn);
-      else if (known.zxid !== txn.zxid || known.body.id !== txn.body.id) {
-        const [is, was] = [
-          `${zxidText(txn.zxid)} ${txn.body.id}`,
-          `${zxidText(known.zxid)} ${known.body.id}`,
-        ];
-        throw new Violation(`peer ${peer} commits ${is} where ${was} was committed`);
-      }
+  /** A leader gives a request its place. */
+  broadcasts(peer: PeerId, zxid: number, body: Body): void {
+    if (this.#broadcast.has(zxid)) fail("LocalPrimaryOrder", `${zxidText(zxid)} is used twice`);
+    const leader = this.#leaders.get(zxidEpoch(zxid));
+    if (leader === undefined) fail("Integrity", `${peer} broadcasts ${zxidText(zxid)} unelected`);
+    this.#broadcast.set(zxid, body);
+  }
+
+  /** Committed at a member: everything through the last txn of its tree. */
+  commits(peer: PeerId, state: State): void {
+    const index = state.txns.length - 1;
+    this.#isCommitted(peer, state, index);
+    if (index % comparedTxns === 0) this.#compare(peer, state);
+  }
+
+  /** A member begins to serve: all of its tree counts as committed. */
+  serves(peer: PeerId, state: State): void {
+    for (let index = 0; index < state.txns.length; index++) this.#isCommitted(peer, state, index);
+    this.#compare(peer, state);
+  }
+
+  /** Trees made by the same txns are the same, whichever snapshots and restarts lie between. */
+  #compare(peer: PeerId, state: State): void {
+    const [, ...content] = treeFingerprint(state.tree).split("-");
+    const known = this.#fingerprints.get(state.txns.length);
+    if (known === undefined) this.#fingerprints.set(state.txns.length, content.join("-"));
+    else if (known !== content.join("-")) {
+      fail("PrefixConsistency", `the tree of ${peer} differs after ${state.txns.length} txns`);
     }
   }
 
+  #isCommitted(peer: PeerId, state: State, index: number): void {
+    const txn = state.txns[index] as Txn;
+    const known = this.committed[index];
+    if (known === undefined) this.#commit(txn);
+    else if (known.zxid !== txn.zxid || known.body.id !== txn.body.id) {
+      const [is, was] = [
+        `${zxidText(txn.zxid)} ${txn.body.id}`,
+        `${zxidText(known.zxid)} ${known.body.id}`,
+      ];
+      fail("PrefixConsistency", `peer ${peer} commits ${is} where ${was} was committed`);
+    }
+  }
+
+  /** Agreement and TotalOrder: there is one list, and every member's is a beginning of it. */
   #commit(txn: Txn): void {
+    const { zxid, body } = txn;
+    const text = zxidText(zxid);
+    if (this.#broadcast.get(zxid)?.id !== body.id) fail("Integrity", `${text} was never broadcast`);
     const holders = this.#voters.filter((id) => this.#disks.get(id)?.has(txn));
     if (holders.length * 2 <= this.#voters.length) {
-      throw new Violation(`${zxidText(txn.zxid)} is committed and on the disks of ${holders} only`);
+      fail("Agreement", `${text} is committed and on the disks of ${holders} only`);
     }
     const last = this.committed.at(-1)?.zxid ?? 0;
-    if (txn.zxid <= last)
-      throw new Violation(`${zxidText(txn.zxid)} is committed after ${zxidText(last)}`);
-    const { session, sequence } = txn.body;
-    const before = this.#sequences.get(session) ?? 0;
-    if (sequence <= before) throw new Violation(`session ${session}: ${sequence} after ${before}`);
-    this.#sequences.set(session, sequence);
+    if (zxid <= last) fail("GlobalPrimaryOrder", `${text} is committed after ${zxidText(last)}`);
+    if (zxidEpoch(zxid) === zxidEpoch(last) && zxid !== last + 1) {
+      fail("LocalPrimaryOrder", `${text} is committed and what is before it is not`);
+    }
+    for (const [epoch, { history }] of this.#leaders) {
+      if (epoch <= zxidEpoch(zxid)) continue;
+      if (!history.some((each) => each.zxid === zxid && each.body.id === body.id)) {
+        fail("PrimaryIntegrity", `${text} is committed after epoch ${epoch} began without it`);
+      }
+    }
+    this.#inOrder(body);
+    this.sessions.commits(body);
     this.committed.push(txn);
+  }
+
+  /** FIFO: a session's requests take effect in the order they were made in. */
+  #inOrder({ session, sequence }: Body): void {
+    if (sequence === undefined) return;
+    const before = this.#sequences.get(session) ?? 0;
+    if (sequence <= before) fail("session order", `of ${session}: ${sequence} after ${before}`);
+    this.#sequences.set(session, sequence);
   }
 
   leads(peer: PeerId, life: number, epoch: number, state: State): void {
     const who = `${peer} in its life ${life}`;
     const other = this.#leaders.get(epoch);
-    if (other !== undefined) throw new Violation(`epoch ${epoch} is led by ${other} and ${who}`);
-    this.#leaders.set(epoch, who);
+    if (other !== undefined)
+      fail("Leadership1", `epoch ${epoch} is led by ${other.who} and ${who}`);
+    this.#leaders.set(epoch, { who, history: [...state.txns] });
     const ready = this.#voters.filter((id) => (this.#disks.get(id)?.currentEpoch ?? 0) >= epoch);
     if (ready.length * 2 <= this.#voters.length) {
-      throw new Violation(`epoch ${epoch} is served with the history on the disks of ${ready}`);
+      fail("Leadership2", `epoch ${epoch} is served with the history on the disks of ${ready}`);
     }
     for (const [i, txn] of this.committed.entries()) {
       // A leader that was deposed before it heard of its quorum may come late: it lacks what is newer than it.
       if (zxidEpoch(txn.zxid) < epoch && state.txns[i]?.body.id !== txn.body.id) {
-        throw new Violation(`the leader of epoch ${epoch} lacks ${zxidText(txn.zxid)}`);
+        fail("PrimaryIntegrity", `the leader of epoch ${epoch} lacks ${zxidText(txn.zxid)}`);
       }
     }
   }
@@ -80,7 +138,7 @@ export class Checker {
     switch (message.kind) {
       case "ackEpoch":
         if (message.currentEpoch !== undefined && disk.acceptedEpoch < told) {
-          throw new Violation("an epoch is promised before it is on disk");
+          fail("durability", "an epoch is promised before it is on disk");
         }
         return;
       case "newLeader":
@@ -90,16 +148,16 @@ export class Checker {
       case "ackNewLeader":
         this.#acknowledged.add(link);
         if (disk.currentEpoch < message.epoch) {
-          throw new Violation(`epoch ${message.epoch} is acknowledged and not on disk`);
+          fail("durability", `epoch ${message.epoch} is acknowledged and not on disk`);
         }
         this.hasHistory(disk, message.epoch);
         return;
       case "ack":
         if (!this.#acknowledged.has(link)) {
-          throw new Violation("a txn is acknowledged before the leader's history");
+          fail("durability", "a txn is acknowledged before the leader's history");
         }
         if (disk.zxidLast < message.zxid) {
-          throw new Violation(`${zxidText(message.zxid)} is acknowledged and not on disk`);
+          fail("durability", `${zxidText(message.zxid)} is acknowledged and not on disk`);
         }
         return;
       default:
@@ -110,9 +168,14 @@ export class Checker {
 
   /** Whoever has an epoch on disk has its leader's history there. */
   hasHistory(disk: Disk, epoch: number): void {
-    for (const txn of this.#histories.get(epoch) ?? []) {
-      if (disk.has(txn)) continue;
-      throw new Violation(`epoch ${epoch} is current without ${zxidText(txn.zxid)} on disk`);
+    const held = disk.history();
+    for (const [index, { zxid, body }] of (this.#histories.get(epoch) ?? []).entries()) {
+      if (held[index]?.zxid === zxid && held[index].body.id === body.id) continue;
+      fail("durability", `epoch ${epoch} is current without ${zxidText(zxid)} on disk`);
     }
   }
+}
+
+function fail(promise: string, what: string): never {
+  throw new Violation(`${promise}: ${what}`);
 }

@@ -1,15 +1,15 @@
 import type { Prng } from "../../../kit/src/prng.ts";
 import type { EpochFile } from "../../src/core/epochs.ts";
 import { zxidEpoch } from "../../src/core/zxid.ts";
-import { State, type Txn, Violation } from "./state.ts";
+import { emptyImage, type Image, State, type Txn, Violation } from "./state.ts";
 
 export type LogWrite =
   | { readonly kind: "append"; readonly txn: Txn }
   | { readonly kind: "truncate"; readonly zxid: number }
   /** A snapshot that came from a leader: everything else goes. */
-  | { readonly kind: "install"; readonly state: State }
+  | { readonly kind: "install"; readonly image: Image }
   /** A snapshot of the own tree: txns up to it may go. */
-  | { readonly kind: "snapshot"; readonly state: State };
+  | { readonly kind: "snapshot"; readonly image: Image };
 
 export interface EpochWrite {
   readonly file: EpochFile;
@@ -21,7 +21,7 @@ export interface EpochWrite {
  * is asked for and not done, a crash keeps any prefix a lane.
  */
 export class Disk {
-  snapshot = new State();
+  snapshot: Image = emptyImage;
   log: Txn[] = [];
   acceptedEpoch = 0;
   currentEpoch = 0;
@@ -54,12 +54,12 @@ export class Disk {
         this.log = this.log.filter(({ zxid }) => zxid <= write.zxid);
         break;
       case "install":
-        this.snapshot = write.state;
+        this.snapshot = write.image;
         this.log = [];
         break;
       case "snapshot":
-        this.snapshot = write.state;
-        this.log = this.log.filter(({ zxid }) => zxid > write.state.zxid);
+        this.snapshot = write.image;
+        this.log = this.log.filter(({ zxid }) => zxid > write.image.zxid);
     }
     return write;
   }
@@ -88,7 +88,7 @@ export class Disk {
     readonly acceptedEpoch: number;
     readonly currentEpoch: number;
   } {
-    const state = new State(this.snapshot.txns, this.snapshot.zxid);
+    const state = State.of(this.snapshot);
     for (const txn of this.log) state.apply(txn);
     // A log of an epoch shows that its history is whole. The file is set right first: the log may be cut again.
     const currentEpoch = Math.max(this.currentEpoch, zxidEpoch(this.zxidLast));

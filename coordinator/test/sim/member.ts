@@ -1,12 +1,15 @@
-import type { Effects, Input, Role } from "../../src/core/effects.ts";
+import type { Effects, Event, Input, Role } from "../../src/core/effects.ts";
 import type { LinkId, Message } from "../../src/core/messages.ts";
 import type { Peer } from "../../src/core/peer.ts";
 import type { Notification, PeerId } from "../../src/core/vote.ts";
+import type { Outcome } from "../../src/tree/tree.ts";
 import type { Checker } from "./checker.ts";
-import type { Disk, LogWrite } from "./disk.ts";
-import type { Frame, LinkEnd, Network, Request } from "./network.ts";
-import { type Body, State, type Txn } from "./state.ts";
-import type { Timeline } from "./timeline.ts";
+import type { Disk, EpochWrite, LogWrite } from "./disk.ts";
+import { DiskLanes, type LanesHost } from "./disk-lanes.ts";
+import { Leadership, ownLink, type Request } from "./leadership.ts";
+import type { Frame, LinkEnd, Network } from "./network.ts";
+import { type Body, type Image, type State, type Txn, Violation } from "./state.ts";
+import { type Timeline, tickMs } from "./timeline.ts";
 
 export type Core = typeof import("../../src/core/peer.ts");
 
@@ -14,12 +17,17 @@ export type Core = typeof import("../../src/core/peer.ts");
 export interface MemberHost {
   notify(from: PeerId, to: PeerId, notification: Notification): void;
   connect(from: LinkEnd, to: PeerId): void;
-  applied(member: Member, txn: Txn): void;
+  /** A committed txn is part of the member's tree, and its watches have been told. */
+  applied(member: Member, txn: Txn, outcome: Outcome): void;
   synced(member: Member, tag: number): void;
+  revalidated(member: Member, session: number, isValid: boolean): void;
   roleChanged(member: Member, role: Role): void;
   received(member: Member, kind: string): void;
   /** The member ends here, in the middle of what it was doing. */
   isCrashing(member: Member): boolean;
+  /** Whether the disk refuses what it is asked for. */
+  isDiskFailing(member: Member): boolean;
+  requestIdNext(): number;
 }
 
 export interface MemberParts {
@@ -42,25 +50,26 @@ const timing = {
   initLimitTicks: 50,
   syncLimitTicks: 20,
 };
-export const tickMs = 100;
 const imagePieces = 3;
 
 /** One life of a peer, from a start to a crash: the core's host in the simulated world. */
-export class Member implements LinkEnd {
+export class Member implements LinkEnd, LanesHost {
   readonly peer: PeerId;
   readonly life: number;
   readonly disk: Disk;
   state: State;
   role: Role = { kind: "looking" };
   isDown = false;
+  readonly lanes: DiskLanes;
   readonly #parts: MemberParts;
   readonly #core: Peer<Body, Request>;
-  readonly #inputs: Input<Body, Request>[] = [];
-  readonly #images = new Map<LinkId, State>();
+  readonly #tickRate: number;
+  readonly #inputs: (() => void)[] = [];
+  readonly #images = new Map<LinkId, Image>();
+  /** Sessions that were heard of and are in no pong yet. */
+  readonly #touched = new Set<number>();
+  #leadership: Leadership | undefined;
   #isStepping = false;
-  #isLogBusy = false;
-  #isEpochBusy = false;
-  #checkedThrough = 0;
   #toldEpoch = 0;
   #pausedUntil = 0;
 
@@ -68,7 +77,9 @@ export class Member implements LinkEnd {
     this.peer = peer;
     this.life = life;
     this.disk = disk;
+    this.lanes = new DiskLanes(parts.timeline, disk, this);
     this.#parts = parts;
+    this.#tickRate = parts.timeline.prng.pick([1, 1, 0.8, 1.3]);
     const { state, acceptedEpoch, currentEpoch } = disk.recover();
     this.state = state;
     this.#core = new parts.core.Peer<Body, Request>(
@@ -85,12 +96,12 @@ export class Member implements LinkEnd {
     );
   }
 
-  get zxidNext(): number | undefined {
-    return this.#core.zxidNext;
-  }
-
   get isServing(): boolean {
     return ["leading", "following", "observing"].includes(this.role.kind);
+  }
+
+  get isPaused(): boolean {
+    return this.#parts.timeline.now < this.#pausedUntil;
   }
 
   start(): void {
@@ -104,9 +115,35 @@ export class Member implements LinkEnd {
   }
 
   input(input: Input<Body, Request>): void {
-    if (this.isDown) return;
-    this.#inputs.push(input);
-    this.#run();
+    this.#enqueue(() => this.#step(input));
+  }
+
+  /** A client of this member asks for a write. */
+  submit(request: Request): void {
+    this.#enqueue(() => this.#submit(request, ownLink));
+  }
+
+  /** A client of this member was heard of. */
+  hear(session: number, timeoutMs: number): void {
+    this.#enqueue(() => {
+      if (this.#leadership !== undefined) this.#leadership.hear(session);
+      else if (this.isServing) {
+        this.#touched.add(session);
+        this.#step({ kind: "touch", sessionId: BigInt(session), timeoutMs });
+      }
+    });
+  }
+
+  /** A client comes to this member with its session. */
+  revalidate(session: number, timeoutMs: number): void {
+    this.#enqueue(() => {
+      if (this.#leadership === undefined) {
+        this.#step({ kind: "revalidate", sessionId: BigInt(session), timeoutMs });
+      } else {
+        const isValid = this.#leadership.revalidate(session, ownLink);
+        this.#parts.host.revalidated(this, session, isValid);
+      }
+    });
   }
 
   frame(link: LinkId, frame: Frame): void {
@@ -125,12 +162,13 @@ export class Member implements LinkEnd {
   /** A snapshot of what is committed, as a host takes one now and then. */
   snapshotTake(): void {
     if (!this.isServing || this.isDown) return;
-    const state = new State(this.state.txns, this.state.zxid);
+    let image = this.state.image();
+    const { txns, zxid } = image;
     // The planted fault: a snapshot taken while a txn is applied is labelled with that txn, and lacks it.
-    if (this.#parts.faults.has("3127")) state.txns.pop();
+    if (this.#parts.faults.has("3127")) image = { zxid, txns: txns.slice(0, -1), bytes: undefined };
     // The planted fault: a snapshot that is newer than its label, and a replay that does things twice.
-    if (this.#parts.faults.has("3144")) state.zxid = state.txns.at(-2)?.zxid ?? state.zxid;
-    this.#logWrite({ kind: "snapshot", state });
+    if (this.#parts.faults.has("3144")) image = { ...image, zxid: txns.at(-2)?.zxid ?? zxid };
+    this.lanes.logWrite({ kind: "snapshot", image });
   }
 
   crash(): void {
@@ -142,25 +180,53 @@ export class Member implements LinkEnd {
   }
 
   #tickLater(): void {
-    // Clocks run at different rates.
-    const ms = tickMs + this.#parts.timeline.prng.below(10);
+    const ms = Math.round(tickMs * this.#tickRate) + this.#parts.timeline.prng.below(10);
     this.#parts.timeline.after(ms, () => {
       if (this.isDown) return;
-      if (this.#parts.timeline.now >= this.#pausedUntil) this.input({ kind: "tick" });
+      if (!this.isPaused) this.#enqueue(() => this.#tick());
       this.#tickLater();
     });
   }
 
+  #tick(): void {
+    for (const session of this.#leadership?.advance() ?? []) {
+      const id = this.#parts.host.requestIdNext();
+      this.#submit({ id, session, sequence: undefined, op: { op: "closeSession" } }, ownLink);
+    }
+    this.#step({ kind: "tick" });
+  }
+
+  #enqueue(run: () => void): void {
+    if (this.isDown) return;
+    this.#inputs.push(run);
+    this.#run();
+  }
+
   #run(): void {
-    if (this.#isStepping || this.#parts.timeline.now < this.#pausedUntil) return;
+    if (this.#isStepping || this.isPaused) return;
     this.#isStepping = true;
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
       if (this.isDown) break;
-      if (next.kind === "message") this.#parts.host.received(this, next.message.kind);
-      if (next.kind === "propose" && this.zxidNext === undefined) continue;
-      this.#perform(this.#core.step(next));
+      next();
     }
     this.#isStepping = false;
+  }
+
+  #submit(request: Request, link: LinkId): void {
+    if (this.#leadership === undefined) {
+      if (link === ownLink) this.#step({ kind: "request", request });
+      return;
+    }
+    const zxid = this.#core.zxidNext;
+    if (zxid === undefined) return;
+    const body = this.#leadership.prepare(request, link, zxid);
+    this.#parts.checker.broadcasts(this.peer, zxid, body);
+    this.#step({ kind: "propose", body });
+  }
+
+  #step(input: Input<Body, Request>): void {
+    if (input.kind === "message") this.#parts.host.received(this, input.message.kind);
+    this.#perform(this.#core.step(input));
   }
 
   /** Each effect may be the last. */
@@ -177,19 +243,14 @@ export class Member implements LinkEnd {
     const { host, network } = this.#parts;
     const all: (() => void)[] = [];
     if (truncate !== undefined)
-      all.push(() => this.#logWrite({ kind: "truncate", zxid: truncate }));
+      all.push(() => this.lanes.logWrite({ kind: "truncate", zxid: truncate }));
     if (install !== undefined) all.push(() => this.#install(install));
-    for (const txn of append) all.push(() => this.#logWrite({ kind: "append", txn }));
-    if (epochWrite !== undefined) all.push(() => this.#epochWrite(epochWrite));
+    for (const txn of append) all.push(() => this.lanes.logWrite({ kind: "append", txn }));
+    if (epochWrite !== undefined) all.push(() => this.lanes.epochWrite(epochWrite));
     // Neither is seen by anyone before the rest is done.
     all.push(() => {
       for (const txn of load) this.state.apply(txn);
-      for (const txn of commit) this.state.apply(txn);
-      if (commit.length > 0) {
-        this.#parts.checker.commits(this.peer, this.state, this.#checkedThrough);
-        this.#checkedThrough = this.state.txns.length;
-      }
-      for (const txn of commit) host.applied(this, txn);
+      for (const txn of commit) this.#commit(txn);
     });
     for (const { to, notification } of effects.notify) {
       all.push(() => host.notify(this.peer, to, notification));
@@ -197,117 +258,133 @@ export class Member implements LinkEnd {
     for (const { to, message } of effects.send) all.push(() => this.#send(to, message));
     for (const link of effects.close) all.push(() => network.cut(link));
     if (connect !== undefined) all.push(() => host.connect(this, connect));
-    for (const event of effects.events) {
-      all.push(() => {
-        if (event.kind === "requested") this.#inputs.push({ kind: "propose", body: event.request });
-        if (event.kind === "synced") host.synced(this, event.tag);
-        if (event.kind === "revalidating") {
-          const { link, sessionId } = event;
-          this.#inputs.push({ kind: "revalidated", link, sessionId, isValid: true });
-        }
-      });
-    }
+    for (const event of effects.events) all.push(() => this.#event(event));
     if (role !== undefined) all.push(() => this.#roleChange(role));
     return all;
   }
 
+  /** Events go out before the answer that shows their change. */
+  #commit(txn: Txn): void {
+    const outcome = this.state.apply(txn);
+    this.#parts.checker.commits(this.peer, this.state);
+    this.#leadership?.applied(txn);
+    const { watches } = this.state.tree;
+    for (const { watcher, type, path } of watches.fired) watcher.hear(type, path);
+    watches.fired = [];
+    this.#parts.host.applied(this, txn, outcome);
+  }
+
+  #event(event: Event<Request>): void {
+    const { host } = this.#parts;
+    switch (event.kind) {
+      case "requested":
+        this.#inputs.push(() => this.#submit(event.request, event.link));
+        return;
+      case "touched":
+        for (const { sessionId } of event.touched) this.#leadership?.hear(Number(sessionId));
+        return;
+      case "revalidating": {
+        const { link, sessionId } = event;
+        if (this.#leadership === undefined) return;
+        const isValid = this.#leadership.revalidate(Number(sessionId), link);
+        this.#inputs.push(() => this.#step({ kind: "revalidated", link, sessionId, isValid }));
+        return;
+      }
+      case "revalidated":
+        host.revalidated(this, Number(event.sessionId), event.isValid);
+        return;
+      case "synced":
+        host.synced(this, event.tag);
+        return;
+    }
+  }
+
   #roleChange(role: Role): void {
     this.role = role;
+    const { checker, timeline, host } = this.#parts;
+    this.#leadership = undefined;
+    this.#touched.clear();
     if (role.kind === "leading") {
-      this.#parts.checker.leads(this.peer, this.life, role.epoch, this.state);
+      checker.leads(this.peer, this.life, role.epoch, this.state);
+      this.#leadership = new Leadership(timeline, this.state, this.#tickRate);
     }
-    if (this.isServing) {
-      this.#parts.checker.commits(this.peer, this.state, this.#checkedThrough);
-      this.#checkedThrough = this.state.txns.length;
-    }
-    this.#parts.host.roleChanged(this, role);
+    if (this.isServing) checker.serves(this.peer, this.state);
+    host.roleChanged(this, role);
   }
 
   #send(link: LinkId, message: Message<Body, Request>): void {
     const { checker, network } = this.#parts;
     const { disk, state } = this;
     checker.sends({ disk, state, told: this.#toldEpoch }, link, message);
+    if (message.kind === "pong") this.#pong(message.touched.map((each) => Number(each.sessionId)));
     if (message.kind !== "snap") {
       network.send(this, link, { kind: "message", message });
       return;
     }
+    const whole = state.image(message.zxid);
     for (let piece = 1; piece <= imagePieces; piece++) {
-      const end = Math.ceil((state.txns.length * piece) / imagePieces);
-      const image = new State(state.txns.slice(0, end), message.zxid);
       const isLast = piece === imagePieces;
+      const end = Math.ceil((whole.txns.length * piece) / imagePieces);
+      const part = { zxid: whole.zxid, txns: whole.txns.slice(0, end), bytes: undefined };
+      const image = isLast ? whole : part;
       network.send(this, link, { kind: "piece", zxid: message.zxid, image, isLast });
     }
   }
 
+  /** Who was heard of since the last pong is in this one. */
+  #pong(touched: readonly number[]): void {
+    const missing = [...this.#touched].filter((session) => !touched.includes(session));
+    if (missing.length > 0) throw new Violation(`a pong lacks the touched sessions ${missing}`);
+    this.#touched.clear();
+  }
+
   #install(zxid: number): void {
     const image = [...this.#images.values()].findLast((each) => each.zxid === zxid);
-    if (image !== undefined) this.#logWrite({ kind: "install", state: image });
+    this.#images.clear();
+    if (image !== undefined) this.lanes.logWrite({ kind: "install", image });
   }
 
-  #logWrite(write: LogWrite): void {
-    this.disk.logLane.push(write);
-    if (!this.#isLogBusy) this.#logSync();
-  }
-
-  /** What waits when a sync begins is one group. */
-  #logSync(): void {
-    const group = this.disk.logLane.length;
-    this.#isLogBusy = group > 0;
-    if (group === 0) return;
-    this.#parts.timeline.after(this.#diskDelay(), () => {
-      if (this.isDown) return;
-      let through: number | undefined;
-      for (let i = 0; i < group; i++) {
-        const write = this.disk.logWritten();
-        if (write.kind === "append") through = write.txn.zxid;
-        else if (through !== undefined) {
-          this.#inputs.push({ kind: "written", zxid: through });
-          through = undefined;
-        }
-        this.#logWritten(write);
+  logWritten(writes: readonly LogWrite[]): void {
+    let through: number | undefined;
+    const written = (): void => {
+      const zxid = through;
+      if (zxid !== undefined) this.#inputs.push(() => this.#step({ kind: "written", zxid }));
+      through = undefined;
+    };
+    for (const write of writes) {
+      if (write.kind === "append") through = write.txn.zxid;
+      else {
+        written();
+        this.#replaced(write);
       }
-      if (through !== undefined) this.#inputs.push({ kind: "written", zxid: through });
-      this.#logSync();
-      this.#run();
-    });
+    }
+    written();
+    this.#run();
   }
 
-  #logWritten(write: LogWrite): void {
+  epochWritten({ file, epoch }: EpochWrite): void {
+    if (file === "currentEpoch") this.#parts.checker.hasHistory(this.disk, epoch);
+    this.#inputs.push(() => this.#step({ kind: "epochWritten", file, epoch }));
+    this.#run();
+  }
+
+  isDiskFailing(): boolean {
+    return this.#parts.host.isDiskFailing(this);
+  }
+
+  #replaced(write: LogWrite): void {
     if (write.kind === "truncate") {
-      if (this.state.zxid > write.zxid) this.#reload();
-      this.#inputs.push({ kind: "truncated", zxid: write.zxid });
+      if (this.state.zxid > write.zxid) this.state = this.disk.recover().state;
+      this.#inputs.push(() => this.#step({ kind: "truncated", zxid: write.zxid }));
+    }
+    if (write.kind === "snapshot") {
+      const { zxid } = write.image;
+      this.#inputs.push(() => this.#step({ kind: "snapshotTaken", zxid }));
     }
     if (write.kind === "install") {
-      this.#reload();
-      this.#inputs.push({ kind: "installed", zxid: write.state.zxid });
+      this.state = this.disk.recover().state;
+      const { zxid } = write.image;
+      this.#inputs.push(() => this.#step({ kind: "installed", zxid }));
     }
-  }
-
-  #reload(): void {
-    this.state = this.disk.recover().state;
-    this.#checkedThrough = 0;
-  }
-
-  #epochWrite(write: NonNullable<Effects<Body>["epochWrite"]>): void {
-    this.disk.epochLane.push(write);
-    if (!this.#isEpochBusy) this.#epochSync();
-  }
-
-  #epochSync(): void {
-    this.#isEpochBusy = this.disk.epochLane.length > 0;
-    if (!this.#isEpochBusy) return;
-    this.#parts.timeline.after(this.#diskDelay(), () => {
-      if (this.isDown) return;
-      const { file, epoch } = this.disk.epochWritten();
-      if (file === "currentEpoch") this.#parts.checker.hasHistory(this.disk, epoch);
-      this.#inputs.push({ kind: "epochWritten", file, epoch });
-      this.#epochSync();
-      this.#run();
-    });
-  }
-
-  #diskDelay(): number {
-    const { prng } = this.#parts.timeline;
-    return 1 + prng.below(prng.chance(0.05) ? 500 : 10);
   }
 }

@@ -1,9 +1,8 @@
 import type { LinkId, Message } from "../../src/core/messages.ts";
 import type { PeerId } from "../../src/core/vote.ts";
-import type { Body, State } from "./state.ts";
+import type { Request } from "./leadership.ts";
+import type { Body, Image } from "./state.ts";
 import type { Timeline } from "./timeline.ts";
-
-export type Request = Body;
 
 /** What goes over a link: a message, or a piece of a tree's image, of which the last brings the `snap` along. */
 export type Frame =
@@ -11,7 +10,7 @@ export type Frame =
   | {
       readonly kind: "piece";
       readonly zxid: number;
-      readonly image: State;
+      readonly image: Image;
       readonly isLast: boolean;
     };
 

@@ -1,5 +1,8 @@
 import { Prng } from "../../../kit/src/prng.ts";
 
+/** What a member's host takes for a tick; its clock may be fast or slow. */
+export const tickMs = 100;
+
 /** Virtual time in milliseconds: what is to happen, in order; what is due at once in order of asking. */
 export class Timeline {
   readonly prng: Prng;
