@@ -75,6 +75,14 @@ test("counts begin anew after their reset", async (context) => {
   assert.match(await fourLetters(address.port, "srvr"), /Received: 1\nSent: 0\n/);
 });
 
+test("hash tells the digest of each zxid that 128 divides, and mntr that none was another", async (context) => {
+  const { address } = await serve(context, { words: ["*"] });
+  const { client } = await RawClient.open(context, address.port);
+  for (let i = 0; i < 260; i++) await client.create(`/n${i}`);
+  assert.match(await fourLetters(address.port, "hash"), /^100000080: \d+\n100000100: \d+\n$/);
+  assert.match(await fourLetters(address.port, "mntr"), /\nzk_digest_mismatches_count\t0\n/);
+});
+
 test("an unknown word is closed without an answer", async (context) => {
   const { address } = await serve(context);
   assert.equal(await fourLetters(address.port, "quux"), "");

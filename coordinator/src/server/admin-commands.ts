@@ -1,4 +1,6 @@
 import { filesNamed } from "../log/files.ts";
+import { sumText } from "../tree/tree-digest.ts";
+import { digestVersion } from "../tree/znode-digest.ts";
 import type { Connection } from "./connection.ts";
 import { directoryBytes, environmentFields, operationText } from "./four-letter-words.ts";
 import { decimal, monitorLines } from "./monitor.ts";
@@ -21,6 +23,7 @@ const commands: readonly (readonly [readonly string[], (server: CoordinatorServe
   [["dirs"], directories],
   [["dump"], dump],
   [["environment", "env", "envi"], () => Object.fromEntries(environmentFields())],
+  [["hash"], digests],
   [["is_read_only", "isro"], () => ({ read_only: false })],
   [["last_snapshot", "lsnp"], lastSnapshot],
   [["monitor", "mntr"], monitor],
@@ -101,6 +104,17 @@ function connectionFields(connection: Connection): Fields {
     min_latency: stats.latencyMin,
     avg_latency: Math.round(stats.latencyAverage),
     max_latency: stats.latencyMax,
+  };
+}
+
+function digests({ replica }: CoordinatorServer): Fields {
+  const entries = replica.tree.digests.entries();
+  return {
+    digests: entries.map((entry) => ({
+      zxid: entry.zxid,
+      digest: BigInt(sumText(entry)),
+      digestVersion,
+    })),
   };
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { memoryUsage, platform, versions } from "node:process";
 
 import { zxidText } from "../core/zxid.ts";
+import { sumText } from "../tree/tree-digest.ts";
 import { opCodes } from "../wire/constants.ts";
 import type { Connection } from "./connection.ts";
 import { decimal, monitorText } from "./monitor.ts";
@@ -62,8 +63,12 @@ const answers = {
     const bytes = directoryBytes(server.replica.directory);
     return `datadir_size: ${bytes}\nlogdir_size: ${bytes}\n`;
   },
-  /** Digests of the tree by zxid, of which none are kept. */
-  hash: () => "",
+  /** Digests of the tree by zxid: members that agree show the same for the same zxid. */
+  hash: (server: CoordinatorServer) =>
+    server.replica.tree.digests
+      .entries()
+      .map((entry) => `${entry.zxid.toString(16)}: ${sumText(entry)}\n`)
+      .join(""),
   wchc: (server: CoordinatorServer) => {
     const { watches } = server.replica.tree;
     const sessions = [...watches.dataByWatcher()].map(([{ sessionId }, paths]) =>

@@ -87,6 +87,7 @@ export function monitorLines(
     ["uptime", stats.uptimeMs],
     ["connection_rejected", stats.connectionsRejected],
     ["stale_sessions_expired", stats.sessionsExpired],
+    ["digest_mismatches_count", server.replica.tree.digests.mismatches],
     ["outstanding_changes_queued", server.replica.outstandingChanges],
     ["cnt_fsynctime", stats.syncs],
     ["avg_fsynctime", decimal(stats.syncMsAverage)],
