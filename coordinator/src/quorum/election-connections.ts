@@ -128,6 +128,10 @@ export class ElectionConnections {
     const other = this.#other(sender);
     other.connection?.close();
     other.connection = undefined;
+    // It is there: no more waiting.
+    clearTimeout(other.retry);
+    other.retry = undefined;
+    other.waitMs = reconnectMsMin;
     // An observer without an id has none to be reached by.
     if (sender > self || sender < 0) {
       this.#connected(sender, other, socket, rest);
