@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 
+import { type Recovered, type RecoverOptions, recover } from "../src/log/recovery.ts";
 import { TxnLog } from "../src/log/txn-log.ts";
 import { encode } from "../src/wire/codec.ts";
 import { opCodes } from "../src/wire/constants.ts";
@@ -13,6 +14,14 @@ export function temporaryDirectory(context: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "logkeep-coordinator-"));
   context.after(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
+}
+
+/** Recovers, keeping as many txns as there are unless told otherwise. */
+export function recoverAll(
+  dataDir: string,
+  options: Partial<RecoverOptions> = {},
+): Recovered<object> {
+  return recover(dataDir, { recentMax: 10_000, ...options });
 }
 
 export function entryBytes(zxid: number, txn: Txn): Buffer {
@@ -32,12 +41,14 @@ export function createTxn(path: string, parentCversion: number): Txn {
   return { type: "create", path, data, acl, ephemeral: false, parentCversion };
 }
 
-/** Writes creates of /n1, /n2, … at these zxids into one log and closes it. */
+/** Writes creates of /n1, /n2, … (of later epochs /n2-1, …) at these zxids into one log and closes it. */
 export async function logWrite(directory: string, zxids: readonly number[]): Promise<void> {
   const log = new TxnLog(directory, { onDurable: () => undefined, onFailed: rethrow });
   for (const zxid of zxids) {
     const counter = zxid % 2 ** 32;
-    log.append(zxid, entryBytes(zxid, createTxn(`/n${counter}`, counter)));
+    const epoch = Math.floor(zxid / 2 ** 32);
+    const path = epoch === 1 ? `/n${counter}` : `/n${epoch}-${counter}`;
+    log.append(zxid, entryBytes(zxid, createTxn(path, counter)));
   }
   await log.close();
 }

@@ -106,7 +106,10 @@ function replay<W extends object>(tree: Tree<W>, log: readonly Logged[]): string
 }
 
 function imageBytes(tree: Tree): Buffer {
-  return new TreeImage(tree).next(tree.znodes.idEnd);
+  const image = new TreeImage(tree);
+  const pieces: Buffer[] = [];
+  while (!image.isDone) pieces.push(image.next());
+  return Buffer.concat(pieces);
 }
 
 /** The digest as ZooKeeper's DigestCalculator defines it, from nothing but what the znodes are now. */

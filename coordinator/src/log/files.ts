@@ -7,11 +7,13 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
-  unlinkSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+
+import { ServiceError } from "../../../kit/src/errors.ts";
 
 /** Where Apache keeps logs, snapshots and epochs below its data directory. */
 export function versionDirectory(dataDir: string): string {
@@ -54,11 +56,22 @@ export function fileReplace(directory: string, name: string, bytes: Uint8Array):
 /** The end of a name under which a file is written before it is whole. */
 export const temporarySuffix = ".tmp";
 
-/** Removes what a crash left half written. */
-export function temporariesRemove(directory: string): void {
+/** What this server and Apache's write under temporary names; other people's files are left alone. */
+const temporaryPattern = /^(log|snapshot|image|acceptedEpoch|currentEpoch)(\.[0-9a-f]+)*\.tmp$/;
+
+/** Removes what a crash left half written. Returns the paths of what would not go: none is in the way. */
+export function temporariesRemove(directory: string): readonly string[] {
+  const left: string[] = [];
   for (const name of readdirSync(directory)) {
-    if (name.endsWith(temporarySuffix)) unlinkSync(join(directory, name));
+    if (!temporaryPattern.test(name)) continue;
+    const path = join(directory, name);
+    try {
+      rmSync(path, { recursive: true });
+    } catch {
+      left.push(path);
+    }
   }
+  return left;
 }
 
 /** A write may take less than it was given; this one does not. */
@@ -97,7 +110,12 @@ export function filesNamed(directory: string, prefix: "log" | "snapshot"): Named
   for (const name of readdirSync(directory)) {
     const match = /^(log|snapshot)\.([0-9a-f]{1,14})$/.exec(name);
     if (match?.[1] !== prefix) continue;
-    files.push({ path: join(directory, name), zxid: Number.parseInt(match[2]!, 16) });
+    const path = join(directory, name);
+    const zxid = Number.parseInt(match[2]!, 16);
+    if (!Number.isSafeInteger(zxid)) {
+      throw new ServiceError("storage.damaged", "a file is named after no zxid", { path });
+    }
+    files.push({ path, zxid });
   }
   return files.sort((a, b) => a.zxid - b.zxid);
 }
@@ -108,4 +126,9 @@ export function logName(zxid: number): string {
 
 export function snapshotName(zxid: number): string {
   return `snapshot.${zxid.toString(16)}`;
+}
+
+/** A snapshot of a leader's while it comes in. Not `snapshot.`: Apache takes all so named for one that is whole. */
+export function imageName(zxid: number, distinct: string): string {
+  return `image.${zxid.toString(16)}.${distinct}${temporarySuffix}`;
 }

@@ -10,8 +10,8 @@ export const logFileBytesMax = 256 * 1024 * 1024;
 /** Snapshots kept, with every log from the oldest on, as Apache's autopurge does. */
 export const snapshotsKept = 3;
 
-/** Znodes written into a snapshot in one turn of the loop: well below 5 ms. */
-export const snapshotTurnZnodes = 1_000;
-
 /** Txns between two snapshots, unless the settings say otherwise; Apache's default. */
 export const snapCountDefault = 100_000;
+
+/** Bytes of txns kept from the logs for learners that are behind: small beside a tree that takes so many. */
+export const recentBytesMax = 32 * 1024 * 1024;

@@ -14,61 +14,99 @@ import { JuteReader } from "../wire/reader.ts";
 import { TxnEntry } from "../wire/txns.ts";
 import { readWhole } from "./files.ts";
 
-/** How a log file ends: where its last whole entry does, and whether something cut off follows. */
+/**
+ * What a crash did to the last entry of a log. `stopped`: its write was cut off, and zeros written ahead stand for the
+ * rest. `lost`: the file ends within it, or pieces in the middle never came to the disk.
+ */
+export type Torn = "stopped" | "lost";
+
+/** How a log file ends. */
 export interface LogEnd {
+  /** Where its last whole entry does; 0 when not even its header is whole. */
   readonly bytes: number;
-  readonly isTorn: boolean;
+  /** Bytes of the file after that which are no zeros that were written ahead. */
+  readonly tornBytes: number;
+  readonly entries: number;
+  readonly torn: Torn | undefined;
 }
 
 /**
- * Hands on every entry of a log file. Only the last file may end in an entry that was cut off, and only
- * if nothing valid follows it; anything else throws `storage.damaged`.
+ * Hands on the bytes of every entry of a log file, a view each, with the offset where its record ends. Whether a torn end may
+ * stand where it does is for the caller to decide, by what follows in other files; anything else that is wrong throws
+ * `storage.damaged`. So does a `WireError` of `onEntry`: an entry whose checksum holds was written as it is.
  */
-export function logRead(
-  path: string,
-  options: { readonly isLast: boolean },
-  onEntry: (entry: TxnEntry) => void,
-): LogEnd {
+export function logRead(path: string, onEntry: (bytes: Buffer, end: number) => void): LogEnd {
   const bytes = readWhole(path);
-  // A crash between the file's creation and its first sync can leave it without any of its bytes.
-  if (options.isLast && isZero(bytes, 0)) return { bytes: 0, isTorn: bytes.length > 0 };
+  const used = usedLength(bytes);
+  const end = { bytes: 0, tornBytes: used, entries: 0, torn: undefined };
+  // A crash between the file's creation and its first sync can leave it without any of its bytes, or of its entries.
+  if (used === 0) return end;
   const from = new JuteReader(bytes);
   try {
     fileHeaderRead(from, logMagic);
   } catch (thrown) {
     if (!(thrown instanceof WireError)) throw thrown;
-    if (options.isLast && isTornHeader(bytes)) return { bytes: 0, isTorn: true };
+    if (used <= fileHeaderBytes) return { ...end, torn: "lost" };
     throw damaged(path, 0, thrown);
   }
-  for (;;) {
+  for (let entries = 0; ; entries++) {
     const at = from.position;
+    if (at >= used) return { bytes: at, tornBytes: 0, entries, torn: undefined };
+    const entry = entryNext(from, { path, bytes, used });
+    if (typeof entry === "string") {
+      return { bytes: at, tornBytes: used - at, entries, torn: entry };
+    }
     try {
-      const record = logRecordRead(from);
-      if (record === undefined) {
-        // What is not all zeros after the end was written by nobody in this order.
-        if (!isZero(bytes, at)) throw new WireError("trailing", "data follows the log's end", at);
-        return { bytes: at, isTorn: false };
-      }
-      onEntry(entryOf(record));
+      onEntry(entry, from.position);
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
-      const isTail = options.isLast && !hasRecordAfter(bytes, at);
-      if (!isTail || thrown.fault === "type") throw damaged(path, at, thrown);
-      return { bytes: at, isTorn: true };
+      throw damaged(path, at, thrown);
     }
   }
 }
 
-function entryOf(record: Buffer): TxnEntry {
-  const from = new JuteReader(record);
+/** What an entry says. Throws a `WireError`. */
+export function entryRead(bytes: Buffer): TxnEntry {
+  const from = new JuteReader(bytes);
+  const entry = TxnEntry.read(from);
+  from.end();
+  return entry;
+}
+
+/** The zxid of an entry, without reading the rest. Throws a `WireError`. */
+export function entryZxid(bytes: Buffer): number {
+  const zxid = bytes.readUInt32BE(zxidOffset) * 2 ** 32 + bytes.readUInt32BE(zxidOffset + 4);
+  if (!Number.isSafeInteger(zxid)) throw new WireError("range", "a zxid out of range", zxidOffset);
+  return zxid;
+}
+
+/** After the session id and the cxid. */
+const zxidOffset = 12;
+
+/** Session id, cxid, zxid, time, type. */
+const entryHeaderBytes = 32;
+
+interface File {
+  readonly path: string;
+  readonly bytes: Buffer;
+  /** Everything after is zeros. */
+  readonly used: number;
+}
+
+function entryNext(from: JuteReader, file: File): Buffer | Torn {
+  const at = from.position;
   try {
-    const entry = TxnEntry.read(from);
-    from.end();
-    return entry;
+    const entry = logRecordRead(from);
+    // Zeros, and something after them: the beginning of an entry never came.
+    if (entry === undefined) throw new WireError("trailing", "data follows the log's end", at);
+    if (entry.length >= entryHeaderBytes) return entry;
+    // Its checksum holds, so it was written this way.
+    throw damaged(file.path, at, new WireError("type", "an entry without a header", at));
   } catch (thrown) {
     if (!(thrown instanceof WireError)) throw thrown;
-    // Its checksum holds, so it was written this way: never a torn tail.
-    throw new WireError("type", `an entry cannot be read: ${thrown.message}`, thrown.offset);
+    const torn = hasRecordAfter(file, at) ? undefined : tornOf(file, at, thrown);
+    if (torn === undefined) throw damaged(file.path, at, thrown);
+    return torn;
   }
 }
 
@@ -79,23 +117,65 @@ function damaged(path: string, offset: number, cause: WireError): ServiceError {
   });
 }
 
-function isZero(bytes: Buffer, from: number): boolean {
-  for (let at = from; at < bytes.length; at++) if (bytes[at] !== 0) return false;
-  return true;
+/**
+ * Whether what is broken at this offset, the last thing in the file, is a write that a crash cut off. That leaves bytes out:
+ * the file ends, or zeros stand, where they should be. An entry that is all there and does not match its checksum
+ * was changed on the disk: to cut it off would lose what was acknowledged.
+ */
+function tornOf(file: File, at: number, fault: WireError): Torn | undefined {
+  const { bytes, used } = file;
+  // The header that says how long it is never came, but something after it did.
+  if (fault.fault === "trailing") return "lost";
+  if (used < at + lengthEnd) return bytes.length >= at + lengthEnd ? "stopped" : "lost";
+  if (isWholeUpTo(bytes, at, used)) return undefined;
+  const length = bytes.readInt32BE(at + lengthEnd - 4);
+  if (length <= 0 || length > entryBytesMax) return undefined;
+  const end = at + logRecordOverhead + length;
+  if (used < end) return bytes.length >= end ? "stopped" : "lost";
+  return hasZeroSector(bytes, at, end) ? "lost" : undefined;
 }
 
-function isTornHeader(bytes: Buffer): boolean {
-  return bytes.length < fileHeaderBytes || isZero(bytes, fileHeaderBytes);
+/** Of a record: checksum and length. */
+const lengthEnd = 12;
+
+/** Whether it is an entry after all, and only its length is wrong. */
+function isWholeUpTo(bytes: Buffer, at: number, end: number): boolean {
+  if (end - at <= logRecordOverhead || bytes[end - 1] !== recordEndByte) return false;
+  return bytes.readUInt32BE(at + 4) === adler32(bytes, at + lengthEnd, end - 1);
+}
+
+/** A disk writes sectors of 512 bytes or more, each whole or not at all. */
+const sectorBytes = 512;
+const sectorZero = Buffer.alloc(sectorBytes);
+
+function hasZeroSector(bytes: Buffer, from: number, end: number): boolean {
+  for (let at = from; at < end; ) {
+    const stop = Math.min(end, at - (at % sectorBytes) + sectorBytes);
+    if (bytes.compare(sectorZero, 0, stop - at, at, stop) === 0) return true;
+    at = stop;
+  }
+  return false;
+}
+
+/** The length without the zeros at the end. */
+function usedLength(bytes: Buffer): number {
+  let end = bytes.length;
+  // Most of a file can be zeros that were written ahead.
+  for (; end >= sectorBytes; end -= sectorBytes) {
+    if (bytes.compare(sectorZero, 0, sectorBytes, end - sectorBytes, end) !== 0) break;
+  }
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return end;
 }
 
 /** Whether a whole entry begins anywhere after this offset: then what is broken before it is no torn tail. */
-function hasRecordAfter(bytes: Buffer, offset: number): boolean {
-  const stop = bytes.length - logRecordOverhead;
+function hasRecordAfter({ bytes, used }: File, offset: number): boolean {
+  const stop = used - logRecordOverhead;
   for (let at = offset + 1; at <= stop; at++) {
     // The checksum's high half is zero in every record, which rules most offsets out at once.
     if (bytes[at] !== 0 || bytes.readUInt32BE(at) !== 0) continue;
     const length = bytes.readInt32BE(at + 8);
-    if (length <= 0 || length > entryBytesMax || at + logRecordOverhead + length > bytes.length) {
+    if (length <= 0 || length > entryBytesMax || at + logRecordOverhead + length > used) {
       continue;
     }
     if (bytes[at + 12 + length] !== recordEndByte) continue;

@@ -1,11 +1,15 @@
-import { closeSync, constants, fdatasync, fsync, ftruncateSync, openSync } from "node:fs";
+import { close, closeSync, constants, fdatasync, fsync, ftruncateSync, openSync } from "node:fs";
 import { join } from "node:path";
 
 import { assert } from "../../../kit/src/assert.ts";
+import { ServiceError } from "../../../kit/src/errors.ts";
 import { FileHeader, fileVersion, logDbid, logMagic, logRecordWrite } from "../wire/files.ts";
 import { JuteWriter } from "../wire/writer.ts";
 import { logName, writeAll } from "./files.ts";
+import { type Directories, installBegin, installFinish } from "./install.ts";
 import { logFileBytesMax, preallocateBytes } from "./limits.ts";
+import type { SnapshotSpool } from "./spool.ts";
+import { logsTruncate } from "./truncate.ts";
 
 /** What the log tells its host. */
 export interface TxnLogEvents {
@@ -30,7 +34,7 @@ interface OpenFile {
  * page cache; one `fdatasync` is in flight in the pool, and whatever waits meanwhile is the next group.
  */
 export class TxnLog {
-  readonly #directory: string;
+  readonly #directories: Directories;
   readonly #directoryFd: number;
   readonly #events: TxnLogEvents;
   readonly #writer = new JuteWriter(64 * 1024);
@@ -40,15 +44,20 @@ export class TxnLog {
   #zxidWritten = 0;
   #zxidDurable = 0;
   #isSyncing = false;
-  #isFailed = false;
+  #failure: Error | undefined;
   #isRollWanted = true;
-  #closed: (() => void) | undefined;
+  #isClosed = false;
+  /** It is being cut or replaced: nothing may be appended. */
+  #isChanging = false;
+  /** Called once nothing is left to be written or synced, or ever will be. */
+  #whenIdle: (() => void)[] = [];
   #syncs = 0;
   #syncMsSum = 0;
   #syncMsMax = 0;
 
-  constructor(directory: string, events: TxnLogEvents) {
-    this.#directory = directory;
+  /** `snapshots` is where snapshots lie, when not beside the logs. */
+  constructor(directory: string, events: TxnLogEvents, snapshots: string = directory) {
+    this.#directories = { logs: directory, snapshots };
     this.#directoryFd = openSync(directory, constants.O_RDONLY);
     this.#events = events;
   }
@@ -65,6 +74,7 @@ export class TxnLog {
   /** Takes the bytes of an entry; they are copied. Nothing is written before `flush`. */
   append(zxid: number, entry: Uint8Array): void {
     assert(zxid > this.#zxidAppended, "the log goes back");
+    assert(!this.#isChanging, "the log is being cut or replaced");
     if (this.#isRollWanted || this.fileBytes > logFileBytesMax) {
       this.flush();
       this.#fileOpen(zxid);
@@ -75,7 +85,7 @@ export class TxnLog {
 
   /** Writes what was appended, and syncs it unless a sync is under way, whose end will. */
   flush(): void {
-    if (this.#isFailed || this.#closed !== undefined) return;
+    if (this.#failure !== undefined || this.#isClosed) return;
     if (this.#writer.length > 0) {
       try {
         this.#write(this.#writer.view());
@@ -94,13 +104,71 @@ export class TxnLog {
     this.#isRollWanted = true;
   }
 
-  /** Writes and syncs what was appended, then closes. */
-  close(): Promise<void> {
-    this.flush();
-    return new Promise((resolve) => {
-      this.#closed = resolve;
-      if (!this.#isSyncing) this.#end();
+  /**
+   * Cuts the log so that this is its last txn; durable when it resolves. Rejects with `storage.damaged`, and cuts nothing,
+   * when the history does not hold this zxid or a snapshot holds more; any other failure is final. Nothing may be
+   * appended meanwhile, and no snapshot be under way.
+   */
+  truncate(zxid: number): Promise<void> {
+    return this.#change(zxid, () => logsTruncate(this.#directories, zxid));
+  }
+
+  /**
+   * Puts a leader's snapshot, which is whole, into force in place of every log and snapshot; durable when it resolves. A crash
+   * on the way leaves the old state or the new one. Nothing may be appended meanwhile, and no snapshot be under way.
+   */
+  replaceWith(spool: SnapshotSpool): Promise<void> {
+    assert(spool.isWhole, "a snapshot comes into force whole");
+    assert(spool.directory === this.#directories.snapshots, "a snapshot lies where snapshots do");
+    return this.#change(spool.zxid, () => {
+      const file = installBegin(spool.path, spool.zxid, this.#directories);
+      installFinish(file, this.#directories);
     });
+  }
+
+  /** Writes and syncs what was appended, then closes. */
+  async close(): Promise<void> {
+    this.flush();
+    this.#isClosed = true;
+    await this.#idle();
+    this.#filesClose();
+    closeSync(this.#directoryFd);
+  }
+
+  /** Every file is closed while the change is made; the next append opens a new one. */
+  async #change(zxidLast: number, make: () => void): Promise<void> {
+    this.flush();
+    assert(!this.#isChanging, "the log is cut or replaced once at a time");
+    this.#isChanging = true;
+    try {
+      await this.#idle();
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#filesClose();
+      make();
+      this.#zxidAppended = zxidLast;
+      this.#zxidWritten = zxidLast;
+      this.#zxidDurable = zxidLast;
+    } catch (thrown) {
+      if (!(thrown instanceof ServiceError)) this.#fail(thrown);
+      throw thrown;
+    } finally {
+      this.#isChanging = false;
+    }
+  }
+
+  #idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenIdle.push(resolve);
+      this.#idleCheck();
+    });
+  }
+
+  #idleCheck(): void {
+    const isDone = this.#zxidWritten === this.#zxidDurable || this.#failure !== undefined;
+    if (this.#isSyncing || !isDone) return;
+    const waiting = this.#whenIdle;
+    this.#whenIdle = [];
+    for (const resolve of waiting) resolve();
   }
 
   #write(bytes: Buffer): void {
@@ -116,9 +184,9 @@ export class TxnLog {
   }
 
   #fileOpen(zxid: number): void {
-    if (this.#isFailed) return;
+    if (this.#failure !== undefined) return;
     try {
-      const fd = openSync(join(this.#directory, logName(zxid)), "wx");
+      const fd = openSync(join(this.#directories.logs, logName(zxid)), "wx");
       this.#files.push({ fd, end: 0, filled: 0, isNew: true });
     } catch (thrown) {
       this.#fail(thrown);
@@ -129,7 +197,8 @@ export class TxnLog {
   }
 
   #sync(): void {
-    if (this.#isSyncing || this.#isFailed || this.#zxidWritten === this.#zxidDurable) return;
+    if (this.#isSyncing || this.#failure !== undefined) return;
+    if (this.#zxidWritten === this.#zxidDurable) return;
     this.#isSyncing = true;
     const zxid = this.#zxidWritten;
     const from = performance.now();
@@ -144,7 +213,7 @@ export class TxnLog {
         this.#sync();
         this.#events.onDurable(zxid);
       }
-      if (this.#closed !== undefined && !this.#isSyncing) this.#end();
+      this.#idleCheck();
     });
   }
 
@@ -188,19 +257,23 @@ export class TxnLog {
   }
 
   #fail(thrown: unknown): void {
-    if (this.#isFailed) return;
-    this.#isFailed = true;
-    this.#events.onFailed(thrown instanceof Error ? thrown : new Error(String(thrown)));
+    if (this.#failure !== undefined) return;
+    this.#failure = thrown instanceof Error ? thrown : new Error(String(thrown));
+    this.#events.onFailed(this.#failure);
   }
 
-  #end(): void {
+  #filesClose(): void {
     for (const file of this.#files) {
-      // Gives the zeros back; without this the file reads the same.
-      if (!this.#isFailed) ftruncateSync(file.fd, file.end);
-      closeSync(file.fd);
+      if (this.#failure === undefined) {
+        // Gives the zeros back; without this the file reads the same.
+        ftruncateSync(file.fd, file.end);
+        closeSync(file.fd);
+      } else close(file.fd, ignored);
     }
     this.#files = [];
-    closeSync(this.#directoryFd);
-    this.#closed?.();
+    this.#isRollWanted = true;
   }
 }
+
+/** Nothing is promised any more of a file that failed. */
+function ignored(): void {}

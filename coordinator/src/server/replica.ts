@@ -68,17 +68,19 @@ export class Replica<W extends object, T> {
     this.#options = options;
     this.#events = events;
     const from = performance.now();
-    const recovered = recover<W>(options.dataDir);
+    const recovered = recover<W>(options.dataDir, { recentMax: 0 });
     this.tree = recovered.tree;
     this.directory = recovered.directory;
     this.#txnsSinceSnapshot = recovered.replayed;
     this.#snapshotAfter = options.snapCount;
-    this.#peer = new Peer(options.serverId, [options.serverId], recovered.history);
+    const { recent: _none, ...history } = recovered.history;
+    this.#peer = new Peer(options.serverId, [options.serverId], history);
     this.#preparer = new Preparer(this.tree, options);
     this.#log = new TxnLog(this.directory, {
       onDurable: (zxid) => this.#durable(zxid),
       onFailed: (error) => events.onFailed(error),
     });
+    for (const { message, fields } of recovered.warnings) options.logger.warn(fields, message);
     const { replayed, tornBytes } = recovered;
     const zxid = zxidText(this.tree.zxidLast);
     const durationMs = Math.round(performance.now() - from);

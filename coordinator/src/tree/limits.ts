@@ -22,3 +22,15 @@ export const crcNativeBytes = 192;
 /** One digest of so many zxids is kept, and so many of those: ZooKeeper's numbers, so that its members' lists compare. */
 export const digestLogEvery = 128;
 export const digestLogMax = 1024;
+
+/** Znodes written into an image in one turn of the loop: well below 5 ms. */
+export const imageTurnZnodes = 1_000;
+
+/** Bytes put together in one turn, before a znode more: some znodes hold a megabyte each. */
+export const imageTurnBytes = 256 * 1024;
+
+/**
+ * Bytes kept for one image of znodes that change before they are taken: a second of a disk's full speed. A receiver that
+ * is slower asks again.
+ */
+export const imageKeptBytesMax = 64 * 1024 * 1024;

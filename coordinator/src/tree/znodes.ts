@@ -63,6 +63,7 @@ export class Znodes {
   #idEnd = 0;
   #dataBytes = 0;
   #pathBytes = 0;
+  #hooks: readonly BeforeChange[] = [];
   #beforeChange: BeforeChange | undefined;
   readonly #digests: DigestSlab | undefined;
 
@@ -97,8 +98,29 @@ export class Znodes {
     return this.#digests?.sum;
   }
 
-  beforeChangeSet(hook: BeforeChange | undefined): void {
-    this.#beforeChange = hook;
+  /** Ids below `idEnd` that no znode has. */
+  get idsFree(): Iterable<number> {
+    return this.#idsFree;
+  }
+
+  /** More than one may be told. */
+  beforeChangeAdd(hook: BeforeChange): void {
+    this.#hooksSet([...this.#hooks, hook]);
+  }
+
+  beforeChangeRemove(hook: BeforeChange): void {
+    this.#hooksSet(this.#hooks.filter((other) => other !== hook));
+  }
+
+  #hooksSet(hooks: readonly BeforeChange[]): void {
+    this.#hooks = hooks;
+    // None or one is what there is nearly always, and every change asks.
+    if (hooks.length <= 1) this.#beforeChange = hooks[0];
+    else {
+      this.#beforeChange = (id) => {
+        for (const hook of hooks) hook(id);
+      };
+    }
   }
 
   find(path: string): number {
