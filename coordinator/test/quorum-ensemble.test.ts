@@ -1,11 +1,15 @@
 // Goal: cores elect, synchronise and commit over the real network as they do in the simulator.
 // Method: three of them in one process, on the loopback, each with a disk of its own in memory.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import test, { type TestContext } from "node:test";
 
 import { zxidOf } from "../src/core/zxid.ts";
 import type { Membership } from "../src/quorum/members.ts";
+import type { QuorumTls } from "../src/quorum/sockets.ts";
 import { type Disk, diskOf, entry, membershipOf, TestMember, until } from "./quorum-harness.ts";
+import * as given from "./server-tls-given.ts";
 
 test("three members elect a leader and commit, and a killed leader is replaced", async (t) => {
   const members = await ensemble(t, [diskOf(), diskOf(), diskOf()]);
@@ -45,6 +49,36 @@ test("members synchronise by DIFF, TRUNC and SNAP, and an observer too", async (
     [0, 0, 0, 1, 1],
   );
   assert.equal(members[4]?.role.kind, "observing");
+});
+
+test("members that speak TLS know each other by certificates, and take nobody without one", async (t) => {
+  const key = given.serverKey;
+  const cert = given.serverCertificate;
+  const tls: QuorumTls = { material: { key, cert }, trust: given.caCertificate };
+  const membership = await membershipOf(3);
+  const strange: QuorumTls = {
+    material: { key: given.otherKey, cert: given.otherCertificate },
+    trust: given.caCertificate,
+  };
+  const sides = [tls, tls, strange];
+  const members = sides.map(
+    (side, at) => new TestMember(at + 1, membership, diskOf(), { tls: side }),
+  );
+  t.after(async () => {
+    for (const member of members) await member.kill();
+  });
+  for (const member of members) await member.start();
+  const known = members.slice(0, 2);
+  await until(() => known.every((member) => member.isServing), "those that are known serve");
+  leaderOf(known).propose("a");
+  await until(() => known.every(({ applied }) => applied.length === 1), "a commit");
+  const plain = connect(membership.members[0]?.addresses[0]?.quorumPort as number, "127.0.0.1");
+  plain.on("error", () => undefined);
+  plain.end("this is no handshake");
+  plain.resume();
+  await once(plain, "close");
+  assert.equal(members[2]?.role.kind, "looking");
+  assert(known.every((member) => member.isServing));
 });
 
 function leaderOf(members: readonly TestMember[]): TestMember {

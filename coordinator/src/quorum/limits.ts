@@ -12,7 +12,7 @@ export const packetLimits: PacketLimits = {
 export const touchesMax = 1_000_000;
 
 /** Bytes that wait to be sent on a link; who is so far behind is given up and synchronises anew. */
-export const linkBytesMax = 256 * 1024 * 1024;
+export const linkBytesMaxDefault = 256 * 1024 * 1024;
 
 /** A link's write buffer above this is not kept for the next flush. */
 export const linkWriterBytesKept = 1024 * 1024;

@@ -8,7 +8,7 @@ import { ImageReceiver } from "./image-receiver.ts";
 import { ImageSender } from "./image-sender.ts";
 import { LeaderWire } from "./leader-wire.ts";
 import type { LearnerWire } from "./learner-wire.ts";
-import { closeWithinMs, linkBytesMax, linkWriterBytesKept, packetLimits } from "./limits.ts";
+import { closeWithinMs, linkWriterBytesKept, packetLimits } from "./limits.ts";
 import type { ForwardedRequest, ImageSink, ImageSource, QuorumMessage } from "./ports.ts";
 
 /** What a link tells its network. */
@@ -21,6 +21,12 @@ export interface LinkEvents {
   down(link: Link, reason: Error | undefined): void;
 }
 
+export interface LinkParts {
+  readonly wire: LeaderWire | LearnerWire;
+  /** Bytes that may wait for the other side. */
+  readonly bytesMax: number;
+}
+
 /**
  * One connection between a learner and a leader. What is sent is gathered until `flush`; an image is sent as its reader
  * takes it, and what is sent after it waits.
@@ -29,6 +35,7 @@ export class Link {
   readonly id: LinkId;
   readonly #socket: Socket;
   readonly #wire: LeaderWire | LearnerWire;
+  readonly #bytesMax: number;
   readonly #events: LinkEvents;
   readonly #splitter = new PacketSplitter(packetLimits);
   #writer = new JuteWriter();
@@ -38,10 +45,11 @@ export class Link {
   #receiver: ImageReceiver | undefined;
   #isOver = false;
 
-  constructor(id: LinkId, socket: Socket, wire: LeaderWire | LearnerWire, events: LinkEvents) {
+  constructor(id: LinkId, socket: Socket, { wire, bytesMax }: LinkParts, events: LinkEvents) {
     this.id = id;
     this.#socket = socket;
     this.#wire = wire;
+    this.#bytesMax = bytesMax;
     this.#events = events;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
@@ -80,7 +88,7 @@ export class Link {
   /** One write for all that was sent since the last, unless an image is still on its way. */
   flush(): void {
     if (this.#isOver || this.#writer.length === 0) return;
-    if (this.#socket.writableLength + this.#writer.length > linkBytesMax) {
+    if (this.#socket.writableLength + this.#writer.length > this.#bytesMax) {
       // Not at once: whoever sends is not to be called back meanwhile.
       setImmediate(() => this.fail(new Error("the other side is too slow")));
       this.#writer = new JuteWriter();

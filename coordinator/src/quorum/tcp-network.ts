@@ -9,7 +9,7 @@ import { JuteWriter } from "../wire/writer.ts";
 import { ElectionConnections } from "./election-connections.ts";
 import { LeaderWire } from "./leader-wire.ts";
 import { LearnerWire } from "./learner-wire.ts";
-import { linksMax } from "./limits.ts";
+import { linkBytesMaxDefault, linksMax } from "./limits.ts";
 import { Link, type LinkEvents } from "./link.ts";
 import { type Membership, membershipText } from "./members.ts";
 import { Newcomers } from "./newcomers.ts";
@@ -26,6 +26,8 @@ export interface TcpQuorumNetworkOptions {
   readonly tls?: QuorumTls | undefined;
   /** Who connects must have said who it is by then. */
   readonly initLimitMs: number;
+  /** Bytes that may wait on one link. */
+  readonly linkBytesMax?: number;
   readonly logger: Logger;
 }
 
@@ -179,7 +181,9 @@ export class TcpQuorumNetwork implements QuorumNetwork {
       this.#links.set(link.id, link);
       this.#linkEvents.named(link);
     };
-    const link = new Link(++this.#linkLast, socket, wire, { ...this.#linkEvents, named });
+    const { linkBytesMax = linkBytesMaxDefault } = this.#options;
+    const events = { ...this.#linkEvents, named };
+    const link = new Link(++this.#linkLast, socket, { wire, bytesMax: linkBytesMax }, events);
     if (!link.isLeading) this.#links.set(link.id, link);
     return link;
   }
