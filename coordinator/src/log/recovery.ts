@@ -82,6 +82,10 @@ export function recover<W extends object>(dataDir: string, options: RecoverOptio
   const { zxidLast } = tree;
   // A snapshot of an epoch's start is above the last txn of the logs.
   if (recent.zxidLast !== zxidLast) recent.clear();
+  if (tree.acls.unlisted > 0) {
+    const message = "znodes have ACLs that no snapshot lists and no txn gives: nobody may use them";
+    warnings.push({ message, fields: { acls: tree.acls.unlisted } });
+  }
   const epochs = epochsSettle(directory, zxidLast);
   const history = { ...epochs, zxidLast, snapshotZxid: zxid, recent: recent.proposals() };
   return { directory, logDirectory, tree, history, replayed: replayed.count, tornBytes, warnings };

@@ -10,7 +10,8 @@ export const aclOpenList: readonly Acl[] = [
 
 interface Entry {
   readonly acl: readonly Acl[];
-  readonly key: string;
+  /** Undefined while the list is not known. */
+  readonly key: string | undefined;
   users: number;
 }
 
@@ -19,6 +20,7 @@ export class AclPool {
   readonly #entries = new Map<number, Entry>();
   readonly #numbers = new Map<string, number>();
   #last = 0;
+  #unlisted = 0;
 
   get size(): number {
     return this.#entries.size;
@@ -55,8 +57,7 @@ export class AclPool {
     const entry = this.#entries.get(number)!;
     entry.users--;
     if (entry.users > 0) return;
-    this.#entries.delete(number);
-    if (this.#numbers.get(entry.key) === number) this.#numbers.delete(entry.key);
+    this.#delete(number, entry.key);
   }
 
   /** Adds a list of a snapshot under its number there, not yet used by a znode. */
@@ -65,21 +66,46 @@ export class AclPool {
     this.#put(number, { acl, key: keyOf(acl), users: 0 });
   }
 
+  /**
+   * Adds a number that a snapshot's znodes have and its list of ACLs lacks: Apache writes that list first, and its
+   * tree goes on. The create of such a znode is among the txns that follow. Until it comes nobody may touch it.
+   */
+  restoreUnlisted(number: number): void {
+    this.#last = Math.max(this.#last, number);
+    this.#entries.set(number, { acl: [], key: undefined, users: 0 });
+    this.#unlisted++;
+  }
+
+  /** Numbers in use whose list is not known. */
+  get unlisted(): number {
+    return this.#unlisted;
+  }
+
+  isUnlisted(number: number): boolean {
+    return this.#unlisted > 0 && number !== aclOpen && this.#entries.get(number)!.key === undefined;
+  }
+
   /** Forgets what a snapshot listed and no znode uses. */
   restored(): void {
     for (const [number, { key, users }] of this.#entries) {
-      if (users > 0) continue;
-      this.#entries.delete(number);
-      if (this.#numbers.get(key) === number) this.#numbers.delete(key);
+      if (users === 0) this.#delete(number, key);
     }
   }
 
   /** All lists in use, for a snapshot. */
   *entries(): Iterable<{ readonly number: number; readonly acl: readonly Acl[] }> {
-    for (const [number, { acl }] of this.#entries) yield { number, acl };
+    for (const [number, { acl, key }] of this.#entries) {
+      if (key !== undefined) yield { number, acl };
+    }
   }
 
-  #put(number: number, entry: Entry): void {
+  #delete(number: number, key: string | undefined): void {
+    this.#entries.delete(number);
+    if (key === undefined) this.#unlisted--;
+    else if (this.#numbers.get(key) === number) this.#numbers.delete(key);
+  }
+
+  #put(number: number, entry: Entry & { readonly key: string }): void {
     this.#entries.set(number, entry);
     this.#numbers.set(entry.key, number);
   }

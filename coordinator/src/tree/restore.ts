@@ -1,6 +1,7 @@
 import { adler32 } from "../wire/adler32.ts";
 import { WireError } from "../wire/errors.ts";
 import {
+  fileHeaderBytes,
   fileHeaderRead,
   SnapshotAcls,
   SnapshotDigest,
@@ -13,6 +14,7 @@ import {
 } from "../wire/files.ts";
 import { JuteReader } from "../wire/reader.ts";
 import { aclOpen } from "./acl-pool.ts";
+import { znodesMax } from "./limits.ts";
 import { nameOf, parentOf } from "./paths.ts";
 import { Tree, type TreeOptions } from "./tree.ts";
 import { none } from "./znodes.ts";
@@ -25,6 +27,7 @@ export function treeRestore<W extends object>(
 ): Tree<W> {
   const from = new JuteReader(bytes);
   fileHeaderRead(from, snapshotMagic);
+  sealCheck(bytes);
   const tree = new Tree<W>(options);
   for (const { sessionId, timeoutMs } of SnapshotSessions.read(from)) {
     tree.sessions.add(sessionId, timeoutMs);
@@ -33,8 +36,8 @@ export function treeRestore<W extends object>(
   let path = from.string();
   if (path !== "") throw new WireError("type", "a snapshot does not begin with the root", 0);
   for (; path !== snapshotPathEnd; path = from.string()) znodeRestore(tree, path, from);
-  sealCheck(from, bytes);
-  trailerRead(tree, zxid, from, bytes);
+  sealRead(from);
+  trailerRead(tree, zxid, from);
   tree.acls.restored();
   tree.zxidLast = zxid;
   const { digest } = tree.znodes;
@@ -49,13 +52,13 @@ function znodeRestore<W extends object>(tree: Tree<W>, path: string, from: JuteR
   const { znodes, acls, sessions } = tree;
   const isRoot = path === "";
   const parent = isRoot ? none : znodes.find(parentOf(path));
-  if (!isRoot && (parent === none || nameOf(path) === "" || znodes.find(path) !== none)) {
+  const isPlaced = path.startsWith("/") && parent !== none && nameOf(path) !== "";
+  if (isRoot ? znodes.size > 0 : !isPlaced || znodes.find(path) !== none) {
     throw new WireError("type", `a snapshot holds ${path} out of place`, at);
   }
+  if (znodes.size === znodesMax) throw new WireError("range", "a snapshot of too many znodes", at);
   const aclNumber = Number(acl);
-  if (aclNumber !== aclOpen && !acls.has(aclNumber)) {
-    throw new WireError("type", `a snapshot lacks the ACL ${acl}`, at);
-  }
+  if (aclNumber !== aclOpen && !acls.has(aclNumber)) acls.restoreUnlisted(aclNumber);
   const id = znodes.insert(isRoot ? "/" : path, parent, {
     ...stat,
     data,
@@ -71,34 +74,43 @@ function znodeRestore<W extends object>(tree: Tree<W>, path: string, from: JuteR
   if (session !== undefined) sessions.ephemeralAdd(session, path);
 }
 
-function sealCheck(from: JuteReader, bytes: Buffer): void {
-  const at = from.position;
-  const { checksum, path } = SnapshotSeal.read(from);
+/**
+ * Whatever a snapshot ends with is sealed last, over all before it; so nothing is taken from a file before it is known to
+ * be what was written.
+ */
+function sealCheck(bytes: Buffer): void {
+  const at = bytes.length - sealBytes;
+  if (at < fileHeaderBytes) throw new WireError("truncated", "a snapshot is cut off", bytes.length);
+  const { checksum, path } = SnapshotSeal.read(new JuteReader(bytes, at));
   if (path !== snapshotPathEnd || checksum !== BigInt(adler32(bytes, 0, at))) {
     throw new WireError("checksum", "a snapshot does not match its checksum", at);
   }
 }
 
+/** The checksum of an earlier seal is under the last one's. */
+function sealRead(from: JuteReader): void {
+  const at = from.position;
+  const { path } = SnapshotSeal.read(from);
+  if (path !== snapshotPathEnd) throw new WireError("type", "a snapshot is sealed wrongly", at);
+}
+
 /** A digest (since 3.6, where it is enabled) and the last zxid (since 3.9), each sealed again. */
-function trailerRead<W extends object>(
-  tree: Tree<W>,
-  zxid: number,
-  from: JuteReader,
-  bytes: Buffer,
-): void {
+function trailerRead<W extends object>(tree: Tree<W>, zxid: number, from: JuteReader): void {
   if (from.remaining === 0) return;
   // A server without digests writes the zxid alone.
-  if (from.remaining >= digestTrailerBytes) {
+  if (from.remaining >= digestBytes + sealBytes) {
     const digest = SnapshotDigest.read(from);
     const expected = { ...digest, zxid: Number(digest.zxid) };
     if (expected.zxid >= zxid && zxid > 0) tree.digests.expect(expected);
-    sealCheck(from, bytes);
+    sealRead(from);
     if (from.remaining === 0) return;
   }
   SnapshotZxidLast.read(from);
-  sealCheck(from, bytes);
+  sealRead(from);
   from.end();
 }
 
-/** The shortest rest of a snapshot that begins with a digest: the digest (20 bytes) and its seal (13). */
-const digestTrailerBytes = 33;
+/** A checksum, and the path "/". */
+const sealBytes = 8 + 4 + 1;
+
+const digestBytes = 20;

@@ -4,7 +4,7 @@ import type { Acl } from "../wire/records.ts";
 import type { Txn } from "../wire/txns.ts";
 import { AclPool, aclOpen } from "./acl-pool.ts";
 import { type DigestGiven, DigestLog } from "./digest-log.ts";
-import { parentOf } from "./paths.ts";
+import { configPath, parentOf } from "./paths.ts";
 import { Quotas, quotaLimitsOf, quotaStatsTargetOf, quotaTargetOf } from "./quotas.ts";
 import { Sessions } from "./sessions.ts";
 import { Watches } from "./watches.ts";
@@ -61,7 +61,7 @@ export class Tree<W extends object = object> {
     const empty = new Uint8Array(0);
     znodes.insert("/zookeeper/quota", proc, { ...blank, data: empty });
     const acl = acls.take([{ perms: perms.read, id: { scheme: "world", id: "anyone" } }]);
-    znodes.insert("/zookeeper/config", proc, { ...blank, data: empty, acl, aversion: -1 });
+    znodes.insert(configPath, proc, { ...blank, data: empty, acl, aversion: -1 });
     return tree;
   }
 
@@ -136,7 +136,11 @@ export class Tree<W extends object = object> {
     if (parent === none) return failed(errorNumbers.NONODE);
     // Both also when the znode is there already: a replay may find the parent older than the child.
     this.#childCreated(parent, txn.parentCversion, zxid);
-    if (this.znodes.find(path) !== none) return failed(errorNumbers.NODEEXISTS);
+    const there = this.znodes.find(path);
+    if (there !== none) {
+      this.#aclComplete(there, txn.acl);
+      return failed(errorNumbers.NODEEXISTS);
+    }
     const acl = this.acls.take(txn.acl);
     const id = this.znodes.insert(path, parent, {
       ...blank,
@@ -164,6 +168,14 @@ export class Tree<W extends object = object> {
     if (((creates - before) | 0) <= 0) return;
     this.znodes.createsSet(parent, creates | 0);
     if (zxid > this.znodes.pzxid(parent)) this.znodes.pzxidSet(parent, zxid);
+  }
+
+  /** A snapshot may hold a znode that was created while it was written, but not its ACL. */
+  #aclComplete(id: number, acl: readonly Acl[]): void {
+    const before = this.znodes.acl(id);
+    if (!this.acls.isUnlisted(before)) return;
+    this.znodes.aclSet(id, this.acls.take(acl), this.znodes.aversion(id));
+    this.acls.release(before);
   }
 
   #delete(context: TxnContext, path: string): Outcome {
