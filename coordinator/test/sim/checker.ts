@@ -34,6 +34,12 @@ export class Checker {
     this.#disks = disks;
   }
 
+  /** Committed by an ensemble before this one, whose disks these are. */
+  inherits(txn: Txn): void {
+    this.sessions.commits(txn.body);
+    this.committed.push(txn);
+  }
+
   /** A leader gives a request its place. */
   broadcasts(peer: PeerId, zxid: number, body: Body): void {
     if (this.#broadcast.has(zxid)) fail("LocalPrimaryOrder", `${zxidText(zxid)} is used twice`);
@@ -142,6 +148,7 @@ export class Checker {
         }
         return;
       case "newLeader":
+        this.#promised(message.epoch);
         if (!this.#histories.has(message.epoch))
           this.#histories.set(message.epoch, [...state.txns]);
         return;
@@ -164,6 +171,15 @@ export class Checker {
         // The others promise nothing about a disk.
         return;
     }
+  }
+
+  /** A leader gives its history to those that promised its epoch, and only with a quorum of them. */
+  #promised(epoch: number): void {
+    const promised = this.#voters.filter(
+      (id) => (this.#disks.get(id)?.acceptedEpoch ?? 0) >= epoch,
+    );
+    if (promised.length * 2 > this.#voters.length) return;
+    fail("Leadership2", `epoch ${epoch} has its history sent, and is promised by ${promised}`);
   }
 
   /** Whoever has an epoch on disk has its leader's history there. */

@@ -1,12 +1,13 @@
 import type { Role } from "../../src/core/effects.ts";
-import type { LinkId } from "../../src/core/messages.ts";
+import type { LinkId, Message } from "../../src/core/messages.ts";
 import type { Notification, PeerId } from "../../src/core/vote.ts";
 import type { Outcome } from "../../src/tree/tree.ts";
 import { Checker } from "./checker.ts";
 import { Disk } from "./disk.ts";
+import type { Request } from "./leadership.ts";
 import { type Core, Member, type MemberHost, type MemberParts } from "./member.ts";
 import { type Frame, type LinkEnd, Network, type NetworkHost } from "./network.ts";
-import { type Txn, Violation } from "./state.ts";
+import { type Body, type Txn, Violation } from "./state.ts";
 import type { Timeline } from "./timeline.ts";
 
 export interface EnsembleOptions {
@@ -18,6 +19,8 @@ export interface EnsembleOptions {
   /** Faults of the host that are planted. */
   readonly faults?: ReadonlySet<string>;
   readonly events?: Partial<EnsembleEvents>;
+  /** What members have from before. */
+  readonly disks?: ReadonlyMap<PeerId, Disk>;
 }
 
 /** What happens at a member, for whoever drives the ensemble. */
@@ -31,6 +34,8 @@ export interface EnsembleEvents {
   isCrashing(member: Member): boolean;
   isDiskFailing(member: Member): boolean;
   crashed(member: Member): void;
+  received(member: Member, kind: string): void;
+  sending(member: Member, message: Message<Body, Request>): void;
 }
 
 /** Members over one network, each with its disk, and the checker that sees all of them. */
@@ -45,13 +50,16 @@ export class Ensemble implements NetworkHost, MemberHost {
   elections = 0;
   #requestIdLast = 0;
   readonly #parts: MemberParts;
+  /** Whoever drives may change what is done when something happens. */
   readonly #events: Partial<EnsembleEvents>;
 
   constructor(options: EnsembleOptions) {
     const { timeline, core, voters, observers = [], recentMax = 500, faults = new Set() } = options;
     this.timeline = timeline;
     this.network = new Network(timeline, this);
-    for (const id of [...voters, ...observers]) this.disks.set(id, new Disk());
+    for (const id of [...voters, ...observers]) {
+      this.disks.set(id, options.disks?.get(id) ?? new Disk());
+    }
     this.checker = new Checker(voters, this.disks);
     const { network, checker } = this;
     this.#parts = { timeline, network, checker, host: this, core, voters, recentMax, faults };
@@ -171,6 +179,11 @@ export class Ensemble implements NetworkHost, MemberHost {
   received(member: Member, kind: string): void {
     const key = `${kind} ${member.role.kind}`;
     this.coverage.set(key, (this.coverage.get(key) ?? 0) + 1);
+    this.#events.received?.(member, kind);
+  }
+
+  sending(member: Member, message: Message<Body, Request>): void {
+    this.#events.sending?.(member, message);
   }
 
   isCrashing(member: Member): boolean {

@@ -23,6 +23,7 @@ export interface MemberHost {
   revalidated(member: Member, session: number, isValid: boolean): void;
   roleChanged(member: Member, role: Role): void;
   received(member: Member, kind: string): void;
+  sending(member: Member, message: Message<Body, Request>): void;
   /** The member ends here, in the middle of what it was doing. */
   isCrashing(member: Member): boolean;
   /** Whether the disk refuses what it is asked for. */
@@ -153,6 +154,8 @@ export class Member implements LinkEnd, LanesHost {
       this.input({ kind: "message", link, message: frame.message });
       return;
     }
+    this.#parts.host.received(this, "piece");
+    if (this.isDown) return;
     this.#images.set(link, frame.image);
     const isWhole = frame.isLast || this.#parts.faults.has("3642");
     if (!isWhole) return;
@@ -313,9 +316,12 @@ export class Member implements LinkEnd, LanesHost {
   }
 
   #send(link: LinkId, message: Message<Body, Request>): void {
-    const { checker, network } = this.#parts;
+    const { checker, network, host } = this.#parts;
     const { disk, state } = this;
     checker.sends({ disk, state, told: this.#toldEpoch }, link, message);
+    host.sending(this, message);
+    // Whoever looks on may have ended it.
+    if (this.isDown) return;
     if (message.kind === "pong") this.#pong(message.touched.map((each) => Number(each.sessionId)));
     if (message.kind !== "snap") {
       network.send(this, link, { kind: "message", message });
