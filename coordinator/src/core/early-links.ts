@@ -15,6 +15,10 @@ export class EarlyLinks<B, R> {
     else out.close.push(link);
   }
 
+  get isEmpty(): boolean {
+    return this.#links.size === 0;
+  }
+
   delete(link: LinkId): void {
     this.#links.delete(link);
   }

@@ -1,3 +1,4 @@
+import type { Ensemble, EnsembleChange } from "./ensemble.ts";
 import type { EpochFile } from "./epochs.ts";
 import type { LinkId, Message, Touch } from "./messages.ts";
 import type { Proposal } from "./proposals.ts";
@@ -27,7 +28,8 @@ export type Input<B, R = never> =
   | { readonly kind: "installed"; readonly zxid: number }
   /** A snapshot of the own tree is on disk; the log may have lost what it holds. */
   | { readonly kind: "snapshotTaken"; readonly zxid: number }
-  | { readonly kind: "propose"; readonly body: B }
+  /** With an ensemble: a change to it, with its own zxid for a version; none may be under way. */
+  | { readonly kind: "propose"; readonly body: B; readonly ensemble?: Ensemble }
   | { readonly kind: "propose"; readonly bodies: readonly B[] }
   /** A learner's client wants a write. */
   | { readonly kind: "request"; readonly request: R }
@@ -71,6 +73,8 @@ export type Event<R> =
  * only once a write is on disk is returned by the step that takes the finished write.
  */
 export interface Effects<B, R = never> {
+  /** To be on disk before anything that follows is done, in this step or a later one: it is rare. */
+  readonly ensembles: EnsembleChange | undefined;
   /** The log is to end here; a tree that holds more is rebuilt. Answered by `truncated`. */
   readonly truncate: number | undefined;
   /** The image that came with `snap` is to replace everything. Answered by `installed`. */
@@ -91,6 +95,7 @@ export interface Effects<B, R = never> {
 
 /** Gathers the effects of one step. */
 export class Outbox<B, R> implements Effects<B, R> {
+  ensembles: EnsembleChange | undefined = undefined;
   truncate: number | undefined = undefined;
   install: number | undefined = undefined;
   append: readonly Proposal<B>[] = none;

@@ -14,6 +14,8 @@ import type { Quorums } from "./voters.ts";
 export interface Decision {
   readonly vote: Vote;
   readonly round: number;
+  /** Every voter has spoken, and none of them has any history. */
+  readonly isFirstStart: boolean;
 }
 
 export type Told = "everyone" | "sender" | "nobody";
@@ -81,7 +83,8 @@ export class Election {
   /** Who leads, once that is settled. */
   get decision(): Decision | undefined {
     if (this.#joined !== undefined) return this.#joined;
-    const decision = { vote: this.#vote, round: this.#round };
+    const isFirstStart = this.#voters.isEveryone((id) => this.#isEmpty(id));
+    const decision = { vote: this.#vote, round: this.#round, isFirstStart };
     if (this.#voters.isEveryone((id) => this.#backs(id))) return decision;
     const isSettled = this.#hasQuorum() && this.#quorumTicks >= this.#timing.settleTicks;
     return isSettled ? decision : undefined;
@@ -107,10 +110,14 @@ export class Election {
   #hearSettled(from: PeerId, said: Notification): void {
     if (said.round === this.#round) {
       this.#heard.set(from, said);
-      if (this.#isLedBy(this.#heard, said)) this.#joined = said;
+      if (this.#isLedBy(this.#heard, said)) this.#join(said);
     }
     this.#settled.set(from, said);
-    if (this.#isLedBy(this.#settled, said)) this.#joined = said;
+    if (this.#isLedBy(this.#settled, said)) this.#join(said);
+  }
+
+  #join({ vote, round }: Notification): void {
+    this.#joined = { vote, round, isFirstStart: false };
   }
 
   #isLedBy(heard: ReadonlyMap<PeerId, Notification>, said: Notification): boolean {
@@ -135,6 +142,12 @@ export class Election {
   #backs(id: PeerId): boolean {
     const said = this.#heard.get(id);
     return said !== undefined && said.round === this.#round && voteEquals(said.vote, this.#vote);
+  }
+
+  /** Who backs a candidate without history has none. */
+  #isEmpty(id: PeerId): boolean {
+    const said = this.#heard.get(id);
+    return said?.state === "looking" && said.vote.zxid === 0 && said.vote.epoch === 0;
   }
 
   #hasQuorum(): boolean {

@@ -1,4 +1,3 @@
-import { assert } from "../../../kit/src/assert.ts";
 import type { PeerId } from "./vote.ts";
 import { BothQuorums, type Quorums, Voters } from "./voters.ts";
 
@@ -106,6 +105,11 @@ export class Ensembles {
     this.#seen = ensemble.version > version ? ensemble : this.#active;
     const isSame = this.#seen.text === text;
     this.#quorums = isSame ? voters : new BothQuorums(voters, this.#seen.voters);
-    assert(this.#seen.version >= version, "what is seen is not below what is in force");
   }
+}
+
+/** Whether a leader goes on after a change: it votes in the new ensemble, at the same place. */
+export function canStay(leader: PeerId, before: Ensemble, after: Ensemble): boolean {
+  if (!after.voters.canLead(leader)) return false;
+  return after.members.get(leader) === before.members.get(leader);
 }

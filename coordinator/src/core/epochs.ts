@@ -1,4 +1,5 @@
 import { assert } from "../../../kit/src/assert.ts";
+import type { Ensemble } from "./ensemble.ts";
 import type { Proposal } from "./proposals.ts";
 
 export type EpochFile = "acceptedEpoch" | "currentEpoch";
@@ -14,6 +15,8 @@ export interface History<B = never> {
   readonly snapshotZxid?: number;
   /** The newest txns of the log, none missing, through `zxidLast`; for learners that are behind. */
   readonly recent?: readonly Proposal<B>[];
+  /** The change of the ensemble that an `ensembles` effect last showed as seen, if it is not in force. */
+  readonly ensembleSeen?: Ensemble;
 }
 
 /** A peer's two epoch files: what is on disk, and what was asked to be written. */
@@ -52,4 +55,21 @@ export class Epochs {
     if (file === "acceptedEpoch") this.#accepted = Math.max(this.#accepted, epoch);
     else this.#current = Math.max(this.#current, epoch);
   }
+}
+
+/**
+ * Whether a member's promise of this epoch counts. Who remembers neither an epoch nor a txn may have had its disk
+ * emptied, and have acknowledged what now only others hold: no quorum counts it before it has a leader's history.
+ * At a first start nobody remembers anything. That is so in the first epoch, which a leader chooses when none of a
+ * quorum has promised any, and when every voter has said that it has no history. ZooKeeper has no such rule, and none
+ * of its messages changes by it: a follower whose promise does not count says that it made none.
+ */
+export function mayPromise(
+  { promised }: Epochs,
+  zxidLast: number,
+  epoch: number,
+  isFirstStart: boolean,
+): boolean {
+  const remembers = promised > 0 || zxidLast > 0;
+  return remembers || epoch === 1 || isFirstStart;
 }

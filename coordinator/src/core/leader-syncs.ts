@@ -1,9 +1,9 @@
 import type { Outbox } from "./effects.ts";
+import type { Ensembles } from "./ensemble.ts";
 import type { LeaderLinks } from "./leader-links.ts";
 import { syncsMax } from "./limits.ts";
 import type { LinkId } from "./messages.ts";
 import type { PeerId } from "./vote.ts";
-import type { Quorums } from "./voters.ts";
 
 interface Asked {
   readonly tag: number;
@@ -19,16 +19,16 @@ interface Asked {
  */
 export class LeaderSyncs<B, R> {
   readonly #self: PeerId;
-  readonly #voters: Quorums;
+  readonly #ensembles: Ensembles;
   readonly #links: LeaderLinks<B, R>;
   #waiting: (Asked & { readonly round: number })[] = [];
   /** The round of the newest pings. */
   #round = 0;
   #confirmed = 0;
 
-  constructor(self: PeerId, voters: Quorums, links: LeaderLinks<B, R>) {
+  constructor(self: PeerId, ensembles: Ensembles, links: LeaderLinks<B, R>) {
     this.#self = self;
-    this.#voters = voters;
+    this.#ensembles = ensembles;
     this.#links = links;
   }
 
@@ -55,7 +55,8 @@ export class LeaderSyncs<B, R> {
     for (;;) {
       const round = this.#round;
       const holds = ({ pongRound }: { readonly pongRound: number }) => pongRound >= round;
-      if (this.#links.hasQuorum(this.#self, this.#voters, holds)) this.#confirmed = round;
+      const { quorums } = this.#ensembles;
+      if (this.#links.hasQuorum(this.#self, quorums, holds)) this.#confirmed = round;
       if (this.#confirmed < round || !this.#waiting.some((each) => each.round > round)) break;
       this.#begin(out);
     }

@@ -1,15 +1,14 @@
-import { assert } from "../../../kit/src/assert.ts";
 import type { Outbox } from "./effects.ts";
+import type { Ensemble } from "./ensemble.ts";
+import { mayPromise } from "./epochs.ts";
+import { LeaderBroadcast } from "./leader-broadcast.ts";
 import { LeaderLinks, type Link } from "./leader-links.ts";
-import { LeaderSyncs } from "./leader-syncs.ts";
 import type { Own } from "./learner.ts";
-import { proposeMax } from "./limits.ts";
 import type { LinkId, Message } from "./messages.ts";
-import { type Proposal, Proposals } from "./proposals.ts";
-import { syncPlan } from "./sync-plan.ts";
+import { syncMessages, syncPlan } from "./sync-plan.ts";
 import type { PeerId } from "./vote.ts";
 import type { Quorums } from "./voters.ts";
-import { zxidCounter, zxidCounterMax, zxidOf } from "./zxid.ts";
+import { zxidOf } from "./zxid.ts";
 
 type Stage =
   /** Gathers a quorum, to choose an epoch above all theirs. */
@@ -26,29 +25,27 @@ type Stage =
  */
 export class Leader<B, R> {
   readonly #own: Own<B>;
-  readonly #voters: Quorums;
+  readonly #isFirstStart: boolean;
   readonly #links = new LeaderLinks<B, R>();
-  readonly #syncs: LeaderSyncs<B, R>;
   readonly #acceptedEpochs = new Map<PeerId, number>();
   readonly #promised = new Set<PeerId>();
   readonly #synced = new Set<PeerId>();
-  /** Links that may not serve yet. */
-  readonly #late = new Set<Link>();
   #stage: Stage = "discovering";
   #epoch = 0;
   /** The last txn of the history that it was elected with. */
   #historyEnd = 0;
-  #committed = 0;
-  #proposals: Proposals | undefined;
+  #broadcast: LeaderBroadcast<B, R> | undefined;
   #ticks = 0;
+  #handOverTicks = 0;
   #isEpochAsked = false;
   #resigning: "stop" | "look" | undefined;
+  #mustNotLead = false;
   #isOver = false;
 
-  constructor(own: Own<B>, voters: Quorums) {
+  /** `isFirstStart`: nobody in the ensemble has any history. */
+  constructor(own: Own<B>, isFirstStart: boolean) {
     this.#own = own;
-    this.#voters = voters;
-    this.#syncs = new LeaderSyncs(own.self, voters, this.#links);
+    this.#isFirstStart = isFirstStart;
   }
 
   /** The epoch it serves in, once it does. */
@@ -66,17 +63,32 @@ export class Leader<B, R> {
     return this.#isOver && this.#resigning === "stop";
   }
 
+  /** It remembers nothing, and others do: it is to back them. */
+  get mustNotLead(): boolean {
+    return this.#mustNotLead;
+  }
+
+  /** Who leads next, by a change of the ensemble. */
+  get successor(): PeerId | undefined {
+    return this.#broadcast?.successor;
+  }
+
   get zxidNext(): number | undefined {
-    if (this.#proposals === undefined || this.#resigning !== undefined) return undefined;
-    return this.#proposals.last + 1;
+    if (this.#broadcast === undefined || this.#isResigning) return undefined;
+    return this.#broadcast.isHandingOver ? undefined : this.#broadcast.last + 1;
   }
 
   get uncommitted(): number {
-    return this.#proposals?.size ?? 0;
+    return this.#broadcast?.uncommitted ?? 0;
   }
 
   get uncommittedBytes(): number {
-    return this.#proposals === undefined ? 0 : this.#own.log.unappliedBytes;
+    return this.#broadcast === undefined ? 0 : this.#own.log.unappliedBytes;
+  }
+
+  /** Whether a quorum of these has this leader's history, and is linked. */
+  hasSynced(voters: Quorums): boolean {
+    return this.#links.hasQuorum(this.#own.self, voters);
   }
 
   begin(out: Outbox<B, R>): void {
@@ -120,7 +132,7 @@ export class Leader<B, R> {
         if (message.touched.length > 0) {
           out.events.push({ kind: "touched", touched: message.touched });
         }
-        this.#syncs.settle(this.#settled, out);
+        this.#broadcast?.ponged(out);
         return;
       case "request":
         out.events.push({ kind: "requested", link: from, request: message.request });
@@ -131,8 +143,7 @@ export class Leader<B, R> {
         return;
       }
       case "sync":
-        if (this.#syncs.isFull) this.#drop(link, out);
-        else this.sync(message.tag, from, out);
+        if (this.#broadcast?.sync(message.tag, from, out) === false) this.#drop(link, out);
         return;
       default:
         // What a leader says is not for a leader.
@@ -147,13 +158,15 @@ export class Leader<B, R> {
       const limit = link.stage === "live" ? syncLimitTicks : initLimitTicks;
       if (++link.silentTicks > limit) this.#drop(link, out);
     }
-    if (this.#stage !== "broadcasting") {
+    if (this.#broadcast === undefined) {
       if (this.#ticks > initLimitTicks) this.#isOver = true;
       return;
     }
-    if (this.#ticks % pingTicks !== 0) return;
-    if (!this.#links.hasQuorum(this.#own.self, this.#voters)) this.#isOver = true;
-    else this.#syncs.ping(out);
+    // Its followers leave once they know of the new ensemble; until then it stays, so that they come to know.
+    const isLate = this.#broadcast.isHandingOver && ++this.#handOverTicks > initLimitTicks;
+    const isChecked = this.#broadcast.isHandingOver || this.#ticks % pingTicks === 0;
+    if (isLate || (isChecked && !this.hasSynced(this.#quorums))) this.#isOver = true;
+    else if (this.#ticks % pingTicks === 0) this.#broadcast.ping(out);
   }
 
   epochWritten(out: Outbox<B, R>): void {
@@ -175,19 +188,11 @@ export class Leader<B, R> {
   }
 
   propose(bodies: readonly B[], out: Outbox<B, R>): void {
-    assert(bodies.length <= proposeMax, "too much is proposed in one step");
-    const proposals = this.#proposals as Proposals;
-    const proposed: Proposal<B>[] = [];
-    for (const body of bodies) {
-      const proposal = { zxid: proposals.last + 1, body };
-      proposals.add(proposal.zxid);
-      this.#own.log.append(proposal);
-      proposed.push(proposal);
-    }
-    out.append = proposed;
-    this.#links.toFollowers({ kind: "proposal", proposals: proposed }, out);
-    // The next epoch begins before this one's counter runs into it.
-    if (zxidCounter(proposals.last) >= zxidCounterMax - proposeMax) this.#resigning = "look";
+    this.#broadcast?.propose(bodies, out);
+  }
+
+  proposeChange(body: B, ensemble: Ensemble, out: Outbox<B, R>): void {
+    this.#broadcast?.proposeChange(body, ensemble, out);
   }
 
   revalidated(link: LinkId, sessionId: bigint, isValid: boolean, out: Outbox<B, R>): void {
@@ -196,10 +201,8 @@ export class Leader<B, R> {
   }
 
   /** Answers once a quorum has confirmed that this is still the leader, and all proposed so far is committed. */
-  sync(tag: number, link: LinkId | undefined, out: Outbox<B, R>): void {
-    if (this.#proposals === undefined) return;
-    this.#syncs.add({ tag, link, zxid: this.#proposals.last }, out);
-    this.#syncs.settle(this.#settled, out);
+  sync(tag: number, out: Outbox<B, R>): void {
+    this.#broadcast?.sync(tag, undefined, out);
   }
 
   resign(next: "stop" | "look"): void {
@@ -208,12 +211,22 @@ export class Leader<B, R> {
     if (this.uncommitted === 0) this.#isOver = true;
   }
 
+  get #quorums(): Quorums {
+    return this.#own.ensembles.quorums;
+  }
+
+  get #isResigning(): boolean {
+    return this.#resigning !== undefined || this.#broadcast?.isFull === true;
+  }
+
   #learnerInfo(
     link: Link,
     info: Message<B, R> & { readonly kind: "learnerInfo" },
     out: Outbox<B, R>,
   ): void {
-    if (link.stage !== "new" || (!info.isObserver && !this.#voters.has(info.peer))) {
+    const { ensembles } = this.#own;
+    const isLater = (info.ensembleVersion ?? 0) > ensembles.seen.version;
+    if (link.stage !== "new" || (ensembles.isDynamic && isLater)) {
       this.#drop(link, out);
       return;
     }
@@ -223,20 +236,35 @@ export class Leader<B, R> {
     link.peer = info.peer;
     link.isObserver = info.isObserver;
     link.stage = "informed";
+    const isVoter = !info.isObserver && this.#quorums.has(info.peer);
     if (this.#stage === "discovering") {
-      this.#acceptedEpochs.set(info.peer, info.acceptedEpoch);
+      if (isVoter) this.#acceptedEpochs.set(info.peer, info.acceptedEpoch);
       this.#chooseEpoch(out);
-    } else if (info.acceptedEpoch > this.#epoch && !info.isObserver) {
+    } else if (isVoter && info.acceptedEpoch > this.#epoch) {
       // It could never join this epoch, only a later one.
+      this.#isOver = true;
+    } else if (isVoter && info.acceptedEpoch === 0 && this.#isAlone) {
+      // It may have forgotten that it promised a later epoch, and nobody else is known to be here still.
       this.#isOver = true;
     } else if (this.#promised.has(this.#own.self)) this.#leaderInfo(link, out);
   }
 
+  get #isAlone(): boolean {
+    return this.#stage === "broadcasting" && !this.hasSynced(this.#quorums);
+  }
+
   #chooseEpoch(out: Outbox<B, R>): void {
-    if (!this.#voters.isQuorum((id) => this.#acceptedEpochs.has(id))) return;
-    this.#epoch = Math.max(...this.#acceptedEpochs.values()) + 1;
+    if (!this.#quorums.isQuorum((id) => this.#acceptedEpochs.has(id))) return;
+    const { epochs, log } = this.#own;
+    const epoch = Math.max(...this.#acceptedEpochs.values()) + 1;
+    if (!mayPromise(epochs, log.last, epoch, this.#isFirstStart)) {
+      this.#mustNotLead = true;
+      this.#isOver = true;
+      return;
+    }
+    this.#epoch = epoch;
     this.#stage = "promising";
-    out.epochWrite = this.#own.epochs.promise(this.#epoch);
+    out.epochWrite = epochs.promise(epoch);
   }
 
   #leaderInfo(link: Link, out: Outbox<B, R>): void {
@@ -265,7 +293,7 @@ export class Leader<B, R> {
       ack.currentEpoch === epochs.current
         ? ack.zxidLast > log.last
         : ack.currentEpoch > epochs.current;
-    if (isAhead && this.#voters.canLead(link.peer)) {
+    if (isAhead && this.#quorums.canLead(link.peer)) {
       // Its history may hold what was committed and is not here; without weight it may not.
       this.#isOver = true;
       return;
@@ -275,10 +303,13 @@ export class Leader<B, R> {
   }
 
   #synchronise(out: Outbox<B, R>): void {
-    if (!this.#voters.isQuorum((id) => this.#promised.has(id))) return;
-    const { log } = this.#own;
+    if (!this.#quorums.isQuorum((id) => this.#promised.has(id))) return;
+    const { log, ensembles } = this.#own;
     this.#stage = "synchronising";
     this.#historyEnd = log.last;
+    // What the members' files say becomes a version, so that it counts for more than a newcomer's file.
+    const version = zxidOf(this.#epoch, 0);
+    if (ensembles.seen.version === 0) ensembles.see({ ...ensembles.active, version }, out);
     // A snapshot for a learner is to hold the whole history.
     out.load = log.take(log.last);
     for (const link of this.#links.all()) {
@@ -289,26 +320,21 @@ export class Leader<B, R> {
 
   /** Sends in one step what the learner lacks; every later proposal follows on the same link. */
   #synchroniseLink(link: Link, out: Outbox<B, R>): void {
-    const isServing = this.#proposals !== undefined;
-    if (link.isObserver && !isServing) return;
-    const { log } = this.#own;
+    const broadcast = this.#broadcast;
+    if (link.isObserver && broadcast === undefined) return;
+    const { log, ensembles } = this.#own;
     const epochStart = zxidOf(this.#epoch, 0);
-    const through = link.isObserver ? this.#committed : log.last;
+    const committed = broadcast?.committed ?? 0;
+    const through = link.isObserver ? committed : log.last;
     // A snapshot of this epoch's start is the history that this leader was elected with.
     const zxidLast = link.zxidLast === epochStart ? this.#historyEnd : link.zxidLast;
     const plan = syncPlan(log, zxidLast, through);
-    if (plan.kind === "snap") {
-      const zxid = Math.max(log.applied, epochStart);
-      out.send.push({ to: link.id, message: { kind: "snap", zxid } });
-    } else if (plan.kind === "trunc") {
-      out.send.push({ to: link.id, message: { kind: "trunc", zxid: plan.zxid } });
-    } else out.send.push({ to: link.id, message: { kind: "diff" } });
-    const proposals = log.between(plan.after, through);
-    if (proposals.length > 0) {
-      out.send.push({ to: link.id, message: { kind: "proposal", proposals } });
-    }
-    if (isServing) out.send.push({ to: link.id, message: this.#commitMessage });
-    out.send.push({ to: link.id, message: { kind: "newLeader", epoch: this.#epoch } });
+    const send = (message: Message<B, R>) => out.send.push({ to: link.id, message });
+    for (const message of syncMessages(log, plan, { through, epochStart })) send(message);
+    if (broadcast !== undefined) send({ kind: "commit", zxid: committed });
+    // Before it serves, a change that it has seen is to be finished; later a change comes as a txn.
+    const ensemble = broadcast === undefined ? ensembles.seen : ensembles.active;
+    send({ kind: "newLeader", epoch: this.#epoch, ensemble });
     link.stage = "syncing";
     link.zxidLast = plan.after;
   }
@@ -319,23 +345,14 @@ export class Leader<B, R> {
       return;
     }
     link.stage = "live";
-    if (this.#proposals !== undefined) {
-      this.#late.add(link);
+    if (this.#broadcast !== undefined) {
       // What was proposed meanwhile it acknowledges by itself: Apache's learners do not have that on disk yet.
       if (!link.isObserver) this.#acked(link.peer, link.zxidLast, out);
-      this.#admit(link, out);
+      this.#broadcast.admit(link, out);
     } else {
       this.#synced.add(link.peer);
       this.#serve(out);
     }
-  }
-
-  /** After a restart a learner's tree holds all of its log: it serves once all of that is committed. */
-  #admit(link: Link, out: Outbox<B, R>): void {
-    if (link.stage !== "live" || link.isUpToDate || link.zxidLast > this.#committed) return;
-    link.isUpToDate = true;
-    this.#late.delete(link);
-    out.send.push({ to: link.id, message: { kind: "upToDate" } });
   }
 
   /** The leader's own history, too, is on disk before its epoch is current. */
@@ -355,51 +372,35 @@ export class Leader<B, R> {
   #serve(out: Outbox<B, R>): void {
     // Without its own epoch on disk a leader that looks again would be outvoted by who lacks what it committed.
     if (!this.#synced.has(this.#own.self)) return;
-    if (!this.#voters.isQuorum((id) => this.#synced.has(id))) return;
+    if (!this.#quorums.isQuorum((id) => this.#synced.has(id))) return;
     this.#stage = "broadcasting";
-    this.#proposals = new Proposals(this.#voters, zxidOf(this.#epoch, 0));
-    this.#committed = this.#historyEnd;
-    this.#links.toFollowers(this.#commitMessage, out);
+    const { ensembles } = this.#own;
+    const before = ensembles.activate(ensembles.seen, out);
+    const broadcast = new LeaderBroadcast(this.#own, this.#links, this.#epoch, this.#historyEnd);
+    this.#broadcast = broadcast;
+    broadcast.begin(before, out);
     for (const link of this.#links.all()) {
-      this.#admit(link, out);
+      broadcast.admit(link, out);
       if (link.stage === "promised") this.#synchroniseLink(link, out);
     }
-    out.role = { kind: "leading", epoch: this.#epoch };
-  }
-
-  /** All through here is committed, also as long as this epoch has no txn. */
-  get #settled(): number {
-    return Math.max(this.#committed, zxidOf(this.#epoch, 0));
-  }
-
-  get #commitMessage(): { readonly kind: "commit"; readonly zxid: number } {
-    return { kind: "commit", zxid: this.#committed };
+    if (!broadcast.isHandingOver) out.role = { kind: "leading", epoch: this.#epoch };
   }
 
   #ack(link: Link, zxid: number, out: Outbox<B, R>): void {
-    const proposals = this.#proposals;
-    if (proposals === undefined || link.stage !== "live" || zxid > proposals.last) {
-      this.#drop(link, out);
-      return;
-    }
-    this.#acked(link.peer, zxid, out);
+    const isExpected = link.stage === "live" && this.#broadcast !== undefined;
+    if (!isExpected || !this.#acked(link.peer, zxid, out)) this.#drop(link, out);
   }
 
-  #acked(from: PeerId, zxid: number, out: Outbox<B, R>): void {
-    const proposals = this.#proposals;
-    if (proposals === undefined || !proposals.ack(from, zxid)) return;
-    this.#committed = proposals.committed;
-    out.commit = this.#own.log.take(this.#committed);
-    this.#links.toFollowers(this.#commitMessage, out);
-    this.#links.toObservers({ kind: "inform", proposals: out.commit }, out);
-    for (const link of this.#late) this.#admit(link, out);
-    this.#syncs.settle(this.#settled, out);
-    if (this.#resigning !== undefined && this.uncommitted === 0) this.#isOver = true;
+  /** Returns false when it was never proposed. */
+  #acked(from: PeerId, zxid: number, out: Outbox<B, R>): boolean {
+    if (this.#broadcast?.ack(from, zxid, out) === false) return false;
+    if (this.#isResigning && this.uncommitted === 0) this.#isOver = true;
+    return true;
   }
 
   #forget(link: Link): void {
     this.#links.delete(link.id);
-    this.#late.delete(link);
+    this.#broadcast?.forget(link);
   }
 
   #drop(link: Link, out: Outbox<B, R>): void {

@@ -1,5 +1,6 @@
 import type { Outbox } from "./effects.ts";
-import type { Epochs } from "./epochs.ts";
+import { canStay, type Ensemble, type Ensembles } from "./ensemble.ts";
+import { type Epochs, mayPromise } from "./epochs.ts";
 import { heldBytesMax, heldMessagesMax, type Timing, unappliedBytesMax } from "./limits.ts";
 import type { LogTail } from "./log-tail.ts";
 import type { LeaderMessage, LearnerMessage, LinkId, Message } from "./messages.ts";
@@ -10,7 +11,7 @@ import { zxidOf } from "./zxid.ts";
 /** What a peer has in whatever phase it is. */
 export interface Own<B> {
   readonly self: PeerId;
-  readonly isObserver: boolean;
+  readonly ensembles: Ensembles;
   readonly log: LogTail<B>;
   readonly sizeOf: (body: B) => number;
   readonly epochs: Epochs;
@@ -37,6 +38,8 @@ export class Learner<B, R> {
   readonly leader: PeerId;
   readonly #own: Own<B>;
   readonly #claimsNothing: boolean;
+  readonly #isFirstStart: boolean;
+  readonly #isObserver: boolean;
   #link: LinkId | undefined;
   #stage: Stage = "connecting";
   #epoch = 0;
@@ -53,12 +56,29 @@ export class Learner<B, R> {
   #held: LeaderMessage<B>[] = [];
   #heldBytes = 0;
   #touched = new Map<bigint, number>();
+  /** What the leader says is in force once this peer serves. */
+  #ensemble: Ensemble | undefined;
+  /** Whether the change that is seen is a txn of the log. */
+  #isSeenLogged: "yes" | "no" | "unknown";
+  #successor: PeerId | undefined;
 
-  /** Who `claimsNothing` gets a snapshot, whatever it has. */
-  constructor(own: Own<B>, leader: PeerId, claimsNothing: boolean) {
+  /** Who `claimsNothing` gets a snapshot, whatever it has; at a first start nobody has any history. */
+  constructor(
+    own: Own<B>,
+    leader: PeerId,
+    {
+      claimsNothing,
+      isFirstStart,
+    }: { readonly claimsNothing: boolean; readonly isFirstStart: boolean },
+  ) {
     this.#own = own;
     this.leader = leader;
     this.#claimsNothing = claimsNothing;
+    this.#isFirstStart = isFirstStart;
+    this.#isObserver = own.ensembles.isObserver(own.self);
+    const { version } = own.ensembles.seen;
+    const isOlder = version < own.log.base;
+    this.#isSeenLogged = own.log.has(version) ? "yes" : isOlder ? "unknown" : "no";
   }
 
   /** The epoch it serves in, once it does. */
@@ -81,6 +101,11 @@ export class Learner<B, R> {
     return this.#cannotTruncate;
   }
 
+  /** Who leads next, by a change of the ensemble. */
+  get successor(): PeerId | undefined {
+    return this.#successor;
+  }
+
   begin(out: Outbox<B, R>): void {
     out.connect = this.leader;
   }
@@ -92,9 +117,11 @@ export class Learner<B, R> {
     }
     this.#link = link;
     this.#stage = "discovering";
-    const { self, isObserver, epochs } = this.#own;
+    const { self: peer, epochs, ensembles } = this.#own;
     const acceptedEpoch = epochs.promised;
-    this.#say(out, { kind: "learnerInfo", peer: self, isObserver, acceptedEpoch });
+    const ensembleVersion = ensembles.active.version;
+    const isObserver = this.#isObserver;
+    this.#say(out, { kind: "learnerInfo", peer, isObserver, acceptedEpoch, ensembleVersion });
   }
 
   linkDown(link: LinkId): void {
@@ -143,6 +170,9 @@ export class Learner<B, R> {
   /** The log was cut, or a snapshot installed: what came meanwhile is taken now. */
   replaced(out: Outbox<B, R>): void {
     if (this.#stage !== "replacing") return;
+    const { log, ensembles } = this.#own;
+    // A snapshot does not say which changes it holds, a log that was cut does.
+    if (!log.has(ensembles.seen.version)) this.#isSeenLogged = "no";
     this.#stage = "receiving";
     const held = this.#held;
     this.#held = [];
@@ -203,12 +233,14 @@ export class Learner<B, R> {
       case "proposal":
       case "inform":
         this.#append(message.proposals, message.kind === "inform", out);
+        if (message.kind === "inform") this.#follow(message.leader, out);
         return;
       case "commit":
         this.#commit(message.zxid, out);
+        this.#follow(message.leader, out);
         return;
       case "newLeader":
-        this.#newLeader(message.epoch, out);
+        this.#newLeader(message.epoch, message.ensemble, out);
         return;
       case "upToDate":
         this.#upToDate(out);
@@ -227,15 +259,16 @@ export class Learner<B, R> {
   }
 
   #leaderInfo(epoch: number, out: Outbox<B, R>): void {
-    const { epochs, isObserver } = this.#own;
-    // No quorum counts an observer's promise, so it is held to the histories it has had only.
-    const bound = isObserver ? epochs.current : epochs.promised;
+    const { epochs, log, ensembles, self } = this.#own;
+    // No quorum counts the promise of who does not vote, so it is held to the histories it has had only.
+    const bound = ensembles.quorums.has(self) ? epochs.promised : epochs.current;
     if (this.#stage !== "discovering" || epoch < bound) {
       this.#isOver = true;
       return;
     }
     this.#epoch = epoch;
-    if (epoch > epochs.promised) {
+    const isCounted = mayPromise(epochs, log.last, epoch, this.#isFirstStart);
+    if (isCounted && epoch > epochs.promised) {
       this.#stage = "promising";
       out.epochWrite = epochs.promise(epoch);
     } else this.#ackEpoch(undefined, out);
@@ -279,6 +312,7 @@ export class Learner<B, R> {
         this.#isOver = true;
         break;
       }
+      if (proposal.ensemble !== undefined) this.#see(proposal.ensemble, out);
       log.append(proposal);
       added.push(proposal);
     }
@@ -297,13 +331,55 @@ export class Learner<B, R> {
     out.commit = [...out.commit, ...log.take(zxid)];
   }
 
-  #newLeader(epoch: number, out: Outbox<B, R>): void {
+  /** A change comes as a txn: the one before it, if it is in the log, is committed. */
+  #see(ensemble: Ensemble, out: Outbox<B, R>): void {
+    const { ensembles } = this.#own;
+    if (ensembles.isChanging && this.#isSeenLogged === "yes") {
+      ensembles.activate(ensembles.seen, out);
+    }
+    ensembles.see(ensemble, out);
+    this.#isSeenLogged = "yes";
+  }
+
+  /** A change is committed that the leader names its successor with. */
+  #follow(leader: PeerId | undefined, out: Outbox<B, R>): void {
+    const { ensembles, log } = this.#own;
+    if (leader === undefined || this.#isOver) return;
+    if (!ensembles.isChanging || ensembles.seen.version > log.applied) return;
+    if (this.#isSeenLogged === "yes") ensembles.activate(ensembles.seen, out);
+    if (this.#isServing && (leader !== this.leader || this.#hasOtherRole)) this.#leave(leader);
+  }
+
+  get #hasOtherRole(): boolean {
+    const { ensembles, self } = this.#own;
+    return ensembles.isObserver(self) !== this.#isObserver;
+  }
+
+  #leave(successor: PeerId | undefined): void {
+    this.#successor = successor;
+    this.#isOver = true;
+  }
+
+  #newLeader(epoch: number, ensemble: Ensemble | undefined, out: Outbox<B, R>): void {
     if (this.#stage !== "receiving" || epoch !== this.#epoch || this.#historyEnd !== undefined) {
       this.#isOver = true;
       return;
     }
     this.#historyEnd = this.#own.log.last;
+    if (ensemble !== undefined) this.#takeOver(ensemble, out);
     this.#finishHistory(out);
+  }
+
+  /**
+   * With the history comes the ensemble that it ends with. A change that this peer has seen and that is older was given
+   * up, unless it is a txn of the history: then it is still on its way.
+   */
+  #takeOver(ensemble: Ensemble, out: Outbox<B, R>): void {
+    const { ensembles } = this.#own;
+    const isNewer = ensemble.version > ensembles.seen.version;
+    if (isNewer) this.#see(ensemble, out);
+    else if (ensembles.isChanging && this.#isSeenLogged === "no") ensembles.see(ensemble, out);
+    this.#ensemble = ensemble;
   }
 
   /** First the txns are on disk, then the epoch, then the leader hears of it. */
@@ -312,7 +388,11 @@ export class Learner<B, R> {
     if (this.#historyEnd === undefined || this.#isAcknowledged) return;
     if (log.durable < this.#historyEnd) return;
     if (epochs.current < this.#epoch) {
-      if (this.#isEpochAsked || epochs.accepted < this.#epoch) return;
+      if (this.#isEpochAsked || epochs.accepted < this.#epoch) {
+        // Who remembered nothing promises now that it has a history.
+        if (epochs.promised < this.#epoch) out.epochWrite = epochs.promise(this.#epoch);
+        return;
+      }
       this.#isEpochAsked = true;
       out.epochWrite = { file: "currentEpoch", epoch: this.#epoch };
       return;
@@ -325,7 +405,8 @@ export class Learner<B, R> {
   }
 
   #ack(out: Outbox<B, R>): void {
-    const { log, isObserver } = this.#own;
+    const { log } = this.#own;
+    const isObserver = this.#isObserver;
     if (!this.#isAcknowledged || isObserver || log.durable <= this.#ackedThrough) return;
     this.#ackedThrough = log.durable;
     this.#say(out, { kind: "ack", zxid: log.durable });
@@ -336,9 +417,26 @@ export class Learner<B, R> {
       this.#isOver = true;
       return;
     }
+    if (!this.#activate(out)) return;
     this.#isServing = true;
-    const kind = this.#own.isObserver ? "observing" : "following";
+    const kind = this.#isObserver ? "observing" : "following";
     out.role = { kind, epoch: this.#epoch, leader: this.leader };
+  }
+
+  /** Returns false when this peer is led otherwise in the ensemble that is in force now. */
+  #activate(out: Outbox<B, R>): boolean {
+    const { ensembles, log } = this.#own;
+    const { active } = ensembles;
+    const ensemble = this.#ensemble;
+    // A leader of ZooKeeper's names a change here that it has not committed yet.
+    const isPending =
+      ensemble !== undefined && ensemble.version > log.applied && log.has(ensemble.version);
+    const before =
+      isPending || ensemble === undefined ? undefined : ensembles.activate(ensemble, out);
+    if (before !== undefined && !canStay(this.leader, active, ensembles.active)) {
+      this.#leave(undefined);
+    } else if (this.#hasOtherRole) this.#leave(this.leader);
+    return !this.#isOver;
   }
 
   #pong(round: number, out: Outbox<B, R>): void {

@@ -1,3 +1,4 @@
+import type { Ensemble } from "./ensemble.ts";
 import type { Proposal } from "./proposals.ts";
 import type { PeerId } from "./vote.ts";
 
@@ -17,6 +18,8 @@ export type LearnerMessage<R> =
       readonly peer: PeerId;
       readonly isObserver: boolean;
       readonly acceptedEpoch: number;
+      /** Of the ensemble that it knows to be in force. */
+      readonly ensembleVersion?: number;
     }
   /** Without an epoch: it was promised before, so this is no promise. */
   | {
@@ -46,11 +49,16 @@ export type LeaderMessage<B> =
    */
   | { readonly kind: "snap"; readonly zxid: number }
   | { readonly kind: "proposal"; readonly proposals: readonly Proposal<B>[] }
-  /** Everything through this zxid is committed. */
-  | { readonly kind: "commit"; readonly zxid: number }
-  /** To observers: committed txns. */
-  | { readonly kind: "inform"; readonly proposals: readonly Proposal<B>[] }
-  | { readonly kind: "newLeader"; readonly epoch: number }
+  /** Everything through this zxid is committed. With a leader: it is a change of the ensemble, after which that one leads. */
+  | { readonly kind: "commit"; readonly zxid: number; readonly leader?: PeerId }
+  /** To observers: committed txns. With a leader: the last of them is a change of the ensemble, as in `commit`. */
+  | {
+      readonly kind: "inform";
+      readonly proposals: readonly Proposal<B>[];
+      readonly leader?: PeerId;
+    }
+  /** With the ensemble that is in force once this is acknowledged by a quorum, and by one of what it changes. */
+  | { readonly kind: "newLeader"; readonly epoch: number; readonly ensemble?: Ensemble }
   | { readonly kind: "upToDate" }
   | { readonly kind: "ping"; readonly round: number }
   | { readonly kind: "revalidated"; readonly sessionId: bigint; readonly isValid: boolean }

@@ -2,15 +2,17 @@ import { assert } from "../../../kit/src/assert.ts";
 import { EarlyLinks } from "./early-links.ts";
 import { type Effects, type Input, Outbox } from "./effects.ts";
 import { Election, type Told } from "./election.ts";
+import { type Ensemble, Ensembles } from "./ensemble.ts";
 import { Epochs, type History } from "./epochs.ts";
 import { Leader } from "./leader.ts";
 import { Learner, type Own } from "./learner.ts";
 import { recentBytesMaxDefault, recentMaxDefault, type Timing, timingDefault } from "./limits.ts";
 import { LogTail } from "./log-tail.ts";
-import type { Notification, PeerId, Vote } from "./vote.ts";
-import { Voters } from "./voters.ts";
+import { type Notification, noVote, type PeerId, type Vote } from "./vote.ts";
+import type { Quorums } from "./voters.ts";
 
 export type { Effects, Event, Input, Role } from "./effects.ts";
+export type { Ensemble, EnsembleChange } from "./ensemble.ts";
 export type { EpochFile, History } from "./epochs.ts";
 
 export interface PeerOptions<B> {
@@ -20,6 +22,8 @@ export interface PeerOptions<B> {
   readonly recentBytesMax?: number;
   /** What a body takes in memory, in bytes; without it what is kept is bounded by number only. */
   readonly sizeOf?: (body: B) => number;
+  /** The ensemble may be changed; as ZooKeeper's setting of this name. */
+  readonly reconfigEnabled?: boolean;
 }
 
 type Phase<B, R> =
@@ -36,8 +40,6 @@ type Phase<B, R> =
  */
 export class Peer<B, R = never> {
   readonly #own: Own<B>;
-  readonly #voters: Voters;
-  readonly #others: readonly PeerId[];
   readonly #early = new EarlyLinks<B, R>();
   #phase: Phase<B, R> = { kind: "idle" };
   #round = 0;
@@ -45,33 +47,54 @@ export class Peer<B, R = never> {
   #elected: Vote | undefined;
   /** The next leader is asked for a snapshot: the log could not be cut where it had to be. */
   #claimsNothing = false;
+  /** It backs others: it remembers nothing, and once stood in the way of who does. */
+  #standsAside = false;
 
+  /** With voters only, the ensemble stays as it is. */
   constructor(
     self: PeerId,
-    voters: readonly PeerId[],
+    ensemble: Ensemble | readonly PeerId[],
     history: History<NoInfer<B>>,
     options: PeerOptions<NoInfer<B>> = {},
   ) {
-    this.#voters = new Voters(voters);
-    this.#others = this.#voters.ids.filter((id) => id !== self);
+    const isEnsemble = "version" in ensemble;
+    const isDynamic = isEnsemble && options.reconfigEnabled === true;
+    const ensembles = isEnsemble
+      ? new Ensembles(ensemble, history.ensembleSeen, isDynamic)
+      : Ensembles.fixed(self, ensemble);
+    const isAlone = !isDynamic && ensembles.quorums.ids.length === 1;
     const { recent = [], snapshotZxid = 0 } = history;
     const { timing = timingDefault, sizeOf = () => 0 } = options;
     const log = new LogTail<B>(
       history.zxidLast,
       { recent, floor: snapshotZxid },
       {
-        recentMax: options.recentMax ?? (voters.length === 1 ? 0 : recentMaxDefault),
+        recentMax: options.recentMax ?? (isAlone ? 0 : recentMaxDefault),
         recentBytesMax: options.recentBytesMax ?? recentBytesMaxDefault,
         sizeOf,
       },
     );
-    const isObserver = !this.#voters.has(self);
-    this.#own = { self, isObserver, log, sizeOf, epochs: new Epochs(history), timing };
+    this.#own = { self, ensembles, log, sizeOf, epochs: new Epochs(history), timing };
   }
 
   /** The zxid that the next proposal gets; only a leader has one. */
   get zxidNext(): number | undefined {
     return this.#phase.kind === "leading" ? this.#phase.leader.zxidNext : undefined;
+  }
+
+  /** The ensemble that is in force, as far as this peer knows. */
+  get ensemble(): Ensemble {
+    return this.#own.ensembles.active;
+  }
+
+  /** A change is proposed, or was, that may not be in force yet: there can be no other. */
+  get isEnsembleChanging(): boolean {
+    return this.#own.ensembles.isChanging;
+  }
+
+  /** Whether a quorum of these follows and is up to date: a change to them would be committed soon. */
+  hasSynced(voters: Quorums): boolean {
+    return this.#leader?.hasSynced(voters) ?? false;
   }
 
   /** Proposals that are not committed. */
@@ -129,7 +152,9 @@ export class Peer<B, R = never> {
         return;
       case "propose":
         assert(this.zxidNext !== undefined, "only a leader proposes");
-        this.#leader?.propose("bodies" in input ? input.bodies : [input.body], out);
+        if ("bodies" in input) this.#leader?.propose(input.bodies, out);
+        else if (input.ensemble === undefined) this.#leader?.propose([input.body], out);
+        else this.#leader?.proposeChange(input.body, input.ensemble, out);
         return;
       case "snapshotTaken":
         log.snapshotTaken(input.zxid);
@@ -161,7 +186,7 @@ export class Peer<B, R = never> {
         this.#leader?.revalidated(input.link, input.sessionId, input.isValid, out);
         return;
       case "sync":
-        this.#leader?.sync(input.tag, undefined, out);
+        this.#leader?.sync(input.tag, out);
         this.#learner?.sync(input.tag, out);
         return;
       case "resign":
@@ -183,13 +208,19 @@ export class Peer<B, R = never> {
   }
 
   #look(out: Outbox<B, R>): void {
-    const { self, log, epochs, timing } = this.#own;
-    const own = { leader: self, zxid: log.last, epoch: epochs.current };
-    const election = new Election(self, this.#voters, { own, round: ++this.#round, timing });
+    const { self, log, epochs, timing, ensembles } = this.#own;
+    const candidate = { leader: self, zxid: log.last, epoch: epochs.current };
+    const own = this.#standsAside && epochs.promised === 0 ? noVote : candidate;
+    const election = new Election(self, ensembles.quorums, { own, round: ++this.#round, timing });
     this.#phase = { kind: "looking", election };
     this.#elected = undefined;
     out.role = { kind: "looking" };
     this.#tell(this.#others, election.notification, out);
+  }
+
+  get #others(): readonly PeerId[] {
+    const { ensembles, self } = this.#own;
+    return ensembles.quorums.ids.filter((id) => id !== self);
   }
 
   #tick(out: Outbox<B, R>): void {
@@ -203,6 +234,7 @@ export class Peer<B, R = never> {
 
   #notification(from: PeerId, said: Notification, out: Outbox<B, R>): void {
     if (this.#phase.kind === "looking") {
+      if (this.#learnsOf(said.ensemble, out)) this.#look(out);
       const { election } = this.#phase;
       const told: Told = election.hear(from, said);
       const everyone = told === "everyone" ? this.#others : [];
@@ -212,16 +244,23 @@ export class Peer<B, R = never> {
     }
   }
 
+  /** A change that others know to be in force. Returns whether it makes another ensemble. */
+  #learnsOf(ensemble: Ensemble | undefined, out: Outbox<B, R>): boolean {
+    return ensemble !== undefined && this.#own.ensembles.activate(ensemble, out) !== undefined;
+  }
+
   /** What a peer that has a leader says of it: with the epoch that it serves in, once it does. */
   #standing(elected: Vote): Notification {
     const epoch = this.#role?.epochServed ?? elected.epoch;
-    const follows = this.#own.isObserver ? "observing" : "following";
+    const { ensembles, self } = this.#own;
+    const follows = ensembles.isObserver(self) ? "observing" : "following";
     const state = this.#phase.kind === "leading" ? "leading" : follows;
     return { round: this.#round, vote: { ...elected, epoch }, state };
   }
 
   #tell(to: readonly PeerId[], notification: Notification, out: Outbox<B, R>): void {
-    for (const id of to) out.notify.push({ to: id, notification });
+    const ensemble = this.#own.ensembles.active;
+    for (const id of to) out.notify.push({ to: id, notification: { ...notification, ensemble } });
   }
 
   #link(
@@ -232,7 +271,7 @@ export class Peer<B, R = never> {
       case "linkUp":
         if (input.opened && this.#learner !== undefined) this.#learner.linkUp(input.link, out);
         else if (!input.opened && this.#leader !== undefined) this.#leader.linkUp(input.link, out);
-        else if (!input.opened && this.#phase.kind === "looking") this.#early.add(input.link, out);
+        else if (!input.opened && this.#mayLeadSoon) this.#early.add(input.link, out);
         else out.close.push(input.link);
         return;
       case "linkDown":
@@ -273,16 +312,39 @@ export class Peer<B, R = never> {
     if (phase.kind === "looking") this.#decide(phase.election, out);
     else if (phase.kind === "leading" && phase.leader.isOver) {
       phase.leader.close(out);
+      if (phase.leader.mustNotLead) this.#standsAside = true;
       if (phase.leader.isStopped) this.#stop(out);
-      else this.#look(out);
+      else this.#next(phase.leader.successor, out);
     } else if (phase.kind === "learning" && phase.learner.isOver) {
       phase.learner.close(out);
       if (phase.learner.cannotTruncate) this.#claimsNothing = true;
       if (phase.learner.isReplacing) {
         this.#phase = { kind: "replacing" };
         out.role = { kind: "looking" };
-      } else this.#look(out);
+      } else this.#next(phase.learner.successor, out);
     }
+    if (!this.#mayLeadSoon && !this.#early.isEmpty) this.#early.close(out);
+  }
+
+  /** It looks, or a change of the ensemble may name it. */
+  get #mayLeadSoon(): boolean {
+    const { kind } = this.#phase;
+    return kind === "looking" || (kind === "learning" && this.#own.ensembles.isChanging);
+  }
+
+  /**
+   * After a change of the ensemble its leader has named who leads next, so nobody has to be elected: whether that one
+   * can lead is settled by promises and histories, as after an election.
+   */
+  #next(successor: PeerId | undefined, out: Outbox<B, R>): void {
+    if (successor === undefined) {
+      this.#look(out);
+      return;
+    }
+    const { log, epochs } = this.#own;
+    out.role = { kind: "looking" };
+    this.#elected = { leader: successor, zxid: log.last, epoch: epochs.current };
+    this.#begin(successor, false, out);
   }
 
   #decide(election: Election, out: Outbox<B, R>): void {
@@ -291,13 +353,18 @@ export class Peer<B, R = never> {
     if (decision === undefined) return;
     this.#round = decision.round;
     this.#elected = decision.vote;
-    if (decision.vote.leader === this.#own.self) {
-      const leader = new Leader<B, R>(this.#own, this.#voters);
+    this.#begin(decision.vote.leader, decision.isFirstStart, out);
+  }
+
+  #begin(id: PeerId, isFirstStart: boolean, out: Outbox<B, R>): void {
+    if (id === this.#own.self) {
+      const leader = new Leader<B, R>(this.#own, isFirstStart);
       this.#phase = { kind: "leading", leader };
       leader.begin(out);
       this.#early.handOver(leader, out);
     } else {
-      const learner = new Learner<B, R>(this.#own, decision.vote.leader, this.#claimsNothing);
+      const claimsNothing = this.#claimsNothing;
+      const learner = new Learner<B, R>(this.#own, id, { claimsNothing, isFirstStart });
       this.#phase = { kind: "learning", learner };
       learner.begin(out);
       this.#early.close(out);

@@ -1,4 +1,5 @@
 import { assert } from "../../../kit/src/assert.ts";
+import type { Ensemble } from "./ensemble.ts";
 import type { PeerId } from "./vote.ts";
 import type { Quorums } from "./voters.ts";
 
@@ -6,6 +7,8 @@ import type { Quorums } from "./voters.ts";
 export interface Proposal<B> {
   readonly zxid: number;
   readonly body: B;
+  /** What the ensemble is from this txn on; its version is this zxid. */
+  readonly ensemble?: Ensemble;
 }
 
 /**
@@ -13,8 +16,8 @@ export interface Proposal<B> {
  * all before it are on the disks of a quorum.
  */
 export class Proposals {
-  readonly #quorums: Quorums;
   readonly #durable = new Map<PeerId, number>();
+  #quorums: Quorums;
   #last: number;
   #committed: number;
   /** The zxid that is asked about; a field, so that a question makes no function. */
@@ -52,6 +55,27 @@ export class Proposals {
     assert(zxid <= this.#last, "an ack for what was not proposed");
     if (zxid <= (this.#durable.get(from) ?? 0)) return false;
     this.#durable.set(from, zxid);
+    return this.#advance();
+  }
+
+  /** Others decide from now on. Returns whether more is committed by it. */
+  decideBy(quorums: Quorums): boolean {
+    this.#quorums = quorums;
+    return this.#advance();
+  }
+
+  /** Who of them has most on disk. */
+  furthest(ids: readonly PeerId[]): PeerId | undefined {
+    const has = (id: PeerId) => this.#durable.get(id) ?? 0;
+    return [...ids].sort((a, b) => has(b) - has(a) || b - a)[0];
+  }
+
+  /** The log of who does not count is not remembered. */
+  forget(id: PeerId): void {
+    if (!this.#quorums.has(id)) this.#durable.delete(id);
+  }
+
+  #advance(): boolean {
     const before = this.#committed;
     for (const mark of this.#durable.values()) {
       if (mark <= this.#committed) continue;

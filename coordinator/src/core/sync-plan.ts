@@ -1,4 +1,5 @@
 import type { LogTail } from "./log-tail.ts";
+import type { LeaderMessage } from "./messages.ts";
 import { zxidCounter } from "./zxid.ts";
 
 /** How a learner comes to have the leader's history: what it keeps of its own, and what follows. */
@@ -22,4 +23,22 @@ export function syncPlan<B>(log: LogTail<B>, zxidLast: number, through: number):
   // A counter of zero names a snapshot: there is no log to be cut.
   if (zxidCounter(zxidLast) === 0) return snap;
   return { kind: "trunc", zxid: common, after: common };
+}
+
+/** What a learner is sent for a plan: how to begin, then all that follows of the history. */
+export function syncMessages<B>(
+  log: LogTail<B>,
+  plan: SyncPlan,
+  { through, epochStart }: { readonly through: number; readonly epochStart: number },
+): readonly LeaderMessage<B>[] {
+  const proposals = log.between(plan.after, through);
+  const rest = proposals.length > 0 ? [{ kind: "proposal", proposals } as const] : [];
+  switch (plan.kind) {
+    case "diff":
+      return [{ kind: "diff" }, ...rest];
+    case "trunc":
+      return [{ kind: "trunc", zxid: plan.zxid }, ...rest];
+    case "snap":
+      return [{ kind: "snap", zxid: Math.max(log.applied, epochStart) }, ...rest];
+  }
 }

@@ -1,3 +1,5 @@
+import type { Ensemble } from "./ensemble.ts";
+
 /** A member of the ensemble: 1 to 255. */
 export type PeerId = number;
 
@@ -19,6 +21,8 @@ export interface Notification {
   readonly round: number;
   readonly vote: Vote;
   readonly state: PeerState;
+  /** The ensemble that is in force as far as it knows. */
+  readonly ensemble?: Ensemble;
 }
 
 /** What a peer backs that cannot lead: every candidate is better. */

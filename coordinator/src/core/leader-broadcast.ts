@@ -1,0 +1,183 @@
+import { assert } from "../../../kit/src/assert.ts";
+import type { Outbox } from "./effects.ts";
+import { canStay, type Ensemble } from "./ensemble.ts";
+import type { LeaderLinks, Link } from "./leader-links.ts";
+import { LeaderSyncs } from "./leader-syncs.ts";
+import type { Own } from "./learner.ts";
+import { proposeMax } from "./limits.ts";
+import type { LinkId } from "./messages.ts";
+import { type Proposal, Proposals } from "./proposals.ts";
+import type { PeerId } from "./vote.ts";
+import { zxidCounter, zxidCounterMax, zxidOf } from "./zxid.ts";
+
+/** What a leader does once it serves: it proposes, commits what a quorum has on disk, and lets learners serve. */
+export class LeaderBroadcast<B, R> {
+  readonly #own: Own<B>;
+  readonly #links: LeaderLinks<B, R>;
+  readonly #syncs: LeaderSyncs<B, R>;
+  readonly #proposals: Proposals;
+  /** The zxid before the epoch's first txn. */
+  readonly #start: number;
+  /** Links that may not serve yet. */
+  readonly #late = new Set<Link>();
+  #committed: number;
+  #isFull = false;
+  #isHandingOver = false;
+  #successor: PeerId | undefined;
+
+  /** `historyEnd`: the last txn of the history that the leader was elected with. */
+  constructor(own: Own<B>, links: LeaderLinks<B, R>, epoch: number, historyEnd: number) {
+    this.#own = own;
+    this.#links = links;
+    this.#syncs = new LeaderSyncs(own.self, own.ensembles, links);
+    this.#start = zxidOf(epoch, 0);
+    this.#proposals = new Proposals(own.ensembles.quorums, this.#start);
+    this.#committed = historyEnd;
+  }
+
+  /** The last txn that is proposed. */
+  get last(): number {
+    return this.#proposals.last;
+  }
+
+  get uncommitted(): number {
+    return this.#proposals.size;
+  }
+
+  get committed(): number {
+    return this.#committed;
+  }
+
+  /** The epoch's counter is used up: what is proposed commits, and another epoch begins. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** By a change of the ensemble this peer leads no more: it commits nothing in the new one. */
+  get isHandingOver(): boolean {
+    return this.#isHandingOver;
+  }
+
+  /** Who leads in the new ensemble; without one it elects. */
+  get successor(): PeerId | undefined {
+    return this.#successor;
+  }
+
+  /** Tells followers what is committed. */
+  begin(before: Ensemble | undefined, out: Outbox<B, R>): void {
+    const { self, ensembles } = this.#own;
+    this.#links.toFollowers({ kind: "commit", zxid: this.#committed }, out);
+    this.#isHandingOver = before !== undefined && !canStay(self, before, ensembles.active);
+  }
+
+  propose(bodies: readonly B[], out: Outbox<B, R>): void {
+    assert(bodies.length <= proposeMax, "too much is proposed in one step");
+    let zxid = this.#proposals.last;
+    this.#propose(
+      bodies.map((body) => ({ zxid: ++zxid, body })),
+      out,
+    );
+  }
+
+  /** What is proposed from here on needs quorums of both ensembles. */
+  proposeChange(body: B, ensemble: Ensemble, out: Outbox<B, R>): void {
+    const { ensembles } = this.#own;
+    assert(ensembles.isDynamic && !ensembles.isChanging, "one change of the ensemble at a time");
+    assert(ensemble.version === this.#proposals.last + 1, "a change is named by its zxid");
+    ensembles.see(ensemble, out);
+    this.#proposals.decideBy(ensembles.quorums);
+    this.#propose([{ zxid: ensemble.version, body, ensemble }], out);
+  }
+
+  /** A log is on disk through this zxid. Returns false when that was never proposed. */
+  ack(from: PeerId, zxid: number, out: Outbox<B, R>): boolean {
+    const proposals = this.#proposals;
+    if (zxid > proposals.last) return false;
+    if (!proposals.ack(from, zxid)) return true;
+    const { ensembles, self } = this.#own;
+    if (ensembles.isChanging && ensembles.seen.version <= proposals.committed) {
+      this.#commitChange(ensembles.seen, out);
+    }
+    if (!this.#isHandingOver) this.#commitThrough(proposals.committed, self, out);
+    for (const link of this.#late) this.admit(link, out);
+    this.#syncs.settle(this.#settled, out);
+    return true;
+  }
+
+  /** After a restart a learner's tree holds all of its log: it serves once all of that is committed. */
+  admit(link: Link, out: Outbox<B, R>): void {
+    if (link.stage !== "live" || link.isUpToDate) return;
+    if (link.zxidLast > this.#committed) {
+      this.#late.add(link);
+      return;
+    }
+    link.isUpToDate = true;
+    this.#late.delete(link);
+    out.send.push({ to: link.id, message: { kind: "upToDate" } });
+  }
+
+  forget(link: Link): void {
+    this.#late.delete(link);
+    this.#proposals.forget(link.peer);
+  }
+
+  ping(out: Outbox<B, R>): void {
+    this.#syncs.ping(out);
+  }
+
+  /** A learner answered a ping. */
+  ponged(out: Outbox<B, R>): void {
+    this.#syncs.settle(this.#settled, out);
+  }
+
+  /** Returns false when too many wait. */
+  sync(tag: number, link: LinkId | undefined, out: Outbox<B, R>): boolean {
+    if (this.#syncs.isFull) return false;
+    this.#syncs.add({ tag, link, zxid: this.#proposals.last }, out);
+    this.#syncs.settle(this.#settled, out);
+    return true;
+  }
+
+  /** All through here is committed, also as long as this epoch has no txn. */
+  get #settled(): number {
+    return Math.max(this.#committed, this.#start);
+  }
+
+  #propose(proposed: readonly Proposal<B>[], out: Outbox<B, R>): void {
+    for (const proposal of proposed) {
+      this.#proposals.add(proposal.zxid);
+      this.#own.log.append(proposal);
+    }
+    out.append = proposed;
+    this.#links.toFollowers({ kind: "proposal", proposals: proposed }, out);
+    // The next epoch begins before this one's counter runs into it.
+    if (zxidCounter(this.#proposals.last) >= zxidCounterMax - proposeMax) this.#isFull = true;
+  }
+
+  #commitThrough(zxid: number, leader: PeerId, out: Outbox<B, R>): void {
+    if (zxid <= this.#settled) return;
+    const proposals = this.#own.log.take(zxid);
+    out.commit = out.commit.length === 0 ? proposals : [...out.commit, ...proposals];
+    this.#committed = zxid;
+    const isChange = proposals.at(-1)?.ensemble !== undefined;
+    const told = isChange ? { leader } : {};
+    this.#links.toFollowers({ kind: "commit", zxid, ...told }, out);
+    this.#links.toObservers({ kind: "inform", proposals, ...told }, out);
+  }
+
+  /** The new ensemble is in force. Who has most of what was proposed leads it, if this peer cannot. */
+  #commitChange(ensemble: Ensemble, out: Outbox<B, R>): void {
+    const { ensembles, self } = this.#own;
+    const { voters, version } = ensemble;
+    this.#commitThrough(version - 1, self, out);
+    const others = voters.ids.filter((id) => id !== self && voters.canLead(id));
+    const other = this.#proposals.furthest(others);
+    const stays = other === undefined || canStay(self, ensembles.active, ensemble);
+    this.#commitThrough(version, stays ? self : other, out);
+    ensembles.activate(ensemble, out);
+    this.#proposals.decideBy(ensembles.quorums);
+    if (stays) return;
+    this.#isHandingOver = true;
+    this.#successor = other;
+  }
+}
