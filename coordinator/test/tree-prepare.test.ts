@@ -233,11 +233,9 @@ test("a multi that fails leaves what was proposed before it as it was", () => {
   harness.propose(create("/a"));
   const set = { op: "setData", path: "/a", data: Buffer.from("2"), version: 0 } as const;
   harness.propose({ op: "multi", ops: [set, create("/nope/b")] as never });
-  assert.deepEqual(harness.propose({ op: "check", path: "/a", version: 0 }), {
-    type: "check",
-    path: "/a",
-    version: 1,
-  });
+  const check = { op: "check", path: "/a", version: 0 } as const;
+  assert.deepEqual(harness.propose(check), { type: "error", error: 0 });
+  assert.deepEqual(harness.propose({ ...check, version: 1 }), { type: "error", error: -103 });
   assert.equal(harness.propose(create("/a/b")).type, "create");
 });
 

@@ -33,8 +33,11 @@ export function isPathValid(path: string): boolean {
     .every((part) => part !== "" && part !== "." && part !== "..");
 }
 
+/** Where every client reads who is in the ensemble. */
+export const configPath = "/zookeeper/config";
+
 /** Znodes that every tree has and nobody deletes. */
-export const reservedPaths = ["/zookeeper", "/zookeeper/quota", "/zookeeper/config"] as const;
+export const reservedPaths = ["/zookeeper", "/zookeeper/quota", configPath] as const;
 
 /** Whether a delete of this path is refused whatever its ACL says. */
 export function isReserved(path: string): boolean {

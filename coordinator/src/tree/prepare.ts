@@ -20,9 +20,10 @@ import type {
 } from "../wire/records.ts";
 import type { Txn, TxnDigest } from "../wire/txns.ts";
 import { aclResolve, isAllowed } from "./acl.ts";
+import { LeaderSessions, type SessionOwner } from "./leader-sessions.ts";
 import { multiOpsMax } from "./limits.ts";
 import { Outstanding, type QuotaUse } from "./outstanding.ts";
-import { isPathValid, isReserved, parentOf } from "./paths.ts";
+import { configPath, isPathValid, isReserved, parentOf } from "./paths.ts";
 import {
   type PendingCreate,
   type PendingZnode,
@@ -52,6 +53,8 @@ export type WriteRequest =
   | { readonly op: "multi"; readonly ops: readonly MultiOp[] }
   | { readonly op: "createSession"; readonly timeoutMs: number }
   | { readonly op: "closeSession" }
+  /** `plan` says the configuration's text as this zxid brings it, or why there will be none. It changes nothing. */
+  | { readonly op: "reconfig"; readonly plan: (zxid: number) => string | ErrorNumber }
   /** The server itself takes away a container or a TTL znode whose time has come. */
   | { readonly op: "expire"; readonly path: string };
 
@@ -59,6 +62,15 @@ export type WriteRequest =
 export interface Caller {
   readonly sessionId: bigint;
   readonly ids: readonly Id[];
+  /** Whom the request came through; undefined when the server asks by itself. */
+  readonly owner?: SessionOwner | undefined;
+}
+
+export interface PreparerOptions {
+  /** Without it hard limits of quotas refuse nothing. Default true. */
+  readonly enforceQuota?: boolean | undefined;
+  /** Whether a session that the tree does not know may write, but no ephemeral. Default: none. */
+  readonly isLocal?: ((sessionId: bigint) => boolean) | undefined;
 }
 
 /** What is to be proposed. */
@@ -76,12 +88,13 @@ export class Preparer<W extends object> {
   readonly #tree: Tree<W>;
   readonly #outstanding: Outstanding<W>;
   readonly #enforceQuota: boolean;
-  readonly #closing = new Set<bigint>();
+  /** A new one whenever this server begins to lead. */
+  readonly sessions: LeaderSessions;
 
-  /** Without `enforceQuota` hard limits of quotas refuse nothing. */
-  constructor(tree: Tree<W>, { enforceQuota = true }: { readonly enforceQuota?: boolean } = {}) {
+  constructor(tree: Tree<W>, { enforceQuota = true, isLocal }: PreparerOptions = {}) {
     this.#tree = tree;
     this.#enforceQuota = enforceQuota;
+    this.sessions = new LeaderSessions(tree.sessions, isLocal);
     this.#outstanding = new Outstanding(tree);
   }
 
@@ -101,20 +114,28 @@ export class Preparer<W extends object> {
   /** To be called after each apply. */
   applied(zxid: number, txn: Txn, sessionId: bigint): void {
     this.#outstanding.applied(zxid);
-    if (txn.type === "closeSession") this.#closing.delete(sessionId);
+    if (txn.type === "createSession") this.sessions.opened(sessionId);
+    if (txn.type === "closeSession") this.sessions.closed(sessionId);
   }
 
   #txn(request: WriteRequest, caller: Caller, stamp: TxnStamp): Txn {
-    if (request.op === "createSession")
+    const { sessionId, owner } = caller;
+    if (request.op === "createSession") {
+      this.sessions.opening(sessionId, owner);
       return { type: "createSession", timeoutMs: request.timeoutMs };
-    if (request.op === "expire") return this.#expire(request.path, stamp);
-    if (!this.#tree.sessions.has(caller.sessionId) || this.#closing.has(caller.sessionId)) {
-      return errorTxn(errorNumbers.SESSIONEXPIRED);
     }
+    if (request.op === "expire") return this.#expire(request.path, stamp);
+    const refusal = this.sessions.refusal(sessionId, owner);
+    if (request.op === "multi") return this.#multi(request.ops, caller, stamp, refusal);
+    if (refusal !== undefined) return errorTxn(refusal);
     if (request.op === "closeSession") return this.#closeSession(caller, stamp);
-    if (request.op === "multi") return this.#multi(request.ops, caller, stamp);
-    const txn = this.#one(request, caller, stamp);
-    return typeof txn === "number" ? errorTxn(txn) : txn;
+    const txn =
+      request.op === "reconfig"
+        ? this.#reconfig(request.plan, caller, stamp)
+        : this.#one(request, caller, stamp);
+    if (typeof txn === "number") return errorTxn(txn);
+    // A check by itself changes nothing, and Apache's servers cannot read a txn of it outside of a multi.
+    return txn.type === "check" ? errorTxn(errorNumbers.OK) : txn;
   }
 
   #one(request: ChangeRequest, caller: Caller, stamp: TxnStamp): Txn | ErrorNumber {
@@ -137,7 +158,12 @@ export class Preparer<W extends object> {
     }
   }
 
-  #multi(ops: readonly MultiOp[], caller: Caller, stamp: TxnStamp): Txn {
+  #multi(
+    ops: readonly MultiOp[],
+    caller: Caller,
+    stamp: TxnStamp,
+    refusal: ErrorNumber | undefined,
+  ): Txn {
     if (ops.length > multiOpsMax) return errorTxn(errorNumbers.BADARGUMENTS);
     const mark = this.#outstanding.mark();
     const txns: Txn[] = [];
@@ -149,7 +175,7 @@ export class Preparer<W extends object> {
       }
       const txn: Txn | ErrorNumber = isFailed
         ? errorNumbers.RUNTIMEINCONSISTENCY
-        : this.#one(op, caller, stamp);
+        : (refusal ?? this.#one(op, caller, stamp));
       isFailed ||= typeof txn === "number";
       txns.push(typeof txn === "number" ? errorTxn(txn) : txn);
     }
@@ -163,6 +189,9 @@ export class Preparer<W extends object> {
     if (kind === undefined) return errorNumbers.BADARGUMENTS;
     if (!request.path.includes("/") || request.path.includes("\0"))
       return errorNumbers.BADARGUMENTS;
+    // An ephemeral of a session that only one member knows would outlive it on all others.
+    const isEphemeral = kind.type === "plain" && kind.ephemeral;
+    if (isEphemeral && !this.sessions.isOpen(sessionId)) return errorNumbers.SESSIONEXPIRED;
     const acl = aclResolve(request.acl, ids);
     if (acl === undefined) return errorNumbers.INVALIDACL;
     const parentPath = parentOf(request.path);
@@ -272,8 +301,24 @@ export class Preparer<W extends object> {
       const parent = this.#outstanding.find(parentOf(path))!;
       this.#deleteChange(path, parent, this.#outstanding.find(path)!, zxid);
     }
-    this.#closing.add(sessionId);
+    this.sessions.closing(sessionId);
     return { type: "closeSession", paths };
+  }
+
+  #reconfig(
+    plan: (zxid: number) => string | ErrorNumber,
+    { ids }: Caller,
+    stamp: TxnStamp,
+  ): Txn | ErrorNumber {
+    const text = plan(stamp.zxid);
+    if (typeof text === "number") return text;
+    const znode = this.#outstanding.find(configPath);
+    if (znode === undefined) return errorNumbers.NONODE;
+    if (!isAllowed(znode.acl, perms.write, ids)) return errorNumbers.NOAUTH;
+    const set = { path: configPath, data: Buffer.from(text), version: configVersion };
+    const to = pendingDataSet(znode, set, stamp, this.#outstanding.isCounted(configPath));
+    this.#outstanding.change(stamp.zxid, { path: configPath, from: znode, to });
+    return { type: "reconfig", ...set };
   }
 
   #deleteChange(path: string, parent: PendingZnode, znode: PendingZnode, zxid: number): void {
@@ -357,6 +402,9 @@ function ownerOf(
   const ephemeralOwner = kind.type === "container" ? containerOwner : ttlOwner(kind.ttlMs);
   return { session: 0n, ephemeralOwner, isExpiring: true };
 }
+
+/** The Stat of the configuration shows this whatever was before; its text has a version of its own. */
+const configVersion = -1;
 
 function errorTxn(error: number): Txn {
   return { type: "error", error };

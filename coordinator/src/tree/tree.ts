@@ -4,7 +4,7 @@ import type { Acl } from "../wire/records.ts";
 import type { Txn } from "../wire/txns.ts";
 import { AclPool, aclOpen } from "./acl-pool.ts";
 import { type DigestGiven, DigestLog } from "./digest-log.ts";
-import { parentOf } from "./paths.ts";
+import { configPath, parentOf } from "./paths.ts";
 import { Quotas, quotaLimitsOf, quotaStatsTargetOf, quotaTargetOf } from "./quotas.ts";
 import { Sessions } from "./sessions.ts";
 import { Watches } from "./watches.ts";
@@ -61,7 +61,7 @@ export class Tree<W extends object = object> {
     const empty = new Uint8Array(0);
     znodes.insert("/zookeeper/quota", proc, { ...blank, data: empty });
     const acl = acls.take([{ perms: perms.read, id: { scheme: "world", id: "anyone" } }]);
-    znodes.insert("/zookeeper/config", proc, { ...blank, data: empty, acl, aversion: -1 });
+    znodes.insert(configPath, proc, { ...blank, data: empty, acl, aversion: -1 });
     return tree;
   }
 

@@ -7,6 +7,7 @@ import {
   type Of,
   record,
   string,
+  stringOrNull,
   vector,
 } from "./codec.ts";
 
@@ -117,10 +118,14 @@ export type AuthRequest = Of<typeof AuthRequest>;
 export const SaslToken = record({ token: buffer });
 export type SaslToken = Of<typeof SaslToken>;
 
+/**
+ * Who joins and who leaves, each with commas between; or all who shall be members, with commas or line ends. What is
+ * not said is null. `fromConfig` is the version to change, -1 for any. It is answered with a `DataResponse`.
+ */
 export const ReconfigRequest = record({
-  joining: string,
-  leaving: string,
-  members: string,
+  joining: stringOrNull,
+  leaving: stringOrNull,
+  members: stringOrNull,
   fromConfig: long,
 });
 export type ReconfigRequest = Of<typeof ReconfigRequest>;
