@@ -117,7 +117,9 @@ test("after expiry there is a new session, said by events, and what waited fails
     proxy.up();
     await waited;
     await client.connected();
-    assert.deepEqual(kinds(events), ["connected", "suspended", "expired", "connected"]);
+    assert.deepEqual(kinds(events), [
+      ...["connected", "suspended", "lapsed", "expired", "connected"],
+    ]);
     assert.notEqual(client.sessionId, first);
     assert.deepEqual(seen, ["once missed", "all missed"]);
     // The watches are set ahead of any request of this connection, but not of another's.

@@ -1,9 +1,11 @@
 import type { Codec } from "../wire/codec.ts";
+import { opCodes } from "../wire/constants.ts";
 import { frameBytesMax } from "../wire/limits.ts";
 import type { JuteReader } from "../wire/reader.ts";
-import { RequestHeader } from "../wire/records.ts";
+import { PathRequest, PathResponse, RequestHeader } from "../wire/records.ts";
 import { JuteWriter } from "../wire/writer.ts";
 import { errorCodeOf, ZooKeeperError } from "./errors.ts";
+import { type Chroot, checkPath } from "./paths.ts";
 import type { Request } from "./request-queue.ts";
 import type { Session } from "./session.ts";
 
@@ -11,6 +13,7 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
   /** For errors; without the client's chroot. */
   readonly path?: string;
+  readonly isLinearizable?: boolean;
   /** Called as soon as the reply is read, before the next frame is looked at. */
   readonly onReply?: (error: number) => void;
 }
@@ -18,13 +21,48 @@ export interface AskOptions {
 /** Makes a promise of a request: encodes it, submits it, decodes the reply. */
 export class Asker {
   readonly #session: Session;
+  readonly #chroot: Chroot;
   readonly #writer = new JuteWriter();
 
-  constructor(session: Session) {
+  constructor(session: Session, chroot: Chroot) {
     this.#session = session;
+    this.#chroot = chroot;
   }
 
-  ask<Q, A>(
+  /** Asks about a path. Rejects with BADARGUMENTS for one that is none. */
+  async at<Q extends { readonly path: string }, A>(
+    type: number,
+    query: Codec<Q>,
+    body: Q,
+    answer: Codec<A>,
+    options: AskOptions,
+  ): Promise<A> {
+    const { path } = body;
+    checkPath(path);
+    const outer = { ...body, path: this.#chroot.outer(path) };
+    return this.ask(type, query, outer, answer, { ...options, path });
+  }
+
+  async ask<Q, A>(
+    type: number,
+    query: Codec<Q>,
+    body: Q,
+    answer: Codec<A>,
+    options: AskOptions,
+  ): Promise<A> {
+    if (options.isLinearizable !== true) return this.#ask(type, query, body, answer, options);
+    const { sync } = opCodes;
+    const path = this.#chroot.outer("/");
+    // Should the read go out on a later connection, its server is at least where this sync's was: none is
+    // taken that is behind what we have seen.
+    const [, reply] = await Promise.all([
+      this.#ask(sync, PathRequest, { path }, PathResponse, pick(options)),
+      this.#ask(type, query, body, answer, options),
+    ]);
+    return reply;
+  }
+
+  #ask<Q, A>(
     type: number,
     query: Codec<Q>,
     body: Q,
@@ -87,4 +125,8 @@ export class Asker {
     if (writer.length - 4 > frameBytesMax) throw new ZooKeeperError("MARSHALLINGERROR", at);
     return writer.copy();
   }
+}
+
+function pick({ signal, path }: AskOptions): AskOptions {
+  return { ...(signal === undefined ? {} : { signal }), ...(path === undefined ? {} : { path }) };
 }

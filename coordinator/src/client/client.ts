@@ -1,29 +1,36 @@
 import { systemClock } from "../../../kit/src/clock.ts";
-import { type Codec, int, record } from "../wire/codec.ts";
-import {
-  addWatchModes,
-  createModes,
-  opCodes,
-  versionAny,
-  watcherTypes,
-} from "../wire/constants.ts";
+import type { Codec } from "../wire/codec.ts";
+import { createModes, opCodes, versionAny } from "../wire/constants.ts";
 import { MultiRequest, MultiResponse } from "../wire/multi.ts";
 import type { Acl, Stat } from "../wire/records.ts";
 import * as records from "../wire/records.ts";
 import { aclOpen } from "./acl.ts";
-import { Asker, type AskOptions } from "./asker.ts";
+import { Asker } from "./asker.ts";
+import { Ensemble } from "./ensemble.ts";
 import { errorCodeOf, isZooKeeperError, ZooKeeperError } from "./errors.ts";
-import { sessionTimeoutMsDefault } from "./limits.ts";
+import { EventStream } from "./event-stream.ts";
+import { sessionEventsWaitingMax, sessionTimeoutMsDefault } from "./limits.ts";
 import { type MultiStep, multiFailure, type StepResult, stepInner, stepOuter } from "./multi.ts";
-import type { CallOptions, ClientOptions, CreateOptions, Watch, WatchOptions } from "./options.ts";
+import type {
+  CallOptions,
+  ChangesOptions,
+  ClientOptions,
+  CreateOptions,
+  ReadOptions,
+  Watch,
+  WatchOptions,
+} from "./options.ts";
 import { Chroot, checkPath, parseConnectString } from "./paths.ts";
+import { type ReadResult, type ReadStep, readInner, readOuter } from "./reads.ts";
+import { resolveAll } from "./server-list.ts";
 import { Session, type SessionEvent } from "./session.ts";
-import type { OneShotKind, PersistentKind, WatchEvent, Watcher } from "./watches.ts";
+import type { PersistentKind, WatchEvent, Watcher } from "./watches.ts";
+import { Watching } from "./watching.ts";
+import { OwnedData, type ZnodeData } from "./znode-data.ts";
 
 export type { CallOptions, ClientOptions, CreateOptions, Watch, WatchOptions } from "./options.ts";
 
 const Empty: Codec<undefined> = { read: () => undefined, write: () => undefined };
-const AddWatchResponse = record({ error: int });
 
 /**
  * A ZooKeeper client: one session over a list of servers, kept alive, moved to another server when one fails, and
@@ -33,10 +40,13 @@ const AddWatchResponse = record({ error: int });
 export class ZooKeeperClient {
   /** What stands before every path at the server; "" for nothing. */
   readonly chroot: string;
+  /** The ensemble's members and their change. */
+  readonly ensemble: Ensemble;
   readonly #options: ClientOptions;
   readonly #session: Session;
   readonly #chroot: Chroot;
   readonly #ask: Asker;
+  readonly #watching: Watching;
 
   /**
    * Begins to connect at once. Throws BADARGUMENTS for a connect string that cannot be read. `shared` is for `atRoot`.
@@ -52,8 +62,16 @@ export class ZooKeeperClient {
         timeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMsDefault,
         clock: options.clock ?? systemClock,
         random: options.random ?? Math.random,
+        resolve: options.resolve ?? resolveAll,
+        tls: options.tls,
+        sasl: options.sasl,
+        canBeReadOnly: options.canBeReadOnly ?? false,
       });
-    this.#ask = new Asker(this.#session);
+    this.#ask = new Asker(this.#session, this.#chroot);
+    this.#watching = new Watching(this.#session, this.#chroot, this.#ask);
+    const asRoot = new Asker(this.#session, Chroot.none);
+    const watching = new Watching(this.#session, Chroot.none, asRoot);
+    this.ensemble = new Ensemble(this.#session, asRoot, watching);
     this.#options = options;
   }
 
@@ -62,8 +80,13 @@ export class ZooKeeperClient {
     return new ZooKeeperClient(this.#options, this.#session);
   }
 
+  /** Whether requests are answered now, be it reads alone. */
   get isConnected(): boolean {
     return this.#session.isConnected;
+  }
+
+  get isReadOnly(): boolean {
+    return this.#session.isReadOnly;
   }
 
   /** 0 before the first session and between two. */
@@ -81,14 +104,35 @@ export class ZooKeeperClient {
     return this.#session.listen(listener);
   }
 
-  /** Resolves while there is a connection; rejects with CLOSED or the signal's reason. */
+  /**
+   * What becomes of the session from now on, ending with `closed`. A reader that falls behind loses the oldest events.
+   */
+  sessionEvents({ signal }: CallOptions = {}): AsyncIterableIterator<SessionEvent, undefined> {
+    const stream = new EventStream<SessionEvent>({
+      max: sessionEventsWaitingMax,
+      overflow: (waiting) => waiting.slice(1),
+      left: () => stop(),
+    });
+    const stop = this.#session.listen((event) => {
+      stream.push(event);
+      if (event.kind === "closed") stream.end();
+    });
+    if (this.#session.isClosed) stream.end();
+    stream.endWith(signal);
+    return stream;
+  }
+
+  /** Resolves while there is a connection; rejects with CLOSED, AUTHFAILED (SASL) or the signal's reason. */
   async connected({ signal }: CallOptions = {}): Promise<void> {
     signal?.throwIfAborted();
     if (this.#session.isClosed) throw new ZooKeeperError("CLOSED");
     if (this.#session.isConnected) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const stop = this.#session.listen((event) => {
-      if (event.kind === "connected") resolve();
+      if (event.kind === "connected" || event.kind === "readOnly") resolve();
+      if (event.kind === "authFailed" && event.scheme === "sasl") {
+        reject(new ZooKeeperError("AUTHFAILED"));
+      }
       if (event.kind === "closed") reject(new ZooKeeperError("CLOSED"));
     });
     const abort = (): void => reject(signal?.reason);
@@ -130,13 +174,13 @@ export class ZooKeeperClient {
   }
 
   async delete(path: string, version = versionAny, options: CallOptions = {}): Promise<void> {
-    await this.#at(opCodes.delete, records.VersionRequest, { path, version }, Empty, options);
+    await this.#ask.at(opCodes.delete, records.VersionRequest, { path, version }, Empty, options);
   }
 
   /** Null when there is no znode. */
   async exists(path: string, options: WatchOptions = {}): Promise<Stat | null> {
     try {
-      const reply = await this.#read(
+      const reply = await this.#watching.read(
         opCodes.exists,
         path,
         records.StatResponse,
@@ -150,13 +194,10 @@ export class ZooKeeperClient {
     }
   }
 
-  async getData(
-    path: string,
-    options: WatchOptions = {},
-  ): Promise<{ readonly data: Buffer | null; readonly stat: Stat }> {
-    const watched = (error: number): OneShotKind | undefined => (error === 0 ? "data" : undefined);
-    const reply = await this.#read(opCodes.getData, path, OwnedData, options, watched);
-    return reply;
+  getData(path: string, options: WatchOptions = {}): Promise<ZnodeData> {
+    return this.#watching.read(opCodes.getData, path, OwnedData, options, (error) =>
+      error === 0 ? "data" : undefined,
+    );
   }
 
   setData(
@@ -171,9 +212,10 @@ export class ZooKeeperClient {
 
   async getAcl(
     path: string,
-    options: CallOptions = {},
+    options: ReadOptions = {},
   ): Promise<{ readonly acl: readonly Acl[]; readonly stat: Stat }> {
-    return this.#at(opCodes.getACL, records.PathRequest, { path }, records.AclResponse, options);
+    const { AclResponse, PathRequest } = records;
+    return this.#ask.at(opCodes.getACL, PathRequest, { path }, AclResponse, options);
   }
 
   /** `aclVersion`: of the ACL, as `aversion` in the Stat. */
@@ -192,7 +234,8 @@ export class ZooKeeperClient {
     path: string,
     options: WatchOptions = {},
   ): Promise<{ readonly children: readonly string[]; readonly stat: Stat }> {
-    return this.#read(opCodes.getChildren2, path, records.Children2Response, options, (error) =>
+    const { getChildren2 } = opCodes;
+    return this.#watching.read(getChildren2, path, records.Children2Response, options, (error) =>
       error === 0 ? "children" : undefined,
     );
   }
@@ -212,23 +255,48 @@ export class ZooKeeperClient {
     return results.map((result) => stepInner(result, this.#chroot));
   }
 
+  /** As of one moment, in the order asked; a read that fails does not fail the others. `reads` makes them. */
+  async multiRead(
+    asked: readonly ReadStep[],
+    options: ReadOptions = {},
+  ): Promise<readonly ReadResult[]> {
+    const ops = asked.map((step) => readOuter(step, this.#chroot));
+    const { multiRead } = opCodes;
+    // Results are copied while the reply's bytes are there.
+    const Results: Codec<readonly ReadResult[]> = {
+      read: (from) => MultiResponse.read(from).map((result, at) => readInner(result, asked[at])),
+      write: () => undefined,
+    };
+    return this.#ask.ask(multiRead, MultiRequest, ops, Results, options);
+  }
+
   /** Waits until the server has everything that was committed when it was asked. */
   async sync(path = "/", options: CallOptions = {}): Promise<void> {
-    await this.#at(opCodes.sync, records.PathRequest, { path }, records.PathResponse, options);
+    await this.#ask.at(opCodes.sync, records.PathRequest, { path }, records.PathResponse, options);
   }
 
   /** The paths of this session's ephemerals below a prefix. */
   async getEphemerals(prefix = "/", options: CallOptions = {}): Promise<readonly string[]> {
     const body = { path: prefix };
     const { getEphemerals } = opCodes;
-    const reply = await this.#at(
-      getEphemerals,
-      records.PathRequest,
-      body,
-      records.EphemeralsResponse,
-      options,
-    );
+    const { EphemeralsResponse, PathRequest } = records;
+    const reply = await this.#ask.at(getEphemerals, PathRequest, body, EphemeralsResponse, options);
     return reply.paths.map((path) => this.#chroot.inner(path));
+  }
+
+  /** How many znodes there are below a path, at every depth. */
+  async getAllChildrenNumber(path: string, options: ReadOptions = {}): Promise<number> {
+    const { getAllChildrenNumber: op } = opCodes;
+    const { CountResponse, PathRequest } = records;
+    return (await this.#ask.at(op, PathRequest, { path }, CountResponse, options)).count;
+  }
+
+  /** The identities that the server knows this connection by. */
+  async whoAmI(
+    options: CallOptions = {},
+  ): Promise<readonly { readonly scheme: string; readonly user: string }[]> {
+    const { WhoAmIResponse } = records;
+    return (await this.#ask.ask(opCodes.whoAmI, Empty, undefined, WhoAmIResponse, options)).ids;
   }
 
   /** Adds an identity, for example `digest` with `user:password`, for this and later connections. */
@@ -248,36 +316,36 @@ export class ZooKeeperClient {
     watcher: Watcher,
     options: CallOptions = {},
   ): Promise<Watch> {
-    const outer = this.#chroot.outer(path);
-    const inner = (event: WatchEvent): void =>
-      watcher({ ...event, path: this.#chroot.inner(event.path) });
-    const body = { path, mode: addWatchModes[mode] };
-    const onReply = (error: number): void => {
-      if (error === 0) this.#session.watches.add(mode, outer, inner);
-    };
-    await this.#at(opCodes.addWatch, records.AddWatchRequest, body, AddWatchResponse, {
-      ...options,
-      onReply,
-    });
-    return { close: () => this.#removeWatch(path, mode, inner) };
+    return this.#watching.add(path, mode, watcher, options);
+  }
+
+  /**
+   * The changes of a path, or of everything at and below it, as they come: `for await`, until the signal, `break` or the client's
+   * end. Resolves once the watch is set, so a read after it misses nothing; `missed`, which comes first, says to read. Who falls
+   * behind by more than 10,000 is told `missed` in their place.
+   */
+  changes(
+    path: string,
+    options: ChangesOptions = {},
+  ): Promise<AsyncIterableIterator<WatchEvent, undefined>> {
+    return this.#watching.changes(path, options);
+  }
+
+  /**
+   * Takes another list of servers (`host:port,…`; the chroot stays), and moves to another of them if that is this
+   * client's share, so that servers which are added get theirs.
+   */
+  updateServers(servers: string): void {
+    const { servers: parsed, chroot } = parseConnectString(servers);
+    if (chroot !== "" && chroot !== this.chroot) {
+      throw new ZooKeeperError("BADARGUMENTS", { path: chroot });
+    }
+    this.#session.replaceServers(parsed);
   }
 
   /** Ends the session (its ephemerals go) and the connection. Requests that wait reject with CLOSED. */
   close(): Promise<void> {
     return this.#session.close();
-  }
-
-  async #removeWatch(path: string, mode: PersistentKind, watcher: Watcher): Promise<void> {
-    const { isPathWatched } = this.#session.watches.remove(mode, this.#chroot.outer(path), watcher);
-    // The request takes every watch of the path away, so while there are others the server's stays.
-    if (isPathWatched || this.#session.isClosed) return;
-    const body = { path, type: watcherTypes.any };
-    try {
-      await this.#at(opCodes.removeWatches, records.WatcherRequest, body, Empty, {});
-    } catch (thrown) {
-      // Gone with its connection, or never set on this one: then there is nothing to remove.
-      if (!isZooKeeperError(thrown)) throw thrown;
-    }
   }
 
   async #stat<Q extends { readonly path: string }>(
@@ -286,48 +354,6 @@ export class ZooKeeperClient {
     body: Q,
     options: CallOptions,
   ): Promise<Stat> {
-    return (await this.#at(op, codec, body, records.StatResponse, options)).stat;
-  }
-
-  #read<A>(
-    op: number,
-    path: string,
-    answer: Codec<A>,
-    options: WatchOptions,
-    watched: (error: number) => OneShotKind | undefined,
-  ): Promise<A> {
-    const { watch } = options;
-    const body = { path, watch: watch !== undefined };
-    if (watch === undefined) return this.#at(op, records.WatchedRequest, body, answer, options);
-    const onReply = (error: number): void => {
-      const kind = watched(error);
-      if (kind === undefined) return;
-      this.#session.watches.add(kind, this.#chroot.outer(path), (event) =>
-        watch({ ...event, path: this.#chroot.inner(event.path) }),
-      );
-    };
-    return this.#at(op, records.WatchedRequest, body, answer, { ...options, onReply });
-  }
-
-  #at<Q extends { readonly path: string }, A>(
-    op: number,
-    codec: Codec<Q>,
-    body: Q,
-    answer: Codec<A>,
-    options: AskOptions,
-  ): Promise<A> {
-    const { path } = body;
-    checkPath(path);
-    const outer = { ...body, path: this.#chroot.outer(path) };
-    return this.#ask.ask(op, codec, outer, answer, { ...options, path });
+    return (await this.#ask.at(op, codec, body, records.StatResponse, options)).stat;
   }
 }
-
-/** Data in a buffer of its own, since a reply's bytes are reused. */
-const OwnedData: Codec<{ readonly data: Buffer | null; readonly stat: Stat }> = {
-  read: (from) => {
-    const { data, stat } = records.DataResponse.read(from);
-    return { data: data === null ? null : Buffer.from(data), stat };
-  },
-  write: (to, value) => records.DataResponse.write(to, value),
-};

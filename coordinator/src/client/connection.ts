@@ -1,4 +1,4 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 
 import type { Clock } from "../../../kit/src/clock.ts";
 import { decode, encode } from "../wire/codec.ts";
@@ -6,7 +6,9 @@ import { opCodes, xids } from "../wire/constants.ts";
 import { FrameSplitter } from "../wire/frames.ts";
 import { ConnectRequest, ConnectResponse, RequestHeader } from "../wire/records.ts";
 import { JuteWriter } from "../wire/writer.ts";
-import type { ServerAddress } from "./paths.ts";
+import { type ClientTls, dial } from "./dial.ts";
+import { answerBytesMax, lapseShare } from "./limits.ts";
+import type { Target } from "./server-list.ts";
 
 /** What a connection tells the session that holds it. Nothing comes after `closed`. */
 export interface ConnectionHost {
@@ -14,6 +16,8 @@ export interface ConnectionHost {
   attached(response: ConnectResponse): void;
   /** A frame after that; valid during the call only. Throwing closes the connection. */
   frame(bytes: Buffer): void;
+  /** The connection stands, but nothing proves that the server has heard of us for most of the session's timeout. */
+  lapsed(): void;
   closed(cause: Error | undefined): void;
 }
 
@@ -25,26 +29,36 @@ export class Connection {
   readonly #host: ConnectionHost;
   readonly #clock: Clock;
   readonly #socket: Socket;
-  readonly #splitter = new FrameSplitter(frameBytesMaxClient);
+  readonly #splitter = new FrameSplitter(answerBytesMax);
   #attached = false;
   #closed = false;
   #outgoing: Buffer[] = [];
   #flushing = false;
   #receivedMs: number;
   #sentMs: number;
+  #heardMs: number;
+  #framesSent = 0;
+  #framesAnswered = 0;
+  /** A moment of sending whose answer is awaited. */
+  #mark: { readonly framesSent: number; readonly ms: number } | undefined;
   #timer: NodeJS.Timeout;
 
   constructor(
-    address: ServerAddress,
+    target: Target,
     request: ConnectRequest,
     host: ConnectionHost,
-    options: { readonly connectTimeoutMs: number; readonly clock: Clock },
+    options: {
+      readonly connectTimeoutMs: number;
+      readonly clock: Clock;
+      readonly tls: ClientTls | undefined;
+    },
   ) {
     this.#host = host;
     this.#clock = options.clock;
-    this.#receivedMs = this.#sentMs = options.clock.monotonicMs();
-    this.#socket = connect({ host: address.host, port: address.port, noDelay: true });
-    this.#socket.on("connect", () => this.write(framed(encode(ConnectRequest, request))));
+    this.#heardMs = this.#receivedMs = this.#sentMs = options.clock.monotonicMs();
+    this.#socket = dial(target, options.tls, () =>
+      this.write(framed(encode(ConnectRequest, request))),
+    );
     this.#socket.on("data", (chunk: Buffer) => this.#received(chunk));
     this.#socket.on("error", (error) => this.close(error));
     this.#socket.on("close", () => this.close());
@@ -54,9 +68,12 @@ export class Connection {
     );
   }
 
-  /** Bytes that the socket has not handed to the kernel. */
-  get backlog(): number {
-    return this.#socket.writableLength;
+  /**
+   * The latest known moment, by the monotonic clock, at which something left that has reached the server: it keeps the session
+   * at least for its timeout from then on.
+   */
+  get heardMs(): number {
+    return this.#heardMs;
   }
 
   /** Sends a frame with its length. What is written in one turn of the loop leaves in one write. */
@@ -79,6 +96,8 @@ export class Connection {
     this.#flushing = false;
     if (this.#closed) return;
     this.#sentMs = this.#clock.monotonicMs();
+    this.#framesSent += this.#outgoing.length;
+    this.#mark ??= { framesSent: this.#framesSent, ms: this.#sentMs };
     this.#socket.cork();
     for (const frame of this.#outgoing) this.#socket.write(frame);
     this.#socket.uncork();
@@ -90,12 +109,22 @@ export class Connection {
     try {
       this.#splitter.push(chunk, (bytes) => {
         if (this.#closed) return;
+        this.#count(bytes);
         if (this.#attached) this.#host.frame(bytes);
         else this.#attach(decode(ConnectResponse, bytes));
       });
     } catch (thrown) {
       this.close(thrown as Error);
     }
+  }
+
+  /** Each frame has one answer; when as many are there as were sent by then, one of them left at the mark or later. */
+  #count(bytes: Buffer): void {
+    if (this.#attached && bytes.length >= 4 && bytes.readInt32BE(0) === xids.event) return;
+    this.#framesAnswered++;
+    if (this.#mark === undefined || this.#framesAnswered < this.#mark.framesSent) return;
+    this.#heardMs = this.#mark.ms;
+    this.#mark = undefined;
   }
 
   #attach(response: ConnectResponse): void {
@@ -107,12 +136,16 @@ export class Connection {
 
   #watchOver(timeoutMs: number): void {
     const stepMs = Math.max(5, Math.floor(timeoutMs / 6));
+    let hasLapsed = false;
     this.#timer = setInterval(() => {
       const now = this.#clock.monotonicMs();
       if (now - this.#sentMs >= stepMs * 2 - 1) this.write(pingFrame);
       // After a pause of this process the answers may lie unread in the socket: read before judging.
       if (now - this.#receivedMs > stepMs * 4)
         setImmediate(() => setImmediate(() => this.#judge(stepMs * 4)));
+      const isLapsed = now - this.#heardMs >= timeoutMs * lapseShare - stepMs;
+      if (isLapsed && !hasLapsed) this.#host.lapsed();
+      hasLapsed = isLapsed;
     }, stepMs);
   }
 
@@ -121,9 +154,6 @@ export class Connection {
     this.close(new Error("the server is silent"));
   }
 }
-
-/** A getChildren of a large node exceeds the server's own limit on requests, so replies have a wider one. */
-const frameBytesMaxClient = 64 * 1024 * 1024;
 
 const pingFrame = framed(encode(RequestHeader, { xid: xids.ping, type: opCodes.ping }));
 

@@ -4,6 +4,7 @@ import { JuteWriter } from "../wire/writer.ts";
 import { ZooKeeperError } from "./errors.ts";
 
 interface Credential {
+  readonly scheme: string;
   readonly frame: Buffer;
   readonly waiters: {
     readonly resolve: () => void;
@@ -14,18 +15,20 @@ interface Credential {
 /** The identities of a client: given to each new connection before anything else. */
 export class Credentials {
   readonly #send: (frame: Buffer) => void;
+  readonly #refused: (scheme: string) => void;
   #known: Credential[] = [];
   /** Sent on the present connection; the server answers them in order. */
   #inFlight: Credential[] = [];
 
   /** `send` may do nothing while there is no connection. */
-  constructor(send: (frame: Buffer) => void) {
+  constructor(send: (frame: Buffer) => void, refused: (scheme: string) => void) {
     this.#send = send;
+    this.#refused = refused;
   }
 
   /** Resolves when a server has accepted it. Rejects with AUTHFAILED, and then it is forgotten. */
   add(scheme: string, auth: Uint8Array, isConnected: boolean): Promise<void> {
-    const credential: Credential = { frame: authFrame(scheme, auth), waiters: [] };
+    const credential: Credential = { scheme, frame: authFrame(scheme, auth), waiters: [] };
     this.#known.push(credential);
     if (isConnected) {
       this.#inFlight.push(credential);
@@ -48,6 +51,7 @@ export class Credentials {
       if (error === 0) resolve();
       else reject(new ZooKeeperError("AUTHFAILED"));
     }
+    if (error !== 0) this.#refused(credential.scheme);
   }
 
   connectionLost(): void {

@@ -42,6 +42,14 @@ export function isZooKeeperError(
   return thrown instanceof ZooKeeperError && (codes.length === 0 || codes.includes(thrown.code));
 }
 
+/** A request that may have been done and may not: what it was to do must be looked up, or be harmless when repeated. */
+export type OutcomeUnknownError = ZooKeeperError & { readonly isOutcomeUnknown: true };
+
+/** Whether it is not known what became of the request that failed so. */
+export function isOutcomeUnknown(thrown: unknown): thrown is OutcomeUnknownError {
+  return thrown instanceof ZooKeeperError && thrown.isOutcomeUnknown;
+}
+
 /** The name of an error number of a reply; what the protocol does not know counts as an API error. */
 export function errorCodeOf(number: number): ErrorName {
   return errorNameOf(number) ?? "APIERROR";

@@ -1,16 +1,30 @@
 import type { Clock } from "../../../kit/src/clock.ts";
 import type { createModes } from "../wire/constants.ts";
 import type { Acl } from "../wire/records.ts";
+import type { ClientTls } from "./dial.ts";
+import type { SaslUser } from "./sasl.ts";
+import type { Random, Resolve } from "./server-list.ts";
 import type { Watcher } from "./watches.ts";
 
 export interface ClientOptions {
-  /** `host:port,host:port/chroot`. */
+  /** `host:port,host:port/chroot`. A name with several addresses stands for a server at each. */
   readonly connect: string;
   /** Asked for; the server may bound it. */
   readonly sessionTimeoutMs?: number;
+  /** For `secureClientPort`. */
+  readonly tls?: ClientTls;
+  /** Who we are by SASL DIGEST-MD5. Nothing is asked before it is proved; a refusal closes the client. */
+  readonly sasl?: SaslUser;
+  /**
+   * Whether a server without its ensemble will do, for reads alone, until one is found that takes writes. Default
+   * false.
+   */
+  readonly canBeReadOnly?: boolean;
   readonly clock?: Clock;
-  /** A number in [0, 1). */
-  readonly random?: () => number;
+  /** Draws servers and waits. */
+  readonly random?: Random;
+  /** Default: the system's own resolver. */
+  readonly resolve?: Resolve;
 }
 
 export interface CallOptions {
@@ -18,9 +32,25 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface WatchOptions extends CallOptions {
+export interface ReadOptions extends CallOptions {
+  /**
+   * Shows every write that was answered, to anybody, before the call: a `sync` goes ahead of the read in the same
+   * pipeline. Logkeep's servers ask a quorum for it; Apache's trust the leader, which may have been deposed without
+   * knowing. Default false: the state as of some moment, which never goes back for this client.
+   */
+  readonly isLinearizable?: boolean;
+}
+
+export interface WatchOptions extends ReadOptions {
   /** Called once, with the first change or with `missed`. Not set when the call fails, but for `exists` of no znode. */
   readonly watch?: Watcher;
+  /** Takes the watch away again when it aborts. */
+  readonly watchSignal?: AbortSignal;
+}
+
+export interface ChangesOptions extends CallOptions {
+  /** Default `persistent`: the znode, its data and its children; recursive: everything at and below it. */
+  readonly mode?: "persistent" | "persistentRecursive";
 }
 
 export interface CreateOptions extends CallOptions {

@@ -34,6 +34,9 @@ export class Chroot {
     if (this.#prefix !== "") checkPath(this.#prefix);
   }
 
+  /** The same map with no prefix: for paths that are the server's own, whatever the chroot. */
+  static readonly none = new Chroot("");
+
   outer(path: string): string {
     if (this.#prefix === "") return path;
     return path === "/" ? this.#prefix : this.#prefix + path;

@@ -99,7 +99,7 @@ export class RequestQueue {
   }
 
   /** Fails what was never sent. */
-  failWaiting(code: "SESSIONEXPIRED" | "CLOSED"): void {
+  failWaiting(code: "SESSIONEXPIRED" | "AUTHFAILED" | "CLOSED"): void {
     const waiting = this.#waiting.slice(this.#sentCount);
     this.#waiting = [];
     this.#sentCount = 0;

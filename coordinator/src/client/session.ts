@@ -6,72 +6,80 @@ import type { ConnectResponse } from "../wire/records.ts";
 import { ReplyHeader, WatcherEvent } from "../wire/records.ts";
 import { Connection } from "./connection.ts";
 import { Credentials } from "./credentials.ts";
+import type { ClientTls } from "./dial.ts";
+import { EnsembleProbe } from "./ensemble-probe.ts";
 import { ZooKeeperError } from "./errors.ts";
-import { backoffMsMax, backoffMsMin, closeTimeoutMs, connectTimeoutMsMax } from "./limits.ts";
+import * as limits from "./limits.ts";
 import type { ServerAddress } from "./paths.ts";
 import { type Request, RequestQueue } from "./request-queue.ts";
+import type { SaslUser } from "./sasl.ts";
+import { SaslLogin } from "./sasl-login.ts";
+import { type Random, type Resolve, ServerList, type Target } from "./server-list.ts";
+import type { SessionEvent } from "./session-events.ts";
 import { setWatchesFrames } from "./set-watches.ts";
 import { callOut, WatchRegistry } from "./watches.ts";
 
-/**
- * What becomes of the session. `suspended`: no connection, ephemerals live on until the server's timeout.
- * `expired`: its ephemerals and one-shot watches are gone; a new session follows by itself. `closed`: by `close`, the last.
- */
-export type SessionEvent =
-  | {
-      readonly kind: "connected";
-      readonly sessionId: bigint;
-      readonly timeoutMs: number;
-      /** False when an earlier session of this client goes on. */
-      readonly isNew: boolean;
-    }
-  | { readonly kind: "suspended"; readonly reason: string | undefined }
-  | { readonly kind: "expired"; readonly sessionId: bigint }
-  | { readonly kind: "closed" };
+export type { SessionEvent } from "./session-events.ts";
 
 export interface SessionOptions {
   readonly servers: readonly ServerAddress[];
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** A number in [0, 1): which server first, and how long to wait. */
-  readonly random: () => number;
+  /** Which server is tried first, and how long to wait. */
+  readonly random: Random;
+  readonly resolve: Resolve;
+  readonly tls: ClientTls | undefined;
+  readonly sasl: SaslUser | undefined;
+  /** Whether a server that only reads will do until one is found that takes writes. */
+  readonly canBeReadOnly: boolean;
 }
-
-/** After this long a connection counts as a good one, and its loss does not slow the next attempt. */
-const goodConnectionMs = 500;
 
 /** Holds a session over connections to one server after the other, and begins a new one after expiry. */
 export class Session {
   readonly watches = new WatchRegistry();
   readonly credentials: Credentials;
   readonly #options: SessionOptions;
+  readonly #servers: ServerList;
   readonly #queue = new RequestQueue();
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   #connection: Connection | undefined;
+  #target: Target | undefined;
+  #login: SaslLogin | undefined;
+  #probe: EnsembleProbe | undefined;
   #isAttached = false;
+  #isReadOnly = false;
   #isClosed = false;
   #closing: Promise<void> | undefined;
   #id = 0n;
   #password: Uint8Array = Buffer.alloc(16);
   #timeoutMs: number;
   #zxidSeen = 0n;
-  #serverIndex: number;
-  #failuresInRow = 0;
+  /** Rounds over all servers without a good connection. */
+  #failedRounds = 0;
   #attachedMs = 0;
   #dialTimer: NodeJS.Timeout | undefined;
+  #lapseTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#timeoutMs = options.timeoutMs;
-    this.#serverIndex = Math.floor(options.random() * options.servers.length);
-    this.credentials = new Credentials((frame) => {
-      if (this.#isAttached) this.#connection?.write(frame);
-    });
-    this.#dial();
+    this.#servers = new ServerList(options.servers, options.random, options.resolve);
+    this.credentials = new Credentials(
+      (frame) => {
+        if (this.#isAttached) this.#connection?.write(frame);
+      },
+      (scheme) => this.#emit({ kind: "authFailed", scheme }),
+    );
+    void this.#dial();
   }
 
+  /** Whether requests are answered, be it only reads. */
   get isConnected(): boolean {
     return this.#isAttached;
+  }
+
+  get isReadOnly(): boolean {
+    return this.#isAttached && this.#isReadOnly;
   }
 
   get isClosed(): boolean {
@@ -86,6 +94,11 @@ export class Session {
   /** As negotiated; before that, as asked for. */
   get timeoutMs(): number {
     return this.#timeoutMs;
+  }
+
+  /** The server that is connected. */
+  get server(): ServerAddress | undefined {
+    return this.#isAttached ? this.#target?.server : undefined;
   }
 
   listen(listener: (event: SessionEvent) => void): () => void {
@@ -105,6 +118,12 @@ export class Session {
     this.#queue.drop(request);
   }
 
+  /** Other servers from now on; moves there when that is our share of the balance. */
+  replaceServers(servers: readonly ServerAddress[]): void {
+    const isToMove = this.#servers.replace(servers, this.#target?.server);
+    if (isToMove) this.#connection?.close(new Error("the ensemble is another"));
+  }
+
   /** Ends the session at the server, if one can be reached now, and then the connection. */
   close(): Promise<void> {
     // Before anything else: closing the connection comes back here as a lost one.
@@ -115,6 +134,8 @@ export class Session {
 
   async #close(): Promise<void> {
     clearTimeout(this.#dialTimer);
+    clearTimeout(this.#lapseTimer);
+    this.#probe?.stop();
     this.#queue.failWaiting("CLOSED");
     if (this.#isAttached) await this.#endSession();
     this.#connection?.close();
@@ -126,7 +147,7 @@ export class Session {
 
   #endSession(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, closeTimeoutMs);
+      const timer = setTimeout(resolve, limits.closeTimeoutMs);
       const done = (): void => {
         clearTimeout(timer);
         resolve();
@@ -148,52 +169,85 @@ export class Session {
     }
   }
 
-  #dial(): void {
-    const { servers, clock } = this.#options;
-    const address = servers[this.#serverIndex % servers.length] as ServerAddress;
-    this.#serverIndex++;
+  /** Tries the next server, or waits when each had its turn. */
+  async #dial(): Promise<void> {
+    const target = await this.#servers.next();
+    if (this.#isClosed) return;
+    if (target === undefined) {
+      this.#failedRounds++;
+      this.#dialTimer = setTimeout(() => void this.#dial(), this.#waitMs());
+      return;
+    }
+    const { clock, tls, canBeReadOnly } = this.#options;
     const request = {
       protocolVersion: 0,
       lastZxidSeen: this.#zxidSeen,
       timeoutMs: this.#options.timeoutMs,
       sessionId: this.#id,
       password: this.#password,
-      readOnly: false,
+      readOnly: canBeReadOnly,
     };
-    const connectTimeoutMs = Math.min(connectTimeoutMsMax, this.#timeoutMs);
     const connection: Connection = new Connection(
-      address,
+      target,
       request,
       {
-        attached: (response) => this.#attached(connection, response),
+        attached: (response) => this.#answered(connection, response),
         frame: (bytes) => this.#frame(bytes),
-        closed: (cause) => this.#lost(cause),
+        lapsed: () => this.#emit({ kind: "lapsed" }),
+        closed: (cause) => this.#lost(connection, cause),
       },
-      { connectTimeoutMs, clock },
+      { connectTimeoutMs: this.#connectTimeoutMs(), clock, tls },
     );
+    this.#target = target;
     this.#connection = connection;
   }
 
-  #attached(connection: Connection, response: ConnectResponse): void {
+  #answered(connection: Connection, response: ConnectResponse): void {
     if (response.timeoutMs <= 0) {
       this.#expire();
       connection.close(new Error("the session has expired"));
       return;
     }
-    const isNew = this.#id === 0n;
-    this.#id = response.sessionId;
-    this.#password = Buffer.from(response.password ?? Buffer.alloc(16));
+    const { sasl } = this.#options;
+    if (sasl === undefined) {
+      this.#attached(connection, response);
+      return;
+    }
+    this.#login = new SaslLogin(sasl, connection, () => {
+      this.#login = undefined;
+      this.#attached(connection, response);
+    });
+  }
+
+  #attached(connection: Connection, response: ConnectResponse): void {
+    this.#isReadOnly = response.readOnly === true;
+    const isNew = this.#id === 0n && !this.#isReadOnly;
+    // A session that began at a server which only reads is known to nobody else.
+    if (!this.#isReadOnly) {
+      this.#id = response.sessionId;
+      this.#password = Buffer.from(response.password ?? Buffer.alloc(16));
+    }
     this.#timeoutMs = response.timeoutMs;
     this.#isAttached = true;
     this.#attachedMs = this.#options.clock.monotonicMs();
+    clearTimeout(this.#lapseTimer);
     // In this order: rights before requests, watches before the reads that rely on them.
     for (const frame of this.credentials.frames()) connection.write(frame);
     for (const frame of setWatchesFrames(this.watches.pieces(), this.#zxidSeen)) {
       connection.write(frame);
     }
-    this.#emit({ kind: "connected", sessionId: this.#id, timeoutMs: this.#timeoutMs, isNew });
+    if (this.#isReadOnly) this.#readOnly(connection);
+    else this.#emit({ kind: "connected", sessionId: this.#id, timeoutMs: this.#timeoutMs, isNew });
     this.watches.missed("persistent");
     this.#pump();
+  }
+
+  #readOnly(connection: Connection): void {
+    this.#emit({ kind: "readOnly" });
+    this.#probe = new EnsembleProbe(this.#servers, this.#options.tls, (target) => {
+      connection.close(new Error("there is a server that takes writes"));
+      this.#servers.beginWith(target);
+    });
   }
 
   #frame(bytes: Buffer): void {
@@ -216,6 +270,10 @@ export class Session {
         if (error !== 0) throw new WireError("type", "the server refuses to set watches", 0);
         return;
     }
+    if (this.#login !== undefined) {
+      if (!this.#login.replied(error, reader)) this.#refused();
+      return;
+    }
     const request = this.#queue.reply(xid);
     if (request === undefined) throw new WireError("type", `a reply to nothing, xid ${xid}`, 0);
     if (zxid > this.#zxidSeen) this.#zxidSeen = zxid;
@@ -223,39 +281,67 @@ export class Session {
     this.#pump();
   }
 
-  #lost(cause: Error | undefined): void {
+  /** A password that is not right is not right elsewhere either, and nothing may go out without it. */
+  #refused(): void {
+    this.#emit({ kind: "authFailed", scheme: "sasl" });
+    this.#queue.failWaiting("AUTHFAILED");
+    void this.close();
+  }
+
+  #lost(connection: Connection, cause: Error | undefined): void {
     this.#connection = undefined;
+    this.#login = undefined;
+    this.#probe?.stop();
     const wasAttached = this.#isAttached;
     this.#isAttached = false;
     this.credentials.connectionLost();
-    this.#failuresInRow = wasAttached ? this.#failuresAfterLoss() : this.#failuresInRow + 1;
     this.#queue.failInFlight(this.#isClosed ? "CLOSED" : "CONNECTIONLOSS");
     if (this.#isClosed) return;
-    if (wasAttached) this.#emit({ kind: "suspended", reason: cause?.message });
+    if (wasAttached) {
+      this.#beginRound();
+      this.#lapseAfter(connection.heardMs);
+      this.#emit({ kind: "suspended", reason: cause?.message });
+    }
     // A listener may have closed the client.
-    if (!this.#isClosed) this.#dialTimer = setTimeout(() => this.#dial(), this.#waitMs());
+    if (this.#isClosed) return;
+    // A server that hangs up without an answer has no quorum or is behind us: the next one is tried at once.
+    const isBad = wasAttached && this.#failedRounds > 0;
+    this.#dialTimer = setTimeout(() => void this.#dial(), isBad ? this.#waitMs() : 0);
   }
 
   /** A connection that was good for a while is made again at once; one that was not, after the first wait. */
-  #failuresAfterLoss(): number {
+  #beginRound(): void {
     const heldMs = this.#options.clock.monotonicMs() - this.#attachedMs;
-    return heldMs >= goodConnectionMs ? 0 : this.#options.servers.length;
+    this.#failedRounds = heldMs >= limits.goodConnectionMs ? 0 : 1;
+    this.#servers.beginAfter(this.#target?.server);
   }
 
-  /** No wait until every server has failed once; then longer with each round, and drawn. */
+  #lapseAfter(heardMs: number): void {
+    if (this.#id === 0n) return;
+    const dueMs = heardMs + this.#timeoutMs * limits.lapseShare;
+    const lapse = (): void => this.#emit({ kind: "lapsed" });
+    this.#lapseTimer = setTimeout(lapse, dueMs - this.#options.clock.monotonicMs());
+  }
+
+  #connectTimeoutMs(): number {
+    const shareMs = (this.#timeoutMs * 2) / (3 * this.#servers.count);
+    return Math.max(limits.connectTimeoutMsMin, Math.min(limits.connectTimeoutMsMax, shareMs));
+  }
+
+  /** Longer with each round, and drawn. */
   #waitMs(): number {
-    const rounds = Math.floor(this.#failuresInRow / this.#options.servers.length);
-    if (rounds === 0) return 0;
-    const longest = Math.min(backoffMsMax, this.#timeoutMs / 3);
-    const waitMs = Math.min(longest, backoffMsMin * 2 ** Math.min(rounds - 1, 16));
-    return waitMs * (0.5 + this.#options.random() / 2);
+    const longest = Math.min(limits.backoffMsMax, this.#timeoutMs / 3);
+    const waitMs = limits.backoffMsMin * 2 ** Math.min(this.#failedRounds - 1, 16);
+    return Math.min(longest, waitMs) * (0.5 + this.#options.random() / 2);
   }
 
   #expire(): void {
     const sessionId = this.#id;
     this.#id = 0n;
     this.#password = Buffer.alloc(16);
-    this.#failuresInRow = -1;
+    this.#failedRounds = 0;
+    if (this.#target !== undefined) this.#servers.beginWith(this.#target);
+    clearTimeout(this.#lapseTimer);
     this.#queue.failWaiting("SESSIONEXPIRED");
     this.#emit({ kind: "expired", sessionId });
     this.watches.missed("oneShot");

@@ -20,7 +20,7 @@ export type Watcher = (event: WatchEvent) => void;
 /** `exists`: on a path that had no znode. */
 export type OneShotKind = "data" | "exists" | "children";
 export type PersistentKind = "persistent" | "persistentRecursive";
-type WatchKind = OneShotKind | PersistentKind;
+export type WatchKind = OneShotKind | PersistentKind;
 
 /** Paths to set again on a connection, as a setWatches2 request lists them. */
 export type WatchPaths = { readonly [K in WatchKind]: readonly string[] };
@@ -50,6 +50,18 @@ export class WatchRegistry {
     persistent: new Map(),
     persistentRecursive: new Map(),
   };
+  /** Requests under way that set a watch, by path. */
+  readonly #expected = new Map<string, number>();
+
+  /** Says that a request under way will set a watch; returns how to say that it has ended. */
+  expect(path: string): () => void {
+    this.#expected.set(path, (this.#expected.get(path) ?? 0) + 1);
+    return () => {
+      const count = (this.#expected.get(path) as number) - 1;
+      if (count === 0) this.#expected.delete(path);
+      else this.#expected.set(path, count);
+    };
+  }
 
   add(kind: WatchKind, path: string, watcher: Watcher): void {
     const at = this.#watchers[kind].get(path);
@@ -57,16 +69,18 @@ export class WatchRegistry {
     else at.add(watcher);
   }
 
-  /** Says whether anything else of this client still watches the path. */
+  /** Says whether it was there, and whether anything else of this client watches the path, or is about to. */
   remove(
-    kind: PersistentKind,
+    kind: WatchKind,
     path: string,
     watcher: Watcher,
-  ): { readonly isPathWatched: boolean } {
+  ): { readonly wasThere: boolean; readonly isPathWatched: boolean } {
     const at = this.#watchers[kind].get(path);
-    at?.delete(watcher);
+    const wasThere = at?.delete(watcher) === true;
     if (at?.size === 0) this.#watchers[kind].delete(path);
-    return { isPathWatched: kinds.some((each) => this.#watchers[each].has(path)) };
+    const isPathWatched =
+      this.#expected.has(path) || kinds.some((each) => this.#watchers[each].has(path));
+    return { wasThere, isPathWatched };
   }
 
   /** Calls who watches; one-shot watches are gone before their watcher is called. */
