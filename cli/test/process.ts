@@ -1,5 +1,6 @@
-import { buildCli, runCli } from "../src/cli.ts";
+import { registerVerbs } from "../src/cli.ts";
 import type { CliIo } from "../src/io.ts";
+import { programOf, runCli } from "../src/program.ts";
 
 // The command line as a process of its own, for tests that kill it.
 const io: CliIo = {
@@ -10,4 +11,6 @@ const io: CliIo = {
   isTTY: false,
   signal: new AbortController().signal,
 };
-process.exitCode = await runCli(buildCli(io), process.argv.slice(2), io);
+const program = programOf(io);
+registerVerbs(program, io);
+process.exitCode = await runCli(program, process.argv.slice(2), io);

@@ -1,6 +1,7 @@
 import { Readable, Writable } from "node:stream";
-import { buildCli, runCli } from "../src/cli.ts";
+import { registerVerbs } from "../src/cli.ts";
 import type { CliIo } from "../src/io.ts";
+import { programOf, runCli } from "../src/program.ts";
 import { registerZk } from "../src/zk.ts";
 
 /** What a run of the command line wrote, and how it ended. */
@@ -34,7 +35,8 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     signal: options.signal ?? new AbortController().signal,
     version: "1.2.3",
   };
-  const program = buildCli(io);
+  const program = programOf(io);
+  registerVerbs(program, io);
   registerZk(program, io);
   const code = await runCli(program, args, io);
   return { code, out: out.text, err: err.text };

@@ -3,8 +3,9 @@ import { PassThrough, Readable } from "node:stream";
 import { after, before, test } from "node:test";
 
 import { openServer, type TestServer } from "../../coordinator/test/client-server.ts";
-import { buildCli, runCli } from "../src/cli.ts";
+import { registerVerbs } from "../src/cli.ts";
 import type { CliIo } from "../src/io.ts";
+import { programOf, runCli } from "../src/program.ts";
 import { registerZk } from "../src/zk.ts";
 import { aclParse, aclText } from "../src/zk-print.ts";
 
@@ -36,7 +37,8 @@ async function zk(
     isTTY: false,
     signal: more.signal ?? new AbortController().signal,
   };
-  const program = buildCli(io);
+  const program = programOf(io);
+  registerVerbs(program, io);
   registerZk(program, io);
   const address = more.server ?? server.address + server.chroot;
   const code = await runCli(program, ["zk", "--server", address, ...args], io);

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Command } from "commander";
 import { CliExit, type CliIo, print } from "../../cli/src/io.ts";
 import { isLoopback } from "../../config/src/address.ts";
-import { startCoordinator } from "../../coordinator/src/server/start.ts";
+import { type CoordinatorOptions, startCoordinator } from "../../coordinator/src/server/start.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import { lockDirectory } from "../../storage/src/shard/lock-file.ts";
@@ -41,7 +41,7 @@ function readZooCfg(file: string): ZooCfg {
 }
 
 async function runCoordinator(io: CliIo, cfg: ZooCfg, isInsecure: boolean): Promise<void> {
-  const logger = createLogger({ level: "info", pretty: io.isErrTTY === true });
+  const logger = await createLogger({ level: "info", pretty: io.isErrTTY === true });
   for (const warning of cfg.warnings) logger.warn({}, warning);
   mkdirSync(cfg.options.dataDir, { recursive: true, mode: 0o750 });
   // Two servers that write one log would each believe the other's txns to be damage.
@@ -72,7 +72,7 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
   const failure = Promise.withResolvers<Error | undefined>();
   const coordinator = await startCoordinator({
     ...cfg.options,
-    ...myId(cfg),
+    ...memberOptions(cfg, isInsecure),
     // Apache's default; who wants hard quotas says so.
     enforceQuota: false,
     ...options,
@@ -95,13 +95,38 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
   if (error !== undefined) throw new CliExit(1, error.message);
 }
 
-function myId({ options }: ZooCfg): { serverId?: number } {
-  const file = path.join(options.dataDir, "myid");
-  if (!existsSync(file)) return {};
+/** Which server this is: by `myid`, as Apache's; alone it may go without. */
+function memberOptions(
+  cfg: ZooCfg,
+  isInsecure: boolean,
+): Pick<CoordinatorOptions, "serverId" | "ensemble" | "port"> {
+  const id = myId(cfg.options.dataDir);
+  const { ensemble } = cfg;
+  if (ensemble === undefined) return id === undefined ? {} : { serverId: id };
+  const file = path.join(cfg.options.dataDir, "myid");
+  if (id === undefined) throw new ServiceError("config.invalid", `${file} is missing`);
+  const self = ensemble.members.find((member) => member.id === id);
+  if (self === undefined) {
+    throw new ServiceError("config.invalid", `${file} holds ${id}: there is no server.${id}`);
+  }
+  const hosts = self.addresses.map(({ host }) => host);
+  const isOpen = ensemble.listenOnAllIPs || hosts.some((host) => !isLoopback(host));
+  if (isOpen && !isInsecure) {
+    const message = `server.${id} is beyond loopback, and members do not prove who they are: give --insecure-listen where only members reach these ports`;
+    throw new CliExit(1, message);
+  }
+  const { members, groups, weights, ...limits } = ensemble;
+  const options = { membership: { members, groups, weights, version: 0 }, ...limits };
+  const port = cfg.options.port ?? self.client?.port;
+  return { serverId: id, ensemble: options, ...(port === undefined ? {} : { port }) };
+}
+
+function myId(dataDir: string): number | undefined {
+  const file = path.join(dataDir, "myid");
+  if (!existsSync(file)) return undefined;
   const text = readFileSync(file, "utf8").trim();
   const id = Number(text);
-  if (Number.isInteger(id) && id >= 1 && id <= 255) return { serverId: id };
-  throw new ServiceError("config.invalid", `${file} must hold a whole number from 1 to 255`, {
-    text,
-  });
+  if (Number.isInteger(id) && id >= 1 && id <= 255) return id;
+  const message = `${file} must hold a whole number from 1 to 255`;
+  throw new ServiceError("config.invalid", message, { text });
 }

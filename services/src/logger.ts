@@ -1,5 +1,4 @@
-import { pino } from "pino";
-import { PinoPretty } from "pino-pretty";
+import { type DestinationStream, pino } from "pino";
 import type { Logger } from "../../kit/src/logger.ts";
 
 export interface LogOptions {
@@ -16,16 +15,14 @@ export interface TeeLogger extends Logger {
 }
 
 /** Own logs go to stderr: stdout is for the ready line and for what people pipe. */
-export function createLogger({ level, pretty }: LogOptions): TeeLogger {
+export async function createLogger({ level, pretty }: LogOptions): Promise<TeeLogger> {
   const options = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  const target = pretty
-    ? PinoPretty({ destination: 2, sync: true, translateTime: "SYS:HH:MM:ss.l", ignore: "pid" })
-    : pino.destination({ dest: 2, sync: true });
+  const target = pretty ? await prettyTarget() : pino.destination({ dest: 2, sync: true });
   const log = pino(options, target);
   const listeners = new Set<LogListener>();
   const at = (name: keyof Logger) => (fields: object, event: string) => {
@@ -43,4 +40,15 @@ export function createLogger({ level, pretty }: LogOptions): TeeLogger {
       return () => listeners.delete(listener);
     },
   };
+}
+
+/** Loaded only for a terminal. */
+async function prettyTarget(): Promise<DestinationStream> {
+  const { PinoPretty } = await import("pino-pretty");
+  return PinoPretty({
+    destination: 2,
+    sync: true,
+    translateTime: "SYS:HH:MM:ss.l",
+    ignore: "pid",
+  });
 }

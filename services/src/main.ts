@@ -1,11 +1,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { buildCli, runCli } from "../../cli/src/cli.ts";
 import type { CliIo } from "../../cli/src/io.ts";
-import { registerZk } from "../../cli/src/zk.ts";
+import { programOf, runCli } from "../../cli/src/program.ts";
 import { armCrashPoint } from "../../kit/src/crash-point.ts";
 import { registerCoordinator } from "./coordinator-verb.ts";
-import { registerStart } from "./start-verb.ts";
 
 // The bin: the one place that reads the environment, catches signals and ends the process.
 
@@ -50,10 +48,11 @@ const io: CliIo = {
   version: versionOf(),
 };
 
-const program = buildCli(io);
-registerStart(program, io);
-registerCoordinator(program, io);
-registerZk(program, io);
-process.exitCode = await runCli(program, process.argv.slice(2), io);
+const args = process.argv.slice(2);
+const program = programOf(io);
+// A coordinator alone loads nothing of the rest: that is half of its memory, and of its start.
+if (args[0] === "coordinator") registerCoordinator(program, io);
+else (await import("./verbs.ts")).registerAll(program, io);
+process.exitCode = await runCli(program, args, io);
 // Sockets that a peer keeps half open must not keep the process.
 if (signals > 0 || process.exitCode !== 0) process.exit();

@@ -59,7 +59,7 @@ function textOf(name: string): string {
 async function runStart(io: CliIo, settings: Settings): Promise<void> {
   const { level, pretty } = settings.log;
   const isPretty = pretty === "always" || (pretty === "auto" && io.isErrTTY === true);
-  const logger = createLogger({ level, pretty: isPretty });
+  const logger = await createLogger({ level, pretty: isPretty });
   const version = io.version ?? "unknown";
   const service = await startStandalone({ settings, logger, version }).catch((thrown: unknown) => {
     throw takenAddress(thrown, settings) ?? thrown;

@@ -1,9 +1,20 @@
 import path from "node:path";
+import { type Member, memberParse } from "../../coordinator/src/quorum/members.ts";
 import type { CoordinatorOptions } from "../../coordinator/src/server/start.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import { isPropertyKnown } from "./zoo-properties.ts";
 
-/** What an Apache `zoo.cfg` says, as far as one coordinator alone needs it. */
+/** Who is in the ensemble that a `zoo.cfg` describes. Times in ticks. */
+export interface ZooEnsemble {
+  readonly members: readonly Member[];
+  readonly groups: ReadonlyMap<number, readonly number[]>;
+  readonly weights: ReadonlyMap<number, number>;
+  readonly initLimit: number;
+  readonly syncLimit: number;
+  readonly listenOnAllIPs: boolean;
+}
+
+/** What an Apache `zoo.cfg` says. */
 export interface ZooCfg {
   readonly host: string;
   readonly options: Omit<CoordinatorOptions, "logger" | "fatal" | "clock">;
@@ -11,19 +22,17 @@ export interface ZooCfg {
   readonly properties: ReadonlyMap<string, string>;
   /** Keys that are not known here, each with its line. */
   readonly warnings: readonly string[];
+  /** Undefined for a server that is alone. */
+  readonly ensemble: ZooEnsemble | undefined;
   /** Where TLS is spoken, if it is. */
   readonly secure: { readonly host: string | undefined; readonly port: number } | undefined;
 }
 
-/** Apache's keys that change nothing for a coordinator that is alone. */
+/** Apache's keys that change nothing here. */
 const withoutEffect = new Set([
-  "initLimit",
-  "syncLimit",
   "autopurge.purgeInterval",
-  "standaloneEnabled",
   "reconfigEnabled",
   "preAllocSize",
-  "quorumListenOnAllIPs",
   "electionAlg",
   "forceSync",
 ]);
@@ -50,6 +59,7 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
   const options: { -readonly [Key in Numbers]?: number } = {};
   const warnings: string[] = [];
   const properties = new Map<string, string>();
+  const ensemble = new Map<string, Given>();
   let dataDir: string | undefined;
   let logDir: string | undefined;
   // Apache listens everywhere; here every listener is loopback unless it is set otherwise.
@@ -64,11 +74,8 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
     else if (key === "clientPortAddress") host = value;
     else if (key === "secureClientPortAddress") secureHost = value;
     else if (key === "secureClientPort") securePort = whole(value, `${file}:${line}: ${key}`);
-    else if (/^server\.\d+$/.test(key)) {
-      throw refusal(
-        `${file}:${line}: an ensemble of several servers is not supported by this version`,
-      );
-    } else if (!withoutEffect.has(key)) {
+    else if (isEnsembleKey(key)) ensemble.set(key, { value, place: `${file}:${line}: ${key}` });
+    else if (!withoutEffect.has(key)) {
       properties.set(`zookeeper.${key}`, value);
       if (!isPropertyKnown(`zookeeper.${key}`))
         warnings.push(`${file}:${line}: ${key} is not known and is ignored`);
@@ -88,7 +95,73 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
   for (const key of ["minSessionTimeoutMs", "maxSessionTimeoutMs"] as const) {
     if (options[key] === -1) delete options[key];
   }
-  return { host, options: { ...options, dataDir, host }, properties, warnings, secure };
+  return {
+    host,
+    options: { ...options, dataDir, host },
+    ensemble: ensembleOf(ensemble),
+    properties,
+    warnings,
+    secure,
+  };
+}
+
+interface Given {
+  readonly value: string;
+  readonly place: string;
+}
+
+function isEnsembleKey(key: string): boolean {
+  return /^(server|group|weight)\.\d+$/.test(key) || ensembleKeys.has(key);
+}
+
+const ensembleKeys: ReadonlySet<string> = new Set([
+  "initLimit",
+  "syncLimit",
+  "quorumListenOnAllIPs",
+  "standaloneEnabled",
+  "peerType",
+]);
+
+/** One `server.N` line alone is a server alone, unless `standaloneEnabled=false`: it may grow. */
+function ensembleOf(given: ReadonlyMap<string, Given>): ZooEnsemble | undefined {
+  const members: Member[] = [];
+  const groups = new Map<number, readonly number[]>();
+  const weights = new Map<number, number>();
+  for (const [key, { value, place }] of given) {
+    const [kind, number] = key.split(".");
+    const id = Number(number);
+    if (kind === "server") members.push(memberParse(memberId(id, place), value));
+    if (kind === "group") {
+      groups.set(
+        id,
+        value.split(":").map((each) => whole(each, place)),
+      );
+    }
+    if (kind === "weight") weights.set(id, whole(value, place));
+  }
+  const flagOf = (key: string, otherwise: string): boolean =>
+    (given.get(key)?.value ?? otherwise).toLowerCase() === "true";
+  const isAlone = members.length < 2 && flagOf("standaloneEnabled", "true");
+  if (members.length === 0 || isAlone) return undefined;
+  const limitOf = (key: string, otherwise: string): number => {
+    const { value, place } = given.get(key) ?? { value: otherwise, place: key };
+    const limit = whole(value, place);
+    if (limit < 1) throw refusal(`${place} must be at least 1`);
+    return limit;
+  };
+  return {
+    members,
+    groups,
+    weights,
+    initLimit: limitOf("initLimit", "10"),
+    syncLimit: limitOf("syncLimit", "5"),
+    listenOnAllIPs: flagOf("quorumListenOnAllIPs", "false"),
+  };
+}
+
+function memberId(id: number, place: string): number {
+  if (id >= 1 && id <= 255) return id;
+  throw refusal(`${place}: a server's number is from 1 to 255`);
 }
 
 /** `key=value` lines, as a JVM gets them by `-D`. */

@@ -46,6 +46,12 @@ const known: ReadonlyMap<string, Take> = new Map<string, Take>([
       options.enforceQuota = flag(value, name);
     },
   ],
+  [
+    "readonlymode.enabled",
+    (value, name, options) => {
+      options.readOnlyMode = flag(value, name);
+    },
+  ],
   ["jute.maxbuffer", number("frameBytes")],
   ["zookeeper.globalOutstandingLimit", number("outstandingMax")],
   ["zookeeper.autopurge.snapRetainCount", number("snapshotsKept")],

@@ -32,6 +32,7 @@ test("an Apache zoo.cfg gives its options, loopback by default, and warns of wha
       ["zookeeper.superUser", "root"],
     ]),
     warnings: ["zoo.cfg:10: quux is not known and is ignored"],
+    ensemble: undefined,
     secure: undefined,
   });
 });
@@ -43,6 +44,40 @@ test("a secure port stands beside the plain one", () => {
   assert.deepEqual([...properties], [["zookeeper.ssl.keyStore.location", "/k.pem"]]);
 });
 
+test("server lines make an ensemble of two or more, or of one that may grow", () => {
+  const two =
+    "dataDir=/a\nserver.2=h:2888:3888:observer;10.0.0.2:2181\nserver.1=[::1]:1:2|b:3:4;2181\n";
+  const { ensemble } = parseZooCfg("zoo.cfg", `${two}initLimit=4\nweight.1=3`);
+  assert.deepEqual(ensemble, {
+    members: [
+      {
+        id: 2,
+        addresses: [{ host: "h", quorumPort: 2888, electionPort: 3888 }],
+        role: "observer",
+        client: { host: "10.0.0.2", port: 2181 },
+      },
+      {
+        id: 1,
+        addresses: [
+          { host: "::1", quorumPort: 1, electionPort: 2 },
+          { host: "b", quorumPort: 3, electionPort: 4 },
+        ],
+        role: "participant",
+        client: { host: undefined, port: 2181 },
+      },
+    ],
+    groups: new Map(),
+    weights: new Map([[1, 3]]),
+    initLimit: 4,
+    syncLimit: 5,
+    listenOnAllIPs: false,
+  });
+  const one = "dataDir=/a\nserver.1=h:2888:3888";
+  assert.equal(parseZooCfg("zoo.cfg", one).ensemble, undefined);
+  const mayGrow = parseZooCfg("zoo.cfg", `${one}\nstandaloneEnabled=false`).ensemble;
+  assert.equal(mayGrow?.members.length, 1);
+});
+
 const refused = [
   {
     text: "dataDir=/a\nsecureClientPort=2",
@@ -52,8 +87,16 @@ const refused = [
   { text: "dataDir=/a\nclientPort=x", says: "zoo.cfg:2: clientPort must be a whole number, not x" },
   { text: "dataDir=/a\nnonsense", says: "zoo.cfg:2: expected key=value, not nonsense" },
   {
-    text: "dataDir=/a\nserver.1=a:2888:3888",
-    says: "zoo.cfg:2: an ensemble of several servers is not supported by this version",
+    text: "dataDir=/a\nserver.1=a:2888",
+    says: "server.1 must be host:quorumPort:electionPort[:participant|observer][;[clientHost:]clientPort], not a:2888",
+  },
+  {
+    text: "dataDir=/a\nserver.300=a:2888:3888",
+    says: "zoo.cfg:2: server.300: a server's number is from 1 to 255",
+  },
+  {
+    text: "dataDir=/a\nserver.1=a:1:2\nserver.2=b:1:2\nsyncLimit=0",
+    says: "zoo.cfg:4: syncLimit must be at least 1",
   },
   {
     text: "dataDir=/a\ndataLogDir=/b",

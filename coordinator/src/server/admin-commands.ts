@@ -24,7 +24,7 @@ const commands: readonly (readonly [readonly string[], (server: CoordinatorServe
   [["dump"], dump],
   [["environment", "env", "envi"], () => Object.fromEntries(environmentFields())],
   [["hash"], digests],
-  [["is_read_only", "isro"], () => ({ read_only: false })],
+  [["is_read_only", "isro"], ({ mode }) => ({ read_only: mode === "read-only" })],
   [["last_snapshot", "lsnp"], lastSnapshot],
   [["monitor", "mntr"], monitor],
   [["ruok"], () => ({})],

@@ -15,8 +15,14 @@ import { LatencyStats } from "./stats.ts";
 
 /** A request that waits its turn: each is answered after those before it. */
 export type Waiting =
-  /** A write that is proposed; its commit answers it. */
-  | { readonly kind: "write"; readonly xid: number; readonly type: number; readonly at: number }
+  /** A write on its way; its commit answers it. `bytes`: of a request that was forwarded. */
+  | {
+      readonly kind: "write";
+      readonly xid: number;
+      readonly type: number;
+      readonly at: number;
+      readonly bytes: number;
+    }
   /** A write that could not be read: answered with an error in its turn. */
   | {
       readonly kind: "refused";
@@ -26,8 +32,8 @@ export type Waiting =
     }
   /** A read behind a write; `frame` is a copy. */
   | { readonly kind: "read"; readonly frame: Buffer; readonly at: number }
-  /** A sync: answered once this zxid is applied. */
-  | { readonly kind: "sync"; readonly frame: Buffer; readonly zxid: number; readonly at: number };
+  /** A sync: answered once the leader has, and all before it is applied. */
+  | { readonly kind: "sync"; readonly frame: Buffer; readonly at: number; isDone: boolean };
 
 /** What a connection tells its server. A frame is valid during the call only. */
 export interface ConnectionEvents {
@@ -58,12 +64,18 @@ export class Connection {
   state: "fresh" | "connecting" | "open" | "closing" = "fresh";
   /** Whether its ConnectRequest had the `readOnly` byte, and so its answer has. */
   knowsReadOnly = false;
+  /** Its server had no leader when it came, and answers reads only. */
+  isReadOnly = false;
   /** Nothing has come yet: only then can it be a four-letter word. */
   isUntouched = true;
   lastType = 0;
   lastCxid = -1;
   lastZxid = 0;
   lastResponseMs = 0;
+  /** Something came since the last step of session time. */
+  isHeard = false;
+  /** Txns through this zxid are not of its requests, whoever they say they are of. */
+  attachedZxid = 0;
   readonly waiting: Waiting[] = [];
   readonly #splitter: FrameSplitter;
   readonly #events: ConnectionEvents;

@@ -26,16 +26,37 @@ export function commandAnswer(command: Command, server: CoordinatorServer): stri
   if (!words.includes("*") && !words.includes(command)) {
     return `${command} is not executed because it is not in the whitelist.\n`;
   }
-  return answers[command](server);
+  const isAbout = !server.isAnswering && aboutServing.has(command);
+  return isAbout ? notServing : answers[command](server);
 }
+
+/** What ZooKeeper says as long as it has no leader. */
+const notServing = "This ZooKeeper instance is not currently serving requests\n";
+const aboutServing: ReadonlySet<string> = new Set([
+  "srvr",
+  "stat",
+  "mntr",
+  "cons",
+  "crst",
+  "srst",
+  "dump",
+  "dirs",
+  "hash",
+  "wchs",
+  "wchc",
+  "wchp",
+]);
 
 const answers = {
   ruok: () => "imok",
-  isro: () => "rw",
-  srvr: (server: CoordinatorServer) => `Zookeeper version: ${versionText}\n${summary(server)}`,
+  isro: ({ replica, isAnswering }: CoordinatorServer) => {
+    if (replica.isServing) return "rw";
+    return isAnswering ? "ro" : "null";
+  },
+  srvr: (server: CoordinatorServer) => `${versionLines(server)}${summary(server)}`,
   stat: (server: CoordinatorServer) => {
     const clients = [...server.connections].map((one) => `${clientText(one, "brief")}\n`);
-    const head = `Zookeeper version: ${versionText}\nClients:\n${clients.join("")}\n`;
+    const head = `${versionLines(server)}Clients:\n${clients.join("")}\n`;
     return head + summary(server);
   },
   mntr: monitorText,
@@ -88,6 +109,11 @@ const answers = {
   },
 } as const;
 
+function versionLines({ mode }: CoordinatorServer): string {
+  const readOnly = "READ-ONLY mode; serving only read-only clients\n";
+  return `Zookeeper version: ${versionText}\n${mode === "read-only" ? readOnly : ""}`;
+}
+
 /** A head, and what belongs to it a line each behind a tab. */
 function listText(head: string, lines: Iterable<string>): string {
   return `${head}\n${[...lines].map((line) => `\t${line}\n`).join("")}`;
@@ -113,7 +139,7 @@ function summary(server: CoordinatorServer): string {
     `Connections: ${server.connections.size}`,
     `Outstanding: ${replica.uncommitted}`,
     `Zxid: ${zxidText(replica.tree.zxidLast)}`,
-    "Mode: standalone",
+    `Mode: ${server.mode}`,
     // ZooKeeper counts the root twice.
     `Node count: ${replica.tree.znodes.size + 1}`,
     "",

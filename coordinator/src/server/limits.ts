@@ -64,3 +64,15 @@ export const wordsDefault: readonly string[] = [
 /** Session timeouts in ticks when the settings name none, as Apache's. */
 export const sessionTicksMin = 2;
 export const sessionTicksMax = 20;
+
+/** What a txn takes in memory beside its bytes, about. */
+export const entryOverheadBytes = 128;
+
+/** A step of the consensus core's time, at most. An election waits two of them for a better candidate. */
+export const coreTickMs = 25;
+
+/** A snapshot that a leader sends: more is no tree that fits into this process. */
+export const imageBytesMax = 8 * 1024 ** 3;
+
+/** A member without a leader serves reads after this, or a tick, if it may. As Apache's. */
+export const readOnlyAfterMs = 2_000;

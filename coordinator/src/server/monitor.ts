@@ -69,7 +69,7 @@ export function monitorLines(
   const { syncStats } = server.replica;
   return [
     ["version", versionText],
-    ["server_state", "standalone"],
+    ["server_state", server.mode],
     ["ephemerals_count", stats.ephemerals],
     ["num_alive_connections", stats.connections],
     ["avg_latency", decimal(stats.latencyMsAverage)],

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../../../kit/src/clock.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { type Logger, silentLogger } from "../../../kit/src/logger.ts";
 import { snapCountDefault, snapshotsKept } from "../log/limits.ts";
+import type { Membership } from "../quorum/members.ts";
 import { frameBytesMax, frameBytesSettableMax } from "../wire/limits.ts";
 import {
   connectionsPerAddressDefault,
@@ -62,10 +63,25 @@ export interface CoordinatorOptions {
   readonly containersPerMinute?: number;
   /** A container that never had a child goes after this (`znode.container.maxNeverUsedIntervalMs`). Default 0: never. */
   readonly containerUnusedMs?: number;
+  /** The ensemble that this server is a member of; alone without it. */
+  readonly ensemble?: EnsembleOptions | undefined;
+  /** Whether a member without a leader answers reads of clients that are content with that (`readonlymode.enabled`). */
+  readonly readOnlyMode?: boolean;
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** A fault that the coordinator cannot outlive: it has stopped serving. The process should end. */
   readonly fatal?: (error: Error) => void;
+}
+
+export interface EnsembleOptions {
+  /** Who is in it; `serverId` is one of them. */
+  readonly membership: Membership;
+  /** From an election to a quorum with the leader's history, in ticks. */
+  readonly initLimit: number;
+  /** A member that is silent this long is given up, in ticks. */
+  readonly syncLimit: number;
+  /** Whether the ports for members listen on all addresses, or on the member's own. */
+  readonly listenOnAllIPs: boolean;
 }
 
 /** The options with every default filled in. */
@@ -94,6 +110,8 @@ export interface CoordinatorSettings {
   readonly containerCheckMs: number;
   readonly containersPerMinute: number;
   readonly containerUnusedMs: number;
+  readonly ensemble: EnsembleOptions | undefined;
+  readonly readOnlyMode: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fatal: (error: Error) => void;
@@ -135,6 +153,8 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     containerCheckMs: whole("containerCheckMs", containerCheckMs, 1, int),
     containersPerMinute: whole("containersPerMinute", perMinute, 1, int),
     containerUnusedMs: whole("containerUnusedMs", options.containerUnusedMs ?? 0, 0, int),
+    ensemble: options.ensemble,
+    readOnlyMode: options.readOnlyMode ?? false,
     clock: options.clock ?? systemClock,
     logger,
     fatal: options.fatal ?? ((error) => logger.error({ err: error }, "coordinator failed")),

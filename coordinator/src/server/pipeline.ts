@@ -1,4 +1,3 @@
-import { assert } from "../../../kit/src/assert.ts";
 import { isAllowed } from "../tree/acl.ts";
 import { aclOpen } from "../tree/acl-pool.ts";
 import type { Outcome } from "../tree/tree.ts";
@@ -8,31 +7,30 @@ import { WireError } from "../wire/errors.ts";
 import { JuteReader } from "../wire/reader.ts";
 import type { TxnEntry } from "../wire/txns.ts";
 import { type AuthSettings, authenticate, isRefusedUnproved, saslStep } from "./authenticate.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Waiting } from "./connection.ts";
 import { readAnswer } from "./reads.ts";
 import type { Replica } from "./replica.ts";
 import { eventWrite, outcomeWrite, replyPlain } from "./replies.ts";
 import { isWrite, writeRequestRead } from "./requests.ts";
 import type { LatencyStats } from "./stats.ts";
 
-/** What waits for a commit: a client's request, a new session's connection, or nobody. */
-export type Tag =
-  | { readonly kind: "request"; readonly connection: Connection }
-  | { readonly kind: "session"; readonly connection: Connection }
-  | { readonly kind: "expiry" };
+type Sync = Waiting & { readonly kind: "sync" };
 
 /**
  * Requests of open sessions, in order: a session's requests are answered one after the other, reads
  * at once when no write of the same session is under way, and events before the answer that shows their change.
  */
 export class Pipeline {
-  readonly #replica: Replica<Connection, Tag>;
+  readonly #replica: Replica<Connection>;
   readonly #totals: LatencyStats;
   readonly #auth: AuthSettings;
-  /** Syncs that wait for a commit which need not be of their own session; in order of zxid. */
-  #syncs: { readonly zxid: number; readonly connection: Connection }[] = [];
+  /** Syncs that the leader has not answered, by their tags. */
+  readonly #syncs = new Map<number, { readonly connection: Connection; readonly waiting: Sync }>();
+  #syncTag = 0;
+  #forwarded = 0;
+  #forwardedBytes = 0;
 
-  constructor(replica: Replica<Connection, Tag>, totals: LatencyStats, auth: AuthSettings) {
+  constructor(replica: Replica<Connection>, totals: LatencyStats, auth: AuthSettings) {
     this.#replica = replica;
     this.#totals = totals;
     this.#auth = auth;
@@ -55,6 +53,9 @@ export class Pipeline {
       this.#answered(connection, { xid, type, zxid: 0, at });
     } else if (isRefusedUnproved(connection, { xid, type }, this.#auth)) {
       this.#answered(connection, { xid, type, zxid: 0, at });
+    } else if (connection.isReadOnly && isRefusedReadOnly(type)) {
+      this.#refuse(connection, { xid, type, at }, errorNumbers.NOTREADONLY);
+      if (type === opCodes.closeSession) connection.closeAfterFlush();
     } else if (isWrite(type)) {
       this.#write(connection, { xid, type, at }, frame);
     } else if (type === opCodes.sync) {
@@ -66,13 +67,26 @@ export class Pipeline {
     }
   }
 
-  /** A client's write is committed: tells whom it concerns, then answers. */
+  /** Requests that a learner has sent to the leader, and their bytes. */
+  get forwarded(): { readonly count: number; readonly bytes: number } {
+    return { count: this.#forwarded, bytes: this.#forwardedBytes };
+  }
+
+  /** Nobody is served any more: all connections are closed. */
+  reset(): void {
+    this.#syncs.clear();
+    this.#forwarded = 0;
+    this.#forwardedBytes = 0;
+  }
+
+  /** A txn of this connection's session is committed: if one of its requests is meant, that is answered. */
   applied(zxid: number, entry: TxnEntry, outcome: Outcome, connection: Connection): void {
-    this.eventsSend();
-    if (connection.isClosed) return;
-    const head = connection.waiting.shift();
-    assert(head?.kind === "write", "a commit meets its request at the head of its queue");
+    const head = connection.waiting[0];
+    if (connection.isClosed || zxid <= connection.attachedZxid) return;
+    if (head?.kind !== "write" || head.xid !== entry.header.cxid) return;
+    connection.waiting.shift();
     const { xid, type, at } = head;
+    this.#forwardedForget(head.bytes);
     outcomeWrite(
       connection.out,
       { xid, zxid, type },
@@ -96,12 +110,21 @@ export class Pipeline {
     }
   }
 
-  /** After a group of commits: answers the syncs that waited for them. */
-  committed(): void {
-    const { zxidLast } = this.#replica.tree;
-    const due = this.#syncs.findIndex(({ zxid }) => zxid > zxidLast);
-    const ready = this.#syncs.splice(0, due === -1 ? this.#syncs.length : due);
-    for (const { connection } of ready) this.#drain(connection);
+  /** Everything that was committed when this sync was asked for is applied. */
+  synced(tag: number): void {
+    const sync = this.#syncs.get(tag);
+    if (sync === undefined) return;
+    this.#syncs.delete(tag);
+    sync.waiting.isDone = true;
+    this.#drain(sync.connection);
+  }
+
+  /** What it had sent to the leader is not waited for any more. */
+  connectionClosed(connection: Connection): void {
+    for (const waiting of connection.waiting) {
+      if (waiting.kind === "write") this.#forwardedForget(waiting.bytes);
+    }
+    connection.waiting.length = 0;
   }
 
   #write(
@@ -109,12 +132,22 @@ export class Pipeline {
     { xid, type, at }: { readonly xid: number; readonly type: number; readonly at: number },
     frame: Buffer,
   ): void {
+    // Copied: the txn keeps views of it until it is applied, and the socket's bytes go before.
+    const body = Buffer.from(frame.subarray(headerBytes));
+    if (!this.#replica.isLeading) {
+      const { sessionId, ids } = connection;
+      connection.enqueue({ kind: "write", xid, type, at, bytes: body.length });
+      this.#forwarded++;
+      this.#forwardedBytes += body.length;
+      const request = { sessionId, cxid: xid, type, payload: body, ids };
+      this.#replica.ask({ kind: "request", request });
+      return;
+    }
     try {
-      // Copied: the txn keeps views of it until it is applied, and the socket's bytes go before.
-      const request = writeRequestRead(type, new JuteReader(Buffer.from(frame), headerBytes));
+      const request = writeRequestRead(type, new JuteReader(body));
       const caller = { sessionId: connection.sessionId, ids: connection.ids };
-      this.#replica.submit(request!, caller, xid, { kind: "request", connection });
-      connection.enqueue({ kind: "write", xid, type, at });
+      if (!this.#replica.submit(request!, caller, xid)) connection.close();
+      else connection.enqueue({ kind: "write", xid, type, at, bytes: 0 });
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
       connection.enqueue({ kind: "refused", xid, type, at });
@@ -123,19 +156,23 @@ export class Pipeline {
   }
 
   #sync(connection: Connection, frame: Buffer, at: number): void {
-    const zxid = this.#replica.zxidProposed;
-    if (connection.waiting.length === 0 && this.#replica.tree.zxidLast >= zxid) {
-      this.#read(connection, frame, at);
-      return;
-    }
-    connection.enqueue({ kind: "sync", frame: Buffer.from(frame), zxid, at });
-    this.#syncs.push({ zxid, connection });
+    const waiting: Sync = { kind: "sync", frame: Buffer.from(frame), at, isDone: false };
+    connection.enqueue(waiting);
+    const tag = ++this.#syncTag;
+    this.#syncs.set(tag, { connection, waiting });
+    this.#replica.ask({ kind: "sync", tag });
+  }
+
+  #forwardedForget(bytes: number): void {
+    if (bytes === 0) return;
+    this.#forwarded--;
+    this.#forwardedBytes -= bytes;
   }
 
   #drain(connection: Connection): void {
     for (let head = connection.waiting[0]; head !== undefined; head = connection.waiting[0]) {
       if (connection.isClosed || head.kind === "write") break;
-      if (head.kind === "sync" && head.zxid > this.#replica.tree.zxidLast) break;
+      if (head.kind === "sync" && !head.isDone) break;
       connection.waiting.shift();
       if (head.kind === "refused") this.#refuse(connection, head, errorNumbers.MARSHALLINGERROR);
       else this.#read(connection, head.frame, head.at);
@@ -188,12 +225,16 @@ export class Pipeline {
   }
 }
 
+function isRefusedReadOnly(type: number): boolean {
+  return isWrite(type) || type === opCodes.sync;
+}
+
 /** xid and type. */
 const headerBytes = 8;
 
 function mayHear(
   event: FiredWatch<Connection>,
-  acls: Replica<Connection, Tag>["tree"]["acls"],
+  acls: Replica<Connection>["tree"]["acls"],
 ): boolean {
   if (event.watcher.isClosed) return false;
   if (event.acl === aclOpen || !acls.has(event.acl)) return event.acl === aclOpen;

@@ -1,34 +1,47 @@
-import { unlink } from "node:fs";
-
 import { assert } from "../../../kit/src/assert.ts";
 import type { Clock } from "../../../kit/src/clock.ts";
-import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import { messageOf } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
-import { type Effects, Peer } from "../core/peer.ts";
+import type { Input } from "../core/effects.ts";
+import { recentMaxDefault, type Timing } from "../core/limits.ts";
+import type { LinkId } from "../core/messages.ts";
+import { type Effects, type Event, Peer, type Role } from "../core/peer.ts";
+import type { Proposal } from "../core/proposals.ts";
+import type { PeerId } from "../core/vote.ts";
 import { zxidOf, zxidText } from "../core/zxid.ts";
 import { epochWrite } from "../log/epoch-files.ts";
 import { recover } from "../log/recovery.ts";
-import { purgeable, snapshotWrite } from "../log/snapshots.ts";
+import { SnapshotSpool } from "../log/spool.ts";
 import { TxnLog } from "../log/txn-log.ts";
+import type {
+  ForwardedRequest,
+  ImageSink,
+  QuorumEvents,
+  QuorumMessage,
+  QuorumNetwork,
+} from "../quorum/ports.ts";
+import { WireImage } from "../tree/image.ts";
 import { type Caller, Preparer, type WriteRequest } from "../tree/prepare.ts";
 import type { Outcome, Tree } from "../tree/tree.ts";
 import { opCodes } from "../wire/constants.ts";
+import { TxnBytes } from "../wire/txn-bytes.ts";
 import { TxnEntry } from "../wire/txns.ts";
 import { JuteWriter } from "../wire/writer.ts";
+import { ByteSlab } from "./byte-slab.ts";
+import { entryOverheadBytes, imageBytesMax } from "./limits.ts";
+import { SnapshotKeeper } from "./snapshot-keeper.ts";
 
-/** A txn on its way to commit, with what its host wants back. */
-export interface Proposed<T> {
-  readonly entry: TxnEntry;
-  readonly bytes: number;
-  /** Whatever the host gave to `submit`. */
-  readonly tag: T;
-}
+export type ReplicaEvent = Event<ForwardedRequest>;
 
-export interface ReplicaEvents<T> {
+export interface ReplicaEvents {
   /** A txn is committed and applied; in order of zxid. */
-  onApplied(zxid: number, proposed: Proposed<T>, outcome: Outcome): void;
-  /** After all that one disk write committed. */
+  onApplied(zxid: number, entry: TxnEntry, outcome: Outcome): void;
+  /** After all that one step committed. */
   onCommitEnd(): void;
+  /** What this member is from now on. The tree may be another one. */
+  onRole(role: Role): void;
+  /** What another member asks of the leader, or answers. */
+  onEvent(event: ReplicaEvent): void;
   /** Nothing more can be promised: the disk failed. */
   onFailed(error: Error): void;
 }
@@ -41,84 +54,141 @@ export interface ReplicaOptions {
   readonly enforceQuota: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly ensemble: ReplicaEnsemble | undefined;
 }
 
+export interface ReplicaEnsemble {
+  readonly voters: readonly PeerId[];
+  readonly timing: Timing;
+  /** Of one step of `Timing`. */
+  readonly tickMs: number;
+  /** Its sockets are opened by `listen`. */
+  readonly network: (events: QuorumEvents) => QuorumNetwork;
+}
+
+type CoreInput = Input<TxnBytes, ForwardedRequest>;
+
 /**
- * This member's copy of the state: it performs what the core decides on its log and its tree.
- * `W` is a watcher of the tree, `T` what comes back with a commit.
+ * This member's copy of the state: it performs what the core decides on its log, its tree and its network.
+ * `W` is a watcher of the tree.
  */
-export class Replica<W extends object, T> {
-  readonly tree: Tree<W>;
+export class Replica<W extends object> {
   readonly directory: string;
   readonly #options: ReplicaOptions;
-  readonly #events: ReplicaEvents<T>;
-  readonly #peer: Peer<Proposed<T>>;
+  readonly #events: ReplicaEvents;
+  readonly #peer: Peer<TxnBytes, ForwardedRequest>;
   readonly #log: TxnLog;
-  readonly #preparer: Preparer<W>;
+  readonly #network: QuorumNetwork | undefined;
+  readonly #snapshots: SnapshotKeeper<W>;
   readonly #entryWriter = new JuteWriter(4096);
-  readonly #stop = new AbortController();
-  #snapshot: Promise<void> | undefined;
-  #txnsSinceSnapshot: number;
-  #snapshotAfter: number;
-  #uncommittedBytes = 0;
-  #zxidProposed = 0;
+  readonly #slab = new ByteSlab();
+  readonly #inputs: CoreInput[] = [];
+  #tree: Tree<W>;
+  #preparer: Preparer<W> | undefined;
+  #role: Role = { kind: "looking" };
+  #isStepping = false;
+  #isClosed = false;
+  /** Prepared this turn, and proposed at its end. */
+  #prepared: TxnBytes[] = [];
+  #preparedBytes = 0;
+  #zxidLogged: number;
+  #isAppended = false;
+  #spool: SnapshotSpool | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #stopped: (() => void) | undefined;
 
   /** Recovers what the directory holds. Throws `storage.damaged` when that is not whole. */
-  constructor(options: ReplicaOptions, events: ReplicaEvents<T>) {
+  constructor(options: ReplicaOptions, events: ReplicaEvents) {
     this.#options = options;
     this.#events = events;
+    const { ensemble, serverId, dataDir, logger } = options;
     const from = performance.now();
-    const recovered = recover<W>(options.dataDir, { recentMax: 0 });
-    this.tree = recovered.tree;
+    const recentMax = ensemble === undefined ? 0 : recentMaxDefault;
+    const recovered = recover<W>(dataDir, { recentMax });
+    this.#tree = recovered.tree;
     this.directory = recovered.directory;
-    this.#txnsSinceSnapshot = recovered.replayed;
-    this.#snapshotAfter = options.snapCount;
-    const { recent: _none, ...history } = recovered.history;
-    this.#peer = new Peer(options.serverId, [options.serverId], history);
-    this.#preparer = new Preparer(this.tree, options);
+    this.#zxidLogged = recovered.history.zxidLast;
+    const { replayed, tornBytes } = recovered;
+    this.#snapshots = new SnapshotKeeper(this.directory, options, replayed, (zxid) =>
+      this.#input({ kind: "snapshotTaken", zxid }),
+    );
+    this.#peer = new Peer(serverId, ensemble?.voters ?? [serverId], recovered.history, {
+      ...(ensemble === undefined ? {} : { timing: ensemble.timing }),
+      recentMax,
+      sizeOf: ({ bytes }) => bytes.length + entryOverheadBytes,
+    });
     this.#log = new TxnLog(this.directory, {
-      onDurable: (zxid) => this.#durable(zxid),
+      onDurable: (zxid) => this.#input({ kind: "written", zxid }),
       onFailed: (error) => events.onFailed(error),
     });
-    for (const { message, fields } of recovered.warnings) options.logger.warn(fields, message);
-    const { replayed, tornBytes } = recovered;
-    const zxid = zxidText(this.tree.zxidLast);
+    this.#network = ensemble?.network(this.#quorumEvents());
+    for (const { message, fields } of recovered.warnings) logger.warn(fields, message);
+    const zxid = zxidText(this.#tree.zxidLast);
     const durationMs = Math.round(performance.now() - from);
-    options.logger.info({ zxid, replayed, tornBytes, durationMs }, "coordinator state recovered");
-    this.#perform(this.#peer.step({ kind: "start" }));
-    assert(this.isLeading, "an ensemble of one elects itself at once");
+    logger.info({ zxid, replayed, tornBytes, durationMs }, "coordinator state recovered");
+  }
+
+  /** Another one after the log was cut or replaced, which only happens while nobody is served. */
+  get tree(): Tree<W> {
+    return this.#tree;
+  }
+
+  get role(): Role {
+    return this.#role;
+  }
+
+  get isEnsemble(): boolean {
+    return this.#network !== undefined;
   }
 
   get isLeading(): boolean {
-    return this.#peer.zxidNext !== undefined;
+    return this.#role.kind === "leading";
   }
 
-  /** The zxid of the last proposal, or the last applied when nothing is under way. */
-  get zxidProposed(): number {
-    return this.#zxidProposed;
+  /** Whether clients are served: as the leader, or as a learner that is up to date. */
+  get isServing(): boolean {
+    return this.#role.kind !== "looking" && this.#role.kind !== "stopped";
   }
 
+  /** Proposals of this leader that are not committed. */
   get uncommitted(): number {
-    return this.#peer.uncommitted;
+    return this.#peer.uncommitted + this.#prepared.length;
   }
 
   get uncommittedBytes(): number {
-    return this.#uncommittedBytes;
+    return this.#peer.uncommittedBytes + this.#preparedBytes;
   }
 
   get outstandingChanges(): number {
-    return this.#preparer.outstanding;
+    return this.#preparer?.outstanding ?? 0;
+  }
+
+  /** The last txn of this member's log, committed or not, and prepared ones. */
+  get zxidLogged(): number {
+    return this.#zxidLogged + this.#prepared.length;
   }
 
   get syncStats(): TxnLog["syncStats"] {
     return this.#log.syncStats;
   }
 
-  /** Prepares and proposes; the answer comes by `onApplied`, after a `flush`. Returns the zxid. */
-  submit(request: WriteRequest, caller: Caller, cxid: number, tag: T): number {
-    const zxid = this.#peer.zxidNext;
-    if (zxid === undefined)
-      throw new ServiceError("coordinator.no-quorum", "this peer does not lead");
+  /** Takes part from now on; an ensemble of one leads before this resolves. */
+  async start(): Promise<void> {
+    await this.#network?.listen();
+    this.#input({ kind: "start" });
+    const { ensemble } = this.#options;
+    if (ensemble === undefined) return;
+    this.#ticker = setInterval(() => this.#input({ kind: "tick" }), ensemble.tickMs);
+  }
+
+  /**
+   * Prepares a request on the leader; it is proposed by the next `flush` and answered by `onApplied`. False when
+   * this member does not lead, or is handing over: what became of it nobody will hear.
+   */
+  submit(request: WriteRequest, caller: Caller, cxid: number): boolean {
+    const first = this.#peer.zxidNext;
+    if (first === undefined || this.#preparer === undefined) return false;
+    const zxid = first + this.#prepared.length;
     const timeMs = this.#options.clock.now();
     const { txn, digest } = this.#preparer.prepare(request, caller, { zxid, timeMs });
     const header = {
@@ -131,85 +201,222 @@ export class Replica<W extends object, T> {
     const entry = { header, txn, digest };
     this.#entryWriter.reset();
     TxnEntry.write(this.#entryWriter, entry);
-    const bytes = this.#entryWriter.length;
-    this.#uncommittedBytes += bytes;
-    this.#zxidProposed = zxid;
-    this.#perform(this.#peer.step({ kind: "propose", body: { entry, bytes, tag } }));
-    return zxid;
+    const bytes = this.#slab.copy(this.#entryWriter.view());
+    this.#preparedBytes += bytes.length;
+    this.#prepared.push(new TxnBytes(bytes, entry));
+    return true;
   }
 
-  /** Writes what was proposed this turn. */
+  /** What a learner's clients, or the host of a leader, ask of the core. What is sent for it leaves with the next `flush`. */
+  ask(
+    input: CoreInput & {
+      readonly kind: "request" | "touch" | "revalidate" | "revalidated" | "sync";
+    },
+  ): void {
+    this.#inputs.push(input);
+    this.#step();
+  }
+
+  /** Proposes, sends and writes what came this turn: the followers first, so that their disks work beside this one's. */
   flush(): void {
+    if (this.#prepared.length > 0) this.#propose();
+    this.#network?.flush();
     this.#log.flush();
   }
 
+  /** Hands over, writes what was proposed, and closes. */
   async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#snapshot;
+    await this.#handOver();
+    this.#isClosed = true;
+    clearInterval(this.#ticker);
+    await this.#snapshots.abandon();
+    await this.#network?.end();
+    this.#spool?.abandon();
     await this.#log.close();
   }
 
-  #durable(zxid: number): void {
+  /** A leader commits what it has proposed and says good-bye, so that the others need not wait to miss it. */
+  async #handOver(): Promise<void> {
+    if (this.#network === undefined || this.#isClosed || this.#role.kind === "stopped") return;
+    await new Promise<void>((resolve) => {
+      const late = setTimeout(resolve, handOverMs);
+      this.#stopped = () => {
+        clearTimeout(late);
+        resolve();
+      };
+      this.flush();
+      this.#input({ kind: "resign", next: "stop" });
+    });
+  }
+
+  #quorumEvents(): QuorumEvents {
+    return {
+      notified: (from, notification) => this.#input({ kind: "notification", from, notification }),
+      linkUp: (link, opened) => this.#input({ kind: "linkUp", link, opened }),
+      linkDown: (link) => this.#input({ kind: "linkDown", link }),
+      linkRefused: () => this.#input({ kind: "linkRefused" }),
+      messages: (link, messages) => this.#messages(link, messages),
+      imageBegin: (_link, zxid) => this.#imageBegin(zxid),
+      failed: (error) => this.#events.onFailed(error),
+    };
+  }
+
+  #messages(link: LinkId, messages: readonly QuorumMessage[]): void {
+    for (const message of messages) this.#inputs.push({ kind: "message", link, message });
+    this.#run();
+  }
+
+  #imageBegin(zxid: number): ImageSink {
+    this.#spool?.abandon();
+    this.#spool = new SnapshotSpool(this.directory, zxid, { bytesMax: imageBytesMax });
+    return this.#spool;
+  }
+
+  #propose(): void {
+    const bodies = this.#prepared;
+    this.#prepared = [];
+    this.#preparedBytes = 0;
+    this.#input({ kind: "propose", bodies });
+  }
+
+  #input(input: CoreInput): void {
+    this.#inputs.push(input);
+    this.#run();
+  }
+
+  /** Steps, and sends at once: others wait for what a message or a finished write brings about. */
+  #run(): void {
+    this.#step();
+    if (this.#isStepping) return;
+    if (this.#isAppended && !this.isLeading) this.#log.flush();
+    this.#isAppended = false;
+    this.#network?.flush();
+  }
+
+  /** Steps through what has come, one after the other, whoever brings more meanwhile. */
+  #step(): void {
+    if (this.#isStepping || this.#isClosed) return;
+    this.#isStepping = true;
     try {
-      this.#perform(this.#peer.step({ kind: "written", zxid }));
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        this.#perform(this.#peer.step(next));
+      }
     } catch (thrown) {
       this.#events.onFailed(thrown instanceof Error ? thrown : new Error(messageOf(thrown)));
+    } finally {
+      this.#isStepping = false;
     }
   }
 
-  #perform(first: Effects<Proposed<T>>): void {
-    // An epoch on disk is the next step's input, which may want the next epoch file.
-    for (let effects = first; ; ) {
-      for (const { zxid } of effects.append) this.#log.append(zxid, this.#entryWriter.view());
-      for (const { zxid, body } of effects.commit) this.#apply(zxid, body);
-      if (effects.commit.length > 0) this.#committed();
-      if (effects.role?.kind === "leading") this.#lead(effects.role.epoch);
-      if (effects.epochWrite === undefined) return;
-      const { file, epoch } = effects.epochWrite;
-      epochWrite(this.directory, file, epoch);
-      effects = this.#peer.step({ kind: "epochWritten", file, epoch });
+  #perform(effects: Effects<TxnBytes, ForwardedRequest>): void {
+    const { truncate, install, append, epochWrite: wanted, load, commit } = effects;
+    if (truncate !== undefined) this.#truncate(truncate);
+    if (install !== undefined) this.#install(install);
+    for (const { zxid, body } of append) {
+      this.#log.append(zxid, body.bytes);
+      this.#zxidLogged = zxid;
     }
+    if (append.length > 0) this.#isAppended = true;
+    if (wanted !== undefined) {
+      epochWrite(this.directory, wanted.file, wanted.epoch);
+      this.#inputs.push({ kind: "epochWritten", ...wanted });
+    }
+    for (const { zxid, body } of load) this.#applyOnly(zxid, body);
+    for (const proposal of commit) this.#apply(proposal);
+    if (commit.length > 0) this.#committed();
+    this.#performOutside(effects);
+    if (effects.role !== undefined) this.#roleChange(effects.role);
   }
 
-  #lead(epoch: number): void {
-    this.tree.zxidLast = zxidOf(epoch, 0);
-    this.#zxidProposed = this.tree.zxidLast;
-    this.#options.logger.info({ epoch }, "coordinator leads");
+  /** Links and other members. */
+  #performOutside(effects: Effects<TxnBytes, ForwardedRequest>): void {
+    const network = this.#network;
+    if (network !== undefined) {
+      for (const { to, notification } of effects.notify) network.notify(to, notification);
+      for (const { to, message } of effects.send) this.#send(network, to, message);
+      for (const link of effects.close) network.close(link);
+      if (effects.connect !== undefined) network.connect(effects.connect);
+    }
+    for (const event of effects.events) this.#events.onEvent(event);
   }
 
-  #apply(zxid: number, proposed: Proposed<T>): void {
-    const { header, txn, digest } = proposed.entry;
+  #send(network: QuorumNetwork, to: LinkId, message: QuorumMessage): void {
+    if (message.kind !== "snap") network.send(to, message);
+    else network.sendImage(to, message.zxid, new WireImage(this.#tree));
+  }
+
+  #applyOnly(zxid: number, body: TxnBytes): Outcome {
+    const { header, txn, digest } = body.entry;
     const { sessionId, timeMs } = header;
-    const outcome = this.tree.apply({ sessionId, zxid, timeMs: Number(timeMs) }, txn, digest);
-    this.#preparer.applied(zxid, txn, sessionId);
-    this.#uncommittedBytes -= proposed.bytes;
-    this.#txnsSinceSnapshot++;
-    this.#events.onApplied(zxid, proposed, outcome);
+    return this.#tree.apply({ sessionId, zxid, timeMs: Number(timeMs) }, txn, digest);
+  }
+
+  #apply({ zxid, body }: Proposal<TxnBytes>): void {
+    const { entry } = body;
+    const outcome = this.#applyOnly(zxid, body);
+    this.#preparer?.applied(zxid, entry.txn, entry.header.sessionId);
+    body.forget();
+    this.#snapshots.applied();
+    this.#events.onApplied(zxid, entry, outcome);
   }
 
   #committed(): void {
     this.#events.onCommitEnd();
-    if (this.#txnsSinceSnapshot < this.#snapshotAfter || this.#snapshot !== undefined) return;
-    this.#txnsSinceSnapshot = 0;
+    if (!this.isServing || !this.#snapshots.isDue) return;
     this.#log.roll();
-    this.#snapshot = this.#snapshotTake().finally(() => {
-      this.#snapshot = undefined;
-    });
+    this.#snapshots.begin(this.#tree);
   }
 
-  /** A snapshot that fails costs only time at the next start: the log still holds everything. */
-  async #snapshotTake(): Promise<void> {
+  #truncate(zxid: number): void {
+    this.#replace({ kind: "truncated", zxid }, () => this.#log.truncate(zxid));
+  }
+
+  #install(zxid: number): void {
+    const spool = this.#spool;
+    this.#spool = undefined;
+    assert(spool?.zxid === zxid, "a snapshot is installed once it has come");
+    this.#replace({ kind: "installed", zxid }, () => this.#log.replaceWith(spool));
+  }
+
+  /** The disk gets another history: the tree is made of it again, before the core goes on. */
+  #replace(
+    done: CoreInput & { readonly kind: "truncated" | "installed" },
+    change: () => Promise<void>,
+  ): void {
+    this.#snapshots
+      .abandon()
+      .then(change)
+      .then(() => {
+        this.#zxidLogged = done.zxid;
+        const isSame = done.kind === "truncated" && this.#tree.zxidLast <= done.zxid;
+        if (!isSame) this.#tree = recover<W>(this.#options.dataDir, { recentMax: 0 }).tree;
+        this.#input(done);
+      })
+      .catch((thrown: unknown) => {
+        this.#events.onFailed(thrown instanceof Error ? thrown : new Error(messageOf(thrown)));
+      });
+  }
+
+  #roleChange(role: Role): void {
     const { logger } = this.#options;
-    const from = performance.now();
-    try {
-      const zxid = await snapshotWrite(this.directory, this.tree, this.#stop.signal);
-      if (zxid === undefined) return;
-      const durationMs = Math.round(performance.now() - from);
-      logger.info({ zxid: zxidText(zxid), durationMs }, "coordinator snapshot written");
-      for (const { path } of purgeable(this.directory, this.#options.snapshotsKept))
-        unlink(path, () => undefined);
-    } catch (thrown) {
-      logger.error({ err: thrown }, "coordinator snapshot failed");
-    }
+    const before = this.#role.kind;
+    this.#role = role;
+    this.#preparer = undefined;
+    this.#prepared = [];
+    this.#preparedBytes = 0;
+    if (role.kind === "leading") {
+      this.#preparer = new Preparer(this.#tree, this.#options);
+      this.#tree.zxidLast = zxidOf(role.epoch, 0);
+      logger.info({ epoch: role.epoch }, "coordinator leads");
+    } else if (role.kind === "following" || role.kind === "observing") {
+      this.#tree.zxidLast = Math.max(this.#tree.zxidLast, zxidOf(role.epoch, 0));
+      const { kind, epoch, leader } = role;
+      logger.info({ epoch, leader, observes: kind === "observing" }, "coordinator follows");
+    } else if (before !== "looking") logger.info({}, "coordinator looks for a leader");
+    this.#events.onRole(role);
+    if (role.kind === "stopped") this.#stopped?.();
   }
 }
+
+/** A leader that stops waits this long for a quorum to take what it proposed. */
+const handOverMs = 2_000;

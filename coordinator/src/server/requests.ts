@@ -1,7 +1,8 @@
 import type { WriteRequest } from "../tree/prepare.ts";
-import { opCodes } from "../wire/constants.ts";
+import { errorNumbers, opCodes } from "../wire/constants.ts";
+import { WireError } from "../wire/errors.ts";
 import { MultiRequest } from "../wire/multi.ts";
-import type { JuteReader } from "../wire/reader.ts";
+import { JuteReader } from "../wire/reader.ts";
 import {
   CreateRequest,
   CreateTtlRequest,
@@ -58,3 +59,17 @@ const writeTypes: ReadonlySet<number> = new Set([
   opCodes.multi,
   opCodes.closeSession,
 ]);
+
+/** A request that a learner has forwarded. One that cannot be read is to be refused by a txn. */
+export function forwardedRequestRead(type: number, payload: Buffer): WriteRequest {
+  try {
+    const from = new JuteReader(payload);
+    if (type === opCodes.createSession) return { op: "createSession", timeoutMs: from.int() };
+    const request = writeRequestRead(type, from);
+    if (request !== undefined) return request;
+    return { op: "refuse", error: errorNumbers.UNIMPLEMENTED };
+  } catch (thrown) {
+    if (!(thrown instanceof WireError)) throw thrown;
+    return { op: "refuse", error: errorNumbers.MARSHALLINGERROR };
+  }
+}

@@ -2,22 +2,27 @@ import type { Server as HttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 
 import { messageOf } from "../../../kit/src/errors.ts";
+import type { ForwardedRequest } from "../quorum/ports.ts";
 import type { Outcome } from "../tree/tree.ts";
 import { WireError } from "../wire/errors.ts";
 import type { Id } from "../wire/records.ts";
+import type { TxnEntry } from "../wire/txns.ts";
 import { adminServer } from "./admin.ts";
 import { Connection } from "./connection.ts";
+import { ensembleOf } from "./ensemble.ts";
 import { ExpiringZnodes } from "./expiring-znodes.ts";
 import { commandAnswer, commandOf } from "./four-letter-words.ts";
 import {
   connectionsMax,
   connectWithinMs,
   expiryStepsPerTick,
+  readOnlyAfterMs,
   uncommittedBytesMax,
 } from "./limits.ts";
 import type { CoordinatorSettings } from "./options.ts";
-import { Pipeline, type Tag } from "./pipeline.ts";
-import { type Proposed, Replica } from "./replica.ts";
+import { Pipeline } from "./pipeline.ts";
+import { Replica, type ReplicaEvent } from "./replica.ts";
+import { forwardedRequestRead } from "./requests.ts";
 import { secureServer } from "./secure-listener.ts";
 import { SessionHost } from "./session-host.ts";
 import { LatencyStats } from "./stats.ts";
@@ -25,7 +30,7 @@ import { LatencyStats } from "./stats.ts";
 /** The TCP side of a coordinator: sockets, turns, back-pressure. One write a socket and turn, one log write a turn. */
 export class CoordinatorServer {
   readonly settings: CoordinatorSettings;
-  readonly replica: Replica<Connection, Tag>;
+  readonly replica: Replica<Connection>;
   readonly sessions: SessionHost;
   readonly totals = new LatencyStats();
   readonly startedMs: number;
@@ -35,14 +40,17 @@ export class CoordinatorServer {
   readonly #server: Server;
   readonly #secure: Server | undefined;
   readonly #admin: HttpServer | undefined;
-  readonly #expiring: ExpiringZnodes<Connection>;
   readonly #perAddress = new Map<string, number>();
   readonly #stepMs: number;
+  /** A leader's. */
+  #expiring: ExpiringZnodes<Connection> | undefined;
   #dirty: Connection[] = [];
   #isTurnEndDue = false;
   #isBusy = false;
   #isClosed = false;
   #closing: Promise<void> | undefined;
+  #isReadOnly = false;
+  #readOnlyTimer: NodeJS.Timeout | undefined;
   #stepTimer: NodeJS.Timeout | undefined;
 
   /** Recovers the state. Throws `storage.damaged` when it is not whole. */
@@ -50,14 +58,18 @@ export class CoordinatorServer {
     this.settings = settings;
     this.startedMs = settings.clock.now();
     this.#stepMs = Math.max(5, settings.tickTimeMs / expiryStepsPerTick);
-    this.replica = new Replica<Connection, Tag>(settings, {
-      onApplied: (zxid, proposed, outcome) => this.#applied(zxid, proposed, outcome),
-      onCommitEnd: () => this.#commitEnd(),
-      onFailed: (error) => this.#fail(error),
-    });
+    this.replica = new Replica<Connection>(
+      { ...settings, ensemble: ensembleOf(settings) },
+      {
+        onApplied: (zxid, entry, outcome) => this.#applied(zxid, entry, outcome),
+        onCommitEnd: () => this.#commitEnd(),
+        onRole: () => this.#roleChanged(),
+        onEvent: (event) => this.#event(event),
+        onFailed: (error) => this.#fail(error),
+      },
+    );
     this.sessions = new SessionHost(this.replica, settings, this.#stepMs);
     this.#pipeline = new Pipeline(this.replica, this.totals, settings);
-    this.#expiring = new ExpiringZnodes(this.replica.tree, settings, this.startedMs);
     this.#server = createServer((socket) => this.#guard(() => this.#accept(socket, [])));
     if (settings.admin !== undefined) this.#admin = adminServer(this, settings.admin.host);
     if (settings.secure !== undefined) {
@@ -84,6 +96,7 @@ export class CoordinatorServer {
 
   async listen(): Promise<void> {
     const { host, port, secure, admin } = this.settings;
+    await this.replica.start();
     await this.#listenAt(this.#server, host, port);
     if (secure !== undefined) await this.#listenAt(this.#secure!, secure.host ?? host, secure.port);
     if (admin !== undefined) await this.#listenAt(this.#admin!, admin.host, admin.port);
@@ -95,6 +108,28 @@ export class CoordinatorServer {
     this.#stopServing();
     this.#closing ??= this.replica.close();
     return this.#closing;
+  }
+
+  /** Whether clients are answered: all of them, or without a leader those that only read. */
+  get isAnswering(): boolean {
+    return this.replica.isServing || this.#isReadOnly;
+  }
+
+  /** As ZooKeeper names what a member is. */
+  get mode(): "standalone" | "leader" | "follower" | "observer" | "read-only" | "looking" {
+    const { isEnsemble, role } = this.replica;
+    if (!isEnsemble) return "standalone";
+    if (this.#isReadOnly) return "read-only";
+    switch (role.kind) {
+      case "leading":
+        return "leader";
+      case "following":
+        return "follower";
+      case "observing":
+        return "observer";
+      default:
+        return "looking";
+    }
   }
 
   async #listenAt(server: Server, host: string, port: number): Promise<void> {
@@ -149,7 +184,9 @@ export class CoordinatorServer {
       connection.socket.end(commandAnswer(command, this));
       return;
     }
-    this.#closeIfMalformed(connection, () => connection.receive(chunk));
+    // As ZooKeeper without a quorum: the client is to ask another member.
+    if (!this.isAnswering) connection.close();
+    else this.#closeIfMalformed(connection, () => connection.receive(chunk));
   }
 
   #frame(connection: Connection, frame: Buffer): void {
@@ -179,22 +216,74 @@ export class CoordinatorServer {
     }
   }
 
-  #applied(zxid: number, { entry, tag }: Proposed<Tag>, outcome: Outcome): void {
+  #applied(zxid: number, entry: TxnEntry, outcome: Outcome): void {
     const { txn, header } = entry;
-    const isClose = txn.type === "closeSession";
-    if (isClose) this.sessions.closed(header.sessionId, outcome, tag.kind === "expiry");
-    if (tag.kind === "request") {
-      this.#pipeline.applied(zxid, entry, outcome, tag.connection);
+    const { sessionId } = header;
+    this.#pipeline.eventsSend();
+    const connection = this.sessions.connectionOf(sessionId);
+    if (txn.type === "closeSession") this.sessions.closed(sessionId, outcome);
+    if (txn.type === "createSession") this.sessions.created(sessionId, txn.timeoutMs);
+    else if (connection !== undefined) this.#pipeline.applied(zxid, entry, outcome, connection);
+  }
+
+  /** Who is served by another role than before is served anew: its client connects again, here or elsewhere. */
+  #roleChanged(): void {
+    for (const connection of this.connections) connection.close();
+    this.#pipeline.reset();
+    this.#expiring = undefined;
+    this.#isReadOnly = false;
+    clearTimeout(this.#readOnlyTimer);
+    if (!this.replica.isServing) {
+      this.sessions.end();
+      this.#readOnlyLater();
       return;
     }
-    this.#pipeline.eventsSend();
-    if (tag.kind === "session" && txn.type === "createSession") {
-      this.sessions.created(header.sessionId, txn.timeoutMs, tag.connection);
+    this.sessions.begin();
+    if (!this.replica.isLeading) return;
+    const { tree } = this.replica;
+    this.#expiring = new ExpiringZnodes(tree, this.settings, this.settings.clock.now());
+  }
+
+  /** An election is mostly over by then; reads are served only where nobody leads for longer. */
+  #readOnlyLater(): void {
+    const { readOnlyMode, tickTimeMs } = this.settings;
+    if (!readOnlyMode || this.#isClosed) return;
+    this.#readOnlyTimer = setTimeout(
+      () => {
+        this.#isReadOnly = true;
+        this.sessions.beginReadOnly();
+      },
+      Math.max(readOnlyAfterMs, tickTimeMs),
+    );
+  }
+
+  #event(event: ReplicaEvent): void {
+    switch (event.kind) {
+      case "requested":
+        this.#requested(event.request);
+        break;
+      case "touched":
+        this.sessions.touched(event.touched);
+        break;
+      case "revalidating":
+        this.sessions.revalidating(event.link, event.sessionId, event.timeoutMs);
+        break;
+      case "revalidated":
+        this.sessions.revalidated(event.sessionId, event.isValid);
+        break;
+      case "synced":
+        this.#pipeline.synced(event.tag);
+        break;
     }
+    this.#turnEndLater();
+  }
+
+  /** A learner's client wants a write. Every request becomes a txn, for its learner waits for one. */
+  #requested({ sessionId, cxid, type, payload, ids }: ForwardedRequest): void {
+    this.replica.submit(forwardedRequestRead(type, payload), { sessionId, ids }, cxid);
   }
 
   #commitEnd(): void {
-    this.#pipeline.committed();
     this.#busyDecide();
     this.#turnEndLater();
   }
@@ -205,15 +294,17 @@ export class CoordinatorServer {
     if (left === 0) this.#perAddress.delete(connection.address);
     else this.#perAddress.set(connection.address, left);
     this.replica.tree.watches.removeAll(connection);
+    this.#pipeline.connectionClosed(connection);
     this.sessions.connectionClosed(connection);
   }
 
   /** While too much waits for the disk nobody is read; the clients' own windows fill and hold them back. */
   #busyDecide(): void {
     const share = this.#isBusy ? 0.5 : 1;
+    const { forwarded } = this.#pipeline;
     const isBusy =
-      this.replica.uncommittedBytes > uncommittedBytesMax * share ||
-      this.replica.uncommitted > this.settings.outstandingMax * share;
+      this.replica.uncommittedBytes + forwarded.bytes > uncommittedBytesMax * share ||
+      this.replica.uncommitted + forwarded.count > this.settings.outstandingMax * share;
     if (isBusy === this.#isBusy) return;
     this.#isBusy = isBusy;
     // What one held back may make the server busy again: the others then hear the newest.
@@ -249,8 +340,8 @@ export class CoordinatorServer {
     if (this.#isClosed) return;
     this.sessions.advance();
     const now = this.settings.clock.now();
-    for (const path of this.#expiring.due(now)) {
-      this.replica.submit({ op: "expire", path }, itself, 0, { kind: "expiry" });
+    for (const path of this.#expiring?.due(now) ?? []) {
+      this.replica.submit({ op: "expire", path }, itself, 0);
     }
     for (const warning of this.replica.tree.quotas.warningsTake()) {
       this.settings.logger.warn(warning, "coordinator quota exceeded");
@@ -280,6 +371,7 @@ export class CoordinatorServer {
   #stopServing(): void {
     this.#isClosed = true;
     clearTimeout(this.#stepTimer);
+    clearTimeout(this.#readOnlyTimer);
     this.#server.close();
     this.#secure?.close();
     this.#admin?.close();

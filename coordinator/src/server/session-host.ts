@@ -1,10 +1,10 @@
 import type { Clock } from "../../../kit/src/clock.ts";
+import type { LinkId, Touch } from "../core/messages.ts";
 import type { Outcome } from "../tree/tree.ts";
-import { errorNumbers } from "../wire/constants.ts";
+import { errorNumbers, opCodes } from "../wire/constants.ts";
 import { JuteReader } from "../wire/reader.ts";
 import { ConnectRequest, ConnectResponse } from "../wire/records.ts";
 import type { Connection } from "./connection.ts";
-import type { Tag } from "./pipeline.ts";
 import type { Replica } from "./replica.ts";
 import { isSessionPassword, SessionIds, sessionPassword } from "./session-ids.ts";
 import { LiveSessions } from "./sessions-live.ts";
@@ -18,29 +18,67 @@ export interface SessionSettings {
 
 /** Sessions from connect to close: begun, moved to another connection, and ended when silent for too long. */
 export class SessionHost {
-  readonly #replica: Replica<Connection, Tag>;
+  readonly #replica: Replica<Connection>;
   readonly #settings: SessionSettings;
-  readonly #live: LiveSessions;
+  readonly #stepMs: number;
   readonly #ids: SessionIds;
   readonly #connections = new Map<bigint, Connection>();
+  /** Serves reads without a leader: its sessions are its own. */
+  #isReadOnly = false;
+  /** Connections whose session is being created, or looked for by the leader. */
+  readonly #waiting = new Map<bigint, Connection>();
+  /** A leader's: who was heard of when. */
+  #live: LiveSessions | undefined;
+  /** Connections that were heard of since the last step of time. */
+  #heard: Connection[] = [];
   #expired = 0;
 
-  /** Every session of the recovered tree has its whole timeout from now. */
-  constructor(replica: Replica<Connection, Tag>, settings: SessionSettings, stepMs: number) {
+  constructor(replica: Replica<Connection>, settings: SessionSettings, stepMs: number) {
     this.#replica = replica;
     this.#settings = settings;
-    this.#live = new LiveSessions(stepMs);
+    this.#stepMs = stepMs;
     this.#ids = new SessionIds(settings.serverId, settings.clock.now());
-    for (const [id, timeoutMs] of replica.tree.sessions.entries()) this.#live.track(id, timeoutMs);
   }
 
-  /** Sessions that were ended for their silence. */
+  /** Sessions that this member ended for their silence. */
   get expired(): number {
     return this.#expired;
   }
 
+  /** This member serves from now on. A new leader grants every session its whole timeout. */
+  begin(): void {
+    this.end();
+    if (!this.#replica.isLeading) return;
+    this.#live = new LiveSessions(this.#stepMs);
+    for (const [id, timeoutMs] of this.#replica.tree.sessions.entries()) {
+      this.#live.track(id, timeoutMs);
+    }
+  }
+
+  /** This member answers reads from now on, of those who are content with that. */
+  beginReadOnly(): void {
+    this.end();
+    this.#isReadOnly = true;
+  }
+
+  /** This member serves nobody from now on. */
+  end(): void {
+    this.#isReadOnly = false;
+    this.#live = undefined;
+    this.#heard = [];
+    this.#connections.clear();
+    this.#waiting.clear();
+  }
+
   hear(connection: Connection): void {
-    this.#live.hear(connection.sessionId);
+    if (connection.isHeard) return;
+    connection.isHeard = true;
+    this.#heard.push(connection);
+  }
+
+  /** Whose session this is, if its client is connected here. */
+  connectionOf(sessionId: bigint): Connection | undefined {
+    return this.#connections.get(sessionId);
   }
 
   /** The first frame of a connection. Throws a `WireError` when it is no ConnectRequest. */
@@ -56,85 +94,153 @@ export class SessionHost {
     const wanted = Math.max(request.timeoutMs, minSessionTimeoutMs);
     connection.timeoutMs = Math.min(wanted, maxSessionTimeoutMs);
     connection.knowsReadOnly = request.readOnly !== undefined;
-    if (request.sessionId === 0n) {
-      this.#begin(connection);
-    } else if (
-      tree.sessions.has(request.sessionId) &&
-      isSessionPassword(request.sessionId, request.password)
-    ) {
-      this.#attach(connection, request.sessionId);
-    } else {
-      this.#refuse(connection);
+    const { sessionId } = request;
+    if (this.#isReadOnly) {
+      this.#connectReadOnly(connection, request);
+      return;
     }
+    if (sessionId === 0n) this.#begin(connection);
+    else if (!isSessionPassword(sessionId, request.password)) refuse(connection);
+    else this.#revalidate(connection, sessionId);
   }
 
   /** A session's creation is committed. */
-  created(sessionId: bigint, timeoutMs: number, connection: Connection): void {
-    this.#live.track(sessionId, timeoutMs);
-    if (connection.isClosed) return;
-    this.#connections.set(sessionId, connection);
-    this.#welcome(connection);
+  created(sessionId: bigint, timeoutMs: number): void {
+    this.#live?.track(sessionId, timeoutMs);
+    const connection = this.#waiting.get(sessionId);
+    if (connection === undefined) return;
+    this.#waiting.delete(sessionId);
+    if (!connection.isClosed) this.#attach(connection, sessionId);
   }
 
-  /** A session's end is committed; `isExpiry`: nobody asked for it. */
-  closed(sessionId: bigint, outcome: Outcome, isExpiry: boolean): void {
+  /** A session's end is committed; a connection that did not ask for it is closed. */
+  closed(sessionId: bigint, outcome: Outcome): void {
     if (outcome.error !== errorNumbers.OK) return;
-    this.#live.remove(sessionId);
+    this.#live?.remove(sessionId);
     const connection = this.#connections.get(sessionId);
     this.#connections.delete(sessionId);
-    if (isExpiry) connection?.close();
+    const head = connection?.waiting[0];
+    const isAsked = head?.kind === "write" && head.type === opCodes.closeSession;
+    if (!isAsked) connection?.close();
   }
 
   connectionClosed(connection: Connection): void {
-    if (this.#connections.get(connection.sessionId) === connection) {
-      this.#connections.delete(connection.sessionId);
+    const { sessionId } = connection;
+    if (this.#connections.get(sessionId) === connection) this.#connections.delete(sessionId);
+    if (this.#waiting.get(sessionId) === connection) this.#waiting.delete(sessionId);
+  }
+
+  /** A learner's clients were heard of. */
+  touched(touched: readonly Touch[]): void {
+    for (const { sessionId } of touched) this.#live?.hear(sessionId);
+  }
+
+  /** A client has moved to a learner, which asks whether its session is still there. */
+  revalidating(link: LinkId, sessionId: bigint, timeoutMs: number): void {
+    const isValid = this.#live?.has(sessionId) ?? false;
+    if (isValid) this.#live?.track(sessionId, timeoutMs);
+    // Its client is at the learner now.
+    if (isValid) this.#connections.get(sessionId)?.close();
+    this.#replica.ask({ kind: "revalidated", link, sessionId, isValid });
+  }
+
+  /** What the leader says of a session whose client has moved here. */
+  revalidated(sessionId: bigint, isValid: boolean): void {
+    const connection = this.#waiting.get(sessionId);
+    this.#waiting.delete(sessionId);
+    if (connection === undefined || connection.isClosed) return;
+    if (isValid) this.#attach(connection, sessionId);
+    else refuse(connection);
+  }
+
+  /** One step of time: a leader ends the sessions that were silent for their timeout, a learner tells of those that were not. */
+  advance(): void {
+    for (const connection of this.#connections.values()) {
+      // It may have spoken: we are the ones who do not read.
+      if (connection.isHeldBack) this.hear(connection);
+    }
+    const heard = this.#heard;
+    this.#heard = [];
+    for (const connection of heard) {
+      connection.isHeard = false;
+      const { sessionId, timeoutMs } = connection;
+      // Its session may have moved on since.
+      if (this.#connections.get(sessionId) !== connection) continue;
+      if (this.#live !== undefined) this.#live.hear(sessionId);
+      else if (!this.#isReadOnly) this.#replica.ask({ kind: "touch", sessionId, timeoutMs });
+    }
+    for (const id of this.#live?.advance() ?? []) {
+      this.#expired++;
+      this.#replica.submit({ op: "closeSession" }, { sessionId: id, ids: [] }, 0);
     }
   }
 
-  /** One step of expiry; ends the sessions that were silent for their timeout. */
-  advance(): void {
-    for (const id of this.#live.advance()) {
-      const connection = this.#connections.get(id);
-      if (connection?.isHeldBack) {
-        // It may have spoken: we are the ones who do not read.
-        this.#live.track(id, connection.timeoutMs);
-        continue;
-      }
-      this.#expired++;
-      const caller = { sessionId: id, ids: [] };
-      this.#replica.submit({ op: "closeSession" }, caller, 0, { kind: "expiry" });
-    }
+  #connectReadOnly(connection: Connection, request: ConnectRequest): void {
+    const { sessionId, password, readOnly } = request;
+    connection.isReadOnly = true;
+    if (readOnly !== true) connection.close();
+    else if (sessionId === 0n) this.#attach(connection, this.#idNext());
+    else if (isSessionPassword(sessionId, password) && this.#replica.tree.sessions.has(sessionId)) {
+      this.#attach(connection, sessionId);
+    } else refuse(connection);
+  }
+
+  #idNext(): bigint {
+    let id = this.#ids.next();
+    while (this.#replica.tree.sessions.has(id)) id = this.#ids.next();
+    return id;
   }
 
   #begin(connection: Connection): void {
-    let id = this.#ids.next();
-    while (this.#replica.tree.sessions.has(id)) id = this.#ids.next();
+    const id = this.#idNext();
     connection.sessionId = id;
     connection.state = "connecting";
+    this.#waiting.set(id, connection);
+    const { timeoutMs, ids } = connection;
+    if (this.#replica.isLeading) {
+      const caller = { sessionId: id, ids };
+      const isOn = this.#replica.submit({ op: "createSession", timeoutMs }, caller, 0);
+      if (!isOn) connection.close();
+      return;
+    }
+    const payload = Buffer.allocUnsafe(4);
+    payload.writeInt32BE(timeoutMs, 0);
+    const type = opCodes.createSession;
+    const request = { sessionId: id, cxid: 0, type, payload, ids };
+    this.#replica.ask({ kind: "request", request });
+  }
+
+  #revalidate(connection: Connection, sessionId: bigint): void {
+    if (this.#live !== undefined) {
+      if (!this.#live.has(sessionId)) refuse(connection);
+      else this.#attach(connection, sessionId);
+      return;
+    }
     const { timeoutMs } = connection;
-    const caller = { sessionId: id, ids: connection.ids };
-    const tag: Tag = { kind: "session", connection };
-    this.#replica.submit({ op: "createSession", timeoutMs }, caller, 0, tag);
+    connection.sessionId = sessionId;
+    connection.state = "connecting";
+    // The newer connection is the client's; the other one was given up.
+    this.#waiting.get(sessionId)?.close();
+    this.#waiting.set(sessionId, connection);
+    this.#replica.ask({ kind: "revalidate", sessionId, timeoutMs });
   }
 
   #attach(connection: Connection, sessionId: bigint): void {
+    const { timeoutMs } = connection;
     this.#connections.get(sessionId)?.close();
     connection.sessionId = sessionId;
     this.#connections.set(sessionId, connection);
-    this.#live.track(sessionId, connection.timeoutMs);
-    this.#welcome(connection);
-  }
-
-  #welcome(connection: Connection): void {
-    const { sessionId, timeoutMs } = connection;
+    connection.attachedZxid = this.#replica.zxidLogged;
+    this.#live?.track(sessionId, timeoutMs);
+    this.hear(connection);
     responseWrite(connection, { sessionId, timeoutMs, password: sessionPassword(sessionId) });
     connection.open();
   }
+}
 
-  #refuse(connection: Connection): void {
-    responseWrite(connection, { sessionId: 0n, timeoutMs: 0, password: Buffer.alloc(16) });
-    connection.closeAfterFlush();
-  }
+function refuse(connection: Connection): void {
+  responseWrite(connection, { sessionId: 0n, timeoutMs: 0, password: Buffer.alloc(16) });
+  connection.closeAfterFlush();
 }
 
 function responseWrite(
@@ -146,7 +252,7 @@ function responseWrite(
   },
 ): void {
   const start = connection.out.frameStart();
-  const readOnly = connection.knowsReadOnly ? false : undefined;
+  const readOnly = connection.knowsReadOnly ? connection.isReadOnly : undefined;
   ConnectResponse.write(connection.out, { protocolVersion: 0, ...response, readOnly });
   connection.out.frameEnd(start);
 }

@@ -15,6 +15,8 @@ export interface Coordinator {
   /** Stops serving and puts on disk what is under way. Sessions and their ephemerals live on in the data directory. */
   close(): Promise<void>;
   stats(): CoordinatorStats;
+  /** What it is in its ensemble now, as ZooKeeper names it. */
+  readonly mode: CoordinatorServer["mode"];
 }
 
 /**
@@ -37,5 +39,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     adminAddress,
     close: () => server.close(),
     stats: () => statsOf(server),
+    get mode() {
+      return server.mode;
+    },
   };
 }

@@ -55,6 +55,8 @@ export type WriteRequest =
   | { readonly op: "closeSession" }
   /** `plan` says the configuration's text as this zxid brings it, or why there will be none. It changes nothing. */
   | { readonly op: "reconfig"; readonly plan: (zxid: number) => string | ErrorNumber }
+  /** A learner's request that cannot be read, or is not known. */
+  | { readonly op: "refuse"; readonly error: ErrorNumber }
   /** The server itself takes away a container or a TTL znode whose time has come. */
   | { readonly op: "expire"; readonly path: string };
 
@@ -124,6 +126,7 @@ export class Preparer<W extends object> {
       this.sessions.opening(sessionId, owner);
       return { type: "createSession", timeoutMs: request.timeoutMs };
     }
+    if (request.op === "refuse") return errorTxn(request.error);
     if (request.op === "expire") return this.#expire(request.path, stamp);
     const refusal = this.sessions.refusal(sessionId, owner);
     if (request.op === "multi") return this.#multi(request.ops, caller, stamp, refusal);

@@ -1,0 +1,83 @@
+import { unlink } from "node:fs";
+
+import type { Logger } from "../../../kit/src/logger.ts";
+import { zxidText } from "../core/zxid.ts";
+import { purgeable, snapshotWrite } from "../log/snapshots.ts";
+import type { Tree } from "../tree/tree.ts";
+
+export interface SnapshotSettings {
+  readonly serverId: number;
+  /** Txns between two snapshots. */
+  readonly snapCount: number;
+  readonly snapshotsKept: number;
+  readonly logger: Logger;
+}
+
+/** Takes a snapshot every so many txns and removes the files that no recovery needs any more. */
+export class SnapshotKeeper<W extends object> {
+  readonly #directory: string;
+  readonly #settings: SnapshotSettings;
+  readonly #taken: (zxid: number) => void;
+  readonly #after: number;
+  #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #txns: number;
+
+  /** `txns`: how many follow the newest snapshot; `taken` hears of each that is on disk. */
+  constructor(
+    directory: string,
+    settings: SnapshotSettings,
+    txns: number,
+    taken: (zxid: number) => void,
+  ) {
+    this.#directory = directory;
+    this.#settings = settings;
+    this.#txns = txns;
+    this.#taken = taken;
+    // Members of an ensemble apply the same txns: they are not to write their snapshots at the same time.
+    const { serverId, snapCount } = settings;
+    this.#after = Math.max(1, snapCount - Math.floor((snapCount / 16) * ((serverId - 1) % 8)));
+  }
+
+  applied(): void {
+    this.#txns++;
+  }
+
+  get isDue(): boolean {
+    return this.#txns >= this.#after && this.#running === undefined;
+  }
+
+  /** Begins a snapshot of the tree as it is now. */
+  begin(tree: Tree<W>): void {
+    this.#txns = 0;
+    const { signal } = this.#stop;
+    this.#running = this.#take(tree, signal).finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Abandons what is under way: the tree is replaced. Resolves when nothing is written any more. */
+  async abandon(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    this.#stop = new AbortController();
+  }
+
+  /** A snapshot that fails costs only time at the next start: the log still holds everything. */
+  async #take(tree: Tree<W>, signal: AbortSignal): Promise<void> {
+    const { logger, snapshotsKept } = this.#settings;
+    const from = performance.now();
+    try {
+      const zxid = await snapshotWrite(this.#directory, tree, signal);
+      if (zxid === undefined) return;
+      const durationMs = Math.round(performance.now() - from);
+      logger.info({ zxid: zxidText(zxid), durationMs }, "coordinator snapshot written");
+      this.#taken(zxid);
+      for (const { path } of purgeable(this.#directory, snapshotsKept)) {
+        unlink(path, () => undefined);
+      }
+    } catch (thrown) {
+      logger.error({ err: thrown }, "coordinator snapshot failed");
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { PathRequest, SetDataRequest, WatchedRequest } from "../src/wire/records.ts";
+import { TestEnsemble, until } from "./ensemble-harness.ts";
+import { eventOf, RawClient } from "./server-harness.ts";
+
+test("three members elect a leader and answer alike", async (context) => {
+  const ensemble = new TestEnsemble(context, [1, 2, 3]);
+  await ensemble.startAll();
+  const leader = await ensemble.serving();
+  const clients = await Promise.all([1, 2, 3].map((id) => ensemble.client(context, id)));
+  for (const [at, client] of clients.entries()) {
+    assert.equal(await client.create(`/by-${at + 1}`), `/by-${at + 1}`);
+  }
+  for (const client of clients) {
+    assert.equal((await client.ask("sync", PathRequest, { path: "/" })).error, "OK");
+    for (const id of [1, 2, 3]) assert.ok(await client.exists(`/by-${id}`));
+  }
+  assert.equal(await clients[0]!.create("/by-2"), "NODEEXISTS");
+  const zxids = (): number => new Set([1, 2, 3].map((id) => ensemble.get(id).stats().zxidLast)).size;
+  await until("all have applied the same", () => zxids() === 1);
+  assert.deepEqual(ensemble.in("leader"), [leader]);
+  assert.deepEqual(ensemble.failures, []);
+});
+
+test("what was acknowledged outlives its leader, and who was away catches up", async (context) => {
+  const ensemble = new TestEnsemble(context, [1, 2, 3]);
+  await ensemble.startAll();
+  const first = await ensemble.serving();
+  const before = await ensemble.client(context, first);
+  assert.equal(await before.create("/first"), "/first");
+  await ensemble.stop(first);
+  const second = await ensemble.serving();
+  assert.notEqual(second, first);
+  const after = await ensemble.client(context, second);
+  assert.ok(await after.exists("/first"));
+  assert.equal(await after.create("/second"), "/second");
+  await ensemble.start(first);
+  await ensemble.serving();
+  const back = await ensemble.client(context, first);
+  await back.ask("sync", PathRequest, { path: "/" });
+  assert.ok(await back.exists("/second"));
+  assert.deepEqual(ensemble.failures, []);
+});
+
+test("a member far behind gets a snapshot", async (context) => {
+  const ensemble = new TestEnsemble(context, [1, 2, 3], { snapCount: 200 });
+  await ensemble.startAll();
+  const leader = await ensemble.serving();
+  const away = ensemble.in("follower")[0]!;
+  await ensemble.stop(away);
+  const client = await ensemble.client(context, leader);
+  for (let n = 0; n < 700; n++) assert.equal(await client.create(`/n${n}`), `/n${n}`);
+  await ensemble.start(away);
+  await ensemble.serving();
+  const back = await ensemble.client(context, away);
+  await back.ask("sync", PathRequest, { path: "/" });
+  assert.ok(await back.exists("/n699"));
+  // And from its own disk.
+  await ensemble.stop(away);
+  await ensemble.start(away);
+  await ensemble.serving();
+  const again = await ensemble.client(context, away);
+  assert.ok(await again.exists("/n0"));
+  assert.deepEqual(ensemble.failures, []);
+});
+
+test("a session moves between members, keeps its ephemerals, and ends once", async (context) => {
+  const ensemble = new TestEnsemble(context, [1, 2, 3]);
+  await ensemble.startAll();
+  const leader = await ensemble.serving();
+  const [one, other] = ensemble.in("follower") as [number, number];
+  const { client, session } = await RawClient.open(context, ensemble.port(one));
+  const ephemeral = 1;
+  assert.equal(await client.create("/mine", ephemeral), "/mine");
+  client.socket.destroy();
+  const { sessionId, password } = session!;
+  const moved = await RawClient.open(context, ensemble.port(other), { sessionId, password });
+  assert.equal(moved.session?.sessionId, sessionId);
+  assert.ok(await moved.client.exists("/mine"));
+  moved.client.send("closeSession");
+  assert.equal((await moved.client.answer())?.error, "OK");
+  const watcher = await ensemble.client(context, leader);
+  assert.equal(await watcher.exists("/mine"), false);
+  const late = await RawClient.open(context, ensemble.port(one), { sessionId, password });
+  assert.equal(late.session?.sessionId, 0n);
+});
+
+test("a silent session expires at whichever member its client was", async (context) => {
+  const ensemble = new TestEnsemble(context, [1, 2, 3]);
+  await ensemble.startAll();
+  await ensemble.serving();
+  const [one, other] = ensemble.in("follower") as [number, number];
+  const silent = await RawClient.open(context, ensemble.port(one), { timeoutMs: 400 });
+  assert.equal(await silent.client.create("/gone", 1), "/gone");
+  const watcher = await ensemble.client(context, other);
+  await watcher.ask("sync", PathRequest, { path: "/" });
+  assert.ok(await watcher.exists("/gone"));
+  await watcher.ask("exists", WatchedRequest, { path: "/gone", watch: true });
+  const event = eventOf(await watcher.answer());
+  assert.equal(event?.path, "/gone");
+  assert.equal(await silent.client.answer(), undefined);
+});
+
+test("an observer serves and never votes", async (context) => {
+  const ensemble = new TestEnsemble(context, [1, 2], {}, [9]);
+  await ensemble.startAll();
+  await ensemble.serving();
+  assert.deepEqual(ensemble.in("observer"), [9]);
+  const client = await ensemble.client(context, 9);
+  assert.equal(await client.create("/seen"), "/seen");
+  const data = Buffer.from("x");
+  const set = await client.ask("setData", SetDataRequest, { path: "/seen", data, version: 0 });
+  assert.equal(set.error, "OK");
+  assert.ok(await client.exists("/seen"));
+});
+
+test("a minority closes its clients, and reads are served where that is allowed", async (context) => {
+  const ensemble = new TestEnsemble(context, [1, 2, 3], { readOnlyMode: true });
+  await ensemble.startAll();
+  const leader = await ensemble.serving();
+  const client = await ensemble.client(context, leader);
+  await client.create("/kept");
+  for (const id of ensemble.in("follower")) await ensemble.stop(id);
+  assert.equal(await client.answer(), undefined);
+  await until("it reads only", () => ensemble.in("read-only").length === 1);
+  const refused = await RawClient.open(context, ensemble.port(leader), { readOnly: false });
+  assert.equal(refused.session, undefined);
+  const reader = await RawClient.open(context, ensemble.port(leader), { readOnly: true });
+  assert.equal(reader.session?.readOnly, true);
+  assert.ok(await reader.client.exists("/kept"));
+  assert.equal(await reader.client.create("/not"), "NOTREADONLY");
+});

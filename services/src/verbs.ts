@@ -1,0 +1,14 @@
+import type { Command } from "commander";
+import { registerVerbs } from "../../cli/src/cli.ts";
+import type { CliIo } from "../../cli/src/io.ts";
+import { registerZk } from "../../cli/src/zk.ts";
+import { registerCoordinator } from "./coordinator-verb.ts";
+import { registerStart } from "./start-verb.ts";
+
+/** Adds every verb. */
+export function registerAll(program: Command, io: CliIo): void {
+  registerVerbs(program, io);
+  registerStart(program, io);
+  registerCoordinator(program, io);
+  registerZk(program, io);
+}
