@@ -48,8 +48,9 @@ export function memberText({ addresses, role, client }: Member): string {
   );
   const head = `${where.join("|")}:${role}`;
   if (client === undefined) return head;
-  const { host, port } = client;
-  return host === undefined ? `${head};${port}` : `${head};${hostText(host)}:${port}`;
+  // A port alone is one on every address of the machine.
+  const { host = "0.0.0.0", port } = client;
+  return `${head};${hostText(host)}:${port}`;
 }
 
 /** All of it, as `/zookeeper/config` holds it and notifications carry it. */
@@ -60,6 +61,55 @@ export function membershipText({ members, groups, weights, version }: Membership
   for (const [group, ids] of groups) lines.push(`group.${group}=${ids.join(":")}`);
   for (const [id, weight] of weights) lines.push(`weight.${id}=${weight}`);
   return `${lines.join("\n")}\nversion=${version.toString(16)}`;
+}
+
+/** What `membershipText` wrote, or an operator: a line each, in any order. Throws `config.invalid`. */
+export function membershipParse(text: string): Membership {
+  const members = new Map<PeerId, Member>();
+  const groups = new Map<number, readonly PeerId[]>();
+  const weights = new Map<PeerId, number>();
+  let version = 0;
+  for (const line of text.split("\n").map((each) => each.trim())) {
+    if (line === "" || line.startsWith("#")) continue;
+    const match = /^(server|group|weight)\.(\d+)\s*=(.*)$|^version\s*=\s*([0-9a-f]{1,16})$/i.exec(
+      line,
+    );
+    if (match === null) throw new ServiceError("config.invalid", `${line} says no member`);
+    const [, kind, number, value = "", versionText] = match;
+    const id = numberOf(number ?? "0", line);
+    if (versionText !== undefined) version = Number.parseInt(versionText, 16);
+    else if (kind === "server") members.set(id, memberParse(id, value));
+    else if (kind === "weight") weights.set(id, numberOf(value, line));
+    else
+      groups.set(
+        id,
+        value.split(":").map((each) => numberOf(each, line)),
+      );
+  }
+  const membership = { members: [...members.values()], groups, weights, version };
+  groupsCheck(membership);
+  return membership;
+}
+
+/** With groups, or weights, which mean nothing without, every voter is in one and they name no stranger. */
+function groupsCheck({ members, groups, weights }: Membership): void {
+  if (groups.size === 0 && weights.size === 0) return;
+  const grouped = [...groups.values()].flat();
+  const known = new Set(members.map(({ id }) => id));
+  const isWhole =
+    new Set(grouped).size === grouped.length &&
+    [...grouped, ...weights.keys()].every((id) => known.has(id)) &&
+    members.every(({ id, role }) => role === "observer" || grouped.includes(id));
+  if (isWhole) return;
+  const message = "every voter must be in one group, and groups and weights name members alone";
+  throw new ServiceError("config.invalid", message);
+}
+
+function numberOf(text: string, line: string): number {
+  const trimmed = text.trim();
+  const number = Number(trimmed);
+  if (/^\d+$/.test(trimmed) && Number.isSafeInteger(number)) return number;
+  throw new ServiceError("config.invalid", `${line} has a number that is none`);
 }
 
 /** The places in `host:port|host:port`, as a peer names itself; what is none is left out. */
@@ -78,11 +128,10 @@ function addressParse(id: PeerId, text: string, whole: string): MemberAddress {
   const match = /^(\[[^\]]+\]|[^:]+):(\d{1,5}):(\d{1,5})$/.exec(text.trim());
   if (match === null) throw invalid(id, whole);
   const [, host = "", quorum, election] = match;
-  return {
-    host: host.replace(/^\[|\]$/g, ""),
-    quorumPort: portOf(id, quorum, whole),
-    electionPort: portOf(id, election, whole),
-  };
+  const quorumPort = portOf(id, quorum, whole);
+  const electionPort = portOf(id, election, whole);
+  if (quorumPort === electionPort) throw invalid(id, whole);
+  return { host: host.replace(/^\[|\]$/g, ""), quorumPort, electionPort };
 }
 
 function clientParse(
@@ -108,5 +157,8 @@ function hostText(host: string): string {
 
 function invalid(id: PeerId, text: string): ServiceError {
   const form = "host:quorumPort:electionPort[:participant|observer][;[clientHost:]clientPort]";
-  return new ServiceError("config.invalid", `server.${id} must be ${form}, not ${text}`);
+  return new ServiceError(
+    "config.invalid",
+    `server.${id} must be ${form} with two ports, not ${text}`,
+  );
 }

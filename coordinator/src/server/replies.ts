@@ -67,6 +67,7 @@ export function outcomeWrite(
 
 function bodyWrite(to: JuteWriter, txn: Txn, type: number, stat: Buffer): void {
   if (txn.type.startsWith("create") && "path" in txn) to.string(txn.path);
+  if (txn.type === "reconfig") to.buffer(txn.data);
   if (type !== opCodes.create) to.raw(stat);
 }
 
