@@ -11,7 +11,8 @@ import type { ForwardedRequest, ImageSink, ImageSource } from "../src/quorum/por
 import type { QuorumTls } from "../src/quorum/sockets.ts";
 import { TcpQuorumNetwork } from "../src/quorum/tcp-network.ts";
 import { encode } from "../src/wire/codec.ts";
-import { SnapshotNode } from "../src/wire/files.ts";
+import { SnapshotAcls, SnapshotNode, SnapshotSessions } from "../src/wire/files.ts";
+import { JuteReader } from "../src/wire/reader.ts";
 import { TxnBytes } from "../src/wire/txn-bytes.ts";
 import { JuteWriter } from "../src/wire/writer.ts";
 
@@ -261,21 +262,17 @@ export function imageOf(texts: readonly string[]): ImageSource {
   };
 }
 
-/** The texts of such an image; it must be one to the last byte. */
+/** The data of an image's znodes but the root; it must be an image to the last byte. Throws a `WireError`. */
 export function imageTexts(bytes: Buffer): string[] {
+  const from = new JuteReader(bytes);
+  SnapshotSessions.read(from);
+  SnapshotAcls.read(from);
   const texts: string[] = [];
-  const stringAt = (at: number): readonly [string, number] => {
-    const length = bytes.readInt32BE(at);
-    return [bytes.toString("utf8", at + 4, at + 4 + length), at + 4 + length];
-  };
-  let at = bytes.indexOf("anyone") + "anyone".length;
-  for (;;) {
-    const [path, afterPath] = stringAt(at);
-    if (path === "/") break;
-    const [data, afterData] = stringAt(afterPath);
-    if (path !== "") texts.push(data);
-    at = afterData + 68;
+  for (let path = from.string(); path !== "/"; path = from.string()) {
+    const { data } = SnapshotNode.read(from);
+    if (path !== "") texts.push(Buffer.from(data ?? []).toString());
   }
+  from.end();
   return texts;
 }
 
