@@ -1,0 +1,80 @@
+// Goal: a disk that fails once is never trusted again: no txn becomes durable after it, no cut, no snapshot.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { closeSync, existsSync, readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { directoryCreate } from "../src/log/files.ts";
+import { TxnLog } from "../src/log/txn-log.ts";
+import { createTxn, entryBytes, recoverAll, temporaryDirectory } from "./log-harness.ts";
+
+const epoch1 = 2 ** 32;
+const descriptors = "/proc/self/fd";
+const isLinux = existsSync(descriptors);
+
+function descriptorOf(path: string): number {
+  for (const name of readdirSync(descriptors)) {
+    try {
+      if (readlinkSync(join(descriptors, name)) === path) return Number(name);
+    } catch {
+      // The one that lists them is gone.
+    }
+  }
+  throw new Error(`nobody has ${path} open`);
+}
+
+test("a sync that fails is the last: nothing is durable after it, and nothing is cut", {
+  skip: !isLinux,
+}, async (context) => {
+  const directory = directoryCreate(temporaryDirectory(context));
+  const durable: number[] = [];
+  const failures: Error[] = [];
+  const log = new TxnLog(directory, {
+    onDurable: (zxid) => durable.push(zxid),
+    onFailed: (error) => failures.push(error),
+  });
+  const append = (counter: number) => {
+    log.append(epoch1 + counter, entryBytes(epoch1 + counter, createTxn(`/n${counter}`, counter)));
+    log.flush();
+  };
+  append(1);
+  while (durable.length === 0) await new Promise(setImmediate);
+  // The write goes to the file, and its descriptor is gone by the time of the sync.
+  append(2);
+  const descriptor = descriptorOf(join(directory, "log.100000001"));
+  while (durable.length === 1) await new Promise(setImmediate);
+  closeSync(descriptor);
+  append(3);
+  while (failures.length === 0) await new Promise(setImmediate);
+  append(4);
+  await assert.rejects(log.truncate(epoch1 + 1), { code: "EBADF" });
+  await log.close();
+  assert.deepEqual(durable, [epoch1 + 1, epoch1 + 2]);
+  assert.equal(failures.length, 1);
+});
+
+test("a file that may not grow ends the log with what was durable", {
+  skip: !isLinux,
+}, (context) => {
+  const dataDir = temporaryDirectory(context);
+  recoverAll(dataDir);
+  const script = fileURLToPath(new URL("log-failure-child.ts", import.meta.url));
+  // In blocks of 1,024 bytes: one stretch of zeros written ahead, and half of the next.
+  const command = `ulimit -f 6144; exec "$0" "$1" "$2"`;
+  const child = spawnSync("bash", ["-c", command, process.execPath, script, dataDir], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  assert.equal(child.status, 0, child.stderr);
+  const { durable, failures, code } = JSON.parse(child.stdout) as {
+    readonly durable: number;
+    readonly failures: number;
+    readonly code: string;
+  };
+  assert.deepEqual([failures, code], [1, "EFBIG"]);
+  assert(durable > epoch1 + 10, `${durable}`);
+  const { history } = recoverAll(dataDir);
+  assert(history.zxidLast >= durable, "what was said to be durable is there");
+});
