@@ -112,6 +112,15 @@ export class Ensemble {
     }
   }
 
+  /** Waits until this member, which runs, has lost the others and does not serve any more. */
+  async left(member: Member): Promise<void> {
+    const deadline = performance.now() + servingTimeoutMs;
+    while ((await member.mode()) !== undefined) {
+      if (performance.now() > deadline) throw new Error(`member ${member.id} serves on`);
+      await sleep(50);
+    }
+  }
+
   /** Those that do not lead; observers are among them. */
   async others(leader?: Member): Promise<Member[]> {
     const leading = leader ?? (await this.serving());

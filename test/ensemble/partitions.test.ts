@@ -1,7 +1,14 @@
 // Goal: whoever hears no quorum acknowledges nothing, whoever hears one goes on, and nothing is lost when all hear each
 // other again.
 // Method: members on hosts of their own; ways between them are closed, both or one of them.
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { opCodes, versionAny } from "../../coordinator/src/wire/constants.ts";
+import * as records from "../../coordinator/src/wire/records.ts";
+import { base } from "./notes.ts";
+import type { ClientSession, Outcome } from "./session.ts";
 import { story } from "./story.ts";
+import { withMember } from "./trees.ts";
 
 const networked = { members: 3, isNetworked: true } as const;
 
@@ -46,8 +53,42 @@ story(
     const leader = await ensemble.serving();
     const follower = prng.pick(await ensemble.others(leader));
     ensemble.network.mute(follower.id, [leader.id]);
-    await workload.answered(300);
+    await ensemble.left(follower);
+    await workload.answered(200);
     ensemble.network.heal();
     await ensemble.serving();
   },
 );
+
+story("no write inside a minority is acknowledged", networked, async (told) => {
+  const { ensemble, workload } = told;
+  const leader = await ensemble.serving();
+  const others = (await ensemble.others(leader)).map(({ id }) => id);
+  await withMember(leader, async (session) => {
+    assert.equal((await written(session)).kind, "ok");
+    const sessionBefore = session.id;
+    ensemble.network.split([leader.id], others);
+    const outcomes: string[] = [];
+    const majority = ensemble.serving(others).then(() => workload.answered(200));
+    const isOver = majority.then(() => true);
+    while (!(await Promise.race([isOver, sleep(50, false)]))) {
+      outcomes.push((await written(session)).kind);
+    }
+    assert.deepEqual(
+      outcomes.filter((kind) => kind === "ok"),
+      [],
+    );
+    ensemble.network.heal();
+    await ensemble.serving();
+    // Its session is known to the quorum, which kept it.
+    assert.ok(await session.ready(performance.now() + 30_000));
+    assert.equal(session.id, sessionBefore);
+    assert.equal((await written(session)).kind, "ok");
+  });
+});
+
+function written(session: ClientSession): Promise<Outcome<unknown>> {
+  const { SetDataRequest, StatResponse } = records;
+  const body = { path: base, data: Buffer.from("inside"), version: versionAny };
+  return session.ask(opCodes.setData, SetDataRequest, body, StatResponse);
+}
