@@ -104,6 +104,18 @@ test("a digest that is not the tree's is counted and told, and the tree goes on"
   assert.equal(tree.digests.mismatches, 1, "one that agrees, and one of another version");
 });
 
+test("a mismatch is told at first, and again when there are twice as many", () => {
+  const log = new DigestLog();
+  const told: number[] = [];
+  assert.equal(log.untold(), undefined);
+  for (let zxid = 1; zxid <= 20; zxid++) {
+    log.applied(zxid, { high: 0, low: 1 }, { version: 2, high: 0, low: 0 });
+    const untold = log.untold();
+    if (untold !== undefined) told.push(untold.zxid);
+  }
+  assert.deepEqual(told, [1, 2, 4, 8, 16]);
+});
+
 test("until a snapshot's own zxid is reached no txn is compared, and there the snapshot is", () => {
   const actual = { high: 1, low: 2 };
   const wrong = { version: 2, high: 9, low: 9 };

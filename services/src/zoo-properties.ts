@@ -47,6 +47,12 @@ const known: ReadonlyMap<string, Take> = new Map<string, Take>([
     },
   ],
   [
+    "zookeeper.digest.enabled",
+    (value, name, options) => {
+      options.digests = flag(value, name);
+    },
+  ],
+  [
     "readonlymode.enabled",
     (value, name, options) => {
       options.readOnlyMode = flag(value, name);

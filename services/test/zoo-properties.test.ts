@@ -19,6 +19,7 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
       ["zookeeper.globalOutstandingLimit", "1000"],
       ["zookeeper.autopurge.snapRetainCount", "5"],
       ["zookeeper.enforceQuota", "true"],
+      ["zookeeper.digest.enabled", "false"],
       ["zookeeper.admin.enableServer", "true"],
       ["zookeeper.admin.serverPort", "8888"],
       ["unknown", "x"],
@@ -36,6 +37,7 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
     outstandingMax: 1000,
     snapshotsKept: 5,
     enforceQuota: true,
+    digests: false,
     admin: { host: "127.0.0.1", port: 8888 },
   });
 });

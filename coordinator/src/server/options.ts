@@ -53,6 +53,8 @@ export interface CoordinatorOptions {
   readonly snapshotsKept?: number;
   /** Whether hard limits of quotas refuse. Default true; Apache's is false. */
   readonly enforceQuota?: boolean;
+  /** Whether a digest of the tree is kept, proposed with each txn and compared (`zookeeper.digest.enabled`). Default true. */
+  readonly digests?: boolean;
   /** Where `/commands` are answered over HTTP; nowhere unless set. Whoever reaches it may read all of them. */
   readonly admin?: { readonly host: string; readonly port: number } | undefined;
   /** A second port, for TLS. */
@@ -106,6 +108,7 @@ export interface CoordinatorSettings {
   readonly outstandingMax: number;
   readonly snapshotsKept: number;
   readonly enforceQuota: boolean;
+  readonly digests: boolean;
   readonly secure: SecureOptions | undefined;
   readonly containerCheckMs: number;
   readonly containersPerMinute: number;
@@ -149,6 +152,7 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     outstandingMax: whole("outstandingMax", options.outstandingMax ?? int, 1, int),
     snapshotsKept: whole("snapshotsKept", kept, snapshotsKept, int),
     enforceQuota: options.enforceQuota ?? true,
+    digests: options.digests ?? true,
     secure: options.secure,
     containerCheckMs: whole("containerCheckMs", containerCheckMs, 1, int),
     containersPerMinute: whole("containersPerMinute", perMinute, 1, int),

@@ -23,6 +23,7 @@ import type {
 import { WireImage } from "../tree/image.ts";
 import { type Caller, Preparer, type WriteRequest } from "../tree/prepare.ts";
 import type { Outcome, Tree } from "../tree/tree.ts";
+import { sumText } from "../tree/tree-digest.ts";
 import { opCodes } from "../wire/constants.ts";
 import { TxnBytes } from "../wire/txn-bytes.ts";
 import { TxnEntry } from "../wire/txns.ts";
@@ -52,6 +53,7 @@ export interface ReplicaOptions {
   readonly snapCount: number;
   readonly snapshotsKept: number;
   readonly enforceQuota: boolean;
+  readonly digests: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ensemble: ReplicaEnsemble | undefined;
@@ -104,7 +106,7 @@ export class Replica<W extends object> {
     const { ensemble, serverId, dataDir, logger } = options;
     const from = performance.now();
     const recentMax = ensemble === undefined ? 0 : recentMaxDefault;
-    const recovered = recover<W>(dataDir, { recentMax });
+    const recovered = recover<W>(dataDir, { recentMax, digests: options.digests });
     this.#tree = recovered.tree;
     this.directory = recovered.directory;
     this.#zxidLogged = recovered.history.zxidLast;
@@ -126,6 +128,7 @@ export class Replica<W extends object> {
     const zxid = zxidText(this.#tree.zxidLast);
     const durationMs = Math.round(performance.now() - from);
     logger.info({ zxid, replayed, tornBytes, durationMs }, "coordinator state recovered");
+    this.#digestTell();
   }
 
   /** Another one after the log was cut or replaced, which only happens while nobody is served. */
@@ -362,9 +365,19 @@ export class Replica<W extends object> {
 
   #committed(): void {
     this.#events.onCommitEnd();
+    this.#digestTell();
     if (!this.isServing || !this.#snapshots.isDue) return;
     this.#log.roll();
     this.#snapshots.begin(this.#tree);
+  }
+
+  #digestTell(): void {
+    const untold = this.#tree.digests.untold();
+    if (untold === undefined) return;
+    const fields = { zxid: zxidText(untold.zxid), count: this.#tree.digests.mismatches };
+    const digests = { expected: sumText(untold.expected), actual: sumText(untold.actual) };
+    const message = "the tree's digest is not the one that a txn or snapshot says";
+    this.#options.logger.error({ ...fields, ...digests }, message);
   }
 
   #truncate(zxid: number): void {
@@ -389,7 +402,8 @@ export class Replica<W extends object> {
       .then(() => {
         this.#zxidLogged = done.zxid;
         const isSame = done.kind === "truncated" && this.#tree.zxidLast <= done.zxid;
-        if (!isSame) this.#tree = recover<W>(this.#options.dataDir, { recentMax: 0 }).tree;
+        const { dataDir, digests } = this.#options;
+        if (!isSame) this.#tree = recover<W>(dataDir, { recentMax: 0, digests }).tree;
         this.#input(done);
       })
       .catch((thrown: unknown) => {

@@ -25,6 +25,7 @@ export interface DigestMismatch {
 export class DigestLog {
   #mismatches = 0;
   #mismatch: DigestMismatch | undefined;
+  #told = 0;
   #expected: (ZxidDigest & DigestGiven) | undefined;
   readonly #entries: ZxidDigest[] = [];
   #oldest = 0;
@@ -36,6 +37,13 @@ export class DigestLog {
 
   /** The last of them. */
   get mismatch(): DigestMismatch | undefined {
+    return this.#mismatch;
+  }
+
+  /** The last mismatch when it is to be told: the first, and whenever there are twice as many as were told of. */
+  untold(): DigestMismatch | undefined {
+    if (this.#mismatches === this.#told || this.#mismatches < this.#told * 2) return undefined;
+    this.#told = this.#mismatches;
     return this.#mismatch;
   }
 
