@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -8,6 +16,7 @@ import type { Core } from "./member.ts";
 
 /** A change of the core's source that brings a known bug back. */
 export interface Plant {
+  /** Of the core, or with its path in the source folder. */
   readonly file: string;
   readonly from: string;
   readonly to: string;
@@ -49,4 +58,20 @@ function replaceOnce(file: string, from: string, to: string): void {
     file,
     text.replace(from, () => to),
   );
+}
+
+/** A copy of the coordinator's whole source with these changes, and what removes it. */
+export function sourcePlanted(plants: readonly Plant[]): {
+  readonly load: <M>(file: string) => Promise<M>;
+  readonly remove: () => void;
+} {
+  const folder = mkdtempSync(path.join(tmpdir(), "logkeep-source-"));
+  const source = path.join(folder, "coordinator/src");
+  cpSync(path.join(coreFolder, ".."), source, { recursive: true });
+  symlinkSync(path.join(kitFolder, ".."), path.join(folder, "kit"));
+  for (const { file, from, to } of plants) replaceOnce(path.join(source, file), from, to);
+  return {
+    load: <M>(file: string) => import(pathToFileURL(path.join(source, file)).href) as Promise<M>,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
 }
