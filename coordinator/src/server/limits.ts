@@ -47,6 +47,20 @@ export const adminConnectionsMax = 20;
 /** A request of the admin server is there by then, or its connection is closed. */
 export const adminRequestMs = 10_000;
 
+/** Time between two looks at an ensemble's state above which the process did not run: nobody saw what was. */
+export const unlookedMsMax = 10_000;
+
+/** An availability record above this is none that was written here: that has some hundred bytes. */
+export const availabilityFileBytesMax = 64 * 1024;
+
+/** The record is written this long after a change at the earliest, and this often at least. */
+export const availabilitySaveMsMin = 5_000;
+export const availabilitySaveMsMax = 300_000;
+
+/** The window of ΔZ/N and ΔZ/M: a minute, by the second. */
+export const propagationSampleMs = 1_000;
+export const propagationSamples = 60;
+
 /** Four-letter words that are answered when the settings name none: those that change nothing and are short. */
 export const wordsDefault: readonly string[] = [
   "ruok",
