@@ -250,6 +250,28 @@ test("a disk that does not take an image costs the link, and an image without an
   assert.equal(abandoned, 3);
 });
 
+test("an image that is given up, as its taker is too slow, costs that link and nothing else", async (t) => {
+  const [leader, learner] = await linked(t);
+  let pieces = 0;
+  const tooSlow = new Error("the tree changes faster");
+  const givenUp: ImageSource = {
+    isDone: false,
+    next: () => {
+      if (++pieces > 2) throw tooSlow;
+      return imageOf([]).next().subarray(0, 4);
+    },
+    abandon: () => undefined,
+  };
+  let abandoned = 0;
+  const write = () => Promise.resolve();
+  learner.sink = { write, end: () => assert.fail("it has no end"), abandon: () => abandoned++ };
+  leader.network.sendImage(leader.up[0] as number, 2 ** 32, givenUp);
+  await until(() => learner.down.length === 1 && leader.down.length === 1, "the end of the link");
+  await until(() => abandoned === 1, "the end of the sink");
+  assert.equal(pieces, 3);
+  await link(leader, learner);
+});
+
 test("who does not read is given up at the limit, and others notice nothing", async (t) => {
   const [leader, learner, membership] = await linked(t, { linkBytesMax: 8 * 1024 * 1024 });
   const slow = await rawLearner(t, membership, 3);

@@ -34,7 +34,8 @@ export class ImageSender {
       return;
     }
     if (!this.#image.isDone) {
-      const bytes = this.#image.next();
+      const bytes = this.#next();
+      if (bytes === undefined) return;
       if (bytes.length > 0) this.#socket.write(bytes);
       setImmediate(() => this.#pump());
       return;
@@ -44,5 +45,16 @@ export class ImageSender {
     writer.string(imageSignature);
     this.#socket.write(writer.copy());
     this.#after();
+  }
+
+  /** The next piece; undefined once the image was given up, as is the connection then. */
+  #next(): Buffer | undefined {
+    try {
+      return this.#image.next();
+    } catch (thrown) {
+      this.abandon();
+      this.#socket.destroy(thrown as Error);
+      return undefined;
+    }
   }
 }

@@ -23,7 +23,7 @@ export type QuorumMessage = Message<TxnBytes, ForwardedRequest>;
  */
 export interface ImageSource {
   readonly isDone: boolean;
-  /** The next bytes, in a buffer of their own. */
+  /** The next bytes, in a buffer of their own. Throws when the image was given up since its taker is too slow. */
   next(): Buffer;
   /** It is not wanted any more. */
   abandon(): void;
