@@ -87,6 +87,22 @@ test("a session moves between members, keeps its ephemerals, and ends once", asy
   assert.equal(late.session?.sessionId, 0n);
 });
 
+test("who has moved speaks where it is now, and nowhere else", async (context) => {
+  const ensemble = new TestEnsemble(context, [1, 2, 3]);
+  await ensemble.startAll();
+  await ensemble.serving();
+  const [one, other] = ensemble.in("follower") as [number, number];
+  const before = await RawClient.open(context, ensemble.port(one));
+  assert.equal(await before.client.create("/before"), "/before");
+  const { sessionId, password } = before.session!;
+  const after = await RawClient.open(context, ensemble.port(other), { sessionId, password });
+  assert.equal(after.session?.sessionId, sessionId);
+  assert.equal(await before.client.create("/late"), "SESSIONMOVED");
+  assert.equal(await before.client.answer(), undefined);
+  assert.equal(await after.client.create("/after"), "/after");
+  assert.equal(await after.client.exists("/late"), false);
+});
+
 test("a silent session expires at whichever member its client was", async (context) => {
   const ensemble = new TestEnsemble(context, [1, 2, 3]);
   await ensemble.startAll();

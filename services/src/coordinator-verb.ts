@@ -3,13 +3,14 @@ import path from "node:path";
 import type { Command } from "commander";
 import { CliExit, type CliIo, print } from "../../cli/src/io.ts";
 import { isLoopback } from "../../config/src/address.ts";
+import type { QuorumTls } from "../../coordinator/src/quorum/sockets.ts";
 import { type CoordinatorOptions, startCoordinator } from "../../coordinator/src/server/start.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import { lockDirectory } from "../../storage/src/shard/lock-file.ts";
 import { createLogger } from "./logger.ts";
 import { parseProperties, parseZooCfg, type ZooCfg } from "./zoo-cfg.ts";
-import { optionsOfProperties, secureOf } from "./zoo-properties.ts";
+import { optionsOfProperties, quorumTlsOf, secureOf } from "./zoo-properties.ts";
 
 /** Adds `coordinator`: only a coordinator, from an Apache-style `zoo.cfg`. */
 export function registerCoordinator(program: Command, io: CliIo): void {
@@ -72,7 +73,7 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
   const failure = Promise.withResolvers<Error | undefined>();
   const coordinator = await startCoordinator({
     ...cfg.options,
-    ...memberOptions(cfg, isInsecure),
+    ...memberOptions(cfg, quorumTlsOf(properties), isInsecure),
     // Apache's default; who wants hard quotas says so.
     enforceQuota: false,
     ...options,
@@ -98,6 +99,7 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
 /** Which server this is: by `myid`, as Apache's; alone it may go without. */
 function memberOptions(
   cfg: ZooCfg,
+  tls: QuorumTls | undefined,
   isInsecure: boolean,
 ): Pick<CoordinatorOptions, "serverId" | "ensemble" | "port"> {
   const id = myId(cfg.options.dataDir);
@@ -111,12 +113,13 @@ function memberOptions(
   }
   const hosts = self.addresses.map(({ host }) => host);
   const isOpen = ensemble.listenOnAllIPs || hosts.some((host) => !isLoopback(host));
-  if (isOpen && !isInsecure) {
-    const message = `server.${id} is beyond loopback, and members do not prove who they are: give --insecure-listen where only members reach these ports`;
+  const isProved = tls !== undefined && (tls.clientAuth ?? "need") === "need";
+  if (isOpen && !isProved && !isInsecure) {
+    const message = `server.${id} is beyond loopback, and members do not prove who they are: set sslQuorum=true with ssl.quorum.clientAuth=need, or give --insecure-listen where only members reach these ports`;
     throw new CliExit(1, message);
   }
   const { members, groups, weights, ...limits } = ensemble;
-  const options = { membership: { members, groups, weights, version: 0 }, ...limits };
+  const options = { membership: { members, groups, weights, version: 0 }, ...limits, tls };
   const port = cfg.options.port ?? self.client?.port;
   return { serverId: id, ensemble: options, ...(port === undefined ? {} : { port }) };
 }

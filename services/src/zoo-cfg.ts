@@ -82,10 +82,7 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
     }
   }
   if (dataDir === undefined) throw refusal(`${file}: dataDir is missing`);
-  // To look past a log that lies elsewhere would be to forget what it holds.
-  if (logDir !== undefined && path.resolve(logDir) !== path.resolve(dataDir)) {
-    throw refusal(`${file}: dataLogDir must be dataDir in this version`);
-  }
+  const isElsewhere = logDir !== undefined && path.resolve(logDir) !== path.resolve(dataDir);
   // Apache then has no plain port; here there is always one, and nobody shall find it open by surprise.
   if (securePort !== undefined && options.port === undefined) {
     throw refusal(`${file}: secureClientPort needs a clientPort, too; it listens on 127.0.0.1`);
@@ -97,7 +94,7 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
   }
   return {
     host,
-    options: { ...options, dataDir, host },
+    options: { ...options, dataDir, ...(isElsewhere ? { dataLogDir: logDir } : {}), host },
     ensemble: ensembleOf(ensemble),
     properties,
     warnings,

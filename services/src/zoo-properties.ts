@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { QuorumTls } from "../../coordinator/src/quorum/sockets.ts";
 import { jaasUsers } from "../../coordinator/src/server/jaas.ts";
 import { keyMaterialRead, trustRead } from "../../coordinator/src/server/key-stores.ts";
 import type { SecureOptions } from "../../coordinator/src/server/secure-listener.ts";
@@ -83,6 +84,17 @@ const others: ReadonlySet<string> = new Set([
   "zookeeper.ssl.trustStore.passwordPath",
   "zookeeper.ssl.trustStore.type",
   "zookeeper.ssl.clientAuth",
+  "zookeeper.sslQuorum",
+  "zookeeper.ssl.quorum.keyStore.location",
+  "zookeeper.ssl.quorum.keyStore.password",
+  "zookeeper.ssl.quorum.keyStore.passwordPath",
+  "zookeeper.ssl.quorum.keyStore.type",
+  "zookeeper.ssl.quorum.trustStore.location",
+  "zookeeper.ssl.quorum.trustStore.password",
+  "zookeeper.ssl.quorum.trustStore.passwordPath",
+  "zookeeper.ssl.quorum.trustStore.type",
+  "zookeeper.ssl.quorum.clientAuth",
+  "zookeeper.ssl.quorum.hostnameVerification",
   "zookeeper.admin.enableServer",
   "zookeeper.admin.serverAddress",
   "zookeeper.admin.serverPort",
@@ -150,27 +162,43 @@ export function secureOf(
   properties: ReadonlyMap<string, string>,
 ): SecureOptions | undefined {
   if (at === undefined) return undefined;
-  const property = (name: string): string | undefined => properties.get(`zookeeper.${name}`);
+  const superSubject = properties.get("zookeeper.X509AuthenticationProvider.superUser");
+  return { ...at, ...storesOf("ssl", "secureClientPort", properties), superSubject };
+}
+
+/** TLS between members, when `sslQuorum` says so. Throws `config.invalid` when the stores are not there. */
+export function quorumTlsOf(properties: ReadonlyMap<string, string>): QuorumTls | undefined {
+  if (!flag(properties.get("zookeeper.sslQuorum") ?? "false", "sslQuorum")) return undefined;
+  const name = "zookeeper.ssl.quorum.hostnameVerification";
+  const hostnameVerification = flag(properties.get(name) ?? "true", name);
+  return { ...storesOf("ssl.quorum", "sslQuorum", properties), hostnameVerification };
+}
+
+function storesOf(
+  prefix: "ssl" | "ssl.quorum",
+  wantedBy: string,
+  properties: ReadonlyMap<string, string>,
+): Pick<SecureOptions, "material" | "trust"> & { readonly clientAuth: "need" | "want" | "none" } {
+  const property = (name: string): string | undefined =>
+    properties.get(`zookeeper.${prefix}.${name}`);
   const password = (store: string): string => {
     const file = property(`${store}.passwordPath`);
     return file === undefined ? (property(`${store}.password`) ?? "") : textOf(file).trim();
   };
-  const keyStore = property("ssl.keyStore.location");
+  const keyStore = property("keyStore.location");
   if (keyStore === undefined) {
-    throw new ServiceError("config.invalid", "secureClientPort needs ssl.keyStore.location");
+    throw new ServiceError("config.invalid", `${wantedBy} needs ${prefix}.keyStore.location`);
   }
-  const trustStore = property("ssl.trustStore.location");
-  const clientAuth = property("ssl.clientAuth")?.toLowerCase() ?? "need";
+  const trustStore = property("trustStore.location");
+  const clientAuth = property("clientAuth")?.toLowerCase() ?? "need";
   if (clientAuth !== "need" && clientAuth !== "want" && clientAuth !== "none") {
-    const message = `ssl.clientAuth must be need, want or none, not ${clientAuth}`;
+    const message = `${prefix}.clientAuth must be need, want or none, not ${clientAuth}`;
     throw new ServiceError("config.invalid", message);
   }
   return {
-    ...at,
-    material: keyMaterialRead(keyStore, bytesOf(keyStore), password("ssl.keyStore")),
-    trust: trustStore && trustRead(trustStore, bytesOf(trustStore), password("ssl.trustStore")),
+    material: keyMaterialRead(keyStore, bytesOf(keyStore), password("keyStore")),
+    trust: trustStore && trustRead(trustStore, bytesOf(trustStore), password("trustStore")),
     clientAuth,
-    superSubject: property("X509AuthenticationProvider.superUser"),
   };
 }
 

@@ -66,8 +66,8 @@ function configuration(server: CoordinatorServer): Fields {
     secure_client_port: server.secureAddress?.port ?? -1,
     data_dir: replica.directory,
     data_dir_size: bytes,
-    data_log_dir: replica.directory,
-    data_log_size: bytes,
+    data_log_dir: replica.logDirectory,
+    data_log_size: directoryBytes(replica.logDirectory),
     tick_time: settings.tickTimeMs,
     max_client_cnxns: settings.connectionsPerAddress,
     min_session_timeout: settings.minSessionTimeoutMs,
@@ -120,7 +120,7 @@ function digests({ replica }: CoordinatorServer): Fields {
 
 function directories(server: CoordinatorServer): Fields {
   const bytes = directoryBytes(server.replica.directory);
-  return { datadir_size: bytes, logdir_size: bytes };
+  return { datadir_size: bytes, logdir_size: directoryBytes(server.replica.logDirectory) };
 }
 
 function dump(server: CoordinatorServer): Fields {

@@ -29,6 +29,7 @@ export function ensembleOf(settings: CoordinatorSettings): ReplicaEnsemble | und
           self: serverId,
           members: () => membership,
           host: listenOnAllIPs ? undefined : self?.addresses[0]?.host,
+          tls: ensemble.tls,
           initLimitMs,
           logger,
         },

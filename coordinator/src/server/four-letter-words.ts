@@ -82,7 +82,8 @@ const answers = {
   },
   dirs: (server: CoordinatorServer) => {
     const bytes = directoryBytes(server.replica.directory);
-    return `datadir_size: ${bytes}\nlogdir_size: ${bytes}\n`;
+    const logBytes = directoryBytes(server.replica.logDirectory);
+    return `datadir_size: ${bytes}\nlogdir_size: ${logBytes}\n`;
   },
   /** Digests of the tree by zxid: members that agree show the same for the same zxid. */
   hash: (server: CoordinatorServer) =>
@@ -200,8 +201,8 @@ function conf(server: CoordinatorServer): string {
     `secureClientPort=${server.secureAddress?.port ?? -1}`,
     `dataDir=${server.replica.directory}`,
     `dataDirSize=${bytes}`,
-    `dataLogDir=${server.replica.directory}`,
-    `dataLogSize=${bytes}`,
+    `dataLogDir=${server.replica.logDirectory}`,
+    `dataLogSize=${directoryBytes(server.replica.logDirectory)}`,
     `tickTime=${settings.tickTimeMs}`,
     `maxClientCnxns=${settings.connectionsPerAddress}`,
     `minSessionTimeout=${settings.minSessionTimeoutMs}`,

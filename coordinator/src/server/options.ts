@@ -3,6 +3,7 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import { type Logger, silentLogger } from "../../../kit/src/logger.ts";
 import { snapCountDefault, snapshotsKept } from "../log/limits.ts";
 import type { Membership } from "../quorum/members.ts";
+import type { QuorumTls } from "../quorum/sockets.ts";
 import { frameBytesMax, frameBytesSettableMax } from "../wire/limits.ts";
 import {
   connectionsPerAddressDefault,
@@ -18,6 +19,8 @@ import type { SecureOptions } from "./secure-listener.ts";
 export interface CoordinatorOptions {
   /** Logs, snapshots and epochs lie in `version-2` below it. */
   readonly dataDir: string;
+  /** Where logs lie, in `version-2` below it. Default: in `dataDir`. */
+  readonly dataLogDir?: string | undefined;
   /** Default `127.0.0.1`. */
   readonly host?: string;
   /** Default 0: any free port. */
@@ -84,11 +87,14 @@ export interface EnsembleOptions {
   readonly syncLimit: number;
   /** Whether the ports for members listen on all addresses, or on the member's own. */
   readonly listenOnAllIPs: boolean;
+  /** TLS between members (`sslQuorum`); all of them have it, or none. */
+  readonly tls?: QuorumTls | undefined;
 }
 
 /** The options with every default filled in. */
 export interface CoordinatorSettings {
   readonly dataDir: string;
+  readonly dataLogDir: string | undefined;
   readonly host: string;
   readonly port: number;
   readonly serverId: number;
@@ -133,6 +139,7 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
   const perAddress = options.connectionsPerAddress ?? connectionsPerAddressDefault;
   return {
     dataDir: options.dataDir,
+    dataLogDir: options.dataLogDir,
     host: options.host ?? "127.0.0.1",
     port: whole("port", options.port ?? 0, 0, 65_535),
     serverId: whole("serverId", options.serverId ?? 1, 1, 255),

@@ -95,7 +95,9 @@ export class Pipeline {
       this.#replica.tree.znodes,
     );
     this.#answered(connection, { xid, type, zxid, at });
-    if (type === opCodes.closeSession) connection.closeAfterFlush();
+    // A client that has moved on is told where it still speaks; nothing more of it is heard here.
+    const isOver = type === opCodes.closeSession || outcome.error === errorNumbers.SESSIONMOVED;
+    if (isOver) connection.closeAfterFlush();
     else this.#drain(connection);
   }
 
@@ -145,7 +147,8 @@ export class Pipeline {
     }
     try {
       const request = writeRequestRead(type, new JuteReader(body));
-      const caller = { sessionId: connection.sessionId, ids: connection.ids };
+      const { sessionId, ids } = connection;
+      const caller = { sessionId, ids, owner: "self" } as const;
       if (!this.#replica.submit(request!, caller, xid)) connection.close();
       else connection.enqueue({ kind: "write", xid, type, at, bytes: 0 });
     } catch (thrown) {

@@ -10,7 +10,7 @@ import type { Proposal } from "../core/proposals.ts";
 import type { PeerId } from "../core/vote.ts";
 import { zxidOf, zxidText } from "../core/zxid.ts";
 import { epochWrite } from "../log/epoch-files.ts";
-import { recover } from "../log/recovery.ts";
+import { type Recovered, recover } from "../log/recovery.ts";
 import { SnapshotSpool } from "../log/spool.ts";
 import { TxnLog } from "../log/txn-log.ts";
 import type {
@@ -21,6 +21,7 @@ import type {
   QuorumNetwork,
 } from "../quorum/ports.ts";
 import { WireImage } from "../tree/image.ts";
+import type { LeaderSessions } from "../tree/leader-sessions.ts";
 import { type Caller, Preparer, type WriteRequest } from "../tree/prepare.ts";
 import type { Outcome, Tree } from "../tree/tree.ts";
 import { sumText } from "../tree/tree-digest.ts";
@@ -49,11 +50,12 @@ export interface ReplicaEvents {
 
 export interface ReplicaOptions {
   readonly dataDir: string;
+  readonly dataLogDir: string | undefined;
+  readonly digests: boolean;
   readonly serverId: number;
   readonly snapCount: number;
   readonly snapshotsKept: number;
   readonly enforceQuota: boolean;
-  readonly digests: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ensemble: ReplicaEnsemble | undefined;
@@ -75,7 +77,9 @@ type CoreInput = Input<TxnBytes, ForwardedRequest>;
  * `W` is a watcher of the tree.
  */
 export class Replica<W extends object> {
+  /** Of snapshots and epochs. */
   readonly directory: string;
+  readonly logDirectory: string;
   readonly #options: ReplicaOptions;
   readonly #events: ReplicaEvents;
   readonly #peer: Peer<TxnBytes, ForwardedRequest>;
@@ -103,15 +107,17 @@ export class Replica<W extends object> {
   constructor(options: ReplicaOptions, events: ReplicaEvents) {
     this.#options = options;
     this.#events = events;
-    const { ensemble, serverId, dataDir, logger } = options;
+    const { ensemble, serverId, logger } = options;
     const from = performance.now();
     const recentMax = ensemble === undefined ? 0 : recentMaxDefault;
-    const recovered = recover<W>(dataDir, { recentMax, digests: options.digests });
+    const recovered = this.#recover(recentMax);
     this.#tree = recovered.tree;
     this.directory = recovered.directory;
+    this.logDirectory = recovered.logDirectory;
     this.#zxidLogged = recovered.history.zxidLast;
     const { replayed, tornBytes } = recovered;
-    this.#snapshots = new SnapshotKeeper(this.directory, options, replayed, (zxid) =>
+    const directories = { snapshots: this.directory, logs: this.logDirectory };
+    this.#snapshots = new SnapshotKeeper(directories, options, replayed, (zxid) =>
       this.#input({ kind: "snapshotTaken", zxid }),
     );
     this.#peer = new Peer(serverId, ensemble?.voters ?? [serverId], recovered.history, {
@@ -119,10 +125,11 @@ export class Replica<W extends object> {
       recentMax,
       sizeOf: ({ bytes }) => bytes.length + entryOverheadBytes,
     });
-    this.#log = new TxnLog(this.directory, {
-      onDurable: (zxid) => this.#input({ kind: "written", zxid }),
-      onFailed: (error) => events.onFailed(error),
-    });
+    const logEvents = {
+      onDurable: (zxid: number) => this.#input({ kind: "written", zxid }),
+      onFailed: (error: Error) => events.onFailed(error),
+    };
+    this.#log = new TxnLog(this.logDirectory, logEvents, this.directory);
     this.#network = ensemble?.network(this.#quorumEvents());
     for (const { message, fields } of recovered.warnings) logger.warn(fields, message);
     const zxid = zxidText(this.#tree.zxidLast);
@@ -173,6 +180,11 @@ export class Replica<W extends object> {
 
   get syncStats(): TxnLog["syncStats"] {
     return this.#log.syncStats;
+  }
+
+  /** What a leader knows of who speaks for which session; undefined when it does not lead. */
+  get leaderSessions(): LeaderSessions | undefined {
+    return this.#preparer?.sessions;
   }
 
   /** Takes part from now on; an ensemble of one leads before this resolves. */
@@ -256,7 +268,10 @@ export class Replica<W extends object> {
     return {
       notified: (from, notification) => this.#input({ kind: "notification", from, notification }),
       linkUp: (link, opened) => this.#input({ kind: "linkUp", link, opened }),
-      linkDown: (link) => this.#input({ kind: "linkDown", link }),
+      linkDown: (link) => {
+        this.#preparer?.sessions.forget(link);
+        this.#input({ kind: "linkDown", link });
+      },
       linkRefused: () => this.#input({ kind: "linkRefused" }),
       messages: (link, messages) => this.#messages(link, messages),
       imageBegin: (_link, zxid) => this.#imageBegin(zxid),
@@ -380,6 +395,11 @@ export class Replica<W extends object> {
     this.#options.logger.error({ ...fields, ...digests }, message);
   }
 
+  #recover(recentMax: number): Recovered<W> {
+    const { dataDir, dataLogDir, digests } = this.#options;
+    return recover<W>(dataDir, { dataLogDir, digests, recentMax });
+  }
+
   #truncate(zxid: number): void {
     this.#replace({ kind: "truncated", zxid }, () => this.#log.truncate(zxid));
   }
@@ -402,8 +422,7 @@ export class Replica<W extends object> {
       .then(() => {
         this.#zxidLogged = done.zxid;
         const isSame = done.kind === "truncated" && this.#tree.zxidLast <= done.zxid;
-        const { dataDir, digests } = this.#options;
-        if (!isSame) this.#tree = recover<W>(dataDir, { recentMax: 0, digests }).tree;
+        if (!isSame) this.#tree = this.#recover(0).tree;
         this.#input(done);
       })
       .catch((thrown: unknown) => {

@@ -2,6 +2,7 @@ import type { Server as HttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 
 import { messageOf } from "../../../kit/src/errors.ts";
+import type { LinkId } from "../core/messages.ts";
 import type { ForwardedRequest } from "../quorum/ports.ts";
 import type { Outcome } from "../tree/tree.ts";
 import { WireError } from "../wire/errors.ts";
@@ -260,7 +261,7 @@ export class CoordinatorServer {
   #event(event: ReplicaEvent): void {
     switch (event.kind) {
       case "requested":
-        this.#requested(event.request);
+        this.#requested(event.link, event.request);
         break;
       case "touched":
         this.sessions.touched(event.touched);
@@ -279,8 +280,9 @@ export class CoordinatorServer {
   }
 
   /** A learner's client wants a write. Every request becomes a txn, for its learner waits for one. */
-  #requested({ sessionId, cxid, type, payload, ids }: ForwardedRequest): void {
-    this.replica.submit(forwardedRequestRead(type, payload), { sessionId, ids }, cxid);
+  #requested(owner: LinkId, request: ForwardedRequest): void {
+    const { sessionId, cxid, type, payload, ids } = request;
+    this.replica.submit(forwardedRequestRead(type, payload), { sessionId, ids, owner }, cxid);
   }
 
   #commitEnd(): void {

@@ -137,7 +137,7 @@ export class SessionHost {
 
   /** A client has moved to a learner, which asks whether its session is still there. */
   revalidating(link: LinkId, sessionId: bigint, timeoutMs: number): void {
-    const isValid = this.#live?.has(sessionId) ?? false;
+    const isValid = this.#replica.leaderSessions?.revalidate(sessionId, link) ?? false;
     if (isValid) this.#live?.track(sessionId, timeoutMs);
     // Its client is at the learner now.
     if (isValid) this.#connections.get(sessionId)?.close();
@@ -198,7 +198,7 @@ export class SessionHost {
     this.#waiting.set(id, connection);
     const { timeoutMs, ids } = connection;
     if (this.#replica.isLeading) {
-      const caller = { sessionId: id, ids };
+      const caller = { sessionId: id, ids, owner: "self" } as const;
       const isOn = this.#replica.submit({ op: "createSession", timeoutMs }, caller, 0);
       if (!isOn) connection.close();
       return;
@@ -212,8 +212,9 @@ export class SessionHost {
 
   #revalidate(connection: Connection, sessionId: bigint): void {
     if (this.#live !== undefined) {
-      if (!this.#live.has(sessionId)) refuse(connection);
-      else this.#attach(connection, sessionId);
+      const isValid = this.#replica.leaderSessions?.revalidate(sessionId, "self") ?? false;
+      if (isValid) this.#attach(connection, sessionId);
+      else refuse(connection);
       return;
     }
     const { timeoutMs } = connection;

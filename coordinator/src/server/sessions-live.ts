@@ -24,10 +24,6 @@ export class LiveSessions {
     return this.#sessions.size;
   }
 
-  has(id: bigint): boolean {
-    return this.#sessions.has(id);
-  }
-
   /** Begins or changes a session; it has its whole timeout from now. */
   track(id: bigint, timeoutMs: number): void {
     const before = this.#sessions.get(id);

@@ -2,6 +2,7 @@ import { unlink } from "node:fs";
 
 import type { Logger } from "../../../kit/src/logger.ts";
 import { zxidText } from "../core/zxid.ts";
+import type { Directories } from "../log/install.ts";
 import { purgeable, snapshotWrite } from "../log/snapshots.ts";
 import type { Tree } from "../tree/tree.ts";
 
@@ -15,7 +16,7 @@ export interface SnapshotSettings {
 
 /** Takes a snapshot every so many txns and removes the files that no recovery needs any more. */
 export class SnapshotKeeper<W extends object> {
-  readonly #directory: string;
+  readonly #directories: Directories;
   readonly #settings: SnapshotSettings;
   readonly #taken: (zxid: number) => void;
   readonly #after: number;
@@ -25,12 +26,12 @@ export class SnapshotKeeper<W extends object> {
 
   /** `txns`: how many follow the newest snapshot; `taken` hears of each that is on disk. */
   constructor(
-    directory: string,
+    directories: Directories,
     settings: SnapshotSettings,
     txns: number,
     taken: (zxid: number) => void,
   ) {
-    this.#directory = directory;
+    this.#directories = directories;
     this.#settings = settings;
     this.#txns = txns;
     this.#taken = taken;
@@ -68,12 +69,13 @@ export class SnapshotKeeper<W extends object> {
     const { logger, snapshotsKept } = this.#settings;
     const from = performance.now();
     try {
-      const zxid = await snapshotWrite(this.#directory, tree, signal);
+      const { snapshots, logs } = this.#directories;
+      const zxid = await snapshotWrite(snapshots, tree, signal);
       if (zxid === undefined) return;
       const durationMs = Math.round(performance.now() - from);
       logger.info({ zxid: zxidText(zxid), durationMs }, "coordinator snapshot written");
       this.#taken(zxid);
-      for (const { path } of purgeable(this.#directory, snapshotsKept)) {
+      for (const { path } of purgeable(snapshots, snapshotsKept, logs)) {
         unlink(path, () => undefined);
       }
     } catch (thrown) {
