@@ -164,7 +164,8 @@ export class Tree<W extends object = object> {
   #childCreated(parent: number, parentCversion: number, zxid: number): void {
     const before = this.znodes.creates(parent);
     const creates = parentCversion === -1 ? before + 1 : parentCversion;
-    // Counted as Java's int does: a difference below 2^31 is a step forward, even over the wrap.
+    // A difference below 2^31 is a step forward, even over the wrap of an int: so the names are that ZooKeeper promises, and
+    // so the digest is that its leader foresees, though its own tree compares the ints as they are and stays behind here.
     if (((creates - before) | 0) <= 0) return;
     this.znodes.createsSet(parent, creates | 0);
     if (zxid > this.znodes.pzxid(parent)) this.znodes.pzxidSet(parent, zxid);
