@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { zxidOf } from "../src/core/zxid.ts";
+import { ensembleParse } from "../src/quorum/ensembles.ts";
 import { LeaderWire } from "../src/quorum/leader-wire.ts";
 import { LearnerWire } from "../src/quorum/learner-wire.ts";
 import { packetLimits } from "../src/quorum/limits.ts";
@@ -12,6 +13,8 @@ import { encode } from "../src/wire/codec.ts";
 import { opCodes } from "../src/wire/constants.ts";
 import { WireError } from "../src/wire/errors.ts";
 import { LearnerInfo, PacketSplitter, packetTypes, type QuorumPacket } from "../src/wire/quorum.ts";
+import { TxnBytes } from "../src/wire/txn-bytes.ts";
+import { TxnEntry } from "../src/wire/txns.ts";
 import { JuteWriter } from "../src/wire/writer.ts";
 import { entry } from "./quorum-harness.ts";
 
@@ -118,12 +121,12 @@ const strangers: readonly { readonly who: string; readonly packet: QuorumPacket 
   { who: "has no id", packet: packet("followerInfo", 0) },
   { who: "has an id below zero", packet: packet("followerInfo", 0, info(-1n)) },
   { who: "speaks an older protocol", packet: packet("followerInfo", 0, info(1n, 1)) },
-  { who: "has a later configuration", packet: packet("followerInfo", 0, info(1n, 0x10000, 1n)) },
+  { who: "has a version below zero", packet: packet("followerInfo", 0, info(1n, 0x10000, -1n)) },
 ];
 
 for (const { who, packet: first } of strangers) {
   test(`a learner that ${who} is refused`, () => {
-    const wire = new LeaderWire({ config: () => config, configVersion: () => 0 });
+    const wire = new LeaderWire(() => config);
     assert.throws(() => wire.read(first), WireError);
     assert.equal(wire.isNamed, false);
   });
@@ -140,7 +143,7 @@ test("what a leader commits before NEWLEADER counts once it serves", () => {
     ["newLeader", epoch],
     ["upToDate", -1],
   ] as const) {
-    wire.read(packet(name, zxid, Buffer.from("txn")));
+    wire.read(packet(name, zxid, Buffer.from(name === "newLeader" ? config : "txn")));
   }
   assert.deepEqual(taken(wire), [
     "diff",
@@ -218,24 +221,96 @@ test("syncs are answered in the order in which they were asked", () => {
   assert.throws(() => wire.read(packet("sync", 0)), WireError);
 });
 
-test("commits and informs that change the ensemble are commits and informs too", () => {
-  const wire = learner(epoch);
-  wire.read(packet("newLeader", epoch));
-  wire.read(packet("proposal", epoch + 1, Buffer.from("txn")));
-  wire.read(packet("commitAndActivate", epoch + 1, Buffer.alloc(8)));
-  wire.read(packet("informAndActivate", epoch + 2, Buffer.from("00000000000000016162", "hex")));
-  const messages = wire.take();
-  assert.deepEqual(messages[2], { kind: "commit", zxid: epoch + 1 });
-  const inform = messages[3];
-  assert(inform?.kind === "inform");
-  assert.equal(inform.proposals[0]?.body.bytes.toString(), "ab");
+const three = `server.1=a:2888:3888:participant\nserver.2=b:2888:3888:participant\nversion=200000002`;
+const change = {
+  ...entry(epoch + 2, ""),
+  body: new TxnBytes(
+    encode(TxnEntry, {
+      header: { sessionId: 7n, cxid: 1, zxid: 1n, timeMs: 1n, type: opCodes.reconfig },
+      txn: { type: "reconfig", path: "/zookeeper/config", data: Buffer.from(three), version: -1 },
+      digest: undefined,
+    }),
+  ),
+};
+
+test("a change of the ensemble comes as such, and is committed with who leads from then on", () => {
+  const from = leader();
+  const to = learner(epoch);
+  ackEpoch(from, 0);
+  const sentTo = (messages: readonly QuorumMessage[]) => {
+    for (const each of sent(from, messages)) to.read(each);
+  };
+  sentTo([
+    { kind: "newLeader", epoch: 2 },
+    { kind: "proposal", proposals: [entry(epoch + 1, "a"), change, entry(epoch + 3, "b")] },
+    { kind: "commit", zxid: epoch + 1 },
+    { kind: "commit", zxid: epoch + 2, leader: 2 },
+    { kind: "proposal", proposals: [entry(epoch + 4, "c")] },
+    { kind: "commit", zxid: epoch + 3 },
+  ]);
+  const [, proposed, ...rest] = to.take();
+  assert(proposed?.kind === "proposal");
+  assert.deepEqual(
+    proposed.proposals.map(({ ensemble }) => ensemble?.version),
+    [undefined, epoch + 2, undefined],
+  );
+  assert.equal(proposed.proposals[1]?.ensemble?.text, three.slice(0, three.lastIndexOf("\n")));
+  assert.deepEqual(rest[1], { kind: "commit", zxid: epoch + 2, leader: 2 });
+  assert.deepEqual(
+    rest.map(({ kind }) => kind),
+    ["commit", "commit", "proposal", "commit"],
+  );
+});
+
+test("an observer is informed of a change of the ensemble together with who leads from then on", () => {
+  const from = leader();
+  const to = learner(epoch);
+  const packets = sent(from, [
+    { kind: "newLeader", epoch: 2 },
+    { kind: "inform", proposals: [entry(epoch + 1, "a"), change], leader: 1 },
+    { kind: "inform", proposals: [entry(epoch + 3, "b")] },
+  ]);
+  for (const each of packets) to.read(each);
+  const [, ...messages] = to.take();
+  assert.deepEqual(
+    messages.map((each) => each.kind === "inform" && [each.leader, each.proposals.length]),
+    [
+      [undefined, 1],
+      [1, 1],
+      [undefined, 1],
+    ],
+  );
+});
+
+test("a new leader brings the ensemble, and one that is none is refused", () => {
+  const ensemble = ensembleParse(three);
+  const to = learner(epoch);
+  for (const each of sent(leader(), [{ kind: "newLeader", epoch: 2, ensemble }])) to.read(each);
+  const [newLeader] = to.take();
+  assert(newLeader?.kind === "newLeader");
+  assert.equal(newLeader.ensemble?.version, 2 * 2 ** 32 + 2);
+  assert.deepEqual(
+    [...(newLeader.ensemble?.members ?? [])],
+    [
+      [1, "a:2888"],
+      [2, "b:2888"],
+    ],
+  );
+  for (const text of [
+    "nothing",
+    "server.1=a:1:2:observer",
+    "server.1=a:1:2\ngroup.1=1\nweight.1=0",
+  ]) {
+    const data = Buffer.from(text);
+    assert.throws(() => learner(epoch).read(packet("newLeader", epoch, data)), WireError);
+  }
 });
 
 function leader(): LeaderWire {
-  const wire = new LeaderWire({ config: () => config, configVersion: () => 0 });
+  const wire = new LeaderWire(() => config);
   wire.read(packet("followerInfo", zxidOf(1, 0), info(3n)));
   assert.deepEqual(wire.take(), [
-    { kind: "learnerInfo", peer: 3, isObserver: false, acceptedEpoch: 1 },
+    { kind: "learnerInfo", peer: 3, isObserver: false, acceptedEpoch: 1, ensembleVersion: 0 },
   ]);
   return wire;
 }
@@ -247,7 +322,7 @@ function ackEpoch(wire: LeaderWire, zxidLast: number): void {
 
 /** One that has said how far it is. */
 function learner(zxidLast: number): LearnerWire {
-  const wire = new LearnerWire(() => 0);
+  const wire = new LearnerWire(ensembleParse);
   const packets = sent(wire, [{ kind: "ackEpoch", currentEpoch: 1, zxidLast }]);
   assert.deepEqual(packets.map(textOf), [`ackEpoch ${zxidLast} \0\0\0\u0001`]);
   return wire;

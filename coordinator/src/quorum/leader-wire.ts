@@ -1,4 +1,5 @@
 import type { LeaderMessage, Touch } from "../core/messages.ts";
+import type { PeerId } from "../core/vote.ts";
 import { zxidCounter, zxidEpoch, zxidOf } from "../core/zxid.ts";
 import { decode } from "../wire/codec.ts";
 import { opCodes } from "../wire/constants.ts";
@@ -13,25 +14,18 @@ import {
 import { JuteReader } from "../wire/reader.ts";
 import type { TxnBytes } from "../wire/txn-bytes.ts";
 import { JuteWriter } from "../wire/writer.ts";
+import { ensembleText } from "./ensembles.ts";
 import { touchesMax } from "./limits.ts";
 import { MessageBatch } from "./message-batch.ts";
 import type { QuorumMessage } from "./ports.ts";
 import { ZxidQueue } from "./zxid-queue.ts";
-
-/** What the leader's side of a link must know of the ensemble. */
-export interface LeaderSide {
-  /** The ensemble as text, for NEWLEADER. */
-  readonly config: () => string;
-  /** The version of that. */
-  readonly configVersion: () => number;
-}
 
 /**
  * The leader's end of a link: the core's messages as Apache's packets, and back. Where the core speaks of all through a
  * zxid, Apache has a packet for each txn; a commit goes only for what was proposed on this very link.
  */
 export class LeaderWire {
-  readonly #side: LeaderSide;
+  readonly #config: () => string;
   readonly #uncommitted = new ZxidQueue();
   readonly #data = new JuteWriter();
   readonly #batch = new MessageBatch();
@@ -45,8 +39,9 @@ export class LeaderWire {
   #isCommitSaid = false;
   #isAcknowledged = false;
 
-  constructor(side: LeaderSide) {
-    this.#side = side;
+  /** `config`: the ensemble as text, for NEWLEADER where the core does not say it. */
+  constructor(config: () => string) {
+    this.#config = config;
   }
 
   /** The learner has said who it is. */
@@ -77,15 +72,13 @@ export class LeaderWire {
         return;
       case "commit":
         this.#isCommitSaid = true;
-        this.#commit(message.zxid, to);
+        this.#commit(message.zxid, to, message.leader);
         return;
       case "inform":
-        for (const { zxid, body } of message.proposals) {
-          packetWrite(to, packetTypes.inform, zxid, body.bytes);
-        }
+        this.#inform(message, to);
         return;
       case "newLeader":
-        this.#newLeader(message.epoch, to);
+        this.#newLeader(message, to);
         return;
       default:
         this.#service(message, to);
@@ -127,14 +120,44 @@ export class LeaderWire {
    * Apache's learners put on disk, before they acknowledge NEWLEADER, only what is committed. The history of a
    * leader that does not serve yet counts as that, as between Apache's: who follows it must take all of it.
    */
-  #newLeader(epoch: number, to: JuteWriter): void {
+  #newLeader(
+    { epoch, ensemble }: LeaderMessage<TxnBytes> & { readonly kind: "newLeader" },
+    to: JuteWriter,
+  ): void {
     if (!this.#isCommitSaid) this.#commit(Number.MAX_SAFE_INTEGER, to);
-    const config = Buffer.from(this.#side.config());
+    // One that never changes has no text in the core.
+    const isTold = ensemble !== undefined && ensemble.text !== "";
+    const config = Buffer.from(isTold ? ensembleText(ensemble) : this.#config());
     packetWrite(to, packetTypes.newLeader, zxidOf(epoch, 0), config);
   }
 
-  #commit(through: number, to: JuteWriter): void {
-    this.#uncommitted.take(through, (zxid) => packetWrite(to, packetTypes.commit, zxid));
+  /** With a leader the last is a change of the ensemble. */
+  #commit(through: number, to: JuteWriter, leader?: PeerId): void {
+    this.#uncommitted.take(through, (zxid) => {
+      if (leader === undefined || zxid < through) packetWrite(to, packetTypes.commit, zxid);
+      else packetWrite(to, packetTypes.commitAndActivate, zxid, this.#activation(leader));
+    });
+  }
+
+  #inform(
+    { proposals, leader }: LeaderMessage<TxnBytes> & { readonly kind: "inform" },
+    to: JuteWriter,
+  ): void {
+    const last = leader === undefined ? undefined : proposals.at(-1);
+    for (const { zxid, body } of proposals) {
+      if (leader === undefined || zxid !== last?.zxid) {
+        packetWrite(to, packetTypes.inform, zxid, body.bytes);
+      } else {
+        const data = Buffer.concat([this.#activation(leader), body.bytes]);
+        packetWrite(to, packetTypes.informAndActivate, zxid, data);
+      }
+    }
+  }
+
+  #activation(leader: PeerId): Buffer {
+    this.#data.reset();
+    this.#data.long(BigInt(leader));
+    return this.#data.view();
   }
 
   /** Takes in a packet; what it says is in the next `take`. Throws a `WireError`. */
@@ -189,8 +212,8 @@ export class LeaderWire {
     if (protocolVersion < quorumProtocolVersion) {
       throw new WireError("version", `a learner of protocol version ${protocolVersion}`, 8);
     }
-    if (configVersion > BigInt(this.#side.configVersion())) {
-      throw new WireError("version", `a learner of a later configuration: ${configVersion}`, 12);
+    if (configVersion < 0n || configVersion > BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw new WireError("range", `a learner's configuration has version ${configVersion}`, 12);
     }
     this.#isNamed = true;
     this.#batch.add({
@@ -198,6 +221,7 @@ export class LeaderWire {
       peer: Number(serverId),
       isObserver: type === packetTypes.observerInfo,
       acceptedEpoch: zxidEpoch(Math.max(0, zxid)),
+      ensembleVersion: Number(configVersion),
     });
   }
 

@@ -1,10 +1,15 @@
+import { ServiceError } from "../../../kit/src/errors.ts";
+import type { Ensemble } from "../core/ensemble.ts";
 import type { LearnerMessage } from "../core/messages.ts";
+import type { Proposal } from "../core/proposals.ts";
+import type { PeerId } from "../core/vote.ts";
 import { zxidEpoch, zxidOf } from "../core/zxid.ts";
 import { encode } from "../wire/codec.ts";
 import { opCodes } from "../wire/constants.ts";
 import { WireError } from "../wire/errors.ts";
 import {
   LearnerInfo,
+  numberRead,
   packetTypes,
   packetWrite,
   type QuorumPacket,
@@ -23,7 +28,7 @@ import { ZxidQueue } from "./zxid-queue.ts";
  * committed before a quorum has taken it over: such commits are held until it says that it serves.
  */
 export class LearnerWire {
-  readonly #configVersion: () => number;
+  readonly #ensembleParse: ((text: string) => Ensemble) | undefined;
   readonly #unacknowledged = new ZxidQueue();
   readonly #data = new JuteWriter();
   readonly #batch = new MessageBatch();
@@ -35,8 +40,9 @@ export class LearnerWire {
   #heldCommit = 0;
   #isAcknowledged = false;
 
-  constructor(configVersion: () => number) {
-    this.#configVersion = configVersion;
+  /** `ensembleParse`: what to make of the text of a changed ensemble; undefined: it does not change. */
+  constructor(ensembleParse?: (text: string) => Ensemble) {
+    this.#ensembleParse = ensembleParse;
   }
 
   write(message: LearnerMessage<ForwardedRequest>, to: JuteWriter): void {
@@ -45,7 +51,7 @@ export class LearnerWire {
         const info = {
           serverId: BigInt(message.peer),
           protocolVersion: quorumProtocolVersion,
-          configVersion: BigInt(this.#configVersion()),
+          configVersion: BigInt(message.ensembleVersion ?? 0),
         };
         const type = message.isObserver ? packetTypes.observerInfo : packetTypes.followerInfo;
         packetWrite(to, type, zxidOf(message.acceptedEpoch, 0), encode(LearnerInfo, info));
@@ -142,18 +148,16 @@ export class LearnerWire {
         this.#proposal("inform", zxid, dataOf(packet));
         return undefined;
       case packetTypes.informAndActivate:
-        // The first long names who leads from then on.
-        this.#proposal("inform", zxid, dataOf(packet).subarray(8));
+        this.#informAndActivate(packet);
         return undefined;
       case packetTypes.commit:
-      case packetTypes.commitAndActivate:
         this.#commit(positive(zxid));
         return undefined;
+      case packetTypes.commitAndActivate:
+        this.#commit(positive(zxid), successorRead(packet));
+        return undefined;
       case packetTypes.newLeader:
-        this.#isHistoryWhole = true;
-        // Committed by its leader's word: nobody waits for an ACK.
-        this.#unacknowledged.take(this.#heldCommit, () => undefined);
-        this.#batch.add({ kind: "newLeader", epoch: zxidEpoch(positive(zxid)) });
+        this.#newLeader(packet);
         return undefined;
       default:
         this.#serviceRead(packet);
@@ -198,22 +202,73 @@ export class LearnerWire {
     }
   }
 
+  #newLeader(packet: QuorumPacket): void {
+    this.#isHistoryWhole = true;
+    // Committed by its leader's word: nobody waits for an ACK.
+    this.#unacknowledged.take(this.#heldCommit, () => undefined);
+    const epoch = zxidEpoch(positive(packet.zxid));
+    const { data } = packet;
+    // Leaders before 3.5 send none.
+    const isTold = this.#ensembleParse !== undefined && data !== null && data.length > 1;
+    const ensemble = isTold ? this.#ensemble(data.toString()) : undefined;
+    const told = ensemble === undefined ? {} : { ensemble };
+    this.#batch.add({ kind: "newLeader", epoch, ...told });
+  }
+
   /** Apache's image may hold txns that follow it all the same; they are here already. */
   #proposal(kind: "proposal" | "inform", zxid: number, bytes: Buffer): void {
     if (zxid <= this.#last) return;
-    this.#last = zxid;
     if (kind === "proposal") this.#unacknowledged.add(zxid);
-    this.#batch.proposal(kind, { zxid, body: new TxnBytes(Buffer.from(bytes)) });
+    this.#batch.proposal(kind, this.#take(zxid, bytes));
   }
 
-  #commit(zxid: number): void {
+  #take(zxid: number, bytes: Buffer): Proposal<TxnBytes> {
+    this.#last = zxid;
+    const body = new TxnBytes(Buffer.from(bytes));
+    if (this.#ensembleParse === undefined || !isReconfig(bytes)) return { zxid, body };
+    const { txn } = body.entry;
+    const text = txn.type === "reconfig" ? Buffer.from(txn.data ?? []).toString() : "";
+    return { zxid, body, ensemble: this.#ensemble(text) };
+  }
+
+  #informAndActivate(packet: QuorumPacket): void {
+    const leader = successorRead(packet);
+    const { zxid } = packet;
+    if (zxid <= this.#last) return;
+    const proposals = [this.#take(zxid, dataOf(packet).subarray(8))];
+    this.#batch.add({ kind: "inform", proposals, leader });
+  }
+
+  #ensemble(text: string): Ensemble {
+    try {
+      return (this.#ensembleParse as (text: string) => Ensemble)(text);
+    } catch (thrown) {
+      if (!(thrown instanceof ServiceError)) throw thrown;
+      throw new WireError("text", `an ensemble that is none: ${thrown.message}`, 0);
+    }
+  }
+
+  /** With a leader the last is a change of the ensemble. */
+  #commit(zxid: number, leader?: PeerId): void {
     if (!this.#isHistoryWhole) {
       this.#heldCommit = Math.max(this.#heldCommit, zxid);
       return;
     }
-    this.#batch.through("commit", Math.max(zxid, this.#heldCommit));
+    const through = Math.max(zxid, this.#heldCommit);
     this.#heldCommit = 0;
+    if (leader === undefined) this.#batch.through("commit", through);
+    else this.#batch.add({ kind: "commit", zxid: through, leader });
   }
+}
+
+/** Who leads from a change of the ensemble on. */
+function successorRead(packet: QuorumPacket): PeerId {
+  return numberRead(new JuteReader(dataOf(packet)));
+}
+
+/** The type stands in the header of a txn, after session, cxid, zxid and time. */
+function isReconfig(bytes: Buffer): boolean {
+  return bytes.length >= 32 && bytes.readInt32BE(28) === opCodes.reconfig;
 }
 
 function positive(zxid: number): number {

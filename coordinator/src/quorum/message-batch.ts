@@ -7,6 +7,14 @@ type Open =
   | { readonly kind: "commit" | "ack"; zxid: number }
   | QuorumMessage;
 
+/** Of this kind, and no change of the ensemble: after that nothing is as before. */
+function isPlain<K extends Open["kind"]>(
+  message: Open | undefined,
+  kind: K,
+): message is Open & { readonly kind: K } {
+  return message?.kind === kind && !("leader" in message);
+}
+
 /**
  * The messages of one read, in order, neighbours of a kind made one: Apache sends a packet a txn. A proposal that
  * follows a commit joins the proposals before it, since what is committed later is no harm.
@@ -16,15 +24,15 @@ export class MessageBatch {
 
   proposal(kind: "proposal" | "inform", proposal: Proposal<TxnBytes>): void {
     const last = this.#messages.at(-1);
-    const before = last?.kind === "commit" ? this.#messages.at(-2) : last;
-    if (before?.kind === kind) (before.proposals as Proposal<TxnBytes>[]).push(proposal);
+    const before = isPlain(last, "commit") ? this.#messages.at(-2) : last;
+    if (isPlain(before, kind)) (before.proposals as Proposal<TxnBytes>[]).push(proposal);
     else this.#messages.push({ kind, proposals: [proposal] });
   }
 
   /** All through this zxid. */
   through(kind: "commit" | "ack", zxid: number): void {
     const last = this.#messages.at(-1);
-    if (last?.kind === kind) (last as { zxid: number }).zxid = zxid;
+    if (isPlain(last, kind)) (last as { zxid: number }).zxid = zxid;
     else this.#messages.push({ kind, zxid });
   }
 

@@ -2,11 +2,13 @@ import type { Server, Socket } from "node:net";
 
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
+import type { Ensemble } from "../core/ensemble.ts";
 import type { LinkId } from "../core/messages.ts";
 import { type Notification, noVote, type PeerId } from "../core/vote.ts";
 import { electionRead, electionWrite } from "../wire/election.ts";
 import { JuteWriter } from "../wire/writer.ts";
 import { ElectionConnections } from "./election-connections.ts";
+import { ensembleParse, ensembleText } from "./ensembles.ts";
 import { LeaderWire } from "./leader-wire.ts";
 import { LearnerWire } from "./learner-wire.ts";
 import { linkBytesMaxDefault, linksMax } from "./limits.ts";
@@ -26,6 +28,8 @@ export interface TcpQuorumNetworkOptions {
   readonly tls?: QuorumTls | undefined;
   /** Who connects must have said who it is by then. */
   readonly initLimitMs: number;
+  /** The ensemble may change: what others say of it is looked at. Default false. */
+  readonly reconfigEnabled?: boolean | undefined;
   /** Bytes that may wait on one link. */
   readonly linkBytesMax?: number;
   readonly logger: Logger;
@@ -41,6 +45,7 @@ export class TcpQuorumNetwork implements QuorumNetwork {
   readonly #links = new Map<LinkId, Link>();
   readonly #unflushed = new Set<Link>();
   readonly #linkEvents: LinkEvents;
+  readonly #ensembleParse: ((text: string) => Ensemble) | undefined;
   #linkLast = 0;
   #attempt: (() => void) | undefined;
   #isOver = false;
@@ -49,6 +54,7 @@ export class TcpQuorumNetwork implements QuorumNetwork {
     this.#options = options;
     this.#events = events;
     const { self, members, tls, initLimitMs, logger } = options;
+    this.#ensembleParse = options.reconfigEnabled === true ? ensembleParse : undefined;
     this.#newcomers = new Newcomers(initLimitMs);
     this.#elections = new ElectionConnections({
       self,
@@ -56,7 +62,7 @@ export class TcpQuorumNetwork implements QuorumNetwork {
       tls,
       nameWithinMs: initLimitMs,
       logger,
-      heard: (from, message) => events.notified(from, notificationRead(message)),
+      heard: (from, message) => events.notified(from, this.#notificationRead(message)),
     });
     this.#linkEvents = {
       named: (link) => events.linkUp(link.id, false),
@@ -81,7 +87,10 @@ export class TcpQuorumNetwork implements QuorumNetwork {
   }
 
   notify(to: PeerId, notification: Notification): void {
-    const config = membershipText(this.#options.members());
+    const { ensemble } = notification;
+    // One that never changes has no text in the core.
+    const isTold = ensemble !== undefined && ensemble.text !== "";
+    const config = isTold ? ensembleText(ensemble) : membershipText(this.#options.members());
     this.#elections.notify(to, notificationBytes(notification, config));
   }
 
@@ -98,7 +107,7 @@ export class TcpQuorumNetwork implements QuorumNetwork {
     this.#attempt = membersConnect(places, tls, {
       connected: (socket) => {
         this.#attempt = undefined;
-        const link = this.#link(socket, new LearnerWire(() => members().version));
+        const link = this.#link(socket, new LearnerWire(this.#ensembleParse));
         this.#events.linkUp(link.id, true);
       },
       failed: (error) => {
@@ -168,10 +177,7 @@ export class TcpQuorumNetwork implements QuorumNetwork {
     }
     this.#newcomers.add(socket);
     const { members } = this.#options;
-    const wire = new LeaderWire({
-      config: () => membershipText(members()),
-      configVersion: () => members().version,
-    });
+    const wire = new LeaderWire(() => membershipText(members()));
     this.#link(socket, wire, () => this.#newcomers.named(socket));
   }
 
@@ -186,6 +192,21 @@ export class TcpQuorumNetwork implements QuorumNetwork {
     const link = new Link(++this.#linkLast, socket, { wire, bytesMax: linkBytesMax }, events);
     if (!link.isLeading) this.#links.set(link.id, link);
     return link;
+  }
+
+  /** An ensemble that cannot be read is no reason not to count the vote. */
+  #notificationRead(bytes: Buffer): Notification {
+    const { state, vote, electionEpoch, config } = electionRead(bytes);
+    const { leader, zxid, peerEpoch } = vote ?? { ...noVote, peerEpoch: noVote.epoch };
+    const said = { round: electionEpoch, vote: { leader, zxid, epoch: peerEpoch }, state };
+    if (this.#ensembleParse === undefined || config === undefined) return said;
+    try {
+      return { ...said, ensemble: this.#ensembleParse(config) };
+    } catch (thrown) {
+      if (!(thrown instanceof ServiceError)) throw thrown;
+      this.#options.logger.debug({ err: thrown }, "coordinator ensemble is not understood");
+      return said;
+    }
   }
 
   #down(link: Link, reason: Error | undefined): void {
@@ -209,12 +230,4 @@ function notificationBytes({ round, vote, state }: Notification, config: string)
   const wired = leader === noVote.leader ? undefined : { leader, zxid, peerEpoch: epoch };
   electionWrite(writer, { state, vote: wired, electionEpoch: round, config });
   return writer.copy();
-}
-
-/** What it says of the ensemble is not looked at here: it has nothing newer than the leader will tell. */
-function notificationRead(bytes: Buffer): Notification {
-  const { state, vote, electionEpoch } = electionRead(bytes);
-  if (vote === undefined) return { round: electionEpoch, vote: noVote, state };
-  const { leader, zxid, peerEpoch } = vote;
-  return { round: electionEpoch, vote: { leader, zxid, epoch: peerEpoch }, state };
 }
