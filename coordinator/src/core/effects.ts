@@ -54,6 +54,9 @@ export type Role =
   | { readonly kind: "observing"; readonly epoch: number; readonly leader: PeerId }
   | { readonly kind: "stopped" };
 
+/** How far a peer is with its leader, in ZooKeeper's words. */
+export type ZabState = "election" | "discovery" | "synchronization" | "broadcast";
+
 /** What another peer or the leader's answer brings to the host. */
 export type Event<R> =
   | { readonly kind: "requested"; readonly link: LinkId; readonly request: R }

@@ -44,6 +44,10 @@ export class LeaderBroadcast<B, R> {
     return this.#proposals.size;
   }
 
+  get pendingSyncs(): number {
+    return this.#syncs.size;
+  }
+
   get committed(): number {
     return this.#committed;
   }

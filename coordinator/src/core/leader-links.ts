@@ -31,6 +31,14 @@ export interface Link {
   pongRound: number;
 }
 
+/** A learner as its leader tells of it. */
+export interface LearnerView {
+  readonly peer: PeerId;
+  readonly isObserver: boolean;
+  /** It has the leader's history on disk, and takes part. */
+  readonly isSynced: boolean;
+}
+
 /** The links of a leader to its learners. */
 export class LeaderLinks<B, R> {
   readonly #links = new Map<LinkId, Link>();
@@ -64,6 +72,13 @@ export class LeaderLinks<B, R> {
   /** As they are now, whatever the caller does to them. */
   all(): readonly Link[] {
     return [...this.#links.values()];
+  }
+
+  /** Those that have said who they are. */
+  views(): readonly LearnerView[] {
+    return this.all()
+      .filter(({ stage }) => stage !== "new")
+      .map(({ peer, isObserver, stage }) => ({ peer, isObserver, isSynced: stage === "live" }));
   }
 
   /** Whether the voters with this leader's history, itself included, that are still linked are a quorum. */

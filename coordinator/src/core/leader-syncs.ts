@@ -32,6 +32,10 @@ export class LeaderSyncs<B, R> {
     this.#links = links;
   }
 
+  get size(): number {
+    return this.#waiting.length;
+  }
+
   get isFull(): boolean {
     return this.#waiting.length >= syncsMax;
   }

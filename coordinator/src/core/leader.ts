@@ -1,8 +1,8 @@
-import type { Outbox } from "./effects.ts";
+import type { Outbox, ZabState } from "./effects.ts";
 import type { Ensemble } from "./ensemble.ts";
 import { mayPromise } from "./epochs.ts";
 import { LeaderBroadcast } from "./leader-broadcast.ts";
-import { LeaderLinks, type Link } from "./leader-links.ts";
+import { LeaderLinks, type LearnerView, type Link } from "./leader-links.ts";
 import type { Own } from "./learner.ts";
 import type { LinkId, Message } from "./messages.ts";
 import { syncMessages, syncPlan } from "./sync-plan.ts";
@@ -18,6 +18,13 @@ type Stage =
   /** Gathers a quorum that has the leader's history on disk. */
   | "synchronising"
   | "broadcasting";
+
+const zabStates: Readonly<Record<Stage, ZabState>> = {
+  discovering: "discovery",
+  promising: "discovery",
+  synchronising: "synchronization",
+  broadcasting: "broadcast",
+};
 
 /**
  * An elected leader: it has a quorum promise a new epoch and take over its history; then it
@@ -51,6 +58,19 @@ export class Leader<B, R> {
   /** The epoch it serves in, once it does. */
   get epochServed(): number | undefined {
     return this.#stage === "broadcasting" ? this.#epoch : undefined;
+  }
+
+  get zabState(): ZabState {
+    return zabStates[this.#stage];
+  }
+
+  get learners(): readonly LearnerView[] {
+    return this.#links.views();
+  }
+
+  /** Syncs of clients that wait for a quorum. */
+  get pendingSyncs(): number {
+    return this.#broadcast?.pendingSyncs ?? 0;
   }
 
   /** It leads no more. */

@@ -1,4 +1,4 @@
-import type { Outbox } from "./effects.ts";
+import type { Outbox, ZabState } from "./effects.ts";
 import { canStay, type Ensemble, type Ensembles } from "./ensemble.ts";
 import { type Epochs, mayPromise } from "./epochs.ts";
 import { heldBytesMax, heldMessagesMax, type Timing, unappliedBytesMax } from "./limits.ts";
@@ -29,6 +29,15 @@ type Stage =
   | "replacing"
   /** Takes txns in. */
   | "receiving";
+
+const zabStates: Readonly<Record<Stage, ZabState>> = {
+  connecting: "discovery",
+  discovering: "discovery",
+  promising: "discovery",
+  promised: "synchronization",
+  replacing: "synchronization",
+  receiving: "synchronization",
+};
 
 /**
  * A follower or an observer of one leader: it promises the epoch, takes over the leader's history, then
@@ -84,6 +93,10 @@ export class Learner<B, R> {
   /** The epoch it serves in, once it does. */
   get epochServed(): number | undefined {
     return this.#isServing ? this.#epoch : undefined;
+  }
+
+  get zabState(): ZabState {
+    return this.#isServing ? "broadcast" : zabStates[this.#stage];
   }
 
   /** This leader is given up. */

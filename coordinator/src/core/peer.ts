@@ -1,17 +1,18 @@
 import { assert } from "../../../kit/src/assert.ts";
 import { EarlyLinks } from "./early-links.ts";
-import { type Effects, type Input, Outbox } from "./effects.ts";
+import { type Effects, type Input, Outbox, type ZabState } from "./effects.ts";
 import { Election, type Told } from "./election.ts";
 import { type Ensemble, Ensembles } from "./ensemble.ts";
 import { Epochs, type History } from "./epochs.ts";
 import { Leader } from "./leader.ts";
+import type { LearnerView } from "./leader-links.ts";
 import { Learner, type Own } from "./learner.ts";
 import { recentBytesMaxDefault, recentMaxDefault, type Timing, timingDefault } from "./limits.ts";
 import { LogTail } from "./log-tail.ts";
 import { type Notification, noVote, type PeerId, type Vote } from "./vote.ts";
 import type { Quorums } from "./voters.ts";
 
-export type { Effects, Event, Input, Role } from "./effects.ts";
+export type { Effects, Event, Input, Role, ZabState } from "./effects.ts";
 export type { Ensemble, EnsembleChange } from "./ensemble.ts";
 export type { EpochFile, History } from "./epochs.ts";
 
@@ -95,6 +96,25 @@ export class Peer<B, R = never> {
   /** Whether a quorum of these follows and is up to date: a change to them would be committed soon. */
   hasSynced(voters: Quorums): boolean {
     return this.#leader?.hasSynced(voters) ?? false;
+  }
+
+  get zabState(): ZabState {
+    return this.#role?.zabState ?? "election";
+  }
+
+  /** Who was elected; itself, when it leads. Undefined while nobody is. */
+  get leaderId(): PeerId | undefined {
+    return this.#role === undefined ? undefined : this.#elected?.leader;
+  }
+
+  /** The learners of a leader, those that are not up to date included. */
+  get learners(): readonly LearnerView[] {
+    return this.#leader?.learners ?? [];
+  }
+
+  /** Syncs that a leader has not answered. */
+  get pendingSyncs(): number {
+    return this.#leader?.pendingSyncs ?? 0;
   }
 
   /** Proposals that are not committed. */
