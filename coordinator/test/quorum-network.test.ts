@@ -2,12 +2,13 @@
 // Method: networks without a core on the loopback; where one side misbehaves it is a bare socket.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import test, { type TestContext } from "node:test";
 
 import { silentLogger } from "../../kit/src/logger.ts";
 import { Prng } from "../../kit/src/prng.ts";
 import type { Notification, PeerId } from "../src/core/vote.ts";
+import { ElectionConnections } from "../src/quorum/election-connections.ts";
 import { unnamedMax } from "../src/quorum/limits.ts";
 import type { Membership } from "../src/quorum/members.ts";
 import type { ImageSink, ImageSource, QuorumMessage } from "../src/quorum/ports.ts";
@@ -156,6 +157,31 @@ test("a peer that starts later hears what was said last", async (t) => {
     assert.equal(two.notified[0]?.notification.state, "leading");
     await two.network.end();
   }
+});
+
+test("a connection of an election on which nothing is answered is opened anew", async (t) => {
+  const membership = await membershipOf(2);
+  const port = membership.members[0]?.addresses[0]?.electionPort;
+  const sockets: Socket[] = [];
+  const mute = createServer((socket) => sockets.push(socket.resume()));
+  mute.listen(port, "127.0.0.1");
+  await once(mute, "listening");
+  const elections = new ElectionConnections({
+    self: 2,
+    members: () => membership.members,
+    tls: undefined,
+    nameWithinMs: 60_000,
+    silenceMs: 30,
+    logger: silentLogger,
+    heard: () => assert.fail("it said something"),
+  });
+  t.after(() => {
+    elections.end();
+    mute.close();
+  });
+  const timer = setInterval(() => elections.notify(1, Buffer.from("hello?")), 10);
+  t.after(() => clearInterval(timer));
+  await until(() => sockets.length >= 3, "a third connection");
 });
 
 test("who is no voter has no vote, and says so", async (t) => {

@@ -9,7 +9,7 @@ import { ElectionConnection } from "./election-connection.ts";
 import { electionSilenceMs, linksMax, reconnectMsMax, reconnectMsMin } from "./limits.ts";
 import { type Member, placesParse } from "./members.ts";
 import { Newcomers } from "./newcomers.ts";
-import { membersConnect, type Place, type QuorumTls } from "./sockets.ts";
+import { leaveInTime, membersConnect, type Place, type QuorumTls } from "./sockets.ts";
 
 export interface ElectionConnectionsOptions {
   readonly self: PeerId;
@@ -17,6 +17,8 @@ export interface ElectionConnectionsOptions {
   readonly tls: QuorumTls | undefined;
   /** A connection says who it is within this time. */
   readonly nameWithinMs: number;
+  /** A connection that answers nothing for so long while it is spoken to is opened anew. */
+  readonly silenceMs?: number;
   readonly logger: Logger;
   /** A message of this peer; a view that is valid during the call. Throws a `WireError` when it is none. */
   readonly heard: (from: PeerId, message: Buffer) => void;
@@ -57,7 +59,8 @@ export class ElectionConnections {
     other.newest = message;
     other.isTold = false;
     const { connection } = other;
-    if (connection !== undefined && connection.silentMs(performance.now()) > electionSilenceMs) {
+    const { silenceMs = electionSilenceMs } = this.#options;
+    if (connection !== undefined && connection.silentMs(performance.now()) > silenceMs) {
       connection.close();
       other.connection = undefined;
     }
@@ -188,9 +191,7 @@ export class ElectionConnections {
       return;
     }
     // It will open one of its own.
-    socket.on("error", (error) => this.#debug(error, "coordinator election connection failed"));
-    socket.resume();
-    socket.end();
+    leaveInTime(socket);
     this.#retryLater(to, other);
   }
 

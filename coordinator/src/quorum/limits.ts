@@ -33,7 +33,7 @@ export const electionBytesMax = 512 * 1024;
 export const connectWithinMs = 5_000;
 
 /** A connection that is closed with last bytes may take this long to take them. */
-export const closeWithinMs = 5_000;
+export const closeWithinMs = 2_000;
 
 /** Waits before a peer that was not to be reached is tried again, while there is something to tell it. */
 export const reconnectMsMin = 100;

@@ -8,8 +8,9 @@ import { ImageReceiver } from "./image-receiver.ts";
 import { ImageSender } from "./image-sender.ts";
 import { LeaderWire } from "./leader-wire.ts";
 import type { LearnerWire } from "./learner-wire.ts";
-import { closeWithinMs, linkWriterBytesKept, packetLimits } from "./limits.ts";
+import { linkWriterBytesKept, packetLimits } from "./limits.ts";
 import type { ForwardedRequest, ImageSink, ImageSource, QuorumMessage } from "./ports.ts";
+import { leaveInTime } from "./sockets.ts";
 
 /** What a link tells its network. */
 export interface LinkEvents {
@@ -105,10 +106,7 @@ export class Link {
     if (this.#isOver) return;
     this.flush();
     this.#finish();
-    this.#socket.end();
-    const timer = setTimeout(() => this.#socket.destroy(), closeWithinMs);
-    this.#socket.once("close", () => clearTimeout(timer));
-    this.#socket.resume();
+    leaveInTime(this.#socket);
   }
 
   fail(reason: Error | undefined): void {

@@ -7,7 +7,7 @@ import {
 
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { KeyMaterial } from "../server/key-stores.ts";
-import { connectWithinMs, linksMax, unnamedMax } from "./limits.ts";
+import { closeWithinMs, connectWithinMs, linksMax, unnamedMax } from "./limits.ts";
 
 /** `sslQuorum`: members know each other by certificates, on both ports and both ways. */
 export interface QuorumTls {
@@ -50,6 +50,15 @@ function tlsServer(tls: QuorumTls, onSocket: (socket: Socket) => void): Server {
 
 function contextOf({ material, trust }: QuorumTls): SecureContextOptions {
   return { ...material, ...(trust === undefined ? {} : { ca: trust }), minVersion: "TLSv1.2" };
+}
+
+/** Ends a connection once what was written is on its way; who does not take that in time loses it. */
+export function leaveInTime(socket: Socket): void {
+  socket.on("error", () => undefined);
+  socket.resume();
+  socket.end();
+  const timer = setTimeout(() => socket.destroy(), closeWithinMs);
+  socket.once("close", () => clearTimeout(timer));
 }
 
 /** A place to connect to. */
