@@ -71,8 +71,8 @@ story("4646", "a txn that the log was only handed is acknowledged by nobody", (c
   stage.run(1000);
   assert(!stage.acked.has(late), "acknowledged by one disk");
   stage.crash(3, 2, 1);
+  // Each has what its disk had come to: one of them leads.
   stage.start(1, 2);
-  stage.led(2, 1);
   stage.whole();
 });
 
@@ -299,45 +299,78 @@ test("ZOOKEEPER-1156, 1489, 2418: a log that is cut and goes on, through crashes
 
 story("2307", "an epoch is promised once the promise is on disk, and never led twice", (core) => {
   const stage = new Stage({ core });
-  stage.start(1, 2);
-  stage.led(2, 1);
-  stage.write(2);
-  stage.crash(1, 2);
+  stage.start(1, 2, 3);
+  stage.led(3, 1, 2);
+  stage.write(3);
+  stage.whole();
+  stage.crash(1, 2, 3);
   stage.start(1, 2);
   stage.member(1).lanes.hold("epoch");
   stage.until("asked for a promise", () => stage.sent.includes("leaderInfo 2"));
   stage.run(500);
   stage.crash(1, 2);
   stage.start(1, 3);
-  stage.led(1, 3);
+  stage.whole();
   stage.start(2);
-  stage.led(1, 2, 3);
   stage.whole();
 });
 
-test("ZOOKEEPER-4352: a server of one grows to three, its leader changing in the middle, and all of it is everywhere", () => {
-  const alone = new Stage({ voters: 1 });
+test("ZOOKEEPER-4352: an ensemble grows from one to three while its leader changes, and all of it is everywhere", () => {
+  const alone = new Stage({ voters: 1, observers: 1 });
   alone.start(1);
   alone.led(1);
   alone.write(1, 30);
   alone.member(1).snapshotTake();
   alone.run(1000);
   alone.crash(1);
-  const disk = alone.ensemble.disks.get(1) ?? assert.fail();
-  assert.equal(disk.log.length, 0, "nothing but a snapshot");
-  const stage = new Stage({ disks: new Map([[1, disk]]) });
+  assert.equal(alone.member(1).disk.log.length, 0, "no txns at hand, nothing but a snapshot");
+  // A member without history counts once it has one: it learns before it votes.
+  alone.start(1, 2);
+  alone.whole();
+  alone.crash(1, 2);
+  const { disks } = alone.ensemble;
+  const stage = new Stage({ disks, session: 2 });
   for (const txn of alone.ensemble.checker.committed) stage.ensemble.checker.inherits(txn);
+  const count = alone.ensemble.checker.committed.length;
   stage.start(1, 2);
-  stage.until("sent a history", () => stage.sent.includes("newLeader 1"));
-  stage.crash(1);
-  stage.start(1, 3);
-  stage.led(1, 2, 3);
-  stage.crash(1);
-  stage.until("led by another", () => stage.ensemble.leader !== undefined);
-  for (const id of [2, 3]) {
-    assert.equal(stage.member(id).state.txns.length, alone.ensemble.checker.committed.length);
-  }
-  stage.start(1);
+  stage.until("led", () => stage.ensemble.leader !== undefined);
+  const first = stage.ensemble.leader?.peer ?? assert.fail();
+  const other = 3 - first;
+  stage.onReceived = (member, kind) => {
+    if (member.peer !== 3 || kind !== "piece") return false;
+    stage.crash(first);
+    return true;
+  };
+  stage.start(3);
+  stage.until("cut off", () => stage.member(first).isDown);
+  stage.start(first);
+  stage.whole();
+  assert.equal(stage.member(3).state.txns.length, count);
+  // The newcomer's history is as good as anyone's now.
+  stage.crash(other);
+  stage.until("led", () => stage.ensemble.leader !== undefined);
+  stage.write(stage.ensemble.leader?.peer ?? assert.fail());
+  stage.start(other);
+  stage.whole();
+});
+
+test("a member whose disk was emptied is nobody's quorum before it has a history again", () => {
+  const stage = new Stage();
+  stage.start(1, 2, 3);
+  stage.led(3, 1, 2);
+  stage.write(3);
+  stage.whole();
+  stage.split([1], [2, 3]);
+  stage.write(3, 5);
+  stage.crash(3, 2, 1);
+  // What was acknowledged since is on one disk that is left; and that one is not up.
+  stage.wipe(2);
+  stage.start(1, 2);
+  stage.heal();
+  stage.run(30_000);
+  assert(!stage.member(1).isServing && !stage.member(2).isServing);
+  stage.start(3);
+  stage.led(3, 1, 2);
   stage.whole();
 });
 

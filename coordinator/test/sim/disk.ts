@@ -75,6 +75,14 @@ export class Disk {
     return write;
   }
 
+  /** An empty disk takes its place. */
+  wipe(): void {
+    this.snapshot = emptyImage;
+    this.log = [];
+    this.acceptedEpoch = 0;
+    this.currentEpoch = 0;
+  }
+
   crash(prng: Prng): void {
     for (let left = prng.below(this.logLane.length + 1); left > 0; left--) this.logWritten();
     for (let left = prng.below(this.epochLane.length + 1); left > 0; left--) this.epochWritten();

@@ -208,7 +208,10 @@ export class Ensemble implements NetworkHost, MemberHost {
   }
 
   run(ms: number): void {
-    const end = this.timeline.now + ms;
-    while (this.timeline.now < end) this.timeline.step();
+    let isOver = false;
+    this.timeline.after(ms, () => {
+      isOver = true;
+    });
+    while (!isOver) this.timeline.step();
   }
 }

@@ -12,12 +12,15 @@ import { Timeline } from "./timeline.ts";
 export interface StageOptions {
   readonly core?: Core;
   readonly voters?: number;
+  /** With the ids after the voters'. */
+  readonly observers?: number;
   readonly recentMax?: number;
   readonly disks?: ReadonlyMap<PeerId, Disk>;
+  /** Of the writes that `submit` makes. */
+  readonly session?: number;
 }
 
 const acl = [{ perms: perms.all, id: { scheme: "world", id: "anyone" } }];
-const session = 1;
 
 /**
  * A simulated ensemble in which nothing goes wrong by itself: a test says what does, and when. The checker looks on as
@@ -32,9 +35,12 @@ export class Stage {
   /** May be set: each is told once and then forgotten when it answers true. */
   onSending: ((member: Member, kind: string) => boolean) | undefined;
   onReceived: ((member: Member, kind: string) => boolean) | undefined;
+  readonly #session: number;
   #sequence = 0;
 
-  constructor({ core = coreReal, voters = 3, recentMax = 500, disks }: StageOptions = {}) {
+  constructor(options: StageOptions = {}) {
+    const { core = coreReal, voters = 3, observers = 0, recentMax = 500, disks } = options;
+    this.#session = options.session ?? 1;
     const events: Partial<EnsembleEvents> = {
       applied: (member, { body }, { error }) => {
         if (error === 0 && member.role.kind === "leading") this.acked.add(body.id);
@@ -51,6 +57,7 @@ export class Stage {
       timeline: new Timeline(1),
       core,
       voters: Array.from({ length: voters }, (_, i) => i + 1),
+      observers: Array.from({ length: observers }, (_, i) => voters + i + 1),
       recentMax,
       ...(disks === undefined ? {} : { disks }),
       events,
@@ -63,6 +70,11 @@ export class Stage {
 
   crash(...ids: readonly PeerId[]): void {
     for (const id of ids) this.ensemble.crash(this.member(id));
+  }
+
+  /** Its disk is lost, and it is down: an empty one takes its place. */
+  wipe(id: PeerId): void {
+    this.ensemble.disks.get(id)?.wipe();
   }
 
   member(id: PeerId): Member {
@@ -97,7 +109,7 @@ export class Stage {
     }
     let id = 0;
     for (let i = 0; i < count; i++) {
-      const path = `/n${this.#sequence}`;
+      const path = `/n${this.#session}-${this.#sequence}`;
       id = this.#request(at, { op: "create", path, data: Buffer.from(path), acl, flags: 0 });
     }
     return id;
@@ -134,9 +146,15 @@ export class Stage {
     for (const { peer, state } of up()) this.ensemble.checker.serves(peer, state);
   }
 
-  #request(at: PeerId, op: WriteRequest): number {
+  /** Asks a member for a client that has a session of its own. */
+  ask(at: PeerId, session: number, op: WriteRequest): number {
     const id = this.ensemble.requestIdNext();
-    this.member(at).submit({ id, session, sequence: ++this.#sequence, op });
+    this.member(at).submit({ id, session, sequence: id, op });
     return id;
+  }
+
+  #request(at: PeerId, op: WriteRequest): number {
+    this.#sequence++;
+    return this.ask(at, this.#session, op);
   }
 }
