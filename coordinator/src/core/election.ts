@@ -1,3 +1,4 @@
+import type { Ensembles } from "./ensemble.ts";
 import type { Timing } from "./limits.ts";
 import {
   type Notification,
@@ -27,8 +28,12 @@ export type Told = "everyone" | "sender" | "nobody";
 export class Election {
   readonly #self: PeerId;
   readonly #voters: Quorums;
+  /** Those of the ensemble in force. */
+  readonly #active: Quorums;
   readonly #timing: Timing;
   readonly #own: Vote;
+  /** Itself, when it votes in a coming ensemble only: a candidate if it has more than those that all know. */
+  readonly #reserve: Vote | undefined;
   /** What peers said in this round, whether they look or have decided. */
   readonly #heard = new Map<PeerId, Notification>();
   /** What peers said that have a leader, of whichever round. */
@@ -43,14 +48,17 @@ export class Election {
   /** A peer that is no voter, or has no weight, backs nobody until it hears of a candidate. */
   constructor(
     self: PeerId,
-    voters: Quorums,
+    { quorums, active }: Ensembles,
     { own, round, timing }: { readonly own: Vote; readonly round: number; readonly timing: Timing },
   ) {
     this.#self = self;
-    this.#voters = voters;
+    this.#voters = quorums;
+    this.#active = active.voters;
     this.#timing = timing;
-    this.#own = voters.canLead(self) ? own : noVote;
-    this.#round = round;
+    this.#own = this.#active.canLead(self) ? own : noVote;
+    this.#reserve = this.#own === noVote && quorums.canLead(self) ? own : undefined;
+    // Who is no candidate takes whichever round the candidates are in.
+    this.#round = this.#own === noVote ? 0 : round;
     this.#vote = this.#own;
     this.#back(this.#own);
   }
@@ -65,7 +73,7 @@ export class Election {
    */
   hear(from: PeerId, said: Notification): Told {
     if (!this.#voters.has(from)) return said.state === "looking" ? "sender" : "nobody";
-    if (!this.#voters.has(said.vote.leader) || said.state === "observing") return "nobody";
+    if (!this.#mayLead(said.vote) || said.state === "observing") return "nobody";
     if (said.state === "looking") return this.#hearLooking(from, said);
     this.#hearSettled(from, said);
     return "nobody";
@@ -91,7 +99,8 @@ export class Election {
   }
 
   #hearLooking(from: PeerId, said: Notification): Told {
-    if (said.round < this.#round) return "sender";
+    // Two that do not count each other would go on telling each other for ever.
+    if (said.round < this.#round) return this.#voters.has(this.#self) ? "sender" : "nobody";
     const isNewRound = said.round > this.#round;
     if (isNewRound) {
       this.#round = said.round;
@@ -100,10 +109,23 @@ export class Election {
     }
     this.#heard.set(from, said);
     this.#settled.delete(from);
-    const isBetter =
-      this.#voters.canLead(said.vote.leader) && voteSupersedes(said.vote, this.#vote);
-    if (isBetter) this.#back(said.vote);
+    const { leader } = said.vote;
+    const best = this.#hasMore(said.vote) ? (this.#reserve as Vote) : said.vote;
+    const canLead = this.#voters.canLead(leader) || !this.#voters.has(leader);
+    const isBetter = canLead && voteSupersedes(best, this.#vote);
+    if (isBetter) this.#back(best);
     return isNewRound || isBetter ? "everyone" : "nobody";
+  }
+
+  /** Who does not vote leaves it to the voters whom they know of: a change may have come that it has not heard of. */
+  #mayLead({ leader }: Vote): boolean {
+    if (this.#voters.has(leader)) return true;
+    return leader !== noVote.leader && !this.#voters.has(this.#self);
+  }
+
+  #hasMore({ epoch, zxid }: Vote): boolean {
+    const own = this.#reserve;
+    return own !== undefined && (own.epoch === epoch ? own.zxid > zxid : own.epoch > epoch);
   }
 
   /** A leader that a quorum has, and that says so itself, is joined at once. */
@@ -125,7 +147,8 @@ export class Election {
     const isConfirmed =
       leader === this.#self ? said.round === this.#round : heard.get(leader)?.state === "leading";
     if (!isConfirmed) return false;
-    return this.#voters.isQuorum((id) => {
+    // A quorum of the ensemble in force is enough to follow one: what that one may do, promises settle.
+    return this.#active.isQuorum((id) => {
       const other = heard.get(id);
       return other !== undefined && notificationsAgree(other, said);
     });

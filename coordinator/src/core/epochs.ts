@@ -1,6 +1,7 @@
 import { assert } from "../../../kit/src/assert.ts";
 import type { Ensemble } from "./ensemble.ts";
 import type { Proposal } from "./proposals.ts";
+import { zxidEpoch } from "./zxid.ts";
 
 export type EpochFile = "acceptedEpoch" | "currentEpoch";
 
@@ -55,6 +56,20 @@ export class Epochs {
     if (file === "acceptedEpoch") this.#accepted = Math.max(this.#accepted, epoch);
     else this.#current = Math.max(this.#current, epoch);
   }
+}
+
+/**
+ * The change of the ensemble that a peer still has to do with after a restart. One that never came into its log is none
+ * of its business: it has acknowledged nothing of it. But a leader of a later epoch may have told of it.
+ */
+export function seenOf<B>({
+  ensembleSeen,
+  zxidLast,
+  currentEpoch,
+}: History<B>): Ensemble | undefined {
+  if (ensembleSeen === undefined) return undefined;
+  const { version } = ensembleSeen;
+  return version <= zxidLast || zxidEpoch(version) < currentEpoch ? ensembleSeen : undefined;
 }
 
 /**

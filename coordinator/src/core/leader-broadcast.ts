@@ -67,10 +67,10 @@ export class LeaderBroadcast<B, R> {
     return this.#successor;
   }
 
-  /** Tells followers what is committed. */
+  /** Tells learners what is committed. */
   begin(before: Ensemble | undefined, out: Outbox<B, R>): void {
     const { self, ensembles } = this.#own;
-    this.#links.toFollowers({ kind: "commit", zxid: this.#committed }, out);
+    this.#links.toLearners({ kind: "commit", zxid: this.#committed }, out);
     this.#isHandingOver = before !== undefined && !canStay(self, before, ensembles.active);
   }
 

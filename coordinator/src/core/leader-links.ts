@@ -97,6 +97,12 @@ export class LeaderLinks<B, R> {
     }
   }
 
+  /** To everyone that has, or is about to have, the leader's history. */
+  toLearners(message: Message<B, R>, out: Outbox<B, R>): void {
+    this.toFollowers(message, out);
+    this.toObservers(message, out);
+  }
+
   toObservers(message: Message<B, R>, out: Outbox<B, R>): void {
     for (const { id, stage, isObserver } of this.#links.values()) {
       const isSent = isObserver && (stage === "syncing" || stage === "live");

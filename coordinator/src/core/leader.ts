@@ -256,7 +256,8 @@ export class Leader<B, R> {
     link.peer = info.peer;
     link.isObserver = info.isObserver;
     link.stage = "informed";
-    const isVoter = !info.isObserver && this.#quorums.has(info.peer);
+    // One that observes as far as it knows may vote in the ensemble that this leader has seen.
+    const isVoter = this.#quorums.has(info.peer);
     if (this.#stage === "discovering") {
       if (isVoter) this.#acceptedEpochs.set(info.peer, info.acceptedEpoch);
       this.#chooseEpoch(out);
@@ -307,7 +308,7 @@ export class Leader<B, R> {
       this.#synchroniseLink(link, out);
       return;
     }
-    if (link.isObserver || ack.currentEpoch === undefined) return;
+    if (ack.currentEpoch === undefined) return;
     const { epochs, log } = this.#own;
     const isAhead =
       ack.currentEpoch === epochs.current
@@ -341,11 +342,12 @@ export class Leader<B, R> {
   /** Sends in one step what the learner lacks; every later proposal follows on the same link. */
   #synchroniseLink(link: Link, out: Outbox<B, R>): void {
     const broadcast = this.#broadcast;
-    if (link.isObserver && broadcast === undefined) return;
+    const isCounted = broadcast === undefined && this.#quorums.has(link.peer);
+    if (link.isObserver && broadcast === undefined && !isCounted) return;
     const { log, ensembles } = this.#own;
     const epochStart = zxidOf(this.#epoch, 0);
     const committed = broadcast?.committed ?? 0;
-    const through = link.isObserver ? committed : log.last;
+    const through = link.isObserver && !isCounted ? committed : log.last;
     // A snapshot of this epoch's start is the history that this leader was elected with.
     const zxidLast = link.zxidLast === epochStart ? this.#historyEnd : link.zxidLast;
     const plan = syncPlan(log, zxidLast, through);

@@ -186,6 +186,9 @@ export class Learner<B, R> {
     const { log, ensembles } = this.#own;
     // A snapshot does not say which changes it holds, a log that was cut does.
     if (!log.has(ensembles.seen.version)) this.#isSeenLogged = "no";
+    if (ensembles.isChanging && ensembles.seen.version > log.last) {
+      ensembles.see(ensembles.active, out);
+    }
     this.#stage = "receiving";
     const held = this.#held;
     this.#held = [];

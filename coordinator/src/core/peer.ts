@@ -3,7 +3,7 @@ import { EarlyLinks } from "./early-links.ts";
 import { type Effects, type Input, Outbox, type ZabState } from "./effects.ts";
 import { Election, type Told } from "./election.ts";
 import { type Ensemble, Ensembles } from "./ensemble.ts";
-import { Epochs, type History } from "./epochs.ts";
+import { Epochs, type History, seenOf } from "./epochs.ts";
 import { Leader } from "./leader.ts";
 import type { LearnerView } from "./leader-links.ts";
 import { Learner, type Own } from "./learner.ts";
@@ -60,8 +60,9 @@ export class Peer<B, R = never> {
   ) {
     const isEnsemble = "version" in ensemble;
     const isDynamic = isEnsemble && options.reconfigEnabled === true;
+    const seen = seenOf(history);
     const ensembles = isEnsemble
-      ? new Ensembles(ensemble, history.ensembleSeen, isDynamic)
+      ? new Ensembles(ensemble, seen, isDynamic)
       : Ensembles.fixed(self, ensemble);
     const isAlone = !isDynamic && ensembles.quorums.ids.length === 1;
     const { recent = [], snapshotZxid = 0 } = history;
@@ -231,7 +232,7 @@ export class Peer<B, R = never> {
     const { self, log, epochs, timing, ensembles } = this.#own;
     const candidate = { leader: self, zxid: log.last, epoch: epochs.current };
     const own = this.#standsAside && epochs.promised === 0 ? noVote : candidate;
-    const election = new Election(self, ensembles.quorums, { own, round: ++this.#round, timing });
+    const election = new Election(self, ensembles, { own, round: ++this.#round, timing });
     this.#phase = { kind: "looking", election };
     this.#elected = undefined;
     out.role = { kind: "looking" };

@@ -1,3 +1,4 @@
+import type { Ensemble } from "../../src/core/ensemble.ts";
 import type { LinkId, Message } from "../../src/core/messages.ts";
 import type { PeerId } from "../../src/core/vote.ts";
 import { zxidEpoch, zxidText } from "../../src/core/zxid.ts";
@@ -15,7 +16,6 @@ const comparedTxns = 128;
  * promises are those of ZooKeeper's TLA+ specification of ZAB, where it has one.
  */
 export class Checker {
-  readonly #voters: readonly PeerId[];
   readonly #disks: ReadonlyMap<PeerId, Disk>;
   /** Who served in an epoch, in which of its lives, and with which history. */
   readonly #leaders = new Map<number, { readonly who: string; readonly history: readonly Txn[] }>();
@@ -29,9 +29,30 @@ export class Checker {
   /** Everything that was ever committed, in order. */
   readonly committed: Txn[] = [];
 
-  constructor(voters: readonly PeerId[], disks: ReadonlyMap<PeerId, Disk>) {
-    this.#voters = voters;
+  /** Of which quorums are asked for: the newest that is committed. */
+  #ensemble: Ensemble;
+  /** Those that are in force at anyone, ascending. */
+  readonly #claims: Ensemble[];
+  changes = 0;
+
+  constructor(ensemble: Ensemble, disks: ReadonlyMap<PeerId, Disk>) {
+    this.#ensemble = ensemble;
+    this.#claims = [ensemble];
     this.#disks = disks;
+  }
+
+  get #claimed(): Ensemble {
+    return this.#claims.at(-1) as Ensemble;
+  }
+
+  /** Of what is in force: a change may be so before its commit is seen by anyone. */
+  #isQuorum(holds: (id: PeerId) => boolean): boolean {
+    return this.#ensemble.voters.isQuorum(holds) || this.#claimed.voters.isQuorum(holds);
+  }
+
+  /** An ensemble is in force at a member. */
+  inForce(ensemble: Ensemble): void {
+    if (ensemble.version > this.#claimed.version) this.#claims.push(ensemble);
   }
 
   /** Committed by an ensemble before this one, whose disks these are. */
@@ -51,7 +72,10 @@ export class Checker {
   /** Committed at a member: everything through the last txn of its tree. */
   commits(peer: PeerId, state: State): void {
     const index = state.txns.length - 1;
-    this.#isCommitted(peer, state, index);
+    // A leader that hands over as soon as it could serve has committed a history that nobody serves yet.
+    for (let i = Math.min(this.committed.length, index); i <= index; i++) {
+      this.#isCommitted(peer, state, i);
+    }
     if (index % comparedTxns === 0) this.#compare(peer, state);
   }
 
@@ -89,9 +113,22 @@ export class Checker {
     const { zxid, body } = txn;
     const text = zxidText(zxid);
     if (this.#broadcast.get(zxid)?.id !== body.id) fail("Integrity", `${text} was never broadcast`);
-    const holders = this.#voters.filter((id) => this.#disks.get(id)?.has(txn));
-    if (holders.length * 2 <= this.#voters.length) {
-      fail("Agreement", `${text} is committed and on the disks of ${holders} only`);
+    // A leader finished a change that it had seen and that is no txn of its history.
+    const finished = this.#claims.findLast(({ version }) => version < zxid);
+    if (finished !== undefined && finished.version > this.#ensemble.version) {
+      this.#ensemble = finished;
+    }
+    for (const { voters } of [this.#ensemble, txn.ensemble ?? this.#ensemble]) {
+      if (voters.isQuorum((id) => this.#disks.get(id)?.has(txn) === true)) continue;
+      const holders = voters.ids.filter((id) => this.#disks.get(id)?.has(txn));
+      fail(
+        "Agreement",
+        `${text} is committed and on the disks of ${holders} of ${voters.ids} only`,
+      );
+    }
+    if (txn.ensemble !== undefined) {
+      this.#ensemble = txn.ensemble;
+      this.changes++;
     }
     const last = this.committed.at(-1)?.zxid ?? 0;
     if (zxid <= last) fail("GlobalPrimaryOrder", `${text} is committed after ${zxidText(last)}`);
@@ -123,8 +160,9 @@ export class Checker {
     if (other !== undefined)
       fail("Leadership1", `epoch ${epoch} is led by ${other.who} and ${who}`);
     this.#leaders.set(epoch, { who, history: [...state.txns] });
-    const ready = this.#voters.filter((id) => (this.#disks.get(id)?.currentEpoch ?? 0) >= epoch);
-    if (ready.length * 2 <= this.#voters.length) {
+    const isReady = (id: PeerId) => (this.#disks.get(id)?.currentEpoch ?? 0) >= epoch;
+    if (!this.#isQuorum(isReady)) {
+      const ready = [...this.#disks.keys()].filter(isReady);
       fail("Leadership2", `epoch ${epoch} is served with the history on the disks of ${ready}`);
     }
     for (const [i, txn] of this.committed.entries()) {
@@ -175,10 +213,9 @@ export class Checker {
 
   /** A leader gives its history to those that promised its epoch, and only with a quorum of them. */
   #promised(epoch: number): void {
-    const promised = this.#voters.filter(
-      (id) => (this.#disks.get(id)?.acceptedEpoch ?? 0) >= epoch,
-    );
-    if (promised.length * 2 > this.#voters.length) return;
+    const hasPromised = (id: PeerId) => (this.#disks.get(id)?.acceptedEpoch ?? 0) >= epoch;
+    if (this.#isQuorum(hasPromised)) return;
+    const promised = [...this.#disks.keys()].filter(hasPromised);
     fail("Leadership2", `epoch ${epoch} has its history sent, and is promised by ${promised}`);
   }
 

@@ -1,4 +1,5 @@
 import type { Prng } from "../../../kit/src/prng.ts";
+import type { EnsembleChange } from "../../src/core/ensemble.ts";
 import type { EpochFile } from "../../src/core/epochs.ts";
 import { zxidEpoch } from "../../src/core/zxid.ts";
 import { emptyImage, type Image, State, type Txn, Violation } from "./state.ts";
@@ -25,6 +26,8 @@ export class Disk {
   log: Txn[] = [];
   acceptedEpoch = 0;
   currentEpoch = 0;
+  /** Written at once, before anything else is done. */
+  ensembles: EnsembleChange | undefined;
   readonly logLane: LogWrite[] = [];
   readonly epochLane: EpochWrite[] = [];
 

@@ -6,6 +6,7 @@ import { Checker } from "./checker.ts";
 import { Disk } from "./disk.ts";
 import type { Request } from "./leadership.ts";
 import { type Core, Member, type MemberHost, type MemberParts } from "./member.ts";
+import { ensembleOf } from "./membership.ts";
 import { type Frame, type LinkEnd, Network, type NetworkHost } from "./network.ts";
 import { type Body, type Txn, Violation } from "./state.ts";
 import type { Timeline } from "./timeline.ts";
@@ -15,6 +16,8 @@ export interface EnsembleOptions {
   readonly core: Core;
   readonly voters: readonly PeerId[];
   readonly observers?: readonly PeerId[];
+  /** The ensemble may change: these voters and observers are what it is at first, of these ids. */
+  readonly ids?: readonly PeerId[];
   readonly recentMax?: number;
   /** Faults of the host that are planted. */
   readonly faults?: ReadonlySet<string>;
@@ -57,12 +60,15 @@ export class Ensemble implements NetworkHost, MemberHost {
     const { timeline, core, voters, observers = [], recentMax = 500, faults = new Set() } = options;
     this.timeline = timeline;
     this.network = new Network(timeline, this);
-    for (const id of [...voters, ...observers]) {
+    for (const id of options.ids ?? [...voters, ...observers]) {
       this.disks.set(id, options.disks?.get(id) ?? new Disk());
     }
-    this.checker = new Checker(voters, this.disks);
+    const first = ensembleOf(0, voters, observers);
+    this.checker = new Checker(first, this.disks);
     const { network, checker } = this;
-    this.#parts = { timeline, network, checker, host: this, core, voters, recentMax, faults };
+    const ensemble = options.ids === undefined ? undefined : first;
+    const parts = { timeline, network, checker, core, voters, ensemble, recentMax, faults };
+    this.#parts = { ...parts, host: this };
     this.#events = options.events ?? {};
   }
 

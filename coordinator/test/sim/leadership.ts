@@ -55,6 +55,13 @@ export class Leadership {
     return { id, session, sequence, timeMs, txn, digest };
   }
 
+  /** A request that changes nothing in the tree. */
+  nothing(id: number): Body {
+    const txn = { type: "error", error: errorNumbers.UNIMPLEMENTED } as const;
+    const timeMs = this.#timeline.now;
+    return { id, session: 0, sequence: undefined, timeMs, txn, digest: undefined };
+  }
+
   applied({ zxid, body: { session, txn } }: Txn): void {
     this.#preparer.applied(zxid, txn, BigInt(session));
     if (txn.type === "createSession") this.#track(session, txn.timeoutMs);

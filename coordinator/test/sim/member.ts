@@ -1,4 +1,5 @@
 import type { Effects, Event, Input, Role } from "../../src/core/effects.ts";
+import type { Ensemble } from "../../src/core/ensemble.ts";
 import type { LinkId, Message } from "../../src/core/messages.ts";
 import type { Peer } from "../../src/core/peer.ts";
 import type { Notification, PeerId } from "../../src/core/vote.ts";
@@ -38,6 +39,8 @@ export interface MemberParts {
   readonly host: MemberHost;
   readonly core: Core;
   readonly voters: readonly PeerId[];
+  /** What members' files say of the ensemble, if it may change. */
+  readonly ensemble: Ensemble | undefined;
   readonly recentMax: number;
   readonly faults: ReadonlySet<string>;
 }
@@ -85,15 +88,16 @@ export class Member implements LinkEnd, LanesHost {
     this.state = state;
     this.#core = new parts.core.Peer<Body, Request>(
       peer,
-      parts.voters,
+      disk.ensembles?.active ?? parts.ensemble ?? parts.voters,
       {
         acceptedEpoch,
         currentEpoch,
         zxidLast: state.zxid,
         snapshotZxid: disk.snapshot.zxid,
         recent: disk.log,
+        ...(disk.ensembles === undefined ? {} : { ensembleSeen: disk.ensembles.seen }),
       },
-      { timing, recentMax: parts.recentMax },
+      { timing, recentMax: parts.recentMax, reconfigEnabled: parts.ensemble !== undefined },
     );
   }
 
@@ -122,6 +126,19 @@ export class Member implements LinkEnd, LanesHost {
   /** A client of this member asks for a write. */
   submit(request: Request): void {
     this.#enqueue(() => this.#submit(request, ownLink));
+  }
+
+  /** A leader is asked for another ensemble. */
+  reconfigure(draw: (version: number) => Ensemble): void {
+    this.#enqueue(() => {
+      const zxid = this.#core.zxidNext;
+      if (this.#leadership === undefined || zxid === undefined) return;
+      const ensemble = draw(zxid);
+      if (this.#core.isEnsembleChanging || !this.#core.hasSynced(ensemble.voters)) return;
+      const body = this.#leadership.nothing(this.#parts.host.requestIdNext());
+      this.#parts.checker.broadcasts(this.peer, zxid, body);
+      this.#step({ kind: "propose", body, ensemble });
+    });
   }
 
   /** A client of this member was heard of. */
@@ -245,6 +262,13 @@ export class Member implements LinkEnd, LanesHost {
     const { truncate, install, append, epochWrite, load, commit, role, connect } = effects;
     const { host, network } = this.#parts;
     const all: (() => void)[] = [];
+    const { ensembles } = effects;
+    if (ensembles !== undefined) {
+      all.push(() => {
+        this.disk.ensembles = ensembles;
+        this.#parts.checker.inForce(ensembles.active);
+      });
+    }
     if (truncate !== undefined)
       all.push(() => this.lanes.logWrite({ kind: "truncate", zxid: truncate }));
     if (install !== undefined) all.push(() => this.#install(install));

@@ -1,6 +1,7 @@
 import { Clients } from "./clients.ts";
 import { Ensemble } from "./ensemble.ts";
 import type { Core, Member } from "./member.ts";
+import { ensembleDraw } from "./membership.ts";
 import { Timeline } from "./timeline.ts";
 
 export interface RunOptions {
@@ -9,6 +10,8 @@ export interface RunOptions {
   readonly core: Core;
   /** At least; faults are over some time before. */
   readonly steps: number;
+  /** The ensemble is changed now and then. */
+  readonly reconfigures?: boolean;
   /** Faults of the host that are planted. */
   readonly faults?: ReadonlySet<string>;
 }
@@ -18,6 +21,8 @@ export interface RunReport {
   readonly elections: number;
   readonly restarts: number;
   readonly committed: number;
+  /** Changes of the ensemble that were committed. */
+  readonly reconfigured: number;
   /** Sessions that were closed or expired. */
   readonly sessionsEnded: number;
   /** How often a message of a kind came to a peer in a role: `kind role`. */
@@ -42,15 +47,18 @@ class World {
   readonly #clients: Clients;
   readonly #crashChance: number;
   readonly #diskFailureChance: number;
+  readonly #reconfigures: boolean;
   #faultsOn = true;
   #restarts = 0;
 
-  constructor({ seed, core, faults = new Set() }: RunOptions) {
+  constructor({ seed, core, faults = new Set(), reconfigures = false }: RunOptions) {
     this.#timeline = new Timeline(seed);
     const { prng } = this.#timeline;
     const voterCount = prng.pick([3, 3, 3, 5, 1]);
     const voters = Array.from({ length: voterCount }, (_, i) => i + 1);
     const observers = prng.chance(0.4) ? [voterCount + 1] : [];
+    const ids = Array.from({ length: voterCount + 2 }, (_, i) => i + 1);
+    this.#reconfigures = reconfigures;
     this.#crashChance = prng.pick([0, 0.0003, 0.002]);
     this.#diskFailureChance = prng.pick([0, 0, 0.002]);
     this.#ensemble = new Ensemble({
@@ -58,6 +66,7 @@ class World {
       core,
       voters,
       observers,
+      ...(reconfigures ? { ids } : {}),
       recentMax: prng.pick([2, 5, 30, 500]),
       faults,
       events: {
@@ -94,6 +103,7 @@ class World {
       elections,
       restarts: this.#restarts,
       committed: checker.committed.length,
+      reconfigured: checker.changes,
       sessionsEnded: checker.sessions.endedCount,
       coverage,
     };
@@ -128,6 +138,10 @@ class World {
     const { prng } = this.#timeline;
     const { all, leader } = this.#ensemble;
     const member = prng.pick(all);
+    if (this.#reconfigures && prng.chance(0.6)) {
+      const ids = [...this.#ensemble.disks.keys()];
+      leader?.reconfigure((version) => ensembleDraw(prng, ids, version));
+    }
     switch (prng.below(10)) {
       case 0:
         this.#ensemble.crash(member);
