@@ -1,0 +1,225 @@
+// Goal: a data directory that one server leaves, however it ended, is what the other one starts from: the same znodes
+// with the same Stats and ACLs, also from a snapshot that was written while the tree went on.
+// Method: servers that run alone, killed under load; a copy of the directory is started by each kind, and what both
+// show is compared. LOGKEEP_ROUNDS raises the number of rounds.
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import test from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
+import { filesNamed } from "../../coordinator/src/log/files.ts";
+import { recover } from "../../coordinator/src/log/recovery.ts";
+import { treeFingerprint } from "../../coordinator/src/tree/fingerprint.ts";
+import { Prng } from "../../kit/src/prng.ts";
+import { Member, type MemberKind } from "../ensemble/member.ts";
+import { treeOf } from "../ensemble/trees.ts";
+import { missingZooKeeper } from "../servers/zookeeper.ts";
+import { temporaryFolder } from "../service.ts";
+
+const rounds = Number(process.env["LOGKEEP_ROUNDS"] ?? "1");
+const seed = Number(process.env["SEED"] ?? "1");
+const skip = missingZooKeeper();
+const options = { skip, timeout: 240_000 + rounds * 120_000 };
+
+const settings = [
+  "tickTime=2000",
+  "snapCount=150",
+  "preAllocSize=1024",
+  "maxClientCnxns=0",
+  "admin.enableServer=false",
+  "4lw.commands.whitelist=*",
+  "extendedTypesEnabled=true",
+];
+
+/** Long enough that no session ends between a kill and the last look. */
+const sessionTimeoutMs = 40_000;
+const startMsMax = 60_000;
+const clients = 6;
+
+const root = temporaryFolder();
+
+/** A folder of its own for a server. */
+function folderNew(): string {
+  return mkdtempSync(path.join(root, "server-"));
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { readonly port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function alone(
+  folder: string,
+  kind: MemberKind,
+  more: readonly string[] = [],
+): Promise<Member> {
+  mkdirSync(folder, { recursive: true });
+  const place = { id: 1, host: "127.0.0.1", port: await freePort(), folder, within: [] };
+  return new Member({ ...place, settings: [...settings, ...more] }, kind);
+}
+
+async function serving(member: Member): Promise<void> {
+  member.start();
+  const until = performance.now() + startMsMax;
+  while ((await member.mode()) !== "standalone") {
+    assert(member.isRunning && performance.now() < until, member.log);
+    await sleep(50);
+  }
+}
+
+/** Every kind of write, from several sessions at once, until this many were answered; then the server is killed. */
+async function loadAndKill(member: Member, prng: Prng, count: number): Promise<void> {
+  const connect = `${member.host}:${member.port}`;
+  const sessions = Array.from(
+    { length: clients },
+    () => new ZooKeeperClient({ connect, sessionTimeoutMs }),
+  );
+  let answered = 0;
+  let isOver = false;
+  const work = async (client: ZooKeeperClient, name: string): Promise<void> => {
+    for (let turn = 0; !isOver; turn++) {
+      await writeOne(client, prng, `${name}-${answered}-${turn}`).catch(() => sleep(1));
+      answered++;
+    }
+  };
+  const working = sessions.flatMap((client, index) => [
+    work(client, `a${index}`),
+    work(client, `b${index}`),
+  ]);
+  const until = performance.now() + startMsMax;
+  while (answered < count) {
+    assert(performance.now() < until, `only ${answered} writes`);
+    await sleep(5);
+  }
+  await member.kill();
+  isOver = true;
+  // A session that is closed takes its ephemerals along: these are to be there.
+  await Promise.allSettled([...sessions.map((client) => client.close()), ...working]);
+}
+
+async function writeOne(client: ZooKeeperClient, prng: Prng, name: string): Promise<void> {
+  const path = `/${prng.pick(["p", "q", "r"])}${prng.below(30)}`;
+  const data = Buffer.alloc(prng.below(300), name);
+  // A list that no znode had before: Apache's snapshot may hold the znode and not the list.
+  const acl = [
+    { perms: 31, id: { scheme: "world", id: "anyone" } },
+    { perms: 1, id: { scheme: "digest", id: `${name}:x` } },
+  ];
+  switch (prng.below(9)) {
+    case 0:
+      await client.create(path, data);
+      return;
+    case 1:
+      await client.create(path, null, { acl });
+      return;
+    case 2:
+      await client.create(`${path}/s-`, data, { mode: "persistentSequential", acl });
+      return;
+    case 3:
+      await client.create(`${path}/e-`, data, { mode: "ephemeralSequential" });
+      return;
+    case 4:
+      await client.create(`/c${prng.below(9)}`, data, { mode: "container", acl });
+      return;
+    case 5:
+      await client.create(`/t-${name}`, data, { mode: "persistentWithTtl", ttlMs: 10_000_000 });
+      return;
+    case 6:
+      await client.setData(path, data);
+      return;
+    case 7:
+      await client.setAcl(path, acl);
+      return;
+    default:
+      await client.delete(path);
+  }
+}
+
+async function shown(folder: string, kind: MemberKind): Promise<ReadonlyMap<string, string>> {
+  const member = await alone(folder, kind);
+  try {
+    await serving(member);
+    return await treeOf(member);
+  } finally {
+    await member.kill();
+  }
+}
+
+/** As the member left it; a directory with logs of its own is put together as one. */
+function copyOf(folder: string): string {
+  const copy = folderNew();
+  cpSync(path.join(folder, "data"), path.join(copy, "data"), { recursive: true });
+  return copy;
+}
+
+for (const first of ["apache", "logkeep"] as const) {
+  const second = first === "apache" ? "logkeep" : "apache";
+  test(
+    `what ${first}'s server leaves when it is killed, ${second}'s shows as well, and goes on from`,
+    options,
+    async () => {
+      for (let round = 0; round < rounds; round++) {
+        const prng = new Prng(seed + round);
+        const folder = folderNew();
+        const member = await alone(folder, first);
+        await serving(member);
+        await loadAndKill(member, prng, 1500 + prng.below(500));
+        const files = readdirSync(path.join(folder, "data/version-2"));
+        assert(files.filter((name) => name.startsWith("snapshot.")).length > 2, files.join(" "));
+        const expected = await shown(copyOf(folder), first);
+        const copy = copyOf(folder);
+        assert.deepEqual(await shown(copy, second), expected);
+        const other = await alone(copy, second);
+        await serving(other);
+        await loadAndKill(other, prng, 600);
+        const later = await shown(copyOf(copy), second);
+        assert.notDeepEqual(later, expected);
+        assert.deepEqual(await shown(copyOf(copy), first), later);
+      }
+    },
+  );
+}
+
+test(
+  "logs of Apache's in a directory of their own are recovered, each txn with the digest it was written with",
+  options,
+  async () => {
+    const folder = folderNew();
+    const dataLogDir = path.join(folder, "logs");
+    mkdirSync(dataLogDir);
+    const member = await alone(folder, "apache", [`dataLogDir=${dataLogDir}`]);
+    await serving(member);
+    await loadAndKill(member, new Prng(seed), 1500);
+    const dataDir = path.join(folder, "data");
+    const copy = path.join(folderNew(), "data");
+    cpSync(dataDir, copy, { recursive: true });
+    const { tree, history, directory } = recover(copy, { recentMax: 100, dataLogDir });
+    assert.equal(history.recent.length, 101);
+    assert.equal(tree.digests.mismatches, 0);
+    assert.equal(tree.acls.unlisted, 0);
+    // From every snapshot on, also from those that hold a znode of later and not its ACL.
+    const print = treeFingerprint(tree);
+    for (const newest of filesNamed(directory, "snapshot").reverse()) {
+      const older = recover(copy, { recentMax: 0, dataLogDir });
+      assert.equal(older.history.snapshotZxid, newest.zxid);
+      assert.equal(treeFingerprint(older.tree), print);
+      assert.equal(older.tree.digests.mismatches, 0);
+      rmSync(newest.path);
+    }
+    const expected = await (async () => {
+      await serving(member);
+      try {
+        return await treeOf(member);
+      } finally {
+        await member.kill();
+      }
+    })();
+    assert.equal(tree.znodes.size, expected.size);
+  },
+);
