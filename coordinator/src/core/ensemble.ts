@@ -53,6 +53,11 @@ export class Ensembles {
     return new Ensembles({ version: 0, voters, members, text: "" }, undefined, false);
   }
 
+  /** Says what holds: of what was seen before a restart, not all may. */
+  begin(out: { ensembles: EnsembleChange | undefined }): void {
+    if (this.#isDynamic) out.ensembles = { active: this.#active, seen: this.#seen };
+  }
+
   get active(): Ensemble {
     return this.#active;
   }

@@ -140,6 +140,7 @@ export class Peer<B, R = never> {
     switch (input.kind) {
       case "start":
         assert(this.#phase.kind === "idle", "a peer starts once");
+        this.#own.ensembles.begin(out);
         this.#look(out);
         return;
       case "tick":
