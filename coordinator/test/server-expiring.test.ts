@@ -148,8 +148,11 @@ test("a client may delete a container by its own request only where it may delet
   const remove = async (client: RawClient, path: string): Promise<string> =>
     (await client.ask("deleteContainer", PathRequest, { path })).error;
   assert.equal(await remove(other, "/mine/c"), "NOAUTH");
-  assert.equal(await remove(owner, "/mine/plain"), "BADVERSION");
-  assert.equal(await remove(owner, "/mine"), "BADVERSION");
+  await owner.create("/mine/e", 1);
+  assert.equal(await remove(other, "/mine/plain"), "NOAUTH");
+  assert.equal(await remove(owner, "/mine/plain"), "OK");
+  assert.equal(await remove(owner, "/mine/e"), "BADVERSION");
+  assert.equal(await remove(owner, "/mine"), "NOTEMPTY");
   assert.equal(await remove(owner, "/mine/none"), "NONODE");
   assert.equal(await remove(owner, "/mine/c"), "OK");
 });

@@ -73,7 +73,22 @@ const rows: readonly {
   {
     name: "delete as a container what is none",
     request: { op: "deleteContainer", path: "/a/b" },
+    error: "OK",
+  },
+  {
+    name: "delete as a container an ephemeral",
+    request: { op: "deleteContainer", path: "/e" },
     error: "BADVERSION",
+  },
+  {
+    name: "delete as a container what has children",
+    request: { op: "deleteContainer", path: "/a" },
+    error: "NOTEMPTY",
+  },
+  {
+    name: "delete what is not there, where nothing may be deleted",
+    request: { op: "delete", path: "/locked/none", version: -1 },
+    error: "NOAUTH",
   },
   { name: "create below an ephemeral", request: create("/e/x"), error: "NOCHILDRENFOREPHEMERALS" },
   { name: "create with an empty ACL", request: create("/n", 0, []), error: "INVALIDACL" },

@@ -216,32 +216,31 @@ export class Preparer<W extends object> {
     return createTxn(request, kind, { path, data, acl, parentCversion: after.creates });
   }
 
-  #delete(
-    path: string,
-    version: number,
-    { ids }: Caller,
-    stamp: TxnStamp,
-    isKindRight = true,
-  ): Txn | ErrorNumber {
-    if (!path.includes("/") || path.includes("\0") || isReserved(path)) {
-      return errorNumbers.BADARGUMENTS;
-    }
+  #delete(path: string, version: number, { ids }: Caller, stamp: TxnStamp): Txn | ErrorNumber {
+    if (!isDeletable(path)) return errorNumbers.BADARGUMENTS;
     const parent = this.#outstanding.find(parentOf(path));
-    const znode = this.#outstanding.find(path);
-    if (parent === undefined || znode === undefined) return errorNumbers.NONODE;
+    if (parent === undefined) return errorNumbers.NONODE;
     if (!isAllowed(parent.acl, perms.delete, ids)) return errorNumbers.NOAUTH;
-    const isVersionRight = version === versionAny || version === znode.version;
-    if (!isVersionRight || !isKindRight) return errorNumbers.BADVERSION;
+    const znode = this.#outstanding.find(path);
+    if (znode === undefined) return errorNumbers.NONODE;
+    if (version !== versionAny && version !== znode.version) return errorNumbers.BADVERSION;
     if (znode.childCount > 0) return errorNumbers.NOTEMPTY;
     this.#deleteChange(path, parent, znode, stamp.zxid);
     return { type: "delete", path };
   }
 
-  #deleteContainer(path: string, caller: Caller, stamp: TxnStamp): Txn | ErrorNumber {
-    const before = this.#outstanding.find(path);
+  /** What ZooKeeper's leader sends itself to delete a container; clients may, too, and then it deletes any but an ephemeral. */
+  #deleteContainer(path: string, { ids }: Caller, stamp: TxnStamp): Txn | ErrorNumber {
+    if (!isDeletable(path)) return errorNumbers.BADARGUMENTS;
+    const znode = this.#outstanding.find(path);
+    if (znode === undefined) return errorNumbers.NONODE;
+    if (znode.childCount > 0) return errorNumbers.NOTEMPTY;
+    if (znode.session !== 0n) return errorNumbers.BADVERSION;
+    const parent = this.#outstanding.find(parentOf(path))!;
     // Apache checks no right here; a client that may not delete shall not do so by another name.
-    const txn = this.#delete(path, versionAny, caller, stamp, before?.isExpiring);
-    return typeof txn === "number" ? txn : { type: "deleteContainer", path };
+    if (!isAllowed(parent.acl, perms.delete, ids)) return errorNumbers.NOAUTH;
+    this.#deleteChange(path, parent, znode, stamp.zxid);
+    return { type: "deleteContainer", path };
   }
 
   #expire(path: string, stamp: TxnStamp): Txn {
@@ -370,6 +369,10 @@ function kindOf(request: CreateOp): Kind | undefined {
   if (ttlMs >= 0n) return undefined;
   if (op === "createContainer" || flags === createModes.container) return { type: "container" };
   return { type: "plain", ephemeral: (flags & createModes.ephemeral) !== 0 };
+}
+
+function isDeletable(path: string): boolean {
+  return path.includes("/") && !path.includes("\0") && !isReserved(path);
 }
 
 function isSequential(flags: number): boolean {
