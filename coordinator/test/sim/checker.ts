@@ -50,6 +50,14 @@ export class Checker {
     return this.#ensemble.voters.isQuorum(holds) || this.#claimed.voters.isQuorum(holds);
   }
 
+  /** Whether a quorum is left without this one, in whichever ensemble may be in force. */
+  canLose(lost: PeerId): boolean {
+    const known = [...this.#disks.values()].flatMap(({ ensembles }) =>
+      ensembles === undefined ? [] : [ensembles.active, ensembles.seen],
+    );
+    return [this.#ensemble, ...known].every(({ voters }) => voters.isQuorum((id) => id !== lost));
+  }
+
   /** An ensemble is in force at a member. */
   inForce(ensemble: Ensemble): void {
     if (ensemble.version > this.#claimed.version) this.#claims.push(ensemble);
@@ -160,7 +168,7 @@ export class Checker {
     if (other !== undefined)
       fail("Leadership1", `epoch ${epoch} is led by ${other.who} and ${who}`);
     this.#leaders.set(epoch, { who, history: [...state.txns] });
-    const isReady = (id: PeerId) => (this.#disks.get(id)?.currentEpoch ?? 0) >= epoch;
+    const isReady = (id: PeerId) => this.#disks.get(id)?.hasEpoch("currentEpoch", epoch) === true;
     if (!this.#isQuorum(isReady)) {
       const ready = [...this.#disks.keys()].filter(isReady);
       fail("Leadership2", `epoch ${epoch} is served with the history on the disks of ${ready}`);
@@ -213,7 +221,8 @@ export class Checker {
 
   /** A leader gives its history to those that promised its epoch, and only with a quorum of them. */
   #promised(epoch: number): void {
-    const hasPromised = (id: PeerId) => (this.#disks.get(id)?.acceptedEpoch ?? 0) >= epoch;
+    const hasPromised = (id: PeerId) =>
+      this.#disks.get(id)?.hasEpoch("acceptedEpoch", epoch) === true;
     if (this.#isQuorum(hasPromised)) return;
     const promised = [...this.#disks.keys()].filter(hasPromised);
     fail("Leadership2", `epoch ${epoch} has its history sent, and is promised by ${promised}`);

@@ -28,6 +28,12 @@ export class Disk {
   currentEpoch = 0;
   /** Written at once, before anything else is done. */
   ensembles: EnsembleChange | undefined;
+  /** What it held when it was last emptied: whoever counted it did so rightly. */
+  #lost: Pick<Disk, "acceptedEpoch" | "currentEpoch"> & { readonly txns: readonly Txn[] } = {
+    acceptedEpoch: 0,
+    currentEpoch: 0,
+    txns: [],
+  };
   readonly logLane: LogWrite[] = [];
   readonly epochLane: EpochWrite[] = [];
 
@@ -40,9 +46,30 @@ export class Disk {
     return [...this.snapshot.txns, ...this.log];
   }
 
+  /** Holds it, or did when it was emptied. */
   has(txn: Txn): boolean {
     const holds = (each: Txn) => each.zxid === txn.zxid && each.body.id === txn.body.id;
-    return this.log.some(holds) || this.snapshot.txns.some(holds);
+    return [this.log, this.snapshot.txns, this.#lost.txns].some((txns) => txns.some(holds));
+  }
+
+  /** Whether an epoch is in its file, or was when the disk was emptied. */
+  hasEpoch(file: EpochFile, epoch: number): boolean {
+    return Math.max(this[file], this.#lost[file]) >= epoch;
+  }
+
+  /** It remembers neither an epoch nor a txn. */
+  get isEmpty(): boolean {
+    return this.acceptedEpoch === 0 && this.zxidLast === 0;
+  }
+
+  /** Another disk takes its place; what is known of the ensemble is on none that is lost, as an operator's files are not. */
+  wipe(): void {
+    const { acceptedEpoch, currentEpoch } = this;
+    this.#lost = { acceptedEpoch, currentEpoch, txns: this.history() };
+    this.snapshot = emptyImage;
+    this.log = [];
+    this.acceptedEpoch = 0;
+    this.currentEpoch = 0;
   }
 
   logWritten(): LogWrite {
@@ -76,14 +103,6 @@ export class Disk {
       throw new Violation("acceptedEpoch is below currentEpoch");
     }
     return write;
-  }
-
-  /** An empty disk takes its place. */
-  wipe(): void {
-    this.snapshot = emptyImage;
-    this.log = [];
-    this.acceptedEpoch = 0;
-    this.currentEpoch = 0;
   }
 
   crash(prng: Prng): void {

@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly steps: number;
   /** The ensemble is changed now and then. */
   readonly reconfigures?: boolean;
+  /** A member's disk is emptied now and then, when every other holds something. */
+  readonly wipes?: boolean;
   /** Faults of the host that are planted. */
   readonly faults?: ReadonlySet<string>;
 }
@@ -23,6 +25,8 @@ export interface RunReport {
   readonly committed: number;
   /** Changes of the ensemble that were committed. */
   readonly reconfigured: number;
+  /** Disks that were emptied. */
+  readonly wiped: number;
   /** Sessions that were closed or expired. */
   readonly sessionsEnded: number;
   /** How often a message of a kind came to a peer in a role: `kind role`. */
@@ -48,10 +52,12 @@ class World {
   readonly #crashChance: number;
   readonly #diskFailureChance: number;
   readonly #reconfigures: boolean;
+  readonly #wipes: boolean;
   #faultsOn = true;
   #restarts = 0;
+  #wiped = 0;
 
-  constructor({ seed, core, faults = new Set(), reconfigures = false }: RunOptions) {
+  constructor({ seed, core, faults = new Set(), reconfigures = false, wipes = false }: RunOptions) {
     this.#timeline = new Timeline(seed);
     const { prng } = this.#timeline;
     const voterCount = prng.pick([3, 3, 3, 5, 1]);
@@ -59,6 +65,7 @@ class World {
     const observers = prng.chance(0.4) ? [voterCount + 1] : [];
     const ids = Array.from({ length: voterCount + 2 }, (_, i) => i + 1);
     this.#reconfigures = reconfigures;
+    this.#wipes = wipes;
     this.#crashChance = prng.pick([0, 0.0003, 0.002]);
     this.#diskFailureChance = prng.pick([0, 0, 0.002]);
     this.#ensemble = new Ensemble({
@@ -104,6 +111,7 @@ class World {
       restarts: this.#restarts,
       committed: checker.committed.length,
       reconfigured: checker.changes,
+      wiped: this.#wiped,
       sessionsEnded: checker.sessions.endedCount,
       coverage,
     };
@@ -142,6 +150,7 @@ class World {
       const ids = [...this.#ensemble.disks.keys()];
       leader?.reconfigure((version) => ensembleDraw(prng, ids, version));
     }
+    if (this.#wipes && prng.chance(0.3)) this.#wipe(member);
     switch (prng.below(10)) {
       case 0:
         this.#ensemble.crash(member);
@@ -171,6 +180,14 @@ class World {
       case 9:
         member.lanes.slow(prng.below(6000));
     }
+  }
+
+  #wipe(member: Member): void {
+    if ([...this.#ensemble.disks.values()].some(({ isEmpty }) => isEmpty)) return;
+    if (!this.#ensemble.checker.canLose(member.peer)) return;
+    this.#ensemble.crash(member);
+    member.disk.wipe();
+    this.#wiped++;
   }
 
   #partition(): void {
