@@ -88,8 +88,8 @@ export function everyEntry(index: number): Buffer {
   const header = {
     sessionId: 0x1234_5678_9abcn,
     cxid: index,
-    zxid: 2n ** 32n + 1n + BigInt(index),
-    timeMs: 1_700_000_000_000n + BigInt(index),
+    zxid: 2 ** 32 + 1 + index,
+    timeMs: 1_700_000_000_000 + index,
     type: opCodes[txn.type],
   };
   const digest = index % 2 === 0 ? undefined : { version: 2, high: 0x1234, low: index };

@@ -28,8 +28,8 @@ export function entryBytes(zxid: number, txn: Txn): Buffer {
   const header = {
     sessionId: 1n,
     cxid: 0,
-    zxid: BigInt(zxid),
-    timeMs: 1_000n,
+    zxid,
+    timeMs: 1_000,
     type: opCodes[txn.type],
   };
   return encode(TxnEntry, { header, txn, digest: undefined });

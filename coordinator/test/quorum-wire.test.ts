@@ -226,7 +226,7 @@ const change = {
   ...entry(epoch + 2, ""),
   body: new TxnBytes(
     encode(TxnEntry, {
-      header: { sessionId: 7n, cxid: 1, zxid: 1n, timeMs: 1n, type: opCodes.reconfig },
+      header: { sessionId: 7n, cxid: 1, zxid: 1, timeMs: 1, type: opCodes.reconfig },
       txn: { type: "reconfig", path: "/zookeeper/config", data: Buffer.from(three), version: -1 },
       digest: undefined,
     }),

@@ -18,7 +18,8 @@ test("three members elect a leader and answer alike", async (context) => {
     for (const id of [1, 2, 3]) assert.ok(await client.exists(`/by-${id}`));
   }
   assert.equal(await clients[0]!.create("/by-2"), "NODEEXISTS");
-  const zxids = (): number => new Set([1, 2, 3].map((id) => ensemble.get(id).stats().zxidLast)).size;
+  const zxids = (): number =>
+    new Set([1, 2, 3].map((id) => ensemble.get(id).stats().zxidLast)).size;
   await until("all have applied the same", () => zxids() === 1);
   assert.deepEqual(ensemble.in("leader"), [leader]);
   assert.deepEqual(ensemble.failures, []);

@@ -3,8 +3,9 @@ import test from "node:test";
 
 import { aclMask, aclResolve, isAllowed } from "../src/tree/acl.ts";
 import { isIpPattern, matchesIp } from "../src/tree/acl-ip.ts";
-import { AclPool, aclOpen, aclOpenList } from "../src/tree/acl-pool.ts";
+import { AclPool, aclOpen } from "../src/tree/acl-pool.ts";
 import { perms } from "../src/wire/constants.ts";
+import { aclOpenList } from "../src/wire/records.ts";
 
 const entry = (rights: number, scheme: string, id: string) => ({
   perms: rights,

@@ -91,7 +91,7 @@ test("a file of another kind or version is refused", () => {
 
 test("a create txn of an old server, without the parent's cversion, is read", () => {
   const entry: TxnEntry = {
-    header: { sessionId: 1n, cxid: 2, zxid: 3n, timeMs: 4n, type: 1 },
+    header: { sessionId: 1n, cxid: 2, zxid: 3, timeMs: 4, type: 1 },
     txn: { type: "create", path: "/a", data: null, acl: [], ephemeral: false, parentCversion: 9 },
     digest: undefined,
   };
@@ -101,7 +101,7 @@ test("a create txn of an old server, without the parent's cversion, is read", ()
 });
 
 test("a closeSession txn of an old server has no paths", () => {
-  const header = { sessionId: 1n, cxid: 2, zxid: 3n, timeMs: 4n, type: -11 };
+  const header = { sessionId: 1n, cxid: 2, zxid: 3, timeMs: 4, type: -11 };
   const entry: TxnEntry = {
     header,
     txn: { type: "closeSession", paths: undefined },
@@ -111,7 +111,7 @@ test("a closeSession txn of an old server has no paths", () => {
 });
 
 test("a multi inside a multi is refused", () => {
-  const header = { sessionId: 1n, cxid: 2, zxid: 3n, timeMs: 4n, type: 14 };
+  const header = { sessionId: 1n, cxid: 2, zxid: 3, timeMs: 4, type: 14 };
   const inner = { type: "multi", txns: [] } as const;
   const entry: TxnEntry = { header, txn: { type: "multi", txns: [inner] }, digest: undefined };
   assert.throws(() => decode(TxnEntry, encode(TxnEntry, entry)), { fault: "type" });

@@ -112,8 +112,8 @@ const entry: Arbitrary<TxnEntry> = fc
     txn: anyTxn,
     sessionId: long,
     cxid: int,
-    zxid: long,
-    timeMs: long,
+    zxid: fc.maxSafeNat(),
+    timeMs: fc.maxSafeNat(),
     digest: fc.option(fc.record({ version: int, high: uint, low: uint }), { nil: undefined }),
   })
   .map(({ txn: body, digest, ...header }) => ({

@@ -163,7 +163,7 @@ function olderLogs(
 
 function applyEntry<W extends object>(tree: Tree<W>, zxid: number, entry: TxnEntry): void {
   const { sessionId, timeMs } = entry.header;
-  tree.apply({ sessionId, zxid, timeMs: Number(timeMs) }, entry.txn, entry.digest);
+  tree.apply({ sessionId, zxid, timeMs }, entry.txn, entry.digest);
 }
 
 function orderCheck(log: NamedFile, zxid: number, last: number | undefined): void {

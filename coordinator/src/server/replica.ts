@@ -209,8 +209,8 @@ export class Replica<W extends object> {
     const header = {
       sessionId: caller.sessionId,
       cxid,
-      zxid: BigInt(zxid),
-      timeMs: BigInt(timeMs),
+      zxid,
+      timeMs,
       type: opCodes[txn.type],
     };
     const entry = { header, txn, digest };
@@ -366,7 +366,7 @@ export class Replica<W extends object> {
   #applyOnly(zxid: number, body: TxnBytes): Outcome {
     const { header, txn, digest } = body.entry;
     const { sessionId, timeMs } = header;
-    return this.#tree.apply({ sessionId, zxid, timeMs: Number(timeMs) }, txn, digest);
+    return this.#tree.apply({ sessionId, zxid, timeMs }, txn, digest);
   }
 
   #apply({ zxid, body }: Proposal<TxnBytes>): void {

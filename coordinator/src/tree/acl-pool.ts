@@ -1,12 +1,8 @@
 import { perms } from "../wire/constants.ts";
-import type { Acl } from "../wire/records.ts";
+import { type Acl, aclOpenList } from "../wire/records.ts";
 
 /** The number of world:anyone with all rights, which most znodes have; it is never counted. */
 export const aclOpen = -1;
-
-export const aclOpenList: readonly Acl[] = [
-  { perms: perms.all, id: { scheme: "world", id: "anyone" } },
-];
 
 interface Entry {
   readonly acl: readonly Acl[];
@@ -116,6 +112,7 @@ function keyOf(acl: readonly Acl[]): string {
 }
 
 function isOpen(acl: readonly Acl[]): boolean {
+  if (acl === aclOpenList) return true;
   if (acl.length !== 1) return false;
   const { perms: given, id } = acl[0]!;
   return given === perms.all && id.scheme === "world" && id.id === "anyone";

@@ -1,5 +1,5 @@
 import { perms } from "../wire/constants.ts";
-import type { Acl, Id } from "../wire/records.ts";
+import { type Acl, aclOpenList, type Id } from "../wire/records.ts";
 import { isIpPattern, matchesIp } from "./acl-ip.ts";
 
 /** An identity of this scheme passes every check. */
@@ -7,7 +7,7 @@ export const superScheme = "super";
 
 /** Whether one of these identities may do what `perm` names. An empty list lets everyone in, as ZooKeeper's does. */
 export function isAllowed(acl: readonly Acl[], perm: number, ids: readonly Id[]): boolean {
-  if (acl.length === 0) return true;
+  if (acl === aclOpenList || acl.length === 0) return true;
   for (const id of ids) if (id.scheme === superScheme) return true;
   for (const entry of acl) {
     if ((entry.perms & perm) === 0) continue;
@@ -22,7 +22,7 @@ export function isAllowed(acl: readonly Acl[], perm: number, ids: readonly Id[])
  * Undefined when it is empty or names what no scheme takes: INVALIDACL.
  */
 export function aclResolve(acl: readonly Acl[], ids: readonly Id[]): readonly Acl[] | undefined {
-  // What nearly every create says.
+  if (acl === aclOpenList) return acl;
   if (acl.length === 1 && isAnyone(acl[0]!.id)) return acl;
   const resolved: Acl[] = [];
   for (const entry of withoutDuplicates(acl)) {

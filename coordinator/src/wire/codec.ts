@@ -37,6 +37,12 @@ export const long: Codec<bigint> = {
   write: (to, value) => to.long(value),
 };
 
+/** A long that is a safe integer: a zxid or a time. */
+export const longNumber: Codec<number> = {
+  read: (from) => from.longNumber(),
+  write: (to, value) => to.longNumber(value),
+};
+
 export const string: Codec<string> = {
   read: (from) => from.string(),
   write: (to, value) => to.string(value),

@@ -2,6 +2,12 @@ import { isUtf8 } from "node:buffer";
 
 import { WireError } from "./errors.ts";
 
+/** A long passes through here on its way to or from a bigint: nothing is kept. */
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** Above this the high half of a long makes a number that is not exact. */
+const safeHigh = 2 ** 21;
+
 /**
  * Reads jute (big-endian, lengths as signed 32 bits) out of one buffer. Every read checks its bounds
  * and throws a `WireError`; a length is checked against what is left before anything is allocated.
@@ -31,7 +37,7 @@ export class JuteReader {
   }
 
   byte(): number {
-    return this.#bytes.readInt8(this.#take(1));
+    return (this.#bytes[this.#take(1)]! << 24) >> 24;
   }
 
   /** Jute writes 0 or 1; any other byte is refused. */
@@ -44,16 +50,31 @@ export class JuteReader {
   }
 
   int(): number {
-    return this.#bytes.readInt32BE(this.#take(4));
+    const at = this.#take(4);
+    const bytes = this.#bytes;
+    return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
   }
 
   /** Half of a long, without its sign: on a hot path a long is two of these, the high half first. */
   uint(): number {
-    return this.#bytes.readUInt32BE(this.#take(4));
+    return this.int() >>> 0;
   }
 
   long(): bigint {
-    return this.#bytes.readBigInt64BE(this.#take(8));
+    scratch.setInt32(0, this.int());
+    scratch.setInt32(4, this.int());
+    return scratch.getBigInt64(0);
+  }
+
+  /** A long that is a number without loss, as zxids and times are; any other is refused. */
+  longNumber(): number {
+    const at = this.#at;
+    const high = this.int();
+    const low = this.uint();
+    if (high < -safeHigh || high >= safeHigh) {
+      throw new WireError("range", "a long is beyond what a zxid or a time can be", at);
+    }
+    return high * 2 ** 32 + low;
   }
 
   /** A string that must be there. */
@@ -97,6 +118,15 @@ export class JuteReader {
   raw(length: number): Buffer {
     const at = this.#take(length);
     return this.#bytes.subarray(at, at + length);
+  }
+
+  /** Whether just these bytes follow; they are then read. */
+  takes(bytes: Uint8Array): boolean {
+    const { length } = bytes;
+    if (length > this.remaining) return false;
+    for (let i = 0; i < length; i++) if (this.#bytes[this.#at + i] !== bytes[i]) return false;
+    this.#at += length;
+    return true;
   }
 
   /** Throws when bytes are left over. */

@@ -1,7 +1,7 @@
 import {
-  boolean,
   buffer,
   type Codec,
+  encode,
   int,
   long,
   type Of,
@@ -10,6 +10,7 @@ import {
   stringOrNull,
   vector,
 } from "./codec.ts";
+import { perms } from "./constants.ts";
 
 /** Some clients write an empty string as a missing one; ZooKeeper takes it for the same here. */
 const stringOrMissing: Codec<string> = {
@@ -23,6 +24,23 @@ export type Id = Of<typeof Id>;
 
 export const Acl = record({ perms: int, id: Id });
 export type Acl = Of<typeof Acl>;
+
+/** World:anyone with all rights: what nearly every create says, and so one list for all of them. */
+export const aclOpenList: readonly Acl[] = [
+  { perms: perms.all, id: { scheme: "world", id: "anyone" } },
+];
+
+const aclVector = vector(Acl);
+const aclOpenBytes = encode(aclVector, aclOpenList);
+
+/** A list of ACL entries; the open one is `aclOpenList` itself. */
+export const Acls: Codec<readonly Acl[]> = {
+  read: (from) => (from.takes(aclOpenBytes) ? aclOpenList : aclVector.read(from)),
+  write: (to, value) => {
+    if (value === aclOpenList) to.raw(aclOpenBytes);
+    else aclVector.write(to, value);
+  },
+};
 
 /** A znode's metadata; times are milliseconds since the epoch. */
 export const Stat = record({
@@ -81,22 +99,47 @@ export const PathRequest = record({ path: string });
 export type PathRequest = Of<typeof PathRequest>;
 
 /** exists, getData, getChildren, getChildren2. */
-export const WatchedRequest = record({ path: string, watch: boolean });
-export type WatchedRequest = Of<typeof WatchedRequest>;
+export interface WatchedRequest {
+  readonly path: string;
+  readonly watch: boolean;
+}
+export const WatchedRequest: Codec<WatchedRequest> = {
+  read: (from) => {
+    const path = from.string();
+    return { path, watch: from.boolean() };
+  },
+  write: (to, { path, watch }) => {
+    to.string(path);
+    to.boolean(watch);
+  },
+};
 
 /** create, create2, createContainer. */
-export const CreateRequest = record({
-  path: string,
-  data: buffer,
-  acl: vector(Acl),
-  flags: int,
-});
-export type CreateRequest = Of<typeof CreateRequest>;
+export interface CreateRequest {
+  readonly path: string;
+  readonly data: Uint8Array | null;
+  readonly acl: readonly Acl[];
+  readonly flags: number;
+}
+export const CreateRequest: Codec<CreateRequest> = {
+  read: (from) => {
+    const path = from.string();
+    const data = from.buffer();
+    const acl = Acls.read(from);
+    return { path, data, acl, flags: from.int() };
+  },
+  write: (to, { path, data, acl, flags }) => {
+    to.string(path);
+    to.buffer(data);
+    Acls.write(to, acl);
+    to.int(flags);
+  },
+};
 
 export const CreateTtlRequest = record({
   path: string,
   data: buffer,
-  acl: vector(Acl),
+  acl: Acls,
   flags: int,
   ttlMs: long,
 });
@@ -106,10 +149,25 @@ export type CreateTtlRequest = Of<typeof CreateTtlRequest>;
 export const VersionRequest = record({ path: string, version: int });
 export type VersionRequest = Of<typeof VersionRequest>;
 
-export const SetDataRequest = record({ path: string, data: buffer, version: int });
-export type SetDataRequest = Of<typeof SetDataRequest>;
+export interface SetDataRequest {
+  readonly path: string;
+  readonly data: Uint8Array | null;
+  readonly version: number;
+}
+export const SetDataRequest: Codec<SetDataRequest> = {
+  read: (from) => {
+    const path = from.string();
+    const data = from.buffer();
+    return { path, data, version: from.int() };
+  },
+  write: (to, { path, data, version }) => {
+    to.string(path);
+    to.buffer(data);
+    to.int(version);
+  },
+};
 
-export const SetAclRequest = record({ path: string, acl: vector(Acl), version: int });
+export const SetAclRequest = record({ path: string, acl: Acls, version: int });
 export type SetAclRequest = Of<typeof SetAclRequest>;
 
 export const AuthRequest = record({ type: int, scheme: string, auth: buffer });
@@ -171,7 +229,7 @@ export type StatResponse = Of<typeof StatResponse>;
 export const DataResponse = record({ data: buffer, stat: Stat });
 export type DataResponse = Of<typeof DataResponse>;
 
-export const AclResponse = record({ acl: vector(Acl), stat: Stat });
+export const AclResponse = record({ acl: Acls, stat: Stat });
 export type AclResponse = Of<typeof AclResponse>;
 
 export const ChildrenResponse = record({ children: vector(string) });

@@ -1,60 +1,69 @@
-import {
-  boolean,
-  buffer,
-  type Codec,
-  int,
-  long,
-  type Of,
-  record,
-  string,
-  uint,
-  vector,
-} from "./codec.ts";
+import { buffer, type Codec, int, long, type Of, record, string, uint, vector } from "./codec.ts";
 import { opCodes } from "./constants.ts";
 import { WireError } from "./errors.ts";
 import { JuteReader } from "./reader.ts";
-import { Acl } from "./records.ts";
+import { type Acl, Acls } from "./records.ts";
 import { JuteWriter } from "./writer.ts";
 
 /** Stands before every txn; `timeMs` is the leader's wall clock. */
-export const TxnHeader = record({
-  sessionId: long,
-  cxid: int,
-  zxid: long,
-  timeMs: long,
-  type: int,
-});
-export type TxnHeader = Of<typeof TxnHeader>;
+export interface TxnHeader {
+  readonly sessionId: bigint;
+  readonly cxid: number;
+  readonly zxid: number;
+  readonly timeMs: number;
+  readonly type: number;
+}
+
+/** Field by field, as all that every txn passes through: `record` costs several times as much. */
+export const TxnHeader: Codec<TxnHeader> = {
+  read: (from) => {
+    const sessionId = from.long();
+    const cxid = from.int();
+    const zxid = from.longNumber();
+    const timeMs = from.longNumber();
+    const type = from.int();
+    return { sessionId, cxid, zxid, timeMs, type };
+  },
+  write: (to, { sessionId, cxid, zxid, timeMs, type }) => {
+    to.long(sessionId);
+    to.int(cxid);
+    to.longNumber(zxid);
+    to.longNumber(timeMs);
+    to.int(type);
+  },
+};
 
 /** The tree's digest after the txn, in halves; follows it when the writer keeps digests and it is no error. */
 export const TxnDigest = record({ version: int, high: uint, low: uint });
 export type TxnDigest = Of<typeof TxnDigest>;
 
-const CreateTxn = record({
-  path: string,
-  data: buffer,
-  acl: vector(Acl),
-  ephemeral: boolean,
-  parentCversion: int,
-});
-/** As written before `parentCversion` was there. */
-const CreateTxnV0 = record({ path: string, data: buffer, acl: vector(Acl), ephemeral: boolean });
+interface CreateTxn {
+  readonly path: string;
+  readonly data: Uint8Array | null;
+  readonly acl: readonly Acl[];
+  readonly ephemeral: boolean;
+  readonly parentCversion: number;
+}
 const CreateTtlTxn = record({
   path: string,
   data: buffer,
-  acl: vector(Acl),
+  acl: Acls,
   parentCversion: int,
   ttlMs: long,
 });
 const CreateContainerTxn = record({
   path: string,
   data: buffer,
-  acl: vector(Acl),
+  acl: Acls,
   parentCversion: int,
 });
 const DeleteTxn = record({ path: string });
-const SetDataTxn = record({ path: string, data: buffer, version: int });
-const SetAclTxn = record({ path: string, acl: vector(Acl), version: int });
+interface SetDataTxn {
+  readonly path: string;
+  readonly data: Uint8Array | null;
+  readonly version: number;
+}
+const SetAclTxn = record({ path: string, acl: Acls, version: int });
 const CheckVersionTxn = record({ path: string, version: int });
 const CreateSessionTxn = record({ timeoutMs: int });
 const CloseSessionTxn = record({ paths: vector(string) });
@@ -64,11 +73,11 @@ const MultiTxn = record({ txns: vector(RawTxn) });
 
 /** A change of the tree, as the log and proposals carry it. Versions are those after the change. */
 export type Txn =
-  | ({ readonly type: "create" | "create2" } & Of<typeof CreateTxn>)
+  | ({ readonly type: "create" | "create2" } & CreateTxn)
   | ({ readonly type: "createTTL" } & Of<typeof CreateTtlTxn>)
   | ({ readonly type: "createContainer" } & Of<typeof CreateContainerTxn>)
   | ({ readonly type: "delete" | "deleteContainer" } & Of<typeof DeleteTxn>)
-  | ({ readonly type: "setData" | "reconfig" } & Of<typeof SetDataTxn>)
+  | ({ readonly type: "setData" | "reconfig" } & SetDataTxn)
   | ({ readonly type: "setACL" } & Of<typeof SetAclTxn>)
   | ({ readonly type: "check" } & Of<typeof CheckVersionTxn>)
   | ({ readonly type: "createSession" } & Of<typeof CreateSessionTxn>)
@@ -136,9 +145,9 @@ function changeRead(from: JuteReader, type: number): Txn {
     case opCodes.deleteContainer:
       return { type: "deleteContainer", ...DeleteTxn.read(from) };
     case opCodes.setData:
-      return { type: "setData", ...SetDataTxn.read(from) };
+      return setDataRead(from, "setData");
     case opCodes.reconfig:
-      return { type: "reconfig", ...SetDataTxn.read(from) };
+      return setDataRead(from, "reconfig");
     case opCodes.setACL:
       return { type: "setACL", ...SetAclTxn.read(from) };
   }
@@ -147,10 +156,19 @@ function changeRead(from: JuteReader, type: number): Txn {
 
 function createRead(from: JuteReader, type: number): Txn {
   const name = type === opCodes.create ? "create" : "create2";
-  const start = CreateTxnV0.read(from);
+  const path = from.string();
+  const data = from.buffer();
+  const acl = Acls.read(from);
+  const ephemeral = from.boolean();
   // Without its last field it is of a server so old that the parent's cversion was not kept.
   const parentCversion = from.remaining >= 4 ? from.int() : -1;
-  return { type: name, ...start, parentCversion };
+  return { type: name, path, data, acl, ephemeral, parentCversion };
+}
+
+function setDataRead(from: JuteReader, type: "setData" | "reconfig"): Txn {
+  const path = from.string();
+  const data = from.buffer();
+  return { type, path, data, version: from.int() };
 }
 
 function partRead({ type, data }: Of<typeof RawTxn>): Txn {
@@ -166,7 +184,11 @@ export function txnWrite(to: JuteWriter, txn: Txn): void {
   switch (txn.type) {
     case "create":
     case "create2":
-      CreateTxn.write(to, txn);
+      to.string(txn.path);
+      to.buffer(txn.data);
+      Acls.write(to, txn.acl);
+      to.boolean(txn.ephemeral);
+      to.int(txn.parentCversion);
       break;
     case "createTTL":
       CreateTtlTxn.write(to, txn);
@@ -180,7 +202,9 @@ export function txnWrite(to: JuteWriter, txn: Txn): void {
       break;
     case "setData":
     case "reconfig":
-      SetDataTxn.write(to, txn);
+      to.string(txn.path);
+      to.buffer(txn.data);
+      to.int(txn.version);
       break;
     case "setACL":
       SetAclTxn.write(to, txn);

@@ -1,6 +1,12 @@
 import { assert } from "../../../kit/src/assert.ts";
 import { writerBytesInitial } from "./limits.ts";
 
+/** A long passes through here on its way from a bigint: nothing is kept. */
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** Above it the decoder of the platform is faster. */
+const shortTextMax = 48;
+
 /**
  * Writes jute into one growing buffer, which is reused after `reset`. What it is given is our own,
  * so a value out of range is an assertion.
@@ -20,7 +26,7 @@ export class JuteWriter {
 
   byte(value: number): void {
     const at = this.#room(1);
-    this.#bytes.writeInt8(value, at);
+    this.#bytes[at] = value;
   }
 
   boolean(value: boolean): void {
@@ -30,18 +36,27 @@ export class JuteWriter {
 
   int(value: number): void {
     const at = this.#room(4);
-    this.#bytes.writeInt32BE(value, at);
+    this.#intAt(at, value);
   }
 
   /** Half of a long: on a hot path a long is two of these, the high half first. */
   uint(value: number): void {
     const at = this.#room(4);
-    this.#bytes.writeUInt32BE(value, at);
+    this.#intAt(at, value);
   }
 
   long(value: bigint): void {
     const at = this.#room(8);
-    this.#bytes.writeBigInt64BE(value, at);
+    scratch.setBigInt64(0, value);
+    this.#intAt(at, scratch.getInt32(0));
+    this.#intAt(at + 4, scratch.getInt32(4));
+  }
+
+  /** A long that is a safe integer, as zxids and times are. */
+  longNumber(value: number): void {
+    const at = this.#room(8);
+    this.#intAt(at, Math.floor(value / 2 ** 32));
+    this.#intAt(at + 4, value % 2 ** 32);
   }
 
   string(value: string): void {
@@ -55,8 +70,10 @@ export class JuteWriter {
     }
     // A UTF-16 unit takes at most three bytes, so one reservation serves without measuring first.
     const at = this.#reserve(4 + value.length * 3);
-    const length = this.#bytes.write(value, at + 4, "utf8");
-    this.#bytes.writeInt32BE(length, at);
+    const length = this.#shortAscii(value, at + 4)
+      ? value.length
+      : this.#bytes.write(value, at + 4, "utf8");
+    this.#intAt(at, length);
     this.#at = at + 4 + length;
   }
 
@@ -82,7 +99,7 @@ export class JuteWriter {
   /** Puts the number of bytes written since into the room that `frameStart` left. */
   frameEnd(start: number): void {
     assert(start + 4 <= this.#at, "a frame ends before it starts");
-    this.#bytes.writeInt32BE(this.#at - start - 4, start);
+    this.#intAt(start, this.#at - start - 4);
   }
 
   /** What was written, as a view that the next write or `reset` may overwrite. */
@@ -100,6 +117,26 @@ export class JuteWriter {
   /** Forgets what was written and keeps the buffer. */
   reset(): void {
     this.#at = 0;
+  }
+
+  /** Most paths: a call out of JavaScript costs more than these few bytes do. False when the text is another. */
+  #shortAscii(value: string, at: number): boolean {
+    if (value.length > shortTextMax) return false;
+    const bytes = this.#bytes;
+    for (let i = 0; i < value.length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 0x7f) return false;
+      bytes[at + i] = unit;
+    }
+    return true;
+  }
+
+  #intAt(at: number, value: number): void {
+    const bytes = this.#bytes;
+    bytes[at] = value >>> 24;
+    bytes[at + 1] = value >>> 16;
+    bytes[at + 2] = value >>> 8;
+    bytes[at + 3] = value;
   }
 
   /** May replace the buffer: take the offset before the buffer. */
