@@ -129,11 +129,12 @@ export class Member implements LinkEnd, LanesHost {
   }
 
   /** A leader is asked for another ensemble. */
-  reconfigure(draw: (version: number) => Ensemble): void {
+  reconfigure(draw: (version: number) => Ensemble | undefined): void {
     this.#enqueue(() => {
       const zxid = this.#core.zxidNext;
       if (this.#leadership === undefined || zxid === undefined) return;
       const ensemble = draw(zxid);
+      if (ensemble === undefined) return;
       if (this.#core.isEnsembleChanging || !this.#core.hasSynced(ensemble.voters)) return;
       const body = this.#leadership.nothing(this.#parts.host.requestIdNext());
       this.#parts.checker.broadcasts(this.peer, zxid, body);

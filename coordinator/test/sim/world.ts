@@ -148,7 +148,10 @@ class World {
     const member = prng.pick(all);
     if (this.#reconfigures && prng.chance(0.6)) {
       const ids = [...this.#ensemble.disks.keys()];
-      leader?.reconfigure((version) => ensembleDraw(prng, ids, version));
+      // Who has just lost its disk must not be needed.
+      leader?.reconfigure((version) =>
+        this.#hasEmptyDisk ? undefined : ensembleDraw(prng, ids, version),
+      );
     }
     if (this.#wipes && prng.chance(0.3)) this.#wipe(member);
     switch (prng.below(10)) {
@@ -182,8 +185,12 @@ class World {
     }
   }
 
+  get #hasEmptyDisk(): boolean {
+    return [...this.#ensemble.disks.values()].some(({ isEmpty }) => isEmpty);
+  }
+
   #wipe(member: Member): void {
-    if ([...this.#ensemble.disks.values()].some(({ isEmpty }) => isEmpty)) return;
+    if (this.#hasEmptyDisk) return;
     if (!this.#ensemble.checker.canLose(member.peer)) return;
     this.#ensemble.crash(member);
     member.disk.wipe();
