@@ -38,8 +38,17 @@ function storyLine(line: string): string {
     return "";
   }
   assert(peer !== undefined);
+  if (verb === "ticks") {
+    const steps = Array.from({ length: Number(words[0]) }, () => effectsText(tick(peer)));
+    return `${line}: ${[...new Set(steps)].filter((text) => text !== "").join(", ") || "nothing"}`;
+  }
   const effects = effectsText(peer.step(inputOf(verb, words)));
   return `${line}: ${effects === "" ? "nothing" : effects}`;
+}
+
+function tick(of: Peer<string> | undefined): Effects<string> {
+  assert(of !== undefined);
+  return of.step({ kind: "tick" });
 }
 
 function inputOf(verb: string, words: readonly string[]): Input<string> {

@@ -3,16 +3,30 @@ import type { Leader } from "./leader.ts";
 import { linksMax } from "./limits.ts";
 import type { LinkId, Message } from "./messages.ts";
 
+interface EarlyLink<B, R> {
+  said: Message<B, R> | undefined;
+  ticks: number;
+}
+
 /**
  * Links of learners that know of the leader's election before it does. ZooKeeper's learners vote anew when their
  * link is closed, and would then not be heard of before the leader gives up; so they wait.
  */
 export class EarlyLinks<B, R> {
-  readonly #links = new Map<LinkId, Message<B, R> | undefined>();
+  readonly #links = new Map<LinkId, EarlyLink<B, R>>();
 
   add(link: LinkId, out: Outbox<B, R>): void {
-    if (this.#links.size < linksMax) this.#links.set(link, undefined);
+    if (this.#links.size < linksMax) this.#links.set(link, { said: undefined, ticks: 0 });
     else out.close.push(link);
+  }
+
+  /** Who has waited longer may have been wrong, and votes anew. */
+  tick(ticksMax: number, out: Outbox<B, R>): void {
+    for (const [id, link] of this.#links) {
+      if (++link.ticks <= ticksMax) continue;
+      this.#links.delete(id);
+      out.close.push(id);
+    }
   }
 
   get isEmpty(): boolean {
@@ -25,8 +39,9 @@ export class EarlyLinks<B, R> {
 
   /** A learner says who it is, and waits for an answer. */
   hear(link: LinkId, message: Message<B, R>, out: Outbox<B, R>): void {
-    if (!this.#links.has(link)) return;
-    if (this.#links.get(link) === undefined) this.#links.set(link, message);
+    const early = this.#links.get(link);
+    if (early === undefined) return;
+    if (early.said === undefined) early.said = message;
     else {
       this.#links.delete(link);
       out.close.push(link);
@@ -35,9 +50,9 @@ export class EarlyLinks<B, R> {
 
   /** The one they wait for is elected. */
   handOver(leader: Leader<B, R>, out: Outbox<B, R>): void {
-    for (const [link, message] of this.#links) {
+    for (const [link, { said }] of this.#links) {
       leader.linkUp(link, out);
-      if (message !== undefined) leader.hear(link, message, out);
+      if (said !== undefined) leader.hear(link, said, out);
     }
     this.#links.clear();
   }

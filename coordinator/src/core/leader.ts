@@ -42,6 +42,8 @@ export class Leader<B, R> {
   /** The last txn of the history that it was elected with. */
   #historyEnd = 0;
   #broadcast: LeaderBroadcast<B, R> | undefined;
+  /** Voters that look in a later round than the one that elected this leader. */
+  readonly #deserters = new Set<PeerId>();
   #ticks = 0;
   #handOverTicks = 0;
   #isEpochAsked = false;
@@ -172,13 +174,16 @@ export class Leader<B, R> {
   }
 
   tick(out: Outbox<B, R>): void {
-    const { initLimitTicks, syncLimitTicks, pingTicks } = this.#own.timing;
+    const { connectTicks, initLimitTicks, syncLimitTicks, pingTicks } = this.#own.timing;
     this.#ticks++;
     for (const link of this.#links.all()) {
       const limit = link.stage === "live" ? syncLimitTicks : initLimitTicks;
       if (++link.silentTicks > limit) this.#drop(link, out);
     }
     if (this.#broadcast === undefined) {
+      // Who follows connects within that time, or votes anew.
+      const isDeserted = this.#deserters.size > 0 && this.#ticks > connectTicks;
+      if (isDeserted && !this.#hasLinked) this.#isOver = true;
       if (this.#ticks > initLimitTicks) this.#isOver = true;
       return;
     }
@@ -187,6 +192,18 @@ export class Leader<B, R> {
     const isChecked = this.#broadcast.isHandingOver || this.#ticks % pingTicks === 0;
     if (isLate || (isChecked && !this.hasSynced(this.#quorums))) this.#isOver = true;
     else if (this.#ticks % pingTicks === 0) this.#broadcast.ping(out);
+  }
+
+  /** This peer looks in a later round: it was elected by what is no longer so. */
+  deserted(peer: PeerId): void {
+    if (this.#broadcast !== undefined) return;
+    this.#deserters.add(peer);
+    if (!this.#quorums.isQuorum((id) => !this.#deserters.has(id))) this.#isOver = true;
+  }
+
+  get #hasLinked(): boolean {
+    const linked = new Set(this.#links.all().map(({ peer }) => peer));
+    return this.#quorums.isQuorum((id) => id === this.#own.self || linked.has(id));
   }
 
   epochWritten(out: Outbox<B, R>): void {
@@ -256,6 +273,7 @@ export class Leader<B, R> {
     link.peer = info.peer;
     link.isObserver = info.isObserver;
     link.stage = "informed";
+    this.#deserters.delete(info.peer);
     // One that observes as far as it knows may vote in the ensemble that this leader has seen.
     const isVoter = this.#quorums.has(info.peer);
     if (this.#stage === "discovering") {

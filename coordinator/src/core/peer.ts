@@ -250,6 +250,7 @@ export class Peer<B, R = never> {
       const { election } = this.#phase;
       if (election.tick()) this.#tell(this.#others, election.notification, out);
     }
+    this.#early.tick(this.#own.timing.connectTicks, out);
     this.#leader?.tick(out);
     this.#learner?.tick(out);
   }
@@ -263,6 +264,7 @@ export class Peer<B, R = never> {
       this.#tell(told === "sender" ? [from] : everyone, election.notification, out);
     } else if (said.state === "looking" && this.#elected !== undefined) {
       this.#tell([from], this.#standing(this.#elected), out);
+      if (said.round > this.#round) this.#leader?.deserted(from);
     }
   }
 
