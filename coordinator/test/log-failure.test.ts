@@ -1,14 +1,16 @@
 // Goal: a disk that fails once is never trusted again: no txn becomes durable after it, no cut, no snapshot.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { closeSync, existsSync, readdirSync, readlinkSync } from "node:fs";
+import { closeSync, existsSync, readdirSync, readlinkSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { directoryCreate } from "../src/log/files.ts";
+import { SnapshotSpool } from "../src/log/spool.ts";
 import { TxnLog } from "../src/log/txn-log.ts";
-import { createTxn, entryBytes, recoverAll, temporaryDirectory } from "./log-harness.ts";
+import { WireImage } from "../src/tree/image.ts";
+import { createTxn, entryBytes, logWrite, recoverAll, temporaryDirectory } from "./log-harness.ts";
 
 const epoch1 = 2 ** 32;
 const descriptors = "/proc/self/fd";
@@ -53,6 +55,35 @@ test("a sync that fails is the last: nothing is durable after it, and nothing is
   await log.close();
   assert.deepEqual(durable, [epoch1 + 1, epoch1 + 2]);
   assert.equal(failures.length, 1);
+});
+
+test("a cut or a snapshot that the disk refuses half way is the end of the log", async (context) => {
+  for (const change of ["truncate", "replaceWith"] as const) {
+    const dataDir = temporaryDirectory(context);
+    const { directory } = recoverAll(dataDir);
+    await logWrite(
+      directory,
+      [1, 2, 3].map((counter) => epoch1 + counter),
+    );
+    const spool = new SnapshotSpool(directory, epoch1 * 2, { bytesMax: 1_000_000 });
+    const image = new WireImage(recoverAll(dataDir).tree);
+    while (!image.isDone) await spool.write(image.next());
+    await spool.end();
+    const failures: Error[] = [];
+    const log = new TxnLog(directory, {
+      onDurable: () => undefined,
+      onFailed: (error) => failures.push(error),
+    });
+    // Nobody took the directory away from a disk that works.
+    renameSync(directory, `${directory}-gone`);
+    const made = change === "truncate" ? log.truncate(epoch1 + 1) : log.replaceWith(spool);
+    await assert.rejects(made, { code: "ENOENT" });
+    assert.equal(failures.length, 1);
+    await assert.rejects(log.truncate(epoch1 + 1), { code: "ENOENT" });
+    await log.close();
+    renameSync(`${directory}-gone`, directory);
+    assert.equal(recoverAll(dataDir).history.zxidLast, epoch1 + 3);
+  }
 });
 
 test("a file that may not grow ends the log with what was durable", {

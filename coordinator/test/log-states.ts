@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 
-const calls = ["renameSync", "unlinkSync", "ftruncateSync", "fsyncSync"] as const;
+const calls = ["renameSync", "unlinkSync", "rmSync", "ftruncateSync", "fsyncSync"] as const;
 
 /**
  * Runs what changes a directory and copies the directory before and after each call that does so: what a crash at that moment

@@ -1,4 +1,4 @@
-import { readdirSync, renameSync, unlinkSync } from "node:fs";
+import { readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { ServiceError } from "../../../kit/src/errors.ts";
@@ -44,7 +44,8 @@ export function installFinish(file: NamedFile, { snapshots, logs }: Directories)
   for (const directory of new Set([snapshots, logs])) {
     for (const name of readdirSync(directory)) {
       const path = join(directory, name);
-      if (/^(log|snapshot)\./.test(name) && path !== file.path) unlinkSync(path);
+      // A purge that is still under way may have been there first.
+      if (/^(log|snapshot)\./.test(name) && path !== file.path) rmSync(path, { force: true });
     }
     // Before the name that says so is given up, nothing may come back.
     directorySync(directory);
