@@ -374,6 +374,33 @@ test("a member whose disk was emptied is nobody's quorum before it has a history
   stage.whole();
 });
 
+test("what a member acknowledged before its disk was emptied does not count once it is back with less", () => {
+  const stage = new Stage();
+  stage.start(1, 2, 3);
+  stage.led(3, 1, 2);
+  stage.write(3, 3);
+  stage.whole();
+  for (const id of [2, 3]) stage.member(id).lanes.hold("log");
+  const last = stage.submit(3, 4);
+  stage.until("on its disk", () => stage.member(1).disk.log.length === 8);
+  stage.run(200);
+  stage.crash(1);
+  stage.wipe(1);
+  stage.start(1);
+  stage.until("installed", () => stage.member(1).disk.snapshot.zxid > 0);
+  // It has the leader's tree, and what follows never comes to its disk; nor to that of the other follower.
+  for (const id of [1, 2]) {
+    stage.member(id).disk.logLane.length = 0;
+    stage.crash(id);
+  }
+  stage.member(3).lanes.release();
+  stage.run(300);
+  assert(!stage.acked.has(last), "acknowledged, and on one disk only");
+  stage.crash(3);
+  stage.start(1, 2);
+  stage.whole();
+});
+
 test("ZOOKEEPER-4712, 4541: leadership that changes thirty times leaves no old leader's work behind", () => {
   const stage = new Stage();
   stage.start(1, 2, 3);

@@ -125,6 +125,11 @@ export class LeaderBroadcast<B, R> {
     this.#proposals.forget(link.peer);
   }
 
+  /** A learner is here again: its disk may have been emptied since it acknowledged what it did. */
+  returned(peer: PeerId): void {
+    this.#proposals.reset(peer);
+  }
+
   ping(out: Outbox<B, R>): void {
     this.#syncs.ping(out);
   }

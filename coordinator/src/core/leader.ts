@@ -323,6 +323,7 @@ export class Leader<B, R> {
     link.stage = "promised";
     link.zxidLast = ack.zxidLast;
     if (this.#stage !== "promising") {
+      this.#broadcast?.returned(link.peer);
       this.#synchroniseLink(link, out);
       return;
     }

@@ -75,6 +75,11 @@ export class Proposals {
     if (!this.#quorums.has(id)) this.#durable.delete(id);
   }
 
+  /** Nothing is known of this log any more. What it had made commit is committed. */
+  reset(id: PeerId): void {
+    this.#durable.delete(id);
+  }
+
   #advance(): boolean {
     const before = this.#committed;
     for (const mark of this.#durable.values()) {

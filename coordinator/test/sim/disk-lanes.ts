@@ -3,8 +3,10 @@ import type { Timeline } from "./timeline.ts";
 
 export interface LanesHost {
   readonly isDown: boolean;
-  /** Whether the disk refuses what it is asked for; the host ends then. */
+  /** Whether the disk refuses what it is asked for. */
   isDiskFailing(): boolean;
+  /** It did, so the host ends; false from a host with a bug, which goes on as if all were written. */
+  diskFailed(): boolean;
   logWritten(writes: readonly LogWrite[]): void;
   epochWritten(write: EpochWrite): void;
 }
@@ -57,9 +59,11 @@ export class DiskLanes {
     this.#isLogBusy = group > 0;
     if (group === 0) return;
     this.#timeline.after(this.#delay(), () => {
-      if (this.#host.isDown || this.#host.isDiskFailing()) return;
+      if (this.#host.isDown) return;
+      const isFailing = this.#host.isDiskFailing();
+      if (isFailing && this.#host.diskFailed()) return;
       const writes: LogWrite[] = [];
-      for (let i = 0; i < group; i++) writes.push(this.#disk.logWritten());
+      for (let i = 0; i < group; i++) writes.push(this.#disk.logWritten(isFailing));
       this.#isLogBusy = false;
       this.#host.logWritten(writes);
       if (!this.#host.isDown && !this.#isLogBusy) this.#logSync();

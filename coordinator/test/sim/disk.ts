@@ -72,9 +72,11 @@ export class Disk {
     this.currentEpoch = 0;
   }
 
-  logWritten(): LogWrite {
+  /** The next write is over; `isLost`: nothing of it is on disk. */
+  logWritten(isLost = false): LogWrite {
     const write = this.logLane.shift();
     if (write === undefined) throw new Violation("a log write ended that was not asked for");
+    if (isLost) return write;
     switch (write.kind) {
       case "append":
         this.log.push(write.txn);

@@ -199,9 +199,11 @@ export class Ensemble implements NetworkHost, MemberHost {
   }
 
   isDiskFailing(member: Member): boolean {
-    if (this.#events.isDiskFailing?.(member) !== true) return false;
+    return this.#events.isDiskFailing?.(member) === true;
+  }
+
+  diskFailed(member: Member): void {
     this.crash(member);
-    return true;
   }
 
   /** Runs until something holds; a violation when it does not within this virtual time. */

@@ -121,4 +121,10 @@ export const faults: readonly Fault[] = [
       },
     ],
   },
+  {
+    bug: "an fsync that failed and was asked for again",
+    what: "what the disk refused is taken for written",
+    plants: [],
+    inHost: "fsync",
+  },
 ];

@@ -1,7 +1,9 @@
 import type { LinkId } from "../../src/core/messages.ts";
 import { LiveSessions } from "../../src/server/sessions-live.ts";
+import type { SessionOwner } from "../../src/tree/leader-sessions.ts";
 import { Preparer, type WriteRequest } from "../../src/tree/prepare.ts";
 import { errorNumbers } from "../../src/wire/constants.ts";
+import type { Txn as TreeTxn } from "../../src/wire/txns.ts";
 import { type Body, type State, type Txn, Violation } from "./state.ts";
 import { type Timeline, tickMs } from "./timeline.ts";
 
@@ -24,19 +26,15 @@ export class Leadership {
   readonly #timeline: Timeline;
   /** How long a tick of this host is, against what it should be. */
   readonly #tickRate: number;
-  readonly #state: State;
   readonly #preparer: Preparer<object>;
   readonly #live: LiveSessions;
   readonly #timeouts = new Map<number, number>();
   readonly #heardAt = new Map<number, number>();
-  readonly #links = new Map<number, LinkId>();
-  readonly #ending = new Set<number>();
 
   /** Every session has its whole timeout from now. */
   constructor(timeline: Timeline, state: State, tickRate: number) {
     this.#timeline = timeline;
     this.#tickRate = tickRate;
-    this.#state = state;
     this.#preparer = new Preparer<object>(state.tree);
     this.#live = new LiveSessions(tickMs);
     for (const [id, timeoutMs] of state.tree.sessions.entries()) this.#track(Number(id), timeoutMs);
@@ -45,14 +43,12 @@ export class Leadership {
   prepare(request: Request, link: LinkId, zxid: number): Body {
     const { id, session, sequence, op } = request;
     const timeMs = this.#timeline.now;
-    if (sequence !== undefined && this.#hasMoved(session, link)) {
-      const txn = { type: "error", error: errorNumbers.SESSIONMOVED } as const;
-      return { id, session, sequence: undefined, timeMs, txn, digest: undefined };
-    }
-    if (op.op === "closeSession") this.#ending.add(session);
-    const caller = { sessionId: BigInt(session), ids: [] };
+    const owner = sequence === undefined ? undefined : ownerOf(link);
+    const caller = { sessionId: BigInt(session), ids: [], owner };
     const { txn, digest } = this.#preparer.prepare(op, caller, { zxid, timeMs });
-    return { id, session, sequence, timeMs, txn, digest };
+    // What came too late has no place in the order any more.
+    const place = isMoved(txn) ? undefined : sequence;
+    return { id, session, sequence: place, timeMs, txn, digest };
   }
 
   /** A request that changes nothing in the tree. */
@@ -66,7 +62,6 @@ export class Leadership {
     this.#preparer.applied(zxid, txn, BigInt(session));
     if (txn.type === "createSession") this.#track(session, txn.timeoutMs);
     if (txn.type !== "closeSession") return;
-    this.#ending.delete(session);
     this.#live.remove(BigInt(session));
   }
 
@@ -77,8 +72,7 @@ export class Leadership {
 
   /** A client comes back with its session, to the member at the other end of the link. */
   revalidate(session: number, link: LinkId): boolean {
-    if (!this.#state.tree.sessions.has(BigInt(session)) || this.#ending.has(session)) return false;
-    this.#links.set(session, link);
+    if (!this.#preparer.sessions.revalidate(BigInt(session), ownerOf(link))) return false;
     this.hear(session);
     return true;
   }
@@ -102,10 +96,17 @@ export class Leadership {
     this.#heardAt.set(session, this.#timeline.now);
   }
 
-  /** A request that was under way at the member where its session was before is too late. */
-  #hasMoved(session: number, link: LinkId): boolean {
-    const at = this.#links.get(session);
-    if (at === undefined) this.#links.set(session, link);
-    return at !== undefined && at !== link;
+  /** A link is gone, and nothing more comes over it. */
+  linkDown(link: LinkId): void {
+    this.#preparer.sessions.forget(link);
   }
+}
+
+function ownerOf(link: LinkId): SessionOwner {
+  return link === ownLink ? "self" : link;
+}
+
+function isMoved(txn: TreeTxn): boolean {
+  const [first] = txn.type === "multi" ? txn.txns : [txn];
+  return first?.type === "error" && first.error === errorNumbers.SESSIONMOVED;
 }

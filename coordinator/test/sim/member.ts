@@ -29,6 +29,8 @@ export interface MemberHost {
   isCrashing(member: Member): boolean;
   /** Whether the disk refuses what it is asked for. */
   isDiskFailing(member: Member): boolean;
+  /** The member ends: nothing it asks of that file counts any more. */
+  diskFailed(member: Member): void;
   requestIdNext(): number;
 }
 
@@ -247,6 +249,7 @@ export class Member implements LinkEnd, LanesHost {
 
   #step(input: Input<Body, Request>): void {
     if (input.kind === "message") this.#parts.host.received(this, input.message.kind);
+    if (input.kind === "linkDown") this.#leadership?.linkDown(input.link);
     this.#perform(this.#core.step(input));
   }
 
@@ -401,6 +404,13 @@ export class Member implements LinkEnd, LanesHost {
 
   isDiskFailing(): boolean {
     return this.#parts.host.isDiskFailing(this);
+  }
+
+  diskFailed(): boolean {
+    // The planted fault: a sync that failed once is asked for again, and then succeeds with nothing written.
+    if (this.#parts.faults.has("fsync")) return false;
+    this.#parts.host.diskFailed(this);
+    return true;
   }
 
   #replaced(write: LogWrite): void {
