@@ -131,6 +131,23 @@ test("what an ensemble is written as is read as the same", () => {
   }
 });
 
+test("an ensemble with groups is written in one way, in order and with every voter's weight, as by Apache", () => {
+  const text = "server.3=c:1:2\nserver.1=a:1:2\nserver.2=b:1:2\ngroup.2=3\ngroup.1=2:1\nweight.2=0";
+  const written = [
+    "server.1=a:1:2:participant",
+    "server.2=b:1:2:participant",
+    "server.3=c:1:2:participant",
+    "group.1=1:2",
+    "group.2=3",
+    "weight.1=1",
+    "weight.2=0",
+    "weight.3=1",
+    "version=0",
+  ].join("\n");
+  assert.equal(membershipText(membershipParse(text)), written);
+  assert.equal(membershipText(membershipParse(written)), written);
+});
+
 test("a request's texts may each be missing", () => {
   const request = { ...nothing, leaving: "2", fromConfig: 7n };
   assert.deepEqual(decode(ReconfigRequest, encode(ReconfigRequest, request)), request);

@@ -43,7 +43,9 @@ export function memberParse(id: PeerId, text: string): Member {
 
 /** As `/zookeeper/config` shows it, without `server.<id>=`. */
 export function memberText({ addresses, role, client }: Member): string {
-  const where = addresses.map(
+  // In the order of their names, as Apache writes them.
+  const inOrder = addresses.toSorted((a, b) => Number(a.host > b.host) - Number(a.host < b.host));
+  const where = inOrder.map(
     ({ host, quorumPort, electionPort }) => `${hostText(host)}:${quorumPort}:${electionPort}`,
   );
   const head = `${where.join("|")}:${role}`;
@@ -53,13 +55,21 @@ export function memberText({ addresses, role, client }: Member): string {
   return `${head};${hostText(host)}:${port}`;
 }
 
-/** All of it, as `/zookeeper/config` holds it and notifications carry it. */
+/**
+ * All of it, as `/zookeeper/config` holds it and notifications carry it: the same text for the same ensemble, with all in
+ * order. With groups Apache says every voter's weight, so this does.
+ */
 export function membershipText({ members, groups, weights, version }: Membership): string {
-  const lines = [...members]
-    .sort((a, b) => a.id - b.id)
-    .map((member) => `server.${member.id}=${memberText(member)}`);
-  for (const [group, ids] of groups) lines.push(`group.${group}=${ids.join(":")}`);
-  for (const [id, weight] of weights) lines.push(`weight.${id}=${weight}`);
+  const inOrder = members.toSorted((a, b) => a.id - b.id);
+  const lines = inOrder.map((member) => `server.${member.id}=${memberText(member)}`);
+  for (const [group, ids] of [...groups].sort(([a], [b]) => a - b)) {
+    lines.push(`group.${group}=${ids.toSorted((a, b) => a - b).join(":")}`);
+  }
+  for (const { id, role } of inOrder) {
+    const weight = weights.get(id);
+    const isSaid = weight !== undefined || (groups.size > 0 && role === "participant");
+    if (isSaid) lines.push(`weight.${id}=${weight ?? 1}`);
+  }
   return `${lines.join("\n")}\nversion=${version.toString(16)}`;
 }
 
@@ -88,6 +98,7 @@ export function membershipParse(text: string): Membership {
   }
   const membership = { members: [...members.values()], groups, weights, version };
   groupsCheck(membership);
+  for (const [id, weight] of weights) if (weight === 1) weights.delete(id);
   return membership;
 }
 
