@@ -122,6 +122,7 @@ test("what an ensemble is written as is read as the same", () => {
   for (const membership of [current, grouped]) {
     assert.deepEqual(membershipParse(membershipText(membership)), membership);
   }
+  assert.equal(memberText(memberParse(9, "b:3:4|a:1:2")), "a:1:2|b:3:4:participant");
   for (const spec of [
     "[::1]:1:2:participant;[::]:3",
     "a:1:2|b:3:4:observer",
