@@ -1,7 +1,15 @@
 // Goal: a disk that fails once is never trusted again: no txn becomes durable after it, no cut, no snapshot.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { closeSync, existsSync, readdirSync, readlinkSync, renameSync } from "node:fs";
+import fs, {
+  closeSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+} from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
@@ -108,4 +116,33 @@ test("a file that may not grow ends the log with what was durable", {
   assert(durable > epoch1 + 10, `${durable}`);
   const { history } = recoverAll(dataDir);
   assert(history.zxidLast >= durable, "what was said to be durable is there");
+});
+
+test("a file begins with its header from its first bytes on, as Apache's servers need it", (context) => {
+  const directory = directoryCreate(temporaryDirectory(context));
+  const path = join(directory, "log.100000001");
+  const seen: string[] = [];
+  const original = fs.writeSync;
+  Object.assign(fs, {
+    writeSync: (...args: Parameters<typeof fs.writeSync>) => {
+      const count = original(...args);
+      if (existsSync(path)) seen.push(readFileSync(path).subarray(0, 4).toString());
+      return count;
+    },
+  });
+  syncBuiltinESMExports();
+  const log = new TxnLog(directory, { onDurable: () => undefined, onFailed: () => undefined });
+  try {
+    for (let counter = 1; counter <= 300; counter++) {
+      const zxid = epoch1 + counter;
+      log.append(zxid, entryBytes(zxid, createTxn(`/${"x".repeat(20_000)}`, counter)));
+      if (counter % 100 === 0) log.flush();
+    }
+  } finally {
+    Object.assign(fs, { writeSync: original });
+    syncBuiltinESMExports();
+  }
+  assert(seen.length >= 5, `${seen.length} writes`);
+  assert.deepEqual(new Set(seen), new Set(["ZKLG"]));
+  return log.close();
 });

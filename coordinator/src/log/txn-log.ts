@@ -174,13 +174,20 @@ export class TxnLog {
   #write(bytes: Buffer): void {
     const file = this.#files.at(-1)!;
     const end = file.end + bytes.length;
-    if (end > file.filled) {
-      const filled = Math.ceil(end / preallocateBytes) * preallocateBytes;
-      writeAll(file.fd, Buffer.alloc(filled - file.filled), file.filled);
-      file.filled = filled;
-    }
+    // A file begins with its header: Apache's servers do not start where one begins with zeros that were to be written over.
+    const isNew = file.end === 0;
+    if (!isNew) this.#fill(file, file.filled, end);
     writeAll(file.fd, bytes, file.end);
+    if (isNew) this.#fill(file, end, end);
     file.end = end;
+  }
+
+  /** Zeros from here on to well beyond `end`. */
+  #fill(file: OpenFile, from: number, end: number): void {
+    if (end <= file.filled) return;
+    const filled = Math.ceil(end / preallocateBytes) * preallocateBytes;
+    writeAll(file.fd, Buffer.alloc(filled - from), from);
+    file.filled = filled;
   }
 
   #fileOpen(zxid: number): void {
