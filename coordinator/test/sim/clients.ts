@@ -28,6 +28,8 @@ interface Sync {
   readonly known: number;
 }
 
+/** The longest timeout, by any clock. */
+const silenceMsMax = 6000;
 const clientCount = 3;
 const waitingMax = 8;
 const acl = [{ perms: perms.all, id: { scheme: "world", id: "anyone" } }];
@@ -42,8 +44,8 @@ export class Clients {
   #sessionLast = 0;
   /** As many txns as clients have been told of. */
   #known = 0;
-  /** Once it is calm nobody leaves, and what speaks must stay. */
-  #isCalm = false;
+  /** From this time on nobody leaves, and who speaks must stay. */
+  #calmAt: number | undefined;
   #hasWritten = false;
   /** Sessions that nobody holds any more when the calm begins. */
   readonly #silent = new Set<number>();
@@ -71,7 +73,7 @@ export class Clients {
 
   /** From here on nobody leaves: who speaks must keep its session, who does not must lose it. */
   calm(): void {
-    this.#isCalm = true;
+    this.#calmAt = this.#ensemble.timeline.now;
     const held = new Set(this.#clients.map(({ session }) => session));
     for (const session of this.#ensemble.checker.sessions.live) {
       if (!held.has(session)) this.#silent.add(session);
@@ -137,7 +139,10 @@ export class Clients {
   #ended(member: Member, session: number): void {
     const client = this.#clients.find((each) => each.session === session);
     if (client === undefined) return;
-    if (this.#isCalm && client.stage === "open" && !this.#silent.has(session)) {
+    // What was silent for long before, because its member was, may be due yet.
+    const { now } = this.#ensemble.timeline;
+    const hasSpoken = now > (this.#calmAt ?? now) + silenceMsMax;
+    if (client.stage === "open" && hasSpoken) {
       throw new Violation(`session ${session} speaks, and is expired`);
     }
     if (client.member !== member) return;
@@ -202,7 +207,7 @@ export class Clients {
     if (client.member !== member) return;
     const chance = prng.unit();
     if (chance < 0.04) {
-      if (!this.#isCalm) this.#goOff(client);
+      if (this.#calmAt === undefined) this.#goOff(client);
     } else if (chance < 0.15) this.#sync(client, member);
     else if (chance < 0.4) this.#read(client, member);
     else {
