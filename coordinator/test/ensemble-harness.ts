@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 
-import type { Member, Membership } from "../src/quorum/members.ts";
+import { type Member, type Membership, memberText } from "../src/quorum/members.ts";
 import {
   type Coordinator,
   type CoordinatorOptions,
@@ -20,7 +20,8 @@ const waitMs = 20_000;
  * another test. It goes with the test.
  */
 export class TestEnsemble {
-  readonly membership: Membership;
+  readonly membership: Membership & { readonly members: Member[] };
+  readonly #net: string;
   readonly #directory: string;
   readonly #options: Partial<CoordinatorOptions>;
   readonly #running = new Map<number, Coordinator>();
@@ -34,6 +35,7 @@ export class TestEnsemble {
     observers: readonly number[] = [],
   ) {
     const net = `127.${randomInt(2, 250)}.${randomInt(1, 250)}`;
+    this.#net = net;
     const members = [...ids, ...observers].map(
       (id): Member => ({
         id,
@@ -52,6 +54,23 @@ export class TestEnsemble {
     await Promise.all(this.membership.members.map(({ id }) => this.start(id)));
   }
 
+  /** Starts one that is no member yet: its file names the others, and itself. */
+  async startJoining(id: number): Promise<Coordinator> {
+    this.membership.members.push({
+      id,
+      addresses: [{ host: `${this.#net}.${id}`, quorumPort: 22_888, electionPort: 23_888 }],
+      role: "participant",
+      client: { host: "127.0.0.1", port: 24_888 },
+    });
+    return this.start(id);
+  }
+
+  /** As a request to join names it. */
+  lineOf(id: number): string {
+    const member = this.membership.members.find((each) => each.id === id);
+    return `server.${id}=${memberText(member!)}`;
+  }
+
   async start(id: number): Promise<Coordinator> {
     const coordinator = await startCoordinator({
       dataDir: join(this.#directory, String(id)),
@@ -59,10 +78,13 @@ export class TestEnsemble {
       tickTimeMs: 200,
       connectionsPerAddress: 0,
       ensemble: {
-        membership: this.membership,
+        // As its file said when it was started.
+        membership: { ...this.membership, members: [...this.membership.members] },
         initLimit: 50,
         syncLimit: 10,
         listenOnAllIPs: false,
+        reconfigEnabled: true,
+        standaloneEnabled: false,
       },
       fatal: (error) => this.failures.push(error),
       ...this.#options,

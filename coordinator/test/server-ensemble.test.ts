@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { PathRequest, SetDataRequest, WatchedRequest } from "../src/wire/records.ts";
+import {
+  PathRequest,
+  ReconfigRequest,
+  SetDataRequest,
+  WatchedRequest,
+} from "../src/wire/records.ts";
 import { TestEnsemble, until } from "./ensemble-harness.ts";
 import { eventOf, RawClient } from "./server-harness.ts";
 
@@ -148,4 +153,48 @@ test("a minority closes its clients, and reads are served where that is allowed"
   assert.equal(reader.session?.readOnly, true);
   assert.ok(await reader.client.exists("/kept"));
   assert.equal(await reader.client.create("/not"), "NOTREADONLY");
+});
+
+test("a member joins, another leaves, and writes go on", async (context) => {
+  const superDigest = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=";
+  const ensemble = new TestEnsemble(context, [1, 2, 3], { superDigest });
+  await ensemble.startAll();
+  const leader = await ensemble.serving();
+  const client = await ensemble.client(context, ensemble.in("follower")[0]!);
+  assert.equal(await client.create("/before"), "/before");
+  const none = { joining: null, leaving: null, members: null, fromConfig: -1n };
+  assert.equal((await client.ask("reconfig", ReconfigRequest, none)).error, "NOAUTH");
+  assert.equal(await client.authenticate("super:test"), "OK");
+  await ensemble.startJoining(4);
+  const joining = ensemble.lineOf(4);
+  const join = await client.ask("reconfig", ReconfigRequest, { ...none, joining });
+  assert.equal(join.error, "OK");
+  const text = join.body.buffer()!.toString();
+  assert.ok(text.includes(joining), text);
+  await until("the new member serves", () => ensemble.get(4).mode === "follower");
+  const leaving = String(leader);
+  // The leader goes, and with it everyone's connection: whether the answer comes before is open.
+  client.send("reconfig", ReconfigRequest, { ...none, leaving });
+  await client.answer();
+  await until("another leads", () => {
+    const [next] = ensemble.in("leader");
+    return next !== undefined && next !== leader;
+  });
+  await ensemble.stop(leader);
+  await ensemble.serving();
+  const at = await ensemble.client(context, 4);
+  assert.equal(await at.create("/after"), "/after");
+  assert.ok(await at.exists("/before"));
+  assert.deepEqual(ensemble.failures, []);
+  // All of them know it after a restart, whatever their files say.
+  await ensemble.stopAll();
+  await Promise.all([1, 2, 3, 4].filter((id) => id !== leader).map((id) => ensemble.start(id)));
+  await ensemble.serving();
+  const again = await ensemble.client(context, 4);
+  const config = await again.ask("getData", WatchedRequest, {
+    path: "/zookeeper/config",
+    watch: false,
+  });
+  const shown = config.body.buffer()!.toString();
+  assert.ok(shown.includes(joining) && !shown.includes(`server.${leader}=`), shown);
 });

@@ -12,6 +12,8 @@ export interface ZooEnsemble {
   readonly initLimit: number;
   readonly syncLimit: number;
   readonly listenOnAllIPs: boolean;
+  readonly reconfigEnabled: boolean;
+  readonly standaloneEnabled: boolean;
 }
 
 /** What an Apache `zoo.cfg` says. */
@@ -31,7 +33,6 @@ export interface ZooCfg {
 /** Apache's keys that change nothing here. */
 const withoutEffect = new Set([
   "autopurge.purgeInterval",
-  "reconfigEnabled",
   "preAllocSize",
   "electionAlg",
   "forceSync",
@@ -115,6 +116,7 @@ const ensembleKeys: ReadonlySet<string> = new Set([
   "initLimit",
   "syncLimit",
   "quorumListenOnAllIPs",
+  "reconfigEnabled",
   "standaloneEnabled",
   "peerType",
 ]);
@@ -153,6 +155,8 @@ function ensembleOf(given: ReadonlyMap<string, Given>): ZooEnsemble | undefined 
     initLimit: limitOf("initLimit", "10"),
     syncLimit: limitOf("syncLimit", "5"),
     listenOnAllIPs: flagOf("quorumListenOnAllIPs", "false"),
+    reconfigEnabled: flagOf("reconfigEnabled", "false"),
+    standaloneEnabled: flagOf("standaloneEnabled", "true"),
   };
 }
 

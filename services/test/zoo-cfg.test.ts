@@ -71,6 +71,8 @@ test("server lines make an ensemble of two or more, or of one that may grow", ()
     initLimit: 4,
     syncLimit: 5,
     listenOnAllIPs: false,
+    reconfigEnabled: false,
+    standaloneEnabled: true,
   });
   const one = "dataDir=/a\nserver.1=h:2888:3888";
   assert.equal(parseZooCfg("zoo.cfg", one).ensemble, undefined);

@@ -87,6 +87,10 @@ export interface EnsembleOptions {
   readonly syncLimit: number;
   /** Whether the ports for members listen on all addresses, or on the member's own. */
   readonly listenOnAllIPs: boolean;
+  /** Whether the ensemble may be changed while it runs (`reconfigEnabled`). */
+  readonly reconfigEnabled: boolean;
+  /** Whether a change may leave less than two voters: not with `standaloneEnabled`. */
+  readonly standaloneEnabled: boolean;
   /** TLS between members (`sslQuorum`); all of them have it, or none. */
   readonly tls?: QuorumTls | undefined;
 }

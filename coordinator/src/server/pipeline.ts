@@ -146,7 +146,9 @@ export class Pipeline {
       return;
     }
     try {
-      const request = writeRequestRead(type, new JuteReader(body));
+      const request = writeRequestRead(type, new JuteReader(body), (asked) =>
+        this.#replica.reconfigPlan(asked),
+      );
       const { sessionId, ids } = connection;
       const caller = { sessionId, ids, owner: "self" } as const;
       if (!this.#replica.submit(request!, caller, xid)) connection.close();

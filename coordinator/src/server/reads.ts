@@ -50,8 +50,6 @@ export function readAnswer(read: Read): number {
     case opCodes.setWatches:
     case opCodes.setWatches2:
       return setWatches(read);
-    case opCodes.reconfig:
-      return errorNumbers.RECONFIGDISABLED;
   }
   return errorNumbers.UNIMPLEMENTED;
 }

@@ -1,18 +1,18 @@
 import { assert } from "../../../kit/src/assert.ts";
-import type { Clock } from "../../../kit/src/clock.ts";
 import { messageOf } from "../../../kit/src/errors.ts";
-import type { Logger } from "../../../kit/src/logger.ts";
 import type { Input } from "../core/effects.ts";
-import { recentMaxDefault, type Timing } from "../core/limits.ts";
+import type { Ensemble } from "../core/ensemble.ts";
+import { recentMaxDefault } from "../core/limits.ts";
 import type { LinkId } from "../core/messages.ts";
-import { type Effects, type Event, Peer, type Role } from "../core/peer.ts";
+import { type Effects, Peer, type Role } from "../core/peer.ts";
 import type { Proposal } from "../core/proposals.ts";
-import type { PeerId } from "../core/vote.ts";
 import { zxidOf, zxidText } from "../core/zxid.ts";
 import { epochWrite } from "../log/epoch-files.ts";
 import { type Recovered, recover } from "../log/recovery.ts";
 import { SnapshotSpool } from "../log/spool.ts";
 import { TxnLog } from "../log/txn-log.ts";
+import { ensembleParse } from "../quorum/ensembles.ts";
+import { membershipText } from "../quorum/members.ts";
 import type {
   ForwardedRequest,
   ImageSink,
@@ -25,50 +25,16 @@ import type { LeaderSessions } from "../tree/leader-sessions.ts";
 import { type Caller, Preparer, type WriteRequest } from "../tree/prepare.ts";
 import type { Outcome, Tree } from "../tree/tree.ts";
 import { sumText } from "../tree/tree-digest.ts";
-import { opCodes } from "../wire/constants.ts";
+import { type ErrorNumber, errorNumbers, opCodes } from "../wire/constants.ts";
+import type { ReconfigRequest } from "../wire/records.ts";
 import { TxnBytes } from "../wire/txn-bytes.ts";
 import { TxnEntry } from "../wire/txns.ts";
 import { JuteWriter } from "../wire/writer.ts";
 import { ByteSlab } from "./byte-slab.ts";
 import { entryOverheadBytes, imageBytesMax } from "./limits.ts";
+import { Memberships } from "./memberships.ts";
+import type { ReplicaEvents, ReplicaOptions } from "./replica-options.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
-
-export type ReplicaEvent = Event<ForwardedRequest>;
-
-export interface ReplicaEvents {
-  /** A txn is committed and applied; in order of zxid. */
-  onApplied(zxid: number, entry: TxnEntry, outcome: Outcome): void;
-  /** After all that one step committed. */
-  onCommitEnd(): void;
-  /** What this member is from now on. The tree may be another one. */
-  onRole(role: Role): void;
-  /** What another member asks of the leader, or answers. */
-  onEvent(event: ReplicaEvent): void;
-  /** Nothing more can be promised: the disk failed. */
-  onFailed(error: Error): void;
-}
-
-export interface ReplicaOptions {
-  readonly dataDir: string;
-  readonly dataLogDir: string | undefined;
-  readonly digests: boolean;
-  readonly serverId: number;
-  readonly snapCount: number;
-  readonly snapshotsKept: number;
-  readonly enforceQuota: boolean;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly ensemble: ReplicaEnsemble | undefined;
-}
-
-export interface ReplicaEnsemble {
-  readonly voters: readonly PeerId[];
-  readonly timing: Timing;
-  /** Of one step of `Timing`. */
-  readonly tickMs: number;
-  /** Its sockets are opened by `listen`. */
-  readonly network: (events: QuorumEvents) => QuorumNetwork;
-}
 
 type CoreInput = Input<TxnBytes, ForwardedRequest>;
 
@@ -85,6 +51,7 @@ export class Replica<W extends object> {
   readonly #peer: Peer<TxnBytes, ForwardedRequest>;
   readonly #log: TxnLog;
   readonly #network: QuorumNetwork | undefined;
+  readonly #memberships: Memberships | undefined;
   readonly #snapshots: SnapshotKeeper<W>;
   readonly #entryWriter = new JuteWriter(4096);
   readonly #slab = new ByteSlab();
@@ -97,6 +64,8 @@ export class Replica<W extends object> {
   /** Prepared this turn, and proposed at its end. */
   #prepared: TxnBytes[] = [];
   #preparedBytes = 0;
+  /** The change of the ensemble among what is prepared. */
+  #reconfig: { readonly body: TxnBytes; readonly ensemble: Ensemble } | undefined;
   #zxidLogged: number;
   #isAppended = false;
   #spool: SnapshotSpool | undefined;
@@ -120,17 +89,29 @@ export class Replica<W extends object> {
     this.#snapshots = new SnapshotKeeper(directories, options, replayed, (zxid) =>
       this.#input({ kind: "snapshotTaken", zxid }),
     );
-    this.#peer = new Peer(serverId, ensemble?.voters ?? [serverId], recovered.history, {
-      ...(ensemble === undefined ? {} : { timing: ensemble.timing }),
-      recentMax,
-      sizeOf: ({ bytes }) => bytes.length + entryOverheadBytes,
-    });
+    const sizeOf = ({ bytes }: TxnBytes): number => bytes.length + entryOverheadBytes;
+    if (ensemble === undefined) {
+      this.#peer = new Peer(serverId, [serverId], recovered.history, { recentMax, sizeOf });
+    } else {
+      const memberships = new Memberships(this.directory, ensemble);
+      const { active, seen } = memberships.ensembles;
+      const history = { ...recovered.history, ...(seen && { ensembleSeen: seen }) };
+      const { timing, reconfigEnabled } = ensemble;
+      this.#peer = new Peer(serverId, active, history, {
+        timing,
+        recentMax,
+        sizeOf,
+        reconfigEnabled,
+      });
+      this.#memberships = memberships;
+      this.#network = ensemble.network(() => memberships.reachable, this.#quorumEvents());
+      this.#configShow();
+    }
     const logEvents = {
       onDurable: (zxid: number) => this.#input({ kind: "written", zxid }),
       onFailed: (error: Error) => events.onFailed(error),
     };
     this.#log = new TxnLog(this.logDirectory, logEvents, this.directory);
-    this.#network = ensemble?.network(this.#quorumEvents());
     for (const { message, fields } of recovered.warnings) logger.warn(fields, message);
     const zxid = zxidText(this.#tree.zxidLast);
     const durationMs = Math.round(performance.now() - from);
@@ -218,8 +199,23 @@ export class Replica<W extends object> {
     TxnEntry.write(this.#entryWriter, entry);
     const bytes = this.#slab.copy(this.#entryWriter.view());
     this.#preparedBytes += bytes.length;
-    this.#prepared.push(new TxnBytes(bytes, entry));
+    const body = new TxnBytes(bytes, entry);
+    this.#prepared.push(body);
+    if (txn.type === "reconfig") {
+      const ensemble = ensembleParse(Buffer.from(txn.data!).toString());
+      this.#reconfig = { body, ensemble };
+    }
     return true;
+  }
+
+  /** What a request to change the ensemble would make of it, or why it is refused. */
+  reconfigPlan(request: ReconfigRequest): (zxid: number) => string | ErrorNumber {
+    const memberships = this.#memberships;
+    if (memberships === undefined) return () => errorNumbers.RECONFIGDISABLED;
+    return memberships.plan(request, {
+      isInProgress: this.#peer.isEnsembleChanging || this.#reconfig !== undefined,
+      hasSynced: (voters) => this.#peer.hasSynced(voters),
+    });
   }
 
   /** What a learner's clients, or the host of a leader, ask of the core. What is sent for it leaves with the next `flush`. */
@@ -291,9 +287,22 @@ export class Replica<W extends object> {
   }
 
   #propose(): void {
-    const bodies = this.#prepared;
+    const all = this.#prepared;
     this.#prepared = [];
     this.#preparedBytes = 0;
+    let bodies: TxnBytes[] = [];
+    for (const body of all) {
+      if (body !== this.#reconfig?.body) {
+        bodies.push(body);
+        continue;
+      }
+      // A change of the ensemble goes alone: what follows it is decided by others.
+      if (bodies.length > 0) this.#input({ kind: "propose", bodies });
+      bodies = [];
+      this.#input({ kind: "propose", ...this.#reconfig });
+      this.#reconfig = undefined;
+    }
+    if (bodies.length === 0) return;
     this.#input({ kind: "propose", bodies });
   }
 
@@ -327,7 +336,8 @@ export class Replica<W extends object> {
   }
 
   #perform(effects: Effects<TxnBytes, ForwardedRequest>): void {
-    const { truncate, install, append, epochWrite: wanted, load, commit } = effects;
+    const { ensembles, truncate, install, append, epochWrite: wanted, load, commit } = effects;
+    if (ensembles !== undefined) this.#memberships?.change(ensembles);
     if (truncate !== undefined) this.#truncate(truncate);
     if (install !== undefined) this.#install(install);
     for (const { zxid, body } of append) {
@@ -386,6 +396,11 @@ export class Replica<W extends object> {
     this.#snapshots.begin(this.#tree);
   }
 
+  #configShow(): void {
+    const active = this.#memberships?.active;
+    if (active !== undefined) this.#tree.configShow(membershipText(active), active.version);
+  }
+
   #digestTell(): void {
     const untold = this.#tree.digests.untold();
     if (untold === undefined) return;
@@ -422,7 +437,10 @@ export class Replica<W extends object> {
       .then(() => {
         this.#zxidLogged = done.zxid;
         const isSame = done.kind === "truncated" && this.#tree.zxidLast <= done.zxid;
-        if (!isSame) this.#tree = this.#recover(0).tree;
+        if (!isSame) {
+          this.#tree = this.#recover(0).tree;
+          this.#configShow();
+        }
         this.#input(done);
       })
       .catch((thrown: unknown) => {
@@ -437,6 +455,7 @@ export class Replica<W extends object> {
     this.#preparer = undefined;
     this.#prepared = [];
     this.#preparedBytes = 0;
+    this.#reconfig = undefined;
     if (role.kind === "leading") {
       this.#preparer = new Preparer(this.#tree, this.#options);
       this.#tree.zxidLast = zxidOf(role.epoch, 0);

@@ -7,14 +7,26 @@ import {
   CreateRequest,
   CreateTtlRequest,
   PathRequest,
+  ReconfigRequest,
   SetAclRequest,
   SetDataRequest,
   VersionRequest,
 } from "../wire/records.ts";
 
+/** What a leader makes of a request to change the ensemble. */
+export type ReconfigPlan = (
+  request: ReconfigRequest,
+) => (WriteRequest & { readonly op: "reconfig" })["plan"];
+
 /** The request in this body, if its type is one that changes the tree. Data stays a view of the frame. */
-export function writeRequestRead(type: number, from: JuteReader): WriteRequest | undefined {
+export function writeRequestRead(
+  type: number,
+  from: JuteReader,
+  reconfig: ReconfigPlan,
+): WriteRequest | undefined {
   switch (type) {
+    case opCodes.reconfig:
+      return { op: "reconfig", plan: reconfig(ReconfigRequest.read(from)) };
     case opCodes.create:
       return { op: "create", ...CreateRequest.read(from) };
     case opCodes.create2:
@@ -57,15 +69,20 @@ const writeTypes: ReadonlySet<number> = new Set([
   opCodes.setACL,
   opCodes.check,
   opCodes.multi,
+  opCodes.reconfig,
   opCodes.closeSession,
 ]);
 
 /** A request that a learner has forwarded. One that cannot be read is to be refused by a txn. */
-export function forwardedRequestRead(type: number, payload: Buffer): WriteRequest {
+export function forwardedRequestRead(
+  type: number,
+  payload: Buffer,
+  reconfig: ReconfigPlan,
+): WriteRequest {
   try {
     const from = new JuteReader(payload);
     if (type === opCodes.createSession) return { op: "createSession", timeoutMs: from.int() };
-    const request = writeRequestRead(type, from);
+    const request = writeRequestRead(type, from, reconfig);
     if (request !== undefined) return request;
     return { op: "refuse", error: errorNumbers.UNIMPLEMENTED };
   } catch (thrown) {

@@ -22,7 +22,8 @@ import {
 } from "./limits.ts";
 import type { CoordinatorSettings } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
-import { Replica, type ReplicaEvent } from "./replica.ts";
+import { Replica } from "./replica.ts";
+import type { ReplicaEvent } from "./replica-options.ts";
 import { forwardedRequestRead } from "./requests.ts";
 import { secureServer } from "./secure-listener.ts";
 import { SessionHost } from "./session-host.ts";
@@ -282,7 +283,8 @@ export class CoordinatorServer {
   /** A learner's client wants a write. Every request becomes a txn, for its learner waits for one. */
   #requested(owner: LinkId, request: ForwardedRequest): void {
     const { sessionId, cxid, type, payload, ids } = request;
-    this.replica.submit(forwardedRequestRead(type, payload), { sessionId, ids, owner }, cxid);
+    const write = forwardedRequestRead(type, payload, (asked) => this.replica.reconfigPlan(asked));
+    this.replica.submit(write, { sessionId, ids, owner }, cxid);
   }
 
   #commitEnd(): void {

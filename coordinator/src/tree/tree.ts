@@ -74,6 +74,14 @@ export class Tree<W extends object = object> {
     return outcome;
   }
 
+  /** What the file of an ensemble's member says of it: nobody has proposed that, and each member knows it by itself. */
+  configShow(text: string, version: number): void {
+    const id = this.znodes.find(configPath);
+    if (id === none || this.znodes.mzxid(id) > version) return;
+    this.znodes.dataSet(id, Buffer.from(text));
+    this.znodes.modified(id, -1, version, 0);
+  }
+
   aclOf(id: number): readonly Acl[] {
     return this.acls.list(this.znodes.acl(id));
   }
