@@ -163,7 +163,22 @@ export class LeaderBroadcast<B, R> {
     if (zxidCounter(this.#proposals.last) >= zxidCounterMax - proposeMax) this.#isFull = true;
   }
 
+  /**
+   * A learner of Apache's takes commits and answers to syncs for what it sent, in the order in which it sent that: a sync is
+   * answered between what was proposed before it and after it.
+   */
   #commitThrough(zxid: number, leader: PeerId, out: Outbox<B, R>): void {
+    if (zxid <= this.#settled) return;
+    for (;;) {
+      const before = this.#syncs.firstBefore(zxid);
+      if (before === undefined) break;
+      this.#commit(before, leader, out);
+      this.#syncs.answerThrough(before, out);
+    }
+    this.#commit(zxid, leader, out);
+  }
+
+  #commit(zxid: number, leader: PeerId, out: Outbox<B, R>): void {
     if (zxid <= this.#settled) return;
     const proposals = this.#own.log.take(zxid);
     out.commit = out.commit.length === 0 ? proposals : [...out.commit, ...proposals];

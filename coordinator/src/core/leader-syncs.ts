@@ -64,16 +64,35 @@ export class LeaderSyncs<B, R> {
       if (this.#confirmed < round || !this.#waiting.some((each) => each.round > round)) break;
       this.#begin(out);
     }
-    let answered = 0;
-    for (const { tag, link, zxid, round } of this.#waiting) {
-      if (round > this.#confirmed || zxid > committed) break;
+    const next = this.#waiting.findIndex(
+      ({ zxid, round }) => round > this.#confirmed || zxid > committed,
+    );
+    this.#answer(next === -1 ? this.#waiting.length : next, out);
+  }
+
+  /** What was proposed last when the first of those was asked for that came before this proposal. */
+  firstBefore(zxid: number): number | undefined {
+    const first = this.#waiting[0];
+    return first !== undefined && first.zxid < zxid ? first.zxid : undefined;
+  }
+
+  /**
+   * Answers those that were asked for when no more than this had been proposed, all of which is committed. That a quorum has
+   * a later proposal on disk says as much as a round of pings.
+   */
+  answerThrough(zxid: number, out: Outbox<B, R>): void {
+    const next = this.#waiting.findIndex((each) => each.zxid > zxid);
+    this.#answer(next === -1 ? this.#waiting.length : next, out);
+  }
+
+  #answer(count: number, out: Outbox<B, R>): void {
+    for (const { tag, link } of this.#waiting.slice(0, count)) {
       if (link === undefined) out.events.push({ kind: "synced", tag });
       else if (this.#links.get(link) !== undefined) {
         out.send.push({ to: link, message: { kind: "synced", tag } });
       }
-      answered++;
     }
-    this.#waiting = this.#waiting.slice(answered);
+    this.#waiting = this.#waiting.slice(count);
   }
 
   #begin(out: Outbox<B, R>): void {
