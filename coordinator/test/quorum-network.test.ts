@@ -331,6 +331,15 @@ test("who connects and does not say who it is goes in time", async (t) => {
   }
 });
 
+test("who says much and not who it is goes at once", async (t) => {
+  const [, , membership] = await pair(t);
+  const socket = await raw(t, membership.members[0]?.addresses[0]?.quorumPort);
+  const head = Buffer.from("0000000b000000000000000000100000", "hex");
+  socket.write(Buffer.concat([head, Buffer.alloc(2_000)]));
+  socket.resume();
+  await once(socket, "close");
+});
+
 test("many who connect and say nothing keep nobody out", async (t) => {
   const [leader, learner, membership] = await pair(t);
   const { quorumPort, electionPort } = membership.members[0]?.addresses[0] ?? assert.fail();

@@ -26,6 +26,9 @@ export const linksMax = 512;
 /** Connections that have not said who they are; the oldest goes for a new one. */
 export const unnamedMax = 64;
 
+/** Bytes of the first packet of a learner: it says who it is in twenty. */
+export const unnamedBytesMax = 1024;
+
 /** Apache's limit for one message of an election. */
 export const electionBytesMax = 512 * 1024;
 

@@ -8,7 +8,7 @@ import { ImageReceiver } from "./image-receiver.ts";
 import { ImageSender } from "./image-sender.ts";
 import { LeaderWire } from "./leader-wire.ts";
 import type { LearnerWire } from "./learner-wire.ts";
-import { linkWriterBytesKept, packetLimits } from "./limits.ts";
+import { linkWriterBytesKept, packetLimits, unnamedBytesMax } from "./limits.ts";
 import type { ForwardedRequest, ImageSink, ImageSource, QuorumMessage } from "./ports.ts";
 import { leaveInTime } from "./sockets.ts";
 
@@ -144,7 +144,10 @@ export class Link {
   #readPackets(): void {
     for (;;) {
       const packet = this.#splitter.next();
-      if (packet === undefined) break;
+      if (packet === undefined) {
+        this.#strangerCheck();
+        break;
+      }
       if (this.#wire instanceof LeaderWire) {
         const wasNamed = this.#wire.isNamed;
         this.#wire.read(packet);
@@ -159,6 +162,14 @@ export class Link {
       return;
     }
     this.#tell();
+  }
+
+  /** Who has not said who it is gets no memory for more than that takes. */
+  #strangerCheck(): void {
+    if (!(this.#wire instanceof LeaderWire) || this.#wire.isNamed) return;
+    const { pending } = this.#splitter;
+    if (pending <= unnamedBytesMax) return;
+    throw new WireError("length", `${pending} bytes of one that has not said who it is`, 0);
   }
 
   #tell(): void {
