@@ -11,6 +11,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Commands by their names in ZooKeeper; the first of several names is the one that an answer carries. */
 const commands: readonly (readonly [readonly string[], (server: CoordinatorServer) => Fields])[] = [
+  [["availability"], availability],
   [["configuration", "conf", "config"], configuration],
   [
     ["connection_stat_reset", "crst"],
@@ -56,6 +57,22 @@ export function adminAnswer(server: CoordinatorServer, command: string): Fields 
   const found = byName.get(command);
   if (found === undefined) return undefined;
   return { ...found.run(server), command: found.name, error: null };
+}
+
+/** Not ZooKeeper's: what this member has seen of its ensemble. */
+function availability({ figures }: CoordinatorServer): Fields {
+  const answer = { ...figures.availability(), propagation: figures.propagation() };
+  return snakeNamed(answer) as Fields;
+}
+
+function snakeNamed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeNamed);
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value).map(([name, each]) => {
+    const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return [snake, snakeNamed(each)] as const;
+  });
+  return Object.fromEntries(fields);
 }
 
 function configuration(server: CoordinatorServer): Fields {

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
+import type { AvailabilityFigures } from "./availability-keeper.ts";
+import type { PropagationFigures } from "./ensemble-figures.ts";
 import type { CoordinatorServer } from "./server.ts";
 import { versionText } from "./version.ts";
 
@@ -25,6 +27,10 @@ export interface CoordinatorStats {
   readonly syncMsAverage: number;
   readonly syncMsMax: number;
   readonly uptimeMs: number;
+  /** What this member is in its ensemble, as ZooKeeper names it. */
+  readonly mode: CoordinatorServer["mode"];
+  readonly availability: AvailabilityFigures;
+  readonly propagation: PropagationFigures;
 }
 
 export function statsOf(server: CoordinatorServer): CoordinatorStats {
@@ -51,6 +57,9 @@ export function statsOf(server: CoordinatorServer): CoordinatorStats {
     syncMsAverage: syncStats.count === 0 ? 0 : syncStats.msSum / syncStats.count,
     syncMsMax: syncStats.msMax,
     uptimeMs: settings.clock.now() - server.startedMs,
+    mode: server.mode,
+    availability: server.figures.availability(),
+    propagation: server.figures.propagation(),
   };
 }
 

@@ -29,6 +29,7 @@ export class Pipeline {
   #syncTag = 0;
   #forwarded = 0;
   #forwardedBytes = 0;
+  #notifications = 0;
 
   constructor(replica: Replica<Connection>, totals: LatencyStats, auth: AuthSettings) {
     this.#replica = replica;
@@ -72,6 +73,11 @@ export class Pipeline {
     return { count: this.#forwarded, bytes: this.#forwardedBytes };
   }
 
+  /** Events of watches that were sent. */
+  get notifications(): number {
+    return this.#notifications;
+  }
+
   /** Nobody is served any more: all connections are closed. */
   reset(): void {
     this.#syncs.clear();
@@ -108,7 +114,9 @@ export class Pipeline {
     const fired = watches.fired;
     watches.fired = [];
     for (const event of fired) {
-      if (mayHear(event, acls)) eventWrite(event.watcher.out, event);
+      if (!mayHear(event, acls)) continue;
+      eventWrite(event.watcher.out, event);
+      this.#notifications++;
     }
   }
 

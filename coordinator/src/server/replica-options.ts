@@ -1,7 +1,7 @@
 import type { Clock } from "../../../kit/src/clock.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { Timing } from "../core/limits.ts";
-import type { Event, Role } from "../core/peer.ts";
+import type { Event, Role, ZabState } from "../core/peer.ts";
 import type { Membership } from "../quorum/members.ts";
 import type { ForwardedRequest, QuorumEvents, QuorumNetwork } from "../quorum/ports.ts";
 import type { Outcome } from "../tree/tree.ts";
@@ -16,6 +16,8 @@ export interface ReplicaEvents {
   onCommitEnd(): void;
   /** What this member is from now on. The tree may be another one. */
   onRole(role: Role): void;
+  /** How far it is with its leader from now on. */
+  onZabState(state: ZabState): void;
   /** What another member asks of the leader, or answers. */
   onEvent(event: ReplicaEvent): void;
   /** Nothing more can be promised: the disk failed. */

@@ -4,7 +4,7 @@ import type { Input } from "../core/effects.ts";
 import type { Ensemble } from "../core/ensemble.ts";
 import { recentMaxDefault } from "../core/limits.ts";
 import type { LinkId } from "../core/messages.ts";
-import { type Effects, Peer, type Role } from "../core/peer.ts";
+import { type Effects, Peer, type Role, type ZabState } from "../core/peer.ts";
 import type { Proposal } from "../core/proposals.ts";
 import { zxidOf, zxidText } from "../core/zxid.ts";
 import { epochWrite } from "../log/epoch-files.ts";
@@ -30,6 +30,7 @@ import type { ReconfigRequest } from "../wire/records.ts";
 import { TxnBytes } from "../wire/txn-bytes.ts";
 import { TxnEntry } from "../wire/txns.ts";
 import { JuteWriter } from "../wire/writer.ts";
+import { BufferSizes } from "./buffer-sizes.ts";
 import { ByteSlab } from "./byte-slab.ts";
 import { entryOverheadBytes, imageBytesMax } from "./limits.ts";
 import { Memberships } from "./memberships.ts";
@@ -59,6 +60,8 @@ export class Replica<W extends object> {
   #tree: Tree<W>;
   #preparer: Preparer<W> | undefined;
   #role: Role = { kind: "looking" };
+  #zabState: ZabState = "election";
+  #proposalSizes = new BufferSizes();
   #isStepping = false;
   #isClosed = false;
   /** Prepared this turn, and proposed at its end. */
@@ -126,6 +129,19 @@ export class Replica<W extends object> {
 
   get role(): Role {
     return this.#role;
+  }
+
+  /** What the core tells of its leader and of its learners. */
+  get quorum(): Pick<
+    Peer<never>,
+    "zabState" | "leaderId" | "learners" | "pendingSyncs" | "ensemble"
+  > {
+    return this.#peer;
+  }
+
+  /** Of txns that this leader has proposed. */
+  get proposalSizes(): BufferSizes {
+    return this.#proposalSizes;
   }
 
   get isEnsemble(): boolean {
@@ -290,6 +306,7 @@ export class Replica<W extends object> {
     const all = this.#prepared;
     this.#prepared = [];
     this.#preparedBytes = 0;
+    for (const { bytes } of all) this.#proposalSizes.add(bytes.length);
     let bodies: TxnBytes[] = [];
     for (const body of all) {
       if (body !== this.#reconfig?.body) {
@@ -327,6 +344,7 @@ export class Replica<W extends object> {
     try {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
         this.#perform(this.#peer.step(next));
+        this.#zabStateTell();
       }
     } catch (thrown) {
       this.#events.onFailed(thrown instanceof Error ? thrown : new Error(messageOf(thrown)));
@@ -354,6 +372,13 @@ export class Replica<W extends object> {
     if (commit.length > 0) this.#committed();
     this.#performOutside(effects);
     if (effects.role !== undefined) this.#roleChange(effects.role);
+  }
+
+  #zabStateTell(): void {
+    const { zabState } = this.#peer;
+    if (zabState === this.#zabState) return;
+    this.#zabState = zabState;
+    this.#events.onZabState(zabState);
   }
 
   /** Links and other members. */
@@ -458,6 +483,7 @@ export class Replica<W extends object> {
     this.#reconfig = undefined;
     if (role.kind === "leading") {
       this.#preparer = new Preparer(this.#tree, this.#options);
+      this.#proposalSizes = new BufferSizes();
       this.#tree.zxidLast = zxidOf(role.epoch, 0);
       logger.info({ epoch: role.epoch }, "coordinator leads");
     } else if (role.kind === "following" || role.kind === "observing") {

@@ -11,6 +11,7 @@ import type { TxnEntry } from "../wire/txns.ts";
 import { adminServer } from "./admin.ts";
 import { Connection } from "./connection.ts";
 import { ensembleOf } from "./ensemble.ts";
+import { EnsembleFigures } from "./ensemble-figures.ts";
 import { ExpiringZnodes } from "./expiring-znodes.ts";
 import { commandAnswer, commandOf } from "./four-letter-words.ts";
 import {
@@ -37,7 +38,9 @@ export class CoordinatorServer {
   readonly totals = new LatencyStats();
   readonly startedMs: number;
   readonly connections = new Set<Connection>();
+  readonly figures: EnsembleFigures;
   rejected = 0;
+  #txns = 0;
   readonly #pipeline: Pipeline;
   readonly #server: Server;
   readonly #secure: Server | undefined;
@@ -66,12 +69,20 @@ export class CoordinatorServer {
         onApplied: (zxid, entry, outcome) => this.#applied(zxid, entry, outcome),
         onCommitEnd: () => this.#commitEnd(),
         onRole: () => this.#roleChanged(),
+        onZabState: (state) => {
+          // To take leave of the others is no failure of theirs.
+          if (!this.#isClosed) this.figures.see(state);
+        },
         onEvent: (event) => this.#event(event),
         onFailed: (error) => this.#fail(error),
       },
     );
     this.sessions = new SessionHost(this.replica, settings, this.#stepMs);
     this.#pipeline = new Pipeline(this.replica, this.totals, settings);
+    this.figures = new EnsembleFigures(settings, {
+      counts: () => ({ txns: this.#txns, notifications: this.#pipeline.notifications }),
+      synchronised: () => synchronisedCount(this.replica),
+    });
     this.#server = createServer((socket) => this.#guard(() => this.#accept(socket, [])));
     if (settings.admin !== undefined) this.#admin = adminServer(this, settings.admin.host);
     if (settings.secure !== undefined) {
@@ -108,7 +119,9 @@ export class CoordinatorServer {
   /** Stops serving, puts on disk what was proposed, and closes. Sessions live on. */
   close(): Promise<void> {
     this.#stopServing();
-    this.#closing ??= this.replica.close();
+    this.#closing ??= Promise.all([this.replica.close(), this.figures.close()]).then(
+      () => undefined,
+    );
     return this.#closing;
   }
 
@@ -219,6 +232,7 @@ export class CoordinatorServer {
   }
 
   #applied(zxid: number, entry: TxnEntry, outcome: Outcome): void {
+    this.#txns++;
     const { txn, header } = entry;
     const { sessionId } = header;
     this.#pipeline.eventsSend();
@@ -388,6 +402,17 @@ function addressOf(server: Server): { readonly host: string; readonly port: numb
   const address = server.address();
   if (address === null || typeof address === "string") return undefined;
   return { host: address.address, port: address.port };
+}
+
+/** A leader knows of its learners; a learner of its leader and itself. */
+function synchronisedCount({
+  isLeading,
+  isServing,
+  isEnsemble,
+  quorum,
+}: Replica<Connection>): number {
+  if (isLeading) return 1 + quorum.learners.filter(({ isSynced }) => isSynced).length;
+  return isServing && isEnsemble ? 2 : 1;
 }
 
 /** Who proposes what no client asked for. */

@@ -1,0 +1,16 @@
+/** Sizes of the last, the smallest and the largest; -1 as long as there was none, as ZooKeeper shows them. */
+export class BufferSizes {
+  last = -1;
+  min = -1;
+  max = -1;
+
+  add(bytes: number): void {
+    this.last = bytes;
+    if (this.min === -1 || bytes < this.min) this.min = bytes;
+    if (bytes > this.max) this.max = bytes;
+  }
+
+  toString(): string {
+    return `${this.last}/${this.min}/${this.max}`;
+  }
+}
