@@ -90,3 +90,6 @@ export const imageBytesMax = 8 * 1024 ** 3;
 
 /** A member without a leader serves reads after this, or a tick, if it may. As Apache's. */
 export const readOnlyAfterMs = 2_000;
+
+/** A leader that stops waits this long for a quorum to take what it proposed. */
+export const handOverMs = 2_000;

@@ -32,7 +32,7 @@ import { TxnEntry } from "../wire/txns.ts";
 import { JuteWriter } from "../wire/writer.ts";
 import { BufferSizes } from "./buffer-sizes.ts";
 import { ByteSlab } from "./byte-slab.ts";
-import { entryOverheadBytes, imageBytesMax } from "./limits.ts";
+import { entryOverheadBytes, handOverMs, imageBytesMax } from "./limits.ts";
 import { Memberships } from "./memberships.ts";
 import type { ReplicaEvents, ReplicaOptions } from "./replica-options.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
@@ -246,7 +246,7 @@ export class Replica<W extends object> {
 
   /** Proposes, sends and writes what came this turn: the followers first, so that their disks work beside this one's. */
   flush(): void {
-    if (this.#prepared.length > 0) this.#propose();
+    for (const input of this.#proposals()) this.#input(input);
     this.#network?.flush();
     this.#log.flush();
   }
@@ -302,25 +302,18 @@ export class Replica<W extends object> {
     return this.#spool;
   }
 
-  #propose(): void {
+  /** Everything that is prepared. A change of the ensemble goes alone: what follows it is decided by others. */
+  *#proposals(): Iterable<CoreInput> {
     const all = this.#prepared;
     this.#prepared = [];
     this.#preparedBytes = 0;
     for (const { bytes } of all) this.#proposalSizes.add(bytes.length);
-    let bodies: TxnBytes[] = [];
-    for (const body of all) {
-      if (body !== this.#reconfig?.body) {
-        bodies.push(body);
-        continue;
-      }
-      // A change of the ensemble goes alone: what follows it is decided by others.
-      if (bodies.length > 0) this.#input({ kind: "propose", bodies });
-      bodies = [];
-      this.#input({ kind: "propose", ...this.#reconfig });
-      this.#reconfig = undefined;
-    }
-    if (bodies.length === 0) return;
-    this.#input({ kind: "propose", bodies });
+    const reconfig = this.#reconfig;
+    this.#reconfig = undefined;
+    const at = reconfig === undefined ? all.length : all.indexOf(reconfig.body);
+    if (at > 0) yield { kind: "propose", bodies: all.slice(0, at) };
+    if (reconfig !== undefined) yield { kind: "propose", ...reconfig };
+    if (at + 1 < all.length) yield { kind: "propose", bodies: all.slice(at + 1) };
   }
 
   #input(input: CoreInput): void {
@@ -343,6 +336,10 @@ export class Replica<W extends object> {
     this.#isStepping = true;
     try {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        // A learner's sync stands behind the writes that it forwarded before.
+        if (isSyncAsked(next)) {
+          for (const input of this.#proposals()) this.#perform(this.#peer.step(input));
+        }
         this.#perform(this.#peer.step(next));
         this.#zabStateTell();
       }
@@ -496,5 +493,6 @@ export class Replica<W extends object> {
   }
 }
 
-/** A leader that stops waits this long for a quorum to take what it proposed. */
-const handOverMs = 2_000;
+function isSyncAsked(input: CoreInput): boolean {
+  return input.kind === "message" && input.message.kind === "sync";
+}
