@@ -41,9 +41,10 @@ test("an ensemble keeps its promises in a world of faults", (context) => {
   const [elections, restarts] = [mean((each) => each.elections), mean((each) => each.restarts)];
   const txns = mean((each) => each.committed);
   const sessions = mean((each) => each.sessionsEnded);
+  const rotted = mean((each) => each.rotted);
   context.diagnostic(
     `a seed: ${mean((each) => each.steps).toFixed(0)} steps, ${elections.toFixed(1)} elections, ` +
-      `${restarts.toFixed(1)} restarts, ${txns.toFixed(0)} txns, ${sessions.toFixed(1)} sessions ended`,
+      `${restarts.toFixed(1)} restarts, ${txns.toFixed(0)} txns, ${sessions.toFixed(1)} sessions ended, ${rotted.toFixed(1)} logs rotted`,
   );
   const heard = coverageOf(reports);
   tablePrint(context, heard);

@@ -17,6 +17,11 @@ export interface EpochWrite {
   readonly epoch: number;
 }
 
+/** What is on a disk is not what was written: nothing must start from it. */
+export class Damaged extends Error {
+  override readonly name = "Damaged";
+}
+
 /**
  * What survives a crash. Log and epoch files are written by two lanes that know nothing of each other; of what
  * is asked for and not done, a crash keeps any prefix a lane.
@@ -34,6 +39,7 @@ export class Disk {
     currentEpoch: 0,
     txns: [],
   };
+  #rotten: Txn | undefined;
   readonly logLane: LogWrite[] = [];
   readonly epochLane: EpochWrite[] = [];
 
@@ -55,6 +61,16 @@ export class Disk {
   /** Whether an epoch is in its file, or was when the disk was emptied. */
   hasEpoch(file: EpochFile, epoch: number): boolean {
     return Math.max(this[file], this.#lost[file]) >= epoch;
+  }
+
+  /**
+   * A bit of a record of its log flips: never of the last, which cannot be told from a write that a crash cut off.
+   * False when there is no other.
+   */
+  rot(prng: Prng): boolean {
+    if (this.log.length < 2) return false;
+    this.#rotten = this.log[prng.below(this.log.length - 1)];
+    return true;
   }
 
   /** It remembers neither an epoch nor a txn. */
@@ -114,12 +130,16 @@ export class Disk {
     this.epochLane.length = 0;
   }
 
-  /** As recovery of a data directory does it. */
-  recover(): {
+  /** As recovery of a data directory does it. Throws `Damaged`; a host with a bug passes over what is (`isBlind`). */
+  recover(isBlind = false): {
     readonly state: State;
     readonly acceptedEpoch: number;
     readonly currentEpoch: number;
   } {
+    if (this.#rotten !== undefined && this.log.includes(this.#rotten)) {
+      if (!isBlind) throw new Damaged();
+      this.log = this.log.filter((txn) => txn !== this.#rotten);
+    }
     const state = State.of(this.snapshot);
     for (const txn of this.log) state.apply(txn);
     // A log of an epoch shows that its history is whole. The file is set right first: the log may be cut again.

@@ -127,4 +127,10 @@ export const faults: readonly Fault[] = [
     plants: [],
     inHost: "fsync",
   },
+  {
+    bug: "a record that rotted",
+    what: "a damaged record of the log is passed over at the start",
+    plants: [],
+    inHost: "rot",
+  },
 ];

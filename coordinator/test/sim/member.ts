@@ -86,7 +86,7 @@ export class Member implements LinkEnd, LanesHost {
     this.lanes = new DiskLanes(parts.timeline, disk, this);
     this.#parts = parts;
     this.#tickRate = parts.timeline.prng.pick([1, 1, 0.8, 1.3]);
-    const { state, acceptedEpoch, currentEpoch } = disk.recover();
+    const { state, acceptedEpoch, currentEpoch } = disk.recover(parts.faults.has("rot"));
     this.state = state;
     this.#core = new parts.core.Peer<Body, Request>(
       peer,

@@ -1,4 +1,6 @@
+import type { PeerId } from "../../src/core/vote.ts";
 import { Clients } from "./clients.ts";
+import { Damaged, type Disk } from "./disk.ts";
 import { Ensemble } from "./ensemble.ts";
 import type { Core, Member } from "./member.ts";
 import { ensembleDraw } from "./membership.ts";
@@ -14,12 +16,16 @@ export interface RunOptions {
   readonly reconfigures?: boolean;
   /** A member's disk is emptied now and then, when every other holds something. */
   readonly wipes?: boolean;
+  /** A member crashes before the effect of this number, and none does otherwise at an effect. */
+  readonly crashAt?: number;
   /** Faults of the host that are planted. */
   readonly faults?: ReadonlySet<string>;
 }
 
 export interface RunReport {
   readonly steps: number;
+  /** What cores asked of their hosts while there were faults. */
+  readonly effects: number;
   readonly elections: number;
   readonly restarts: number;
   readonly committed: number;
@@ -27,6 +33,8 @@ export interface RunReport {
   readonly reconfigured: number;
   /** Disks that were emptied. */
   readonly wiped: number;
+  /** Logs in which a bit flipped. */
+  readonly rotted: number;
   /** Sessions that were closed or expired. */
   readonly sessionsEnded: number;
   /** How often a message of a kind came to a peer in a role: `kind role`. */
@@ -51,13 +59,17 @@ class World {
   readonly #clients: Clients;
   readonly #crashChance: number;
   readonly #diskFailureChance: number;
+  readonly #rotChance: number;
   readonly #reconfigures: boolean;
   readonly #wipes: boolean;
   #faultsOn = true;
   #restarts = 0;
+  #effects = 0;
   #wiped = 0;
+  #rotted = 0;
 
-  constructor({ seed, core, faults = new Set(), reconfigures = false, wipes = false }: RunOptions) {
+  constructor(options: RunOptions) {
+    const { seed, core, faults = new Set(), reconfigures = false, wipes = false } = options;
     this.#timeline = new Timeline(seed);
     const { prng } = this.#timeline;
     const voterCount = prng.pick([3, 3, 3, 5, 1]);
@@ -68,6 +80,7 @@ class World {
     this.#wipes = wipes;
     this.#crashChance = prng.pick([0, 0.0003, 0.002]);
     this.#diskFailureChance = prng.pick([0, 0, 0.002]);
+    this.#rotChance = prng.pick([0, 0, 0.1]);
     this.#ensemble = new Ensemble({
       timeline: this.#timeline,
       core,
@@ -82,7 +95,7 @@ class World {
         revalidated: (member, session, isValid) =>
           this.#clients.revalidated(member, session, isValid),
         dropped: (member) => this.#clients.dropped(member),
-        isCrashing: () => this.#faultsOn && prng.chance(this.#crashChance),
+        isCrashing: () => this.#isCrashing(options.crashAt),
         isDiskFailing: () => this.#faultsOn && prng.chance(this.#diskFailureChance),
         crashed: (member) => this.#restartLater(member),
       },
@@ -107,14 +120,23 @@ class World {
     for (const { state } of this.#ensemble.all) checker.sessions.matches(state);
     return {
       steps: this.#timeline.steps,
+      effects: this.#effects,
       elections,
       restarts: this.#restarts,
       committed: checker.committed.length,
       reconfigured: checker.changes,
       wiped: this.#wiped,
+      rotted: this.#rotted,
       sessionsEnded: checker.sessions.endedCount,
       coverage,
     };
+  }
+
+  #isCrashing(crashAt: number | undefined): boolean {
+    if (!this.#faultsOn) return false;
+    this.#effects++;
+    if (crashAt !== undefined) return this.#effects === crashAt;
+    return this.#timeline.prng.chance(this.#crashChance);
   }
 
   /** Until everyone serves the same, and no client waits. */
@@ -130,8 +152,23 @@ class World {
     const { prng } = this.#timeline;
     this.#timeline.after(prng.below(prng.chance(0.3) ? 8000 : 500), () => {
       this.#restarts++;
-      this.#ensemble.start(peer);
+      if (this.#faultsOn && prng.chance(this.#rotChance)) this.#startRotten(peer);
+      else this.#ensemble.start(peer);
     });
+  }
+
+  /** A bit flipped on its disk while it was away: it must not start from it, and gets an empty one. */
+  #startRotten(peer: PeerId): void {
+    const disk = this.#ensemble.disks.get(peer) as Disk;
+    const canLose = !this.#hasEmptyDisk && this.#ensemble.checker.canLose(peer);
+    if (canLose && disk.rot(this.#timeline.prng)) this.#rotted++;
+    try {
+      this.#ensemble.start(peer);
+    } catch (thrown) {
+      if (!(thrown instanceof Damaged)) throw thrown;
+      disk.wipe();
+      this.#timeline.after(this.#timeline.prng.below(1000), () => this.#ensemble.start(peer));
+    }
   }
 
   #disturbLater(): void {
