@@ -19,7 +19,7 @@ async function serve(
   context: TestContext,
   options: Partial<CoordinatorOptions>,
 ): Promise<{ readonly plain: string; readonly tls: string }> {
-  const dataDir = await temporaryDirectory(context);
+  const dataDir = temporaryDirectory(context);
   const server = await startCoordinator({ dataDir, tickTimeMs: 100, ...options });
   context.after(() => server.close());
   const tls = `localhost:${server.secureAddress?.port ?? 1}`;
