@@ -58,10 +58,9 @@ export class Tree<W extends object = object> {
     const { znodes, acls } = tree;
     znodes.insert("/", none, blank);
     const proc = znodes.insert("/zookeeper", rootId, blank);
-    const empty = new Uint8Array(0);
-    znodes.insert("/zookeeper/quota", proc, { ...blank, data: empty });
+    znodes.insert("/zookeeper/quota", proc, blank);
     const acl = acls.take([{ perms: perms.read, id: { scheme: "world", id: "anyone" } }]);
-    znodes.insert(configPath, proc, { ...blank, data: empty, acl, aversion: -1 });
+    znodes.insert(configPath, proc, { ...blank, acl, aversion: -1 });
     return tree;
   }
 
@@ -278,7 +277,7 @@ interface SetAclTxn {
 }
 
 const blank: ZnodeState = {
-  data: null,
+  data: new Uint8Array(0),
   acl: aclOpen,
   czxid: 0,
   mzxid: 0,
