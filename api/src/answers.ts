@@ -117,6 +117,14 @@ export const clusterAnswerSchema = z
       zxid: z.string().describe("Of the last transaction, in hex."),
       sessions: count.optional(),
       znodes: count.optional(),
+      availability: z
+        .strictObject({
+          state: z.enum(["led", "electing", "recovering"]),
+          share: z.number().optional().describe("Of time led in the long run."),
+          low: z.number().optional().describe("Of its 95 % bound."),
+        })
+        .optional()
+        .describe("In short; all of it at /api/v1/cluster/availability."),
     }),
     shards: z.strictObject({
       total: count,

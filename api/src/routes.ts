@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import * as alerts from "./alerts.ts";
 import * as answers from "./answers.ts";
+import { availabilityAnswerSchema } from "./availability.ts";
 import * as params from "./params.ts";
 import type { Scope } from "./scopes.ts";
 
@@ -276,6 +277,14 @@ export const routes: readonly Route[] = [
     summary: "Nodes, coordinator, shards, ingest rate, disk.",
     scope: "read",
     answers: [ok("The state of things.", answers.clusterAnswerSchema), ...closed],
+  },
+  {
+    id: "clusterAvailability",
+    methods: ["get"],
+    path: "/api/v1/cluster/availability",
+    summary: "The ensemble's states as a Markov chain, and how far changes spread.",
+    scope: "read",
+    answers: [ok("As this node saw it.", availabilityAnswerSchema), problem(404), ...closed],
   },
   open("metrics", "/metrics", "Metrics in Prometheus' text format.", "text/plain", "read"),
   open("healthz", "/healthz", "200 while the process works.", "text/plain"),

@@ -36,6 +36,19 @@ async function status(io: CliIo, options: ServiceOptions & { json?: boolean }): 
   if (!isWell) throw new CliExit(1);
 }
 
+/** A coordinator that is alone is led by itself: there is nothing to tell. */
+function ensembleRow({
+  state: mode,
+  availability,
+}: ClusterAnswer["coordinator"]): readonly (readonly string[])[] {
+  if (availability === undefined || mode === "standalone") return [];
+  const { state, share, low } = availability;
+  const percent = (of: number | undefined): string =>
+    of === undefined ? "unknown" : `${(of * 100).toFixed(of > 0.999 ? 5 : 2)} %`;
+  const bound = low === undefined ? "" : `, at least ${percent(low)}`;
+  return [["ensemble", `${state}, ${percent(share)} in the long run${bound}`]];
+}
+
 /** The answer as tables for people. */
 export function statusText(answer: ClusterAnswer, style: Style): string {
   const { nodes, coordinator, shards, ingest, stored, disk } = answer;
@@ -72,6 +85,7 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
       "coordinator",
       `${coordinator.state} at ${coordinator.address}, zxid ${coordinator.zxid}${sessions}`,
     ],
+    ...ensembleRow(coordinator),
     ["shards", `${shards.owned} of ${shards.total} owned${offline}`],
     [
       "ingest",

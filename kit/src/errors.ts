@@ -35,6 +35,7 @@ export const errorCodes = {
   "storage.failed": { status: 503, title: "The disk failed" },
   "coordinator.unavailable": { status: 503, title: "The coordinator cannot be reached" },
   "coordinator.no-quorum": { status: 503, title: "The coordinator has no quorum" },
+  "coordinator.elsewhere": { status: 404, title: "The coordinator is another process" },
   "cluster.malformed": { status: 500, title: "A znode of the cluster cannot be read" },
   "cluster.mismatch": { status: 500, title: "The node does not fit this cluster" },
   "config.invalid": { status: 400, title: "The configuration is not valid" },

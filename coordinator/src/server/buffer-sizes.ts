@@ -10,6 +10,13 @@ export class BufferSizes {
     if (bytes > this.max) this.max = bytes;
   }
 
+  /** Begins anew, as if there had been none. */
+  reset(): void {
+    this.last = -1;
+    this.min = -1;
+    this.max = -1;
+  }
+
   toString(): string {
     return `${this.last}/${this.min}/${this.max}`;
   }

@@ -34,6 +34,7 @@ export class EnsembleFigures {
   readonly #clock: Clock;
   readonly #beganMs: number;
   readonly #timer: NodeJS.Timeout;
+  #zabState: ZabState = "election";
 
   constructor(
     settings: {
@@ -55,8 +56,11 @@ export class EnsembleFigures {
     this.#timer.unref();
   }
 
+  /** How far this member is with its leader; to be called as often as it may have changed. */
   see(state: ZabState): void {
-    if (!this.#isAlone) this.#keeper.see(stateOf[state]);
+    if (state === this.#zabState || this.#isAlone) return;
+    this.#zabState = state;
+    this.#keeper.see(stateOf[state]);
   }
 
   /** For how long the ensemble has been in the state that it is in. */

@@ -1,13 +1,19 @@
 import type { Clock } from "../../../kit/src/clock.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { Timing } from "../core/limits.ts";
-import type { Event, Role, ZabState } from "../core/peer.ts";
+import type { Event, Peer, Role, ZabState } from "../core/peer.ts";
 import type { Membership } from "../quorum/members.ts";
 import type { ForwardedRequest, QuorumEvents, QuorumNetwork } from "../quorum/ports.ts";
 import type { Outcome } from "../tree/tree.ts";
 import type { TxnEntry } from "../wire/txns.ts";
 
 export type ReplicaEvent = Event<ForwardedRequest>;
+
+/** What the core tells of its leader and of its learners. */
+export type QuorumView = Pick<
+  Peer<never>,
+  "zabState" | "leaderId" | "learners" | "pendingSyncs" | "ensemble"
+>;
 
 export interface ReplicaEvents {
   /** A txn is committed and applied; in order of zxid. */
@@ -16,8 +22,8 @@ export interface ReplicaEvents {
   onCommitEnd(): void;
   /** What this member is from now on. The tree may be another one. */
   onRole(role: Role): void;
-  /** How far it is with its leader from now on. */
-  onZabState(state: ZabState): void;
+  /** After each step of the core. */
+  onStepped(state: ZabState): void;
   /** What another member asks of the leader, or answers. */
   onEvent(event: ReplicaEvent): void;
   /** Nothing more can be promised: the disk failed. */

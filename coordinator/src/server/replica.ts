@@ -4,7 +4,7 @@ import type { Input } from "../core/effects.ts";
 import type { Ensemble } from "../core/ensemble.ts";
 import { recentMaxDefault } from "../core/limits.ts";
 import type { LinkId } from "../core/messages.ts";
-import { type Effects, Peer, type Role, type ZabState } from "../core/peer.ts";
+import { type Effects, Peer, type Role } from "../core/peer.ts";
 import type { Proposal } from "../core/proposals.ts";
 import { zxidOf, zxidText } from "../core/zxid.ts";
 import { epochWrite } from "../log/epoch-files.ts";
@@ -34,7 +34,7 @@ import { BufferSizes } from "./buffer-sizes.ts";
 import { ByteSlab } from "./byte-slab.ts";
 import { entryOverheadBytes, handOverMs, imageBytesMax } from "./limits.ts";
 import { Memberships } from "./memberships.ts";
-import type { ReplicaEvents, ReplicaOptions } from "./replica-options.ts";
+import type { QuorumView, ReplicaEvents, ReplicaOptions } from "./replica-options.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 
 type CoreInput = Input<TxnBytes, ForwardedRequest>;
@@ -47,6 +47,8 @@ export class Replica<W extends object> {
   /** Of snapshots and epochs. */
   readonly directory: string;
   readonly logDirectory: string;
+  /** Of txns that this leader has proposed. */
+  readonly proposalSizes = new BufferSizes();
   readonly #options: ReplicaOptions;
   readonly #events: ReplicaEvents;
   readonly #peer: Peer<TxnBytes, ForwardedRequest>;
@@ -60,8 +62,6 @@ export class Replica<W extends object> {
   #tree: Tree<W>;
   #preparer: Preparer<W> | undefined;
   #role: Role = { kind: "looking" };
-  #zabState: ZabState = "election";
-  #proposalSizes = new BufferSizes();
   #isStepping = false;
   #isClosed = false;
   /** Prepared this turn, and proposed at its end. */
@@ -132,16 +132,8 @@ export class Replica<W extends object> {
   }
 
   /** What the core tells of its leader and of its learners. */
-  get quorum(): Pick<
-    Peer<never>,
-    "zabState" | "leaderId" | "learners" | "pendingSyncs" | "ensemble"
-  > {
+  get quorum(): QuorumView {
     return this.#peer;
-  }
-
-  /** Of txns that this leader has proposed. */
-  get proposalSizes(): BufferSizes {
-    return this.#proposalSizes;
   }
 
   get isEnsemble(): boolean {
@@ -307,7 +299,7 @@ export class Replica<W extends object> {
     const all = this.#prepared;
     this.#prepared = [];
     this.#preparedBytes = 0;
-    for (const { bytes } of all) this.#proposalSizes.add(bytes.length);
+    for (const { bytes } of all) this.proposalSizes.add(bytes.length);
     const reconfig = this.#reconfig;
     this.#reconfig = undefined;
     const at = reconfig === undefined ? all.length : all.indexOf(reconfig.body);
@@ -341,7 +333,7 @@ export class Replica<W extends object> {
           for (const input of this.#proposals()) this.#perform(this.#peer.step(input));
         }
         this.#perform(this.#peer.step(next));
-        this.#zabStateTell();
+        this.#events.onStepped(this.#peer.zabState);
       }
     } catch (thrown) {
       this.#events.onFailed(thrown instanceof Error ? thrown : new Error(messageOf(thrown)));
@@ -369,13 +361,6 @@ export class Replica<W extends object> {
     if (commit.length > 0) this.#committed();
     this.#performOutside(effects);
     if (effects.role !== undefined) this.#roleChange(effects.role);
-  }
-
-  #zabStateTell(): void {
-    const { zabState } = this.#peer;
-    if (zabState === this.#zabState) return;
-    this.#zabState = zabState;
-    this.#events.onZabState(zabState);
   }
 
   /** Links and other members. */
@@ -480,7 +465,7 @@ export class Replica<W extends object> {
     this.#reconfig = undefined;
     if (role.kind === "leading") {
       this.#preparer = new Preparer(this.#tree, this.#options);
-      this.#proposalSizes = new BufferSizes();
+      this.proposalSizes.reset();
       this.#tree.zxidLast = zxidOf(role.epoch, 0);
       logger.info({ epoch: role.epoch }, "coordinator leads");
     } else if (role.kind === "following" || role.kind === "observing") {

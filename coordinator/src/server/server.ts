@@ -69,7 +69,7 @@ export class CoordinatorServer {
         onApplied: (zxid, entry, outcome) => this.#applied(zxid, entry, outcome),
         onCommitEnd: () => this.#commitEnd(),
         onRole: () => this.#roleChanged(),
-        onZabState: (state) => {
+        onStepped: (state) => {
           // To take leave of the others is no failure of theirs.
           if (!this.#isClosed) this.figures.see(state);
         },

@@ -3,9 +3,11 @@ import type { Request, Response } from "express";
 import type { ClusterAnswer } from "../../../api/src/answers.ts";
 import { openApiDocument } from "../../../api/src/openapi.ts";
 import { parseAddress, printAddress } from "../../../config/src/address.ts";
+import type { CoordinatorStats } from "../../../coordinator/src/server/start.ts";
 import type { Metrics } from "../metrics.ts";
 import type { SourceStatus } from "../sources/sources.ts";
 import type { App } from "./app.ts";
+import { availabilityAnswer } from "./availability-route.ts";
 import type { ByteBudget } from "./budget.ts";
 import type { ServeOptions } from "./serve.ts";
 
@@ -41,6 +43,9 @@ export function mountOps(app: App, deps: OpsDeps): void {
     const { host } = parseAddress(deps.settings.http.listen);
     const http = printAddress({ host, port: localPort });
     response.json(await clusterAnswer(deps, http, rate.perSecond()));
+  });
+  app.mount("get", "/api/v1/cluster/availability", "read", async (_, response) => {
+    response.json(await availabilityAnswer(deps.coordinator));
   });
 }
 
@@ -80,10 +85,9 @@ async function clusterAnswer(
     ],
     coordinator: {
       address: coordinator.address,
-      state:
-        stats === undefined ? (cluster.client.isConnected ? "connected" : "none") : "standalone",
+      state: stats === undefined ? (cluster.client.isConnected ? "connected" : "none") : stats.mode,
       zxid: stats === undefined ? "" : `0x${stats.zxidLast.toString(16)}`,
-      ...(stats === undefined ? {} : { sessions: stats.sessions, znodes: stats.znodes }),
+      ...(stats === undefined ? {} : coordinatorFigures(stats)),
     },
     shards: {
       total: status.shards.length,
@@ -102,6 +106,22 @@ async function clusterAnswer(
       memoryBytes: status.arenaLiveBytes,
     },
     disk: { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize },
+  };
+}
+
+function coordinatorFigures(
+  stats: CoordinatorStats,
+): Pick<ClusterAnswer["coordinator"], "sessions" | "znodes" | "availability"> {
+  const { sessions, znodes } = stats;
+  const { state, availability, availabilityLow } = stats.availability;
+  return {
+    sessions,
+    znodes,
+    availability: {
+      state,
+      ...(availability === undefined ? {} : { share: availability }),
+      ...(availabilityLow === undefined ? {} : { low: availabilityLow }),
+    },
   };
 }
 

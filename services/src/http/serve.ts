@@ -11,6 +11,7 @@ import { systemClock } from "../../../kit/src/clock.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { AlertsService } from "../alerts/alerts-service.ts";
 import type { KeyStore } from "../auth/key-store.ts";
+import { registerCoordinatorMetrics } from "../coordinator-metrics.ts";
 import { Metrics } from "../metrics.ts";
 import { registerMirrorMetrics } from "../mirror/metrics.ts";
 import type { Mirror } from "../mirror/mirror.ts";
@@ -107,6 +108,8 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   const app = new App({ keys, isKeyNeeded, hosts: [os.hostname()], logger });
   const metrics = new Metrics(stored, () => alerts.figures());
   registerSourceMetrics(metrics.registry, sources);
+  const { stats } = options.coordinator;
+  if (stats !== undefined) registerCoordinatorMetrics(metrics.registry, stats);
   const { mirror } = options;
   if (mirror !== undefined) registerMirrorMetrics(metrics.registry, mirror, systemClock.now);
   app.express.use((request: Request, response: Response, next: NextFunction) => {
