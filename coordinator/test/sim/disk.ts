@@ -131,20 +131,21 @@ export class Disk {
   }
 
   /** As recovery of a data directory does it. Throws `Damaged`; a host with a bug passes over what is (`isBlind`). */
-  recover(isBlind = false): {
-    readonly state: State;
-    readonly acceptedEpoch: number;
-    readonly currentEpoch: number;
-  } {
+  recover(isBlind = false): State {
     if (this.#rotten !== undefined && this.log.includes(this.#rotten)) {
       if (!isBlind) throw new Damaged();
       this.log = this.log.filter((txn) => txn !== this.#rotten);
     }
+    // A log of an epoch shows that its history is whole. The files are set right first: the log may be cut again.
+    this.currentEpoch = Math.max(this.currentEpoch, zxidEpoch(this.zxidLast));
+    this.acceptedEpoch = Math.max(this.acceptedEpoch, this.currentEpoch);
+    return this.state();
+  }
+
+  /** The tree as the log and its snapshot have it. */
+  state(): State {
     const state = State.of(this.snapshot);
     for (const txn of this.log) state.apply(txn);
-    // A log of an epoch shows that its history is whole. The file is set right first: the log may be cut again.
-    const currentEpoch = Math.max(this.currentEpoch, zxidEpoch(this.zxidLast));
-    this.currentEpoch = currentEpoch;
-    return { state, acceptedEpoch: Math.max(this.acceptedEpoch, currentEpoch), currentEpoch };
+    return state;
   }
 }

@@ -77,6 +77,8 @@ export class Member implements LinkEnd, LanesHost {
   #leadership: Leadership | undefined;
   #isStepping = false;
   #toldEpoch = 0;
+  /** Epochs through this one were current before the log was last cut or replaced. */
+  #replacedSince = 0;
   #pausedUntil = 0;
 
   constructor(peer: PeerId, life: number, disk: Disk, parts: MemberParts) {
@@ -86,15 +88,15 @@ export class Member implements LinkEnd, LanesHost {
     this.lanes = new DiskLanes(parts.timeline, disk, this);
     this.#parts = parts;
     this.#tickRate = parts.timeline.prng.pick([1, 1, 0.8, 1.3]);
-    const { state, acceptedEpoch, currentEpoch } = disk.recover(parts.faults.has("rot"));
-    this.state = state;
+    this.state = disk.recover(parts.faults.has("rot"));
+    const { acceptedEpoch, currentEpoch } = disk;
     this.#core = new parts.core.Peer<Body, Request>(
       peer,
       disk.ensembles?.active ?? parts.ensemble ?? parts.voters,
       {
         acceptedEpoch,
         currentEpoch,
-        zxidLast: state.zxid,
+        zxidLast: this.state.zxid,
         snapshotZxid: disk.snapshot.zxid,
         recent: disk.log,
         ...(disk.ensembles === undefined ? {} : { ensembleSeen: disk.ensembles.seen }),
@@ -267,6 +269,7 @@ export class Member implements LinkEnd, LanesHost {
     const { host, network } = this.#parts;
     const all: (() => void)[] = [];
     const { ensembles } = effects;
+    if (truncate !== undefined || install !== undefined) this.#replacedSince = this.#toldEpoch - 1;
     if (ensembles !== undefined) {
       all.push(() => {
         this.disk.ensembles = ensembles;
@@ -397,7 +400,10 @@ export class Member implements LinkEnd, LanesHost {
   }
 
   epochWritten({ file, epoch }: EpochWrite): void {
-    if (file === "currentEpoch") this.#parts.checker.hasHistory(this.disk, epoch);
+    // One that was slow may be overtaken by what a later leader made of the log: then it is the older claim.
+    if (file === "currentEpoch" && epoch > this.#replacedSince) {
+      this.#parts.checker.hasHistory(this.disk, epoch);
+    }
     this.#inputs.push(() => this.#step({ kind: "epochWritten", file, epoch }));
     this.#run();
   }
@@ -415,7 +421,7 @@ export class Member implements LinkEnd, LanesHost {
 
   #replaced(write: LogWrite): void {
     if (write.kind === "truncate") {
-      if (this.state.zxid > write.zxid) this.state = this.disk.recover().state;
+      if (this.state.zxid > write.zxid) this.state = this.disk.state();
       this.#inputs.push(() => this.#step({ kind: "truncated", zxid: write.zxid }));
     }
     if (write.kind === "snapshot") {
@@ -423,7 +429,7 @@ export class Member implements LinkEnd, LanesHost {
       this.#inputs.push(() => this.#step({ kind: "snapshotTaken", zxid }));
     }
     if (write.kind === "install") {
-      this.state = this.disk.recover().state;
+      this.state = this.disk.state();
       const { zxid } = write.image;
       this.#inputs.push(() => this.#step({ kind: "installed", zxid }));
     }
