@@ -104,8 +104,14 @@ const jobs: readonly Job[] = [
   {
     suite: "coordinator",
     name: "coordinator-sim",
-    files: ["coordinator/test/core-sim.test.ts"],
+    files: ["coordinator/test/core-sim.test.ts", "coordinator/test/core-sim-crash.test.ts"],
     env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 2_000) }),
+  },
+  {
+    suite: "coordinator",
+    name: "coordinator-reconfig",
+    files: ["coordinator/test/core-reconfig.test.ts"],
+    env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 500) }),
   },
   {
     suite: "coordinator",
