@@ -112,7 +112,7 @@ export class Election {
     const { leader } = said.vote;
     const best = this.#hasMore(said.vote) ? (this.#reserve as Vote) : said.vote;
     const canLead = this.#voters.canLead(leader) || !this.#voters.has(leader);
-    const isBetter = canLead && voteSupersedes(best, this.#vote);
+    const isBetter = canLead && this.#supersedes(best, this.#vote);
     if (isBetter) this.#back(best);
     return isNewRound || isBetter ? "everyone" : "nobody";
   }
@@ -121,6 +121,14 @@ export class Election {
   #mayLead({ leader }: Vote): boolean {
     if (this.#voters.has(leader)) return true;
     return leader !== noVote.leader && !this.#voters.has(this.#self);
+  }
+
+  /** Of two with the same history, the one that all know. */
+  #supersedes(vote: Vote, than: Vote): boolean {
+    const isKnown = this.#active.canLead(vote.leader);
+    const isSame = vote.epoch === than.epoch && vote.zxid === than.zxid;
+    if (isSame && isKnown !== this.#active.canLead(than.leader)) return isKnown;
+    return voteSupersedes(vote, than);
   }
 
   #hasMore({ epoch, zxid }: Vote): boolean {

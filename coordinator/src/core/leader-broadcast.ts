@@ -67,6 +67,18 @@ export class LeaderBroadcast<B, R> {
     return this.#successor;
   }
 
+  /**
+   * How far a learner may know the history: an observer what is committed, a follower all. A newcomer, that does not vote yet,
+   * knows what is on this disk or committed: else it could come to have more than those who know of each other, and who
+   * looks for a leader does not know of it.
+   */
+  reachOf(link: Link): number {
+    if (link.isObserver) return this.#committed;
+    const { log } = this.#own;
+    if (!this.#isNewcomer(link)) return log.last;
+    return Math.max(log.durable, this.#proposals.committed);
+  }
+
   /** Tells learners what is committed. */
   begin(before: Ensemble | undefined, out: Outbox<B, R>): void {
     const { self, ensembles } = this.#own;
@@ -97,7 +109,9 @@ export class LeaderBroadcast<B, R> {
   ack(from: PeerId, zxid: number, out: Outbox<B, R>): boolean {
     const proposals = this.#proposals;
     if (zxid > proposals.last) return false;
-    if (!proposals.ack(from, zxid)) return true;
+    const isMore = proposals.ack(from, zxid);
+    for (const link of this.#links.followers()) if (this.#isNewcomer(link)) this.#feed(link, out);
+    if (!isMore) return true;
     const { ensembles, self } = this.#own;
     if (ensembles.isChanging && ensembles.seen.version <= proposals.committed) {
       this.#commitChange(ensembles.seen, out);
@@ -158,7 +172,10 @@ export class LeaderBroadcast<B, R> {
       this.#own.log.append(proposal);
     }
     out.append = proposed;
-    this.#links.toFollowers({ kind: "proposal", proposals: proposed }, out);
+    const message = { kind: "proposal", proposals: proposed } as const;
+    for (const link of this.#links.followers()) {
+      if (!this.#isNewcomer(link)) out.send.push({ to: link.id, message });
+    }
     // The next epoch begins before this one's counter runs into it.
     if (zxidCounter(this.#proposals.last) >= zxidCounterMax - proposeMax) this.#isFull = true;
   }
@@ -189,6 +206,18 @@ export class LeaderBroadcast<B, R> {
     this.#links.toObservers({ kind: "inform", proposals, ...told }, out);
   }
 
+  #isNewcomer({ peer, isObserver }: Link): boolean {
+    return !isObserver && !this.#own.ensembles.active.voters.has(peer);
+  }
+
+  #feed(link: Link, out: Outbox<B, R>): void {
+    const through = this.reachOf(link);
+    const proposals = this.#own.log.between(link.sentThrough, through);
+    if (proposals.length === 0) return;
+    link.sentThrough = through;
+    out.send.push({ to: link.id, message: { kind: "proposal", proposals } });
+  }
+
   /** The new ensemble is in force. Who has most of what was proposed leads it, if this peer cannot. */
   #commitChange(ensemble: Ensemble, out: Outbox<B, R>): void {
     const { ensembles, self } = this.#own;
@@ -198,7 +227,12 @@ export class LeaderBroadcast<B, R> {
     const other = this.#proposals.furthest(others);
     const stays = other === undefined || canStay(self, ensembles.active, ensemble);
     this.#commitThrough(version, stays ? self : other, out);
+    // Whoever is no newcomer was sent all: it may be one from here on.
+    for (const link of this.#links.followers()) {
+      if (!this.#isNewcomer(link)) link.sentThrough = this.#proposals.last;
+    }
     ensembles.activate(ensemble, out);
+    for (const link of this.#links.followers()) this.#feed(link, out);
     this.#proposals.decideBy(ensembles.quorums);
     if (stays) return;
     this.#isHandingOver = true;

@@ -24,6 +24,8 @@ export interface Link {
     | "live";
   /** The last txn that it had, and kept. */
   zxidLast: number;
+  /** How far it was sent the history, for a newcomer that is sent no more than is on the leader's disk. */
+  sentThrough: number;
   /** It was told that it may serve. */
   isUpToDate: boolean;
   silentTicks: number;
@@ -54,6 +56,7 @@ export class LeaderLinks<B, R> {
       isObserver: false,
       stage: "new",
       zxidLast: 0,
+      sentThrough: 0,
       isUpToDate: false,
       silentTicks: 0,
       pongRound: 0,
@@ -91,9 +94,13 @@ export class LeaderLinks<B, R> {
   }
 
   toFollowers(message: Message<B, R>, out: Outbox<B, R>): void {
-    for (const { id, stage, isObserver } of this.#links.values()) {
-      const isSent = !isObserver && (stage === "syncing" || stage === "live");
-      if (isSent) out.send.push({ to: id, message });
+    for (const { id } of this.followers()) out.send.push({ to: id, message });
+  }
+
+  /** Those that are sent what is proposed. */
+  *followers(): Generator<Link> {
+    for (const link of this.#links.values()) {
+      if (!link.isObserver && (link.stage === "syncing" || link.stage === "live")) yield link;
     }
   }
 

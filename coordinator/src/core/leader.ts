@@ -366,7 +366,8 @@ export class Leader<B, R> {
     const { log, ensembles } = this.#own;
     const epochStart = zxidOf(this.#epoch, 0);
     const committed = broadcast?.committed ?? 0;
-    const through = link.isObserver && !isCounted ? committed : log.last;
+    const isWhole = isCounted || !link.isObserver;
+    const through = broadcast?.reachOf(link) ?? (isWhole ? log.last : committed);
     // A snapshot of this epoch's start is the history that this leader was elected with.
     const zxidLast = link.zxidLast === epochStart ? this.#historyEnd : link.zxidLast;
     const plan = syncPlan(log, zxidLast, through);
@@ -378,6 +379,7 @@ export class Leader<B, R> {
     send({ kind: "newLeader", epoch: this.#epoch, ensemble });
     link.stage = "syncing";
     link.zxidLast = plan.after;
+    link.sentThrough = through;
   }
 
   #ackNewLeader(link: Link, epoch: number, out: Outbox<B, R>): void {

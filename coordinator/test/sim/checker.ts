@@ -50,11 +50,16 @@ export class Checker {
     return this.#ensemble.voters.isQuorum(holds) || this.#claimed.voters.isQuorum(holds);
   }
 
-  /** Whether a quorum is left without this one, in whichever ensemble may be in force. */
+  /**
+   * Whether a quorum is left without this one, in whichever ensemble may be in force. While one changes, a quorum of both
+   * is needed, and the word of who forgot is missing in both.
+   */
   canLose(lost: PeerId): boolean {
     const known = [...this.#disks.values()].flatMap(({ ensembles }) =>
       ensembles === undefined ? [] : [ensembles.active, ensembles.seen],
     );
+    const isChanging = known.some(({ version }) => version > this.#ensemble.version);
+    if (isChanging) return false;
     return [this.#ensemble, ...known].every(({ voters }) => voters.isQuorum((id) => id !== lost));
   }
 
