@@ -198,3 +198,37 @@ test("a member joins, another leaves, and writes go on", async (context) => {
   const shown = config.body.buffer()!.toString();
   assert.ok(shown.includes(joining) && !shown.includes(`server.${leader}=`), shown);
 });
+
+test("a local session costs no txn until it makes an ephemeral", async (context) => {
+  const options = { localSessions: true, localSessionUpgrades: true };
+  const ensemble = new TestEnsemble(context, [1, 2, 3], options);
+  await ensemble.startAll();
+  const leader = await ensemble.serving();
+  const follower = ensemble.in("follower")[0]!;
+  const zxid = ensemble.get(leader).stats().zxidLast;
+  for (const id of [leader, follower]) {
+    const { client, session } = await RawClient.open(context, ensemble.port(id));
+    assert.notEqual(session?.sessionId, 0n);
+    assert.equal(ensemble.get(leader).stats().zxidLast, id === leader ? zxid : zxid + 3);
+    assert.equal(await client.create(`/plain-${id}`), `/plain-${id}`);
+    // Its creation, and the znode.
+    assert.equal(await client.create(`/mine-${id}`, 1), `/mine-${id}`);
+    assert.equal(ensemble.get(leader).stats().zxidLast, zxid + (id === leader ? 3 : 6));
+  }
+  const { client } = await RawClient.open(context, ensemble.port(follower));
+  client.send("closeSession");
+  assert.equal((await client.answer())?.error, "OK");
+  assert.equal(await client.answer(), undefined);
+  assert.equal(ensemble.get(leader).stats().zxidLast, zxid + 6);
+});
+
+test("where local sessions are not upgraded, they make no ephemeral", async (context) => {
+  const ensemble = new TestEnsemble(context, [1, 2, 3], { localSessions: true });
+  await ensemble.startAll();
+  await ensemble.serving();
+  const silent = await RawClient.open(context, ensemble.port(1), { timeoutMs: 400 });
+  assert.equal(await silent.client.create("/mine", 1), "EPHEMERALONLOCALSESSION");
+  assert.equal(await silent.client.create("/plain"), "/plain");
+  // And they expire.
+  assert.equal(await silent.client.answer(), undefined);
+});

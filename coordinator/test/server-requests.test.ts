@@ -14,6 +14,7 @@ import {
   DataResponse,
   EphemeralsResponse,
   PathRequest,
+  ReconfigRequest,
   SetAclRequest,
   SetDataRequest,
   SetWatchesRequest,
@@ -282,7 +283,12 @@ test("what is not there yet says so, and nonsense is answered", async (context) 
   const { address } = await serve(context);
   const { client } = await RawClient.open(context, address.port);
   const answers = [
-    await client.ask("reconfig"),
+    await client.ask("reconfig", ReconfigRequest, {
+      joining: null,
+      leaving: "1",
+      members: null,
+      fromConfig: -1n,
+    }),
     await client.ask("sasl"),
     await client.ask("create", int, 7),
     await client.ask("getData", int, -5),

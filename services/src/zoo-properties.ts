@@ -54,6 +54,18 @@ const known: ReadonlyMap<string, Take> = new Map<string, Take>([
     },
   ],
   [
+    "zookeeper.localSessionsEnabled",
+    (value, name, options) => {
+      options.localSessions = flag(value, name);
+    },
+  ],
+  [
+    "zookeeper.localSessionsUpgradingEnabled",
+    (value, name, options) => {
+      options.localSessionUpgrades = flag(value, name);
+    },
+  ],
+  [
     "readonlymode.enabled",
     (value, name, options) => {
       options.readOnlyMode = flag(value, name);

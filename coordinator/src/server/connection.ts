@@ -23,9 +23,10 @@ export type Waiting =
       readonly at: number;
       readonly bytes: number;
     }
-  /** A write that could not be read: answered with an error in its turn. */
+  /** A write that is not proposed: answered in its turn. */
   | {
       readonly kind: "refused";
+      readonly error: number;
       readonly xid: number;
       readonly type: number;
       readonly at: number;

@@ -70,6 +70,10 @@ export interface CoordinatorOptions {
   readonly containerUnusedMs?: number;
   /** The ensemble that this server is a member of; alone without it. */
   readonly ensemble?: EnsembleOptions | undefined;
+  /** Whether sessions are their member's own, and cost no txn, until they make an ephemeral (`localSessionsEnabled`). */
+  readonly localSessions?: boolean;
+  /** Whether such a session may make an ephemeral, and then becomes known to all (`localSessionsUpgradingEnabled`). */
+  readonly localSessionUpgrades?: boolean;
   /** Whether a member without a leader answers reads of clients that are content with that (`readonlymode.enabled`). */
   readonly readOnlyMode?: boolean;
   readonly clock?: Clock;
@@ -125,6 +129,8 @@ export interface CoordinatorSettings {
   readonly containerUnusedMs: number;
   readonly ensemble: EnsembleOptions | undefined;
   readonly readOnlyMode: boolean;
+  readonly localSessions: boolean;
+  readonly localSessionUpgrades: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fatal: (error: Error) => void;
@@ -170,6 +176,9 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     containerUnusedMs: whole("containerUnusedMs", options.containerUnusedMs ?? 0, 0, int),
     ensemble: options.ensemble,
     readOnlyMode: options.readOnlyMode ?? false,
+    // One that is alone has nobody to spare a txn.
+    localSessions: options.ensemble !== undefined && (options.localSessions ?? false),
+    localSessionUpgrades: options.localSessionUpgrades ?? false,
     clock: options.clock ?? systemClock,
     logger,
     fatal: options.fatal ?? ((error) => logger.error({ err: error }, "coordinator failed")),

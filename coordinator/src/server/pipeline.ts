@@ -11,8 +11,15 @@ import type { Connection, Waiting } from "./connection.ts";
 import { readAnswer } from "./reads.ts";
 import type { Replica } from "./replica.ts";
 import { eventWrite, outcomeWrite, replyPlain } from "./replies.ts";
-import { isWrite, writeRequestRead } from "./requests.ts";
+import { forwardedRequestRead, isWrite, writeRequestRead } from "./requests.ts";
+import type { SessionHost } from "./session-host.ts";
 import type { LatencyStats } from "./stats.ts";
+
+interface RequestHead {
+  readonly xid: number;
+  readonly type: number;
+  readonly at: number;
+}
 
 type Sync = Waiting & { readonly kind: "sync" };
 
@@ -24,6 +31,7 @@ export class Pipeline {
   readonly #replica: Replica<Connection>;
   readonly #totals: LatencyStats;
   readonly #auth: AuthSettings;
+  readonly #sessions: SessionHost;
   /** Syncs that the leader has not answered, by their tags. */
   readonly #syncs = new Map<number, { readonly connection: Connection; readonly waiting: Sync }>();
   #syncTag = 0;
@@ -31,8 +39,14 @@ export class Pipeline {
   #forwardedBytes = 0;
   #notifications = 0;
 
-  constructor(replica: Replica<Connection>, totals: LatencyStats, auth: AuthSettings) {
+  constructor(
+    replica: Replica<Connection>,
+    sessions: SessionHost,
+    totals: LatencyStats,
+    auth: AuthSettings,
+  ) {
     this.#replica = replica;
+    this.#sessions = sessions;
     this.#totals = totals;
     this.#auth = auth;
   }
@@ -56,7 +70,6 @@ export class Pipeline {
       this.#answered(connection, { xid, type, zxid: 0, at });
     } else if (connection.isReadOnly && isRefusedReadOnly(type)) {
       this.#refuse(connection, { xid, type, at }, errorNumbers.NOTREADONLY);
-      if (type === opCodes.closeSession) connection.closeAfterFlush();
     } else if (isWrite(type)) {
       this.#write(connection, { xid, type, at }, frame);
     } else if (type === opCodes.sync) {
@@ -102,7 +115,8 @@ export class Pipeline {
     );
     this.#answered(connection, { xid, type, zxid, at });
     // A client that has moved on is told where it still speaks; nothing more of it is heard here.
-    const isOver = type === opCodes.closeSession || outcome.error === errorNumbers.SESSIONMOVED;
+    const error = outcome.parts?.[0]?.error ?? outcome.error;
+    const isOver = type === opCodes.closeSession || error === errorNumbers.SESSIONMOVED;
     if (isOver) connection.closeAfterFlush();
     else this.#drain(connection);
   }
@@ -144,6 +158,8 @@ export class Pipeline {
   ): void {
     // Copied: the txn keeps views of it until it is applied, and the socket's bytes go before.
     const body = Buffer.from(frame.subarray(headerBytes));
+    const isLocal = this.#sessions.isLocal(connection.sessionId);
+    if (isLocal && !this.#localTake(connection, { xid, type, at }, body)) return;
     if (!this.#replica.isLeading) {
       const { sessionId, ids } = connection;
       connection.enqueue({ kind: "write", xid, type, at, bytes: body.length });
@@ -163,9 +179,28 @@ export class Pipeline {
       else connection.enqueue({ kind: "write", xid, type, at, bytes: 0 });
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
-      connection.enqueue({ kind: "refused", xid, type, at });
-      this.#drain(connection);
+      this.#answerInTurn(connection, { xid, type, at }, errorNumbers.MARSHALLINGERROR);
     }
+  }
+
+  /** What a session that only this member knows must do before its write is proposed; false when it is not to be. */
+  #localTake(connection: Connection, request: RequestHead, body: Buffer): boolean {
+    if (request.type === opCodes.closeSession) {
+      this.#sessions.localEnd(connection.sessionId);
+      this.#answerInTurn(connection, request, errorNumbers.OK);
+      return false;
+    }
+    const write = forwardedRequestRead(request.type, body, (asked) =>
+      this.#replica.reconfigPlan(asked),
+    );
+    const error = this.#sessions.upgradeFor(connection, write);
+    if (error !== undefined) this.#answerInTurn(connection, request, error);
+    return error === undefined;
+  }
+
+  #answerInTurn(connection: Connection, request: RequestHead, error: number): void {
+    connection.enqueue({ kind: "refused", ...request, error });
+    this.#drain(connection);
   }
 
   #sync(connection: Connection, frame: Buffer, at: number): void {
@@ -187,7 +222,7 @@ export class Pipeline {
       if (connection.isClosed || head.kind === "write") break;
       if (head.kind === "sync" && !head.isDone) break;
       connection.waiting.shift();
-      if (head.kind === "refused") this.#refuse(connection, head, errorNumbers.MARSHALLINGERROR);
+      if (head.kind === "refused") this.#refuse(connection, head, head.error);
       else this.#read(connection, head.frame, head.at);
     }
     connection.proceed();
@@ -217,6 +252,7 @@ export class Pipeline {
     const zxid = this.#replica.tree.zxidLast;
     replyPlain(connection.out, xid, zxid, error);
     this.#answered(connection, { xid, type, zxid, at });
+    if (type === opCodes.closeSession) connection.closeAfterFlush();
   }
 
   #answered(

@@ -38,6 +38,8 @@ export interface ReplicaOptions {
   readonly snapCount: number;
   readonly snapshotsKept: number;
   readonly enforceQuota: boolean;
+  /** Whether a session that the tree does not know may write. */
+  readonly isLocal: (sessionId: bigint) => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ensemble: ReplicaEnsemble | undefined;

@@ -64,7 +64,11 @@ export class CoordinatorServer {
     this.startedMs = settings.clock.now();
     this.#stepMs = Math.max(5, settings.tickTimeMs / expiryStepsPerTick);
     this.replica = new Replica<Connection>(
-      { ...settings, ensemble: ensembleOf(settings) },
+      {
+        ...settings,
+        ensemble: ensembleOf(settings),
+        isLocal: (id) => this.sessions.mayWriteLocally(id),
+      },
       {
         onApplied: (zxid, entry, outcome) => this.#applied(zxid, entry, outcome),
         onCommitEnd: () => this.#commitEnd(),
@@ -78,7 +82,7 @@ export class CoordinatorServer {
       },
     );
     this.sessions = new SessionHost(this.replica, settings, this.#stepMs);
-    this.#pipeline = new Pipeline(this.replica, this.totals, settings);
+    this.#pipeline = new Pipeline(this.replica, this.sessions, this.totals, settings);
     this.figures = new EnsembleFigures(settings, {
       counts: () => ({ txns: this.#txns, notifications: this.#pipeline.notifications }),
       synchronised: () => synchronisedCount(this.replica),

@@ -1,9 +1,11 @@
 import type { Clock } from "../../../kit/src/clock.ts";
 import type { LinkId, Touch } from "../core/messages.ts";
+import { LocalSessions } from "../tree/local-sessions.ts";
+import type { WriteRequest } from "../tree/prepare.ts";
 import type { Outcome } from "../tree/tree.ts";
-import { errorNumbers, opCodes } from "../wire/constants.ts";
+import { type ErrorNumber, errorNumbers, opCodes } from "../wire/constants.ts";
 import { JuteReader } from "../wire/reader.ts";
-import { ConnectRequest, ConnectResponse } from "../wire/records.ts";
+import { ConnectRequest, ConnectResponse, type Id } from "../wire/records.ts";
 import type { Connection } from "./connection.ts";
 import type { Replica } from "./replica.ts";
 import { isSessionPassword, SessionIds, sessionPassword } from "./session-ids.ts";
@@ -13,6 +15,10 @@ export interface SessionSettings {
   readonly serverId: number;
   readonly minSessionTimeoutMs: number;
   readonly maxSessionTimeoutMs: number;
+  /** Whether sessions are this member's own until they make an ephemeral (`localSessionsEnabled`). */
+  readonly localSessions: boolean;
+  /** Whether they may (`localSessionsUpgradingEnabled`). */
+  readonly localSessionUpgrades: boolean;
   readonly clock: Clock;
 }
 
@@ -29,6 +35,8 @@ export class SessionHost {
   readonly #waiting = new Map<bigint, Connection>();
   /** A leader's: who was heard of when. */
   #live: LiveSessions | undefined;
+  /** Sessions that only this member knows, and who of them was heard of when. */
+  #local: { readonly sessions: LocalSessions; readonly live: LiveSessions } | undefined;
   /** Connections that were heard of since the last step of time. */
   #heard: Connection[] = [];
   #expired = 0;
@@ -48,6 +56,11 @@ export class SessionHost {
   /** This member serves from now on. A new leader grants every session its whole timeout. */
   begin(): void {
     this.end();
+    const { localSessions, localSessionUpgrades: mayUpgrade, serverId } = this.#settings;
+    if (localSessions) {
+      const sessions = new LocalSessions({ serverId, mayUpgrade });
+      this.#local = { sessions, live: new LiveSessions(this.#stepMs) };
+    }
     if (!this.#replica.isLeading) return;
     this.#live = new LiveSessions(this.#stepMs);
     for (const [id, timeoutMs] of this.#replica.tree.sessions.entries()) {
@@ -65,6 +78,7 @@ export class SessionHost {
   end(): void {
     this.#isReadOnly = false;
     this.#live = undefined;
+    this.#local = undefined;
     this.#heard = [];
     this.#connections.clear();
     this.#waiting.clear();
@@ -104,9 +118,41 @@ export class SessionHost {
     else this.#revalidate(connection, sessionId);
   }
 
+  /** Whether only this member knows the session. */
+  isLocal(sessionId: bigint): boolean {
+    return this.#local?.sessions.has(sessionId) ?? false;
+  }
+
+  /** Whether a leader takes the writes of a session that its tree does not know. */
+  mayWriteLocally(sessionId: bigint): boolean {
+    return this.#local?.sessions.mayWrite(sessionId) ?? false;
+  }
+
+  /** Makes a session known to all, when this request of it needs that. Returns why it may not be. */
+  upgradeFor(connection: Connection, request: WriteRequest): ErrorNumber | undefined {
+    if (this.#local === undefined) return undefined;
+    const { sessions, live } = this.#local;
+    const { sessionId } = connection;
+    const upgrade = sessions.upgradeFor(sessionId, request);
+    if (upgrade.kind === "refuse") return upgrade.error;
+    if (upgrade.kind === "upgrade") {
+      live.remove(sessionId);
+      if (!this.#create(sessionId, upgrade.timeoutMs, connection.ids)) connection.close();
+    }
+    return undefined;
+  }
+
+  /** The client of a session that only this member knows says good-bye. */
+  localEnd(sessionId: bigint): void {
+    this.#local?.sessions.remove(sessionId);
+    this.#local?.live.remove(sessionId);
+    this.#connections.delete(sessionId);
+  }
+
   /** A session's creation is committed. */
   created(sessionId: bigint, timeoutMs: number): void {
     this.#live?.track(sessionId, timeoutMs);
+    this.#local?.sessions.upgraded(sessionId);
     const connection = this.#waiting.get(sessionId);
     if (connection === undefined) return;
     this.#waiting.delete(sessionId);
@@ -166,8 +212,14 @@ export class SessionHost {
       const { sessionId, timeoutMs } = connection;
       // Its session may have moved on since.
       if (this.#connections.get(sessionId) !== connection) continue;
-      if (this.#live !== undefined) this.#live.hear(sessionId);
+      if (this.isLocal(sessionId)) this.#local?.live.hear(sessionId);
+      else if (this.#live !== undefined) this.#live.hear(sessionId);
       else if (!this.#isReadOnly) this.#replica.ask({ kind: "touch", sessionId, timeoutMs });
+    }
+    for (const id of this.#local?.live.advance() ?? []) {
+      this.#expired++;
+      this.#local?.sessions.remove(id);
+      this.#connections.get(id)?.close();
     }
     for (const id of this.#live?.advance() ?? []) {
       this.#expired++;
@@ -193,24 +245,35 @@ export class SessionHost {
 
   #begin(connection: Connection): void {
     const id = this.#idNext();
+    if (this.#local !== undefined) {
+      this.#local.sessions.begin(id, connection.timeoutMs);
+      this.#attach(connection, id);
+      return;
+    }
     connection.sessionId = id;
     connection.state = "connecting";
     this.#waiting.set(id, connection);
-    const { timeoutMs, ids } = connection;
+    if (!this.#create(id, connection.timeoutMs, connection.ids)) connection.close();
+  }
+
+  /** Has a session made known to all. False when this member hands over. */
+  #create(sessionId: bigint, timeoutMs: number, ids: readonly Id[]): boolean {
     if (this.#replica.isLeading) {
-      const caller = { sessionId: id, ids, owner: "self" } as const;
-      const isOn = this.#replica.submit({ op: "createSession", timeoutMs }, caller, 0);
-      if (!isOn) connection.close();
-      return;
+      const caller = { sessionId, ids, owner: "self" } as const;
+      return this.#replica.submit({ op: "createSession", timeoutMs }, caller, 0);
     }
     const payload = Buffer.allocUnsafe(4);
     payload.writeInt32BE(timeoutMs, 0);
-    const type = opCodes.createSession;
-    const request = { sessionId: id, cxid: 0, type, payload, ids };
+    const request = { sessionId, cxid: 0, type: opCodes.createSession, payload, ids };
     this.#replica.ask({ kind: "request", request });
+    return true;
   }
 
   #revalidate(connection: Connection, sessionId: bigint): void {
+    if (this.isLocal(sessionId)) {
+      this.#attach(connection, sessionId);
+      return;
+    }
     if (this.#live !== undefined) {
       const isValid = this.#replica.leaderSessions?.revalidate(sessionId, "self") ?? false;
       if (isValid) this.#attach(connection, sessionId);
@@ -232,7 +295,8 @@ export class SessionHost {
     connection.sessionId = sessionId;
     this.#connections.set(sessionId, connection);
     connection.attachedZxid = this.#replica.zxidLogged;
-    this.#live?.track(sessionId, timeoutMs);
+    const live = this.isLocal(sessionId) ? this.#local?.live : this.#live;
+    live?.track(sessionId, timeoutMs);
     this.hear(connection);
     responseWrite(connection, { sessionId, timeoutMs, password: sessionPassword(sessionId) });
     connection.open();
