@@ -7,6 +7,7 @@ import { perms } from "../../src/wire/constants.ts";
 import type { Disk } from "./disk.ts";
 import { Ensemble, type EnsembleEvents } from "./ensemble.ts";
 import type { Core, Member } from "./member.ts";
+import { ensembleOf } from "./membership.ts";
 import { Timeline } from "./timeline.ts";
 
 export interface StageOptions {
@@ -14,6 +15,8 @@ export interface StageOptions {
   readonly voters?: number;
   /** With the ids after the voters'. */
   readonly observers?: number;
+  /** With the ids after those: members that no file names, of an ensemble that may change. */
+  readonly newcomers?: number;
   readonly recentMax?: number;
   readonly disks?: ReadonlyMap<PeerId, Disk>;
   /** Of the writes that `submit` makes. */
@@ -40,6 +43,8 @@ export class Stage {
 
   constructor(options: StageOptions = {}) {
     const { core = coreReal, voters = 3, observers = 0, recentMax = 500, disks } = options;
+    const { newcomers } = options;
+    const count = voters + observers + (newcomers ?? 0);
     this.#session = options.session ?? 1;
     const events: Partial<EnsembleEvents> = {
       applied: (member, { body }, { error }) => {
@@ -59,6 +64,7 @@ export class Stage {
       voters: Array.from({ length: voters }, (_, i) => i + 1),
       observers: Array.from({ length: observers }, (_, i) => voters + i + 1),
       recentMax,
+      ...(newcomers === undefined ? {} : { ids: Array.from({ length: count }, (_, i) => i + 1) }),
       ...(disks === undefined ? {} : { disks }),
       events,
     });
@@ -119,6 +125,19 @@ export class Stage {
   write(at: PeerId, count = 1): void {
     const last = this.submit(at, count);
     this.until("acknowledged", () => this.acked.has(last));
+  }
+
+  /** Asks whoever leads for another ensemble, and does not wait. */
+  reconfigure(voters: readonly PeerId[], observers: readonly PeerId[] = []): void {
+    const leader = this.ensemble.leader ?? assert.fail("nobody leads");
+    leader.reconfigure((version) => ensembleOf(version, voters, observers));
+  }
+
+  /** Until these members have an ensemble of these voters in force. */
+  inForce(voters: readonly PeerId[], ...at: readonly PeerId[]): void {
+    const isInForce = (id: PeerId) =>
+      `${this.member(id).disk.ensembles?.active.voters.ids}` === `${voters}`;
+    this.until(`${voters} in force at ${at}`, () => at.every(isInForce));
   }
 
   /** No link between these two sets; links inside a set live on. */
