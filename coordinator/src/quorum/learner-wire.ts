@@ -9,7 +9,6 @@ import { opCodes } from "../wire/constants.ts";
 import { WireError } from "../wire/errors.ts";
 import {
   LearnerInfo,
-  numberRead,
   packetTypes,
   packetWrite,
   type QuorumPacket,
@@ -263,7 +262,7 @@ export class LearnerWire {
 
 /** Who leads from a change of the ensemble on. */
 function successorRead(packet: QuorumPacket): PeerId {
-  return numberRead(new JuteReader(dataOf(packet)));
+  return new JuteReader(dataOf(packet)).longNumber();
 }
 
 /** The type stands in the header of a txn, after session, cxid, zxid and time. */

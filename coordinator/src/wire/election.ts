@@ -1,5 +1,4 @@
 import { WireError } from "./errors.ts";
-import { numberRead, numberWrite } from "./quorum.ts";
 import { JuteReader } from "./reader.ts";
 import type { JuteWriter } from "./writer.ts";
 
@@ -24,7 +23,7 @@ export const addressBytesMax = 2048;
 /** Version 2 when there are several addresses: servers before 3.6 do not read it. */
 export function initialWrite(to: JuteWriter, sender: number, addresses: readonly string[]): void {
   to.long(addresses.length > 1 ? initialVersionMany : initialVersionOne);
-  numberWrite(to, sender);
+  to.longNumber(sender);
   to.string(addresses.join("|"));
 }
 
@@ -92,7 +91,7 @@ export function electionWrite(to: JuteWriter, message: ElectionMessage): void {
   to.int(electionStates.indexOf(message.state));
   voteFieldWrite(to, vote?.leader);
   voteFieldWrite(to, vote?.zxid);
-  numberWrite(to, electionEpoch);
+  to.longNumber(electionEpoch);
   voteFieldWrite(to, vote?.peerEpoch);
   to.int(electionVersion);
   to.string(config);
@@ -105,7 +104,7 @@ export function electionRead(bytes: Buffer): ElectionMessage {
   if (state === undefined) throw new WireError("type", "a peer in an unknown state", 0);
   const leader = voteFieldRead(from);
   const zxid = voteFieldRead(from);
-  const electionEpoch = numberRead(from);
+  const electionEpoch = from.longNumber();
   // 28 bytes before 3.4: the epoch is that of the zxid.
   const isOld = from.remaining === 0;
   const zxidEpoch = zxid === undefined ? undefined : Math.floor(zxid / 2 ** 32);
@@ -128,7 +127,7 @@ function voteFieldWrite(to: JuteWriter, value: number | undefined): void {
   if (value === undefined || value < 0) {
     to.int(noneHigh);
     to.uint(0);
-  } else numberWrite(to, value);
+  } else to.longNumber(value);
 }
 
 /** Undefined for every negative number: none of them is a vote. */

@@ -51,23 +51,6 @@ export interface QuorumPacket {
 export const LearnerInfo = record({ serverId: long, protocolVersion: int, configVersion: long });
 export type LearnerInfo = Of<typeof LearnerInfo>;
 
-/** A long that must be an exact number: all zxids are, up to two million epochs. Throws a `WireError`. */
-export function numberRead(from: JuteReader): number {
-  const at = from.position;
-  const high = from.int();
-  const low = from.uint();
-  if (high < -1 || high > highMax) throw new WireError("range", `a long is ${high}:${low}`, at);
-  return high * 2 ** 32 + low;
-}
-
-/** Exact integers end at 2^53. */
-const highMax = 2 ** 21 - 1;
-
-export function numberWrite(to: JuteWriter, value: number): void {
-  to.int(Math.floor(value / 2 ** 32));
-  to.uint(value < 0 ? value + 2 ** 32 : value % 2 ** 32);
-}
-
 /** Writes a packet; no data and no ids are null, as Apache writes them. */
 export function packetWrite(
   to: JuteWriter,
@@ -77,7 +60,7 @@ export function packetWrite(
   ids?: readonly Id[],
 ): void {
   to.int(type);
-  numberWrite(to, zxid);
+  to.longNumber(zxid);
   to.buffer(data);
   if (ids === undefined) {
     to.int(-1);
@@ -91,7 +74,8 @@ export function packetWrite(
 export function packetRead(bytes: Buffer, start = 0, end = bytes.length): QuorumPacket {
   const from = new JuteReader(bytes, start, end);
   const type = from.int();
-  const zxid = numberRead(from);
+  const zxid = from.longNumber();
+  if (zxid < -1) throw new WireError("range", `a packet's zxid is ${zxid}`, 4);
   const data = from.buffer();
   const count = from.vectorLength();
   if (count === 0) {
