@@ -77,6 +77,7 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
     // Apache's default; who wants hard quotas says so.
     enforceQuota: false,
     ...options,
+    properties,
     secure,
     logger,
     fatal: (error) => failure.resolve(error),

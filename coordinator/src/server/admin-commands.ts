@@ -1,9 +1,18 @@
+import { statSync } from "node:fs";
+
 import { filesNamed } from "../log/files.ts";
 import { sumText } from "../tree/tree-digest.ts";
 import { digestVersion } from "../tree/znode-digest.ts";
 import type { Connection } from "./connection.ts";
 import { directoryBytes, environmentFields, operationText } from "./four-letter-words.ts";
 import { decimal, monitorLines } from "./monitor.ts";
+import {
+  initialConfigurationFields,
+  leaderFields,
+  observersFields,
+  votingViewFields,
+  zabStateFields,
+} from "./quorum-commands.ts";
 import type { CoordinatorServer } from "./server.ts";
 import { versionText } from "./version.ts";
 
@@ -26,8 +35,11 @@ const commands: readonly (readonly [readonly string[], (server: CoordinatorServe
   [["environment", "env", "envi"], () => Object.fromEntries(environmentFields())],
   [["hash"], digests],
   [["is_read_only", "isro"], ({ mode }) => ({ read_only: mode === "read-only" })],
+  [["initial_configuration", "icfg"], initialConfigurationFields],
   [["last_snapshot", "lsnp"], lastSnapshot],
+  [["leader", "lead"], leaderFields],
   [["monitor", "mntr"], monitor],
+  [["observers", "obsr"], observersFields],
   [["ruok"], () => ({})],
   [["server_stats", "srvr"], serverStats],
   [
@@ -38,10 +50,21 @@ const commands: readonly (readonly [readonly string[], (server: CoordinatorServe
     },
   ],
   [["stats", "stat"], (server) => ({ ...serverStats(server), ...connections(server) })],
+  [["system_properties", "sysp"], ({ settings }) => properties(settings.properties)],
+  [["voting_view"], votingViewFields],
   [["watch_summary", "wchs"], watchSummary],
   [["watches", "wchc"], watches],
   [["watches_by_path", "wchp"], watchesByPath],
+  [["zabstate"], zabStateFields],
 ];
+
+/** Those that answer also while this member has no leader. */
+const always: ReadonlySet<string> = new Set([
+  "availability",
+  "environment",
+  "system_properties",
+  "zabstate",
+]);
 
 const byName = new Map(
   commands.flatMap(([names, run]) =>
@@ -56,7 +79,12 @@ export const adminNames: readonly string[] = commands.map(([[name]]) => name!);
 export function adminAnswer(server: CoordinatorServer, command: string): Fields | undefined {
   const found = byName.get(command);
   if (found === undefined) return undefined;
-  return { ...found.run(server), command: found.name, error: null };
+  const { name, run } = found;
+  if (!server.isAnswering && !always.has(name)) {
+    const error = "This ZooKeeper instance is not currently serving requests";
+    return { command: name, error };
+  }
+  return { error: null, ...run(server), command: name };
 }
 
 /** Not ZooKeeper's: what this member has seen of its ensemble. */
@@ -152,7 +180,9 @@ function dump(server: CoordinatorServer): Fields {
 
 function lastSnapshot(server: CoordinatorServer): Fields {
   const snapshot = filesNamed(server.replica.directory, "snapshot").at(-1);
-  return { zxid: `0x${(snapshot?.zxid ?? 0).toString(16)}` };
+  if (snapshot === undefined) return { zxid: "-1", timestamp: -1 };
+  const { mtimeMs } = statSync(snapshot.path);
+  return { zxid: snapshot.zxid.toString(16), timestamp: Math.floor(mtimeMs / 1000) };
 }
 
 function monitor(server: CoordinatorServer): Fields {
@@ -168,7 +198,7 @@ function serverStats(server: CoordinatorServer): Fields {
   const bytes = directoryBytes(replica.directory);
   return {
     version: versionText,
-    read_only: false,
+    read_only: server.mode === "read-only",
     server_stats: {
       packets_sent: totals.sent,
       packets_received: totals.received,
@@ -176,15 +206,27 @@ function serverStats(server: CoordinatorServer): Fields {
       log_dir_size: bytes,
       last_processed_zxid: replica.tree.zxidLast,
       outstanding_requests: replica.uncommitted,
-      server_state: "standalone",
+      server_state: server.mode,
       avg_latency: Number(decimal(totals.latencyAverage)),
       min_latency: totals.latencyMin,
       max_latency: totals.latencyMax,
       num_alive_client_connections: server.connections.size,
       uptime: settings.clock.now() - server.startedMs,
     },
+    ...(replica.isEnsemble && replica.isLeading ? { proposal_stats: proposalStats(server) } : {}),
     node_count: replica.tree.znodes.size + 1,
   };
+}
+
+function proposalStats({ replica }: CoordinatorServer): Fields {
+  const { last, min, max } = replica.proposalSizes;
+  return { last_buffer_size: last, min_buffer_size: min, max_buffer_size: max };
+}
+
+/** What a JVM would have got by -D; secrets stay in. */
+function properties(given: ReadonlyMap<string, string>): Fields {
+  const shown = [...given].filter(([name]) => !/password|digest$/i.test(name));
+  return Object.fromEntries(shown.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function watchSummary(server: CoordinatorServer): Fields {

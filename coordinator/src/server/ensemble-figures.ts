@@ -10,6 +10,7 @@ import {
   PropagationWindow,
   propagationOf,
 } from "./propagation.ts";
+import { ValueSummary } from "./value-summary.ts";
 
 /** ΔZ/N and ΔZ/M, lately and since the process began. */
 export interface PropagationFigures {
@@ -23,6 +24,7 @@ export interface FigureSources {
   readonly counts: () => PropagationCounts;
   /** Members that have what is committed, as far as this one knows, itself included. */
   readonly synchronised: () => number;
+  readonly isLeading: () => boolean;
 }
 
 /** Availability and propagation, as one member sees them, kept up by the second. */
@@ -34,7 +36,16 @@ export class EnsembleFigures {
   readonly #clock: Clock;
   readonly #beganMs: number;
   readonly #timer: NodeJS.Timeout;
+  /** Of elections, from looking to a leader being elected. */
+  readonly electionTime = new ValueSummary();
+  /** From losing a leader, or the start, to being led. */
+  readonly unavailableTime = new ValueSummary();
+  /** The same where this member became the leader. */
+  readonly leaderUnavailableTime = new ValueSummary();
   #zabState: ZabState = "election";
+  #elections = 1;
+  #electingMs: number;
+  #unavailableMs: number;
 
   constructor(
     settings: {
@@ -51,6 +62,8 @@ export class EnsembleFigures {
     this.#sources = sources;
     this.#clock = settings.clock;
     this.#beganMs = this.#clock.monotonicMs();
+    this.#electingMs = this.#beganMs;
+    this.#unavailableMs = this.#beganMs;
     // Not a step of the coordinator's own: those may be far apart.
     this.#timer = setInterval(() => this.#look(), propagationSampleMs);
     this.#timer.unref();
@@ -59,8 +72,24 @@ export class EnsembleFigures {
   /** How far this member is with its leader; to be called as often as it may have changed. */
   see(state: ZabState): void {
     if (state === this.#zabState || this.#isAlone) return;
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#zabState === "election") this.electionTime.add(nowMs - this.#electingMs);
+    if (this.#zabState === "broadcast") this.#unavailableMs = nowMs;
+    if (state === "election") {
+      this.#elections++;
+      this.#electingMs = nowMs;
+    }
+    if (state === "broadcast") {
+      this.unavailableTime.add(nowMs - this.#unavailableMs);
+      if (this.#sources.isLeading()) this.leaderUnavailableTime.add(nowMs - this.#unavailableMs);
+    }
     this.#zabState = state;
     this.#keeper.see(stateOf[state]);
+  }
+
+  /** Times that this member began to look for a leader. */
+  get elections(): number {
+    return this.#elections;
   }
 
   /** For how long the ensemble has been in the state that it is in. */

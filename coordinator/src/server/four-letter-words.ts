@@ -143,6 +143,9 @@ function summary(server: CoordinatorServer): string {
     `Mode: ${server.mode}`,
     // ZooKeeper counts the root twice.
     `Node count: ${replica.tree.znodes.size + 1}`,
+    ...(replica.isEnsemble && replica.isLeading
+      ? [`Proposal sizes last/min/max: ${replica.proposalSizes}`]
+      : []),
     "",
   ].join("\n");
 }

@@ -60,6 +60,8 @@ export interface CoordinatorOptions {
   readonly digests?: boolean;
   /** Where `/commands` are answered over HTTP; nowhere unless set. Whoever reaches it may read all of them. */
   readonly admin?: { readonly host: string; readonly port: number } | undefined;
+  /** System properties as `system_properties` tells them; nothing is read from them. */
+  readonly properties?: ReadonlyMap<string, string>;
   /** A second port, for TLS. */
   readonly secure?: SecureOptions | undefined;
   /** Between two looks at containers and TTL znodes (`znode.container.checkIntervalMs`). Default 60 s. */
@@ -118,6 +120,7 @@ export interface CoordinatorSettings {
   readonly schemesRequired: readonly string[];
   readonly words: readonly string[];
   readonly admin: { readonly host: string; readonly port: number } | undefined;
+  readonly properties: ReadonlyMap<string, string>;
   readonly frameBytes: number;
   readonly outstandingMax: number;
   readonly snapshotsKept: number;
@@ -165,6 +168,7 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     schemesRequired: options.schemesRequired ?? [],
     words: options.words ?? wordsDefault,
     admin: options.admin,
+    properties: options.properties ?? new Map(),
     frameBytes: whole("frameBytes", frameBytes, 1024, frameBytesSettableMax),
     outstandingMax: whole("outstandingMax", options.outstandingMax ?? int, 1, int),
     snapshotsKept: whole("snapshotsKept", kept, snapshotsKept, int),

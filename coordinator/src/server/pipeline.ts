@@ -13,7 +13,7 @@ import type { Replica } from "./replica.ts";
 import { eventWrite, outcomeWrite, replyPlain } from "./replies.ts";
 import { forwardedRequestRead, isWrite, writeRequestRead } from "./requests.ts";
 import type { SessionHost } from "./session-host.ts";
-import type { LatencyStats } from "./stats.ts";
+import type { ServerStats } from "./stats.ts";
 
 interface RequestHead {
   readonly xid: number;
@@ -29,7 +29,7 @@ type Sync = Waiting & { readonly kind: "sync" };
  */
 export class Pipeline {
   readonly #replica: Replica<Connection>;
-  readonly #totals: LatencyStats;
+  readonly #totals: ServerStats;
   readonly #auth: AuthSettings;
   readonly #sessions: SessionHost;
   /** Syncs that the leader has not answered, by their tags. */
@@ -42,7 +42,7 @@ export class Pipeline {
   constructor(
     replica: Replica<Connection>,
     sessions: SessionHost,
-    totals: LatencyStats,
+    totals: ServerStats,
     auth: AuthSettings,
   ) {
     this.#replica = replica;
@@ -266,7 +266,8 @@ export class Pipeline {
   ): void {
     const now = performance.now();
     connection.stats.answered(now - request.at);
-    this.#totals.answered(now - request.at);
+    const kind = isWrite(request.type) ? "update" : "read";
+    this.#totals.requestAnswered(kind, now - request.at, now);
     connection.lastResponseMs = now;
     connection.lastType = request.type;
     connection.lastZxid = request.zxid;

@@ -12,7 +12,7 @@ import { type Recovered, recover } from "../log/recovery.ts";
 import { SnapshotSpool } from "../log/spool.ts";
 import { TxnLog } from "../log/txn-log.ts";
 import { ensembleParse } from "../quorum/ensembles.ts";
-import { membershipText } from "../quorum/members.ts";
+import { type Membership, membershipText } from "../quorum/members.ts";
 import type {
   ForwardedRequest,
   ImageSink,
@@ -134,6 +134,11 @@ export class Replica<W extends object> {
   /** What the core tells of its leader and of its learners. */
   get quorum(): QuorumView {
     return this.#peer;
+  }
+
+  /** The ensemble that is in force, as far as this member knows; undefined when it is alone. */
+  get membership(): Membership | undefined {
+    return this.#memberships?.active;
   }
 
   get isEnsemble(): boolean {

@@ -28,14 +28,14 @@ import type { ReplicaEvent } from "./replica-options.ts";
 import { forwardedRequestRead } from "./requests.ts";
 import { secureServer } from "./secure-listener.ts";
 import { SessionHost } from "./session-host.ts";
-import { LatencyStats } from "./stats.ts";
+import { ServerStats } from "./stats.ts";
 
 /** The TCP side of a coordinator: sockets, turns, back-pressure. One write a socket and turn, one log write a turn. */
 export class CoordinatorServer {
   readonly settings: CoordinatorSettings;
   readonly replica: Replica<Connection>;
   readonly sessions: SessionHost;
-  readonly totals = new LatencyStats();
+  readonly totals = new ServerStats();
   readonly startedMs: number;
   readonly connections = new Set<Connection>();
   readonly figures: EnsembleFigures;
@@ -86,6 +86,7 @@ export class CoordinatorServer {
     this.figures = new EnsembleFigures(settings, {
       counts: () => ({ txns: this.#txns, notifications: this.#pipeline.notifications }),
       synchronised: () => synchronisedCount(this.replica),
+      isLeading: () => this.replica.isLeading,
     });
     this.#server = createServer((socket) => this.#guard(() => this.#accept(socket, [])));
     if (settings.admin !== undefined) this.#admin = adminServer(this, settings.admin.host);

@@ -1,10 +1,10 @@
-import { type CoordinatorStats, statsOf } from "./monitor.ts";
+import { type CoordinatorStats, statsOf } from "./coordinator-stats.ts";
 import { type CoordinatorOptions, settingsOf } from "./options.ts";
 import { CoordinatorServer } from "./server.ts";
 
 export type { AvailabilityFigures } from "./availability-keeper.ts";
+export type { CoordinatorStats } from "./coordinator-stats.ts";
 export type { PropagationFigures } from "./ensemble-figures.ts";
-export type { CoordinatorStats } from "./monitor.ts";
 export type { CoordinatorOptions } from "./options.ts";
 
 /** A coordinator that serves. */

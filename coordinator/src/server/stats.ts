@@ -1,3 +1,5 @@
+import { QuantileSummary } from "./value-summary.ts";
+
 /** Counts and latencies of one connection, or of all. Milliseconds. */
 export class LatencyStats {
   received = 0;
@@ -32,5 +34,18 @@ export class LatencyStats {
     this.latencyLast = whole;
     this.#sum += whole;
     this.#count++;
+  }
+}
+
+/** Those of all connections, and of reads and writes apart since the process began. */
+export class ServerStats extends LatencyStats {
+  readonly reads = new QuantileSummary();
+  readonly updates = new QuantileSummary();
+
+  /** `nowMs` is monotonic. */
+  requestAnswered(kind: "read" | "update", ms: number, nowMs: number): void {
+    this.answered(ms);
+    if (kind === "read") this.reads.add(ms, nowMs);
+    else this.updates.add(ms, nowMs);
   }
 }
