@@ -5,18 +5,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { ZooKeeperClient } from "../src/client/client.ts";
-import { parseConnectString } from "../src/client/paths.ts";
+import { parseConnectString, type ServerAddress } from "../src/client/paths.ts";
 import { startCoordinator } from "../src/server/start.ts";
 
 /** A server for one test file, with a chroot of its own. */
 export interface TestServer {
-  /** `host:port`. */
+  /** `host:port`, or several. */
   readonly address: string;
   readonly chroot: string;
   close(): Promise<void>;
 }
 
-/** Our own server on a free port; with LOGKEEP_TEST_ZOOKEEPER=host:port that one, which is how Apache's is tested. */
+/**
+ * Our own server on a free port; with LOGKEEP_TEST_ZOOKEEPER=host:port,… those, which is how ensembles are tested, and
+ * Apache's.
+ */
 export async function openServer(): Promise<TestServer> {
   const foreign = process.env["LOGKEEP_TEST_ZOOKEEPER"];
   const chroot = `/test-${randomUUID()}`;
@@ -40,7 +43,10 @@ async function ownServer(): Promise<{ readonly address: string; close(): Promise
   };
 }
 
-/** A way to a server that can be cut: connections break, and new ones are refused while it is down. */
+/**
+ * A way to a server that can be cut: connections break, and new ones are refused while it is down. Of several servers
+ * each connection goes to the next.
+ */
 export class CuttableProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -48,13 +54,14 @@ export class CuttableProxy {
   #isHeld = false;
 
   private constructor(target: string) {
-    const { host, port } = parseConnectString(target).servers[0] as { host: string; port: number };
+    const { servers } = parseConnectString(target);
+    let next = 0;
     this.#server = createServer((inner) => {
       if (this.#isDown) {
         inner.destroy();
         return;
       }
-      const outer = connect({ host, port });
+      const outer = connect({ ...(servers[next++ % servers.length] as ServerAddress) });
       for (const [from, to] of [
         [inner, outer],
         [outer, inner],

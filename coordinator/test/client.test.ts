@@ -98,6 +98,20 @@ test("a multi is all or nothing, and its error names the operation", async () =>
   assert.deepEqual(await client.multi([]), []);
 });
 
+test("a multi makes znodes that live for a time, and containers", async () => {
+  const results = await client.multi([
+    steps.create("/lives", null, { mode: "persistentWithTtl", ttlMs: 60_000 }),
+    steps.create("/lives-", null, { mode: "persistentSequentialWithTtl", ttlMs: 60_000 }),
+    steps.create("/holds", null, { mode: "container" }),
+  ]);
+  assert.equal(results[0]?.path, "/lives");
+  assert.match(results[1]?.path ?? "", /^\/lives-\d{10}$/);
+  assert.equal((await client.exists("/lives"))?.ephemeralOwner, 0n);
+  await client.create("/holds/kid");
+  const made = await client.create("/lives/kid", null, { mode: "persistentWithTtl", ttlMs: 1 });
+  assert.equal(made.path, "/lives/kid");
+});
+
 test("a one-shot watch fires once, before the reply that shows the change", async () => {
   const seen: string[] = [];
   await client.create("/once", null);

@@ -65,18 +65,20 @@ export async function disturb(
 ): Promise<void> {
   while (!isOver()) {
     const { proxy } = random.pick(parties);
-    const choice = random.below(4);
+    const choice = random.below(3);
     if (choice === 0) proxy.cut("up");
     else if (choice === 1) {
       proxy.hold();
       await sleep(random.below(200));
       proxy.cut("up");
       proxy.up();
-    } else if (choice === 2) {
+    } else {
       proxy.cut("down");
       await sleep(random.below(2 * sessionTimeoutMs));
       proxy.up();
-    } else await sleep(random.below(100));
+    }
+    // Each gets some time to work in.
+    await sleep(random.below(800 / parties.length));
   }
   for (const { proxy } of parties) proxy.up();
 }

@@ -1,19 +1,11 @@
-import { long, record, stringOrNull } from "../wire/codec.ts";
 import { opCodes } from "../wire/constants.ts";
+import { ReconfigRequest } from "../wire/records.ts";
 import type { Asker } from "./asker.ts";
 import { ZooKeeperError } from "./errors.ts";
 import type { CallOptions, WatchOptions } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { Watching } from "./watching.ts";
 import { OwnedData, type ZnodeData } from "./znode-data.ts";
-
-/** What is not given is null, which the server tells from an empty list. */
-const ReconfigRequest = record({
-  joining: stringOrNull,
-  leaving: stringOrNull,
-  members: stringOrNull,
-  fromConfig: long,
-});
 
 const configPath = "/zookeeper/config";
 
@@ -77,6 +69,7 @@ export class Ensemble {
   }
 }
 
+/** What is not given is null, which the server tells from an empty list. */
 function textOf(items: readonly (string | number)[]): string | null {
   return items.length === 0 ? null : items.join(",");
 }

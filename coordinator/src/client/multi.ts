@@ -22,11 +22,16 @@ export const steps = {
     path: string,
     data: Uint8Array | null = null,
     options: {
-      readonly mode?: Exclude<keyof typeof createModes, `${string}Ttl`>;
+      readonly mode?: keyof typeof createModes;
       readonly acl?: readonly Acl[];
+      /** For the modes with a TTL. */
+      readonly ttlMs?: number;
     } = {},
   ): MultiStep {
-    const { mode = "persistent", acl = aclOpen } = options;
+    const { mode = "persistent", acl = aclOpen, ttlMs } = options;
+    if (ttlMs !== undefined) {
+      return { op: "createTTL", path, data, acl, flags: createModes[mode], ttlMs: BigInt(ttlMs) };
+    }
     const op = mode === "container" ? "createContainer" : "create2";
     return { op, path, data, acl, flags: createModes[mode] };
   },
@@ -71,6 +76,12 @@ export function multiFailure(
   });
 }
 
+const sequential: readonly number[] = [
+  createModes.persistentSequential,
+  createModes.ephemeralSequential,
+  createModes.persistentSequentialWithTtl,
+];
+
 function isSequential(flags: number): boolean {
-  return flags === createModes.persistentSequential || flags === createModes.ephemeralSequential;
+  return sequential.includes(flags);
 }
