@@ -18,13 +18,14 @@ const rooms = [
 
 /** Tests of the whole house, each a folder of `test/`. */
 const house = [
-  ...["tidy", "scenarios", "contracts", "alerts", "faults"],
+  ...["tidy", "scenarios", "contracts", "alerts", "faults", "ensemble"],
   ...["clients", "browser", "package", "helm"],
 ];
 
 /** Those that need other servers. */
 const foreign: Readonly<Record<string, string>> = {
   redis: "redis-server",
+  mixed: "Apache ZooKeeper",
   kafka: "a Kafka broker",
   elastic: "Elasticsearch",
   engines: "a Kafka broker, Elasticsearch and redis-server",

@@ -34,6 +34,11 @@ function rounds({ secondsLeft }: Draw, secondsEach: number): string {
   return String(Math.max(5, Math.min(100, Math.floor(secondsLeft / secondsEach))));
 }
 
+/** Rounds of every story of an ensemble, which together take so long; bounded, as one run of a job is. */
+function roundsOfStories({ secondsLeft }: Draw, secondsEach: number): string {
+  return String(Math.max(2, Math.min(8, Math.floor(secondsLeft / secondsEach) - 1)));
+}
+
 function seedOf({ seed }: Draw): Readonly<Record<string, string>> {
   return { SEED: String(seed) };
 }
@@ -118,6 +123,22 @@ const jobs: readonly Job[] = [
     name: "coordinator-fuzz",
     files: ["coordinator/test/server-fuzz.test.ts"],
     env: (draw) => ({ LOGKEEP_FUZZ_FRAMES: growing(draw, 10_000) }),
+  },
+  {
+    suite: "ensemble",
+    name: "ensemble",
+    files: ["test/ensemble/*.test.ts"],
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: roundsOfStories(draw, 110) }),
+  },
+  {
+    suite: "mixed",
+    name: "mixed",
+    files: ["test/mixed/*.test.ts"],
+    env: (draw) => ({
+      ...seedOf(draw),
+      LOGKEEP_ROUNDS: roundsOfStories(draw, 120),
+      LOGKEEP_MIXED: "all",
+    }),
   },
   {
     suite: "cluster",
