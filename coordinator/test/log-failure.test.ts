@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import fs, {
   closeSync,
   existsSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -35,35 +36,41 @@ function descriptorOf(path: string): number {
   throw new Error(`nobody has ${path} open`);
 }
 
-test("a sync that fails is the last: nothing is durable after it, and nothing is cut", {
-  skip: !isLinux,
-}, async (context) => {
-  const directory = directoryCreate(temporaryDirectory(context));
-  const durable: number[] = [];
-  const failures: Error[] = [];
-  const log = new TxnLog(directory, {
-    onDurable: (zxid) => durable.push(zxid),
-    onFailed: (error) => failures.push(error),
+/** Devices in place of a disk: one takes no byte, the other takes all and has nothing to sync. */
+for (const { device, code } of [
+  { device: "/dev/full", code: "ENOSPC" },
+  { device: "/dev/null", code: "EINVAL" },
+]) {
+  test(`after ${code} nothing is durable any more, and nothing is cut`, {
+    skip: !isLinux,
+  }, async (context) => {
+    const directory = directoryCreate(temporaryDirectory(context));
+    const durable: number[] = [];
+    const failures: Error[] = [];
+    const log = new TxnLog(directory, {
+      onDurable: (zxid) => durable.push(zxid),
+      onFailed: (error) => failures.push(error),
+    });
+    const append = (counter: number) => {
+      const txn = createTxn(`/n${counter}`, counter);
+      log.append(epoch1 + counter, entryBytes(epoch1 + counter, txn));
+      log.flush();
+    };
+    append(1);
+    while (durable.length === 0) await new Promise(setImmediate);
+    const descriptor = descriptorOf(join(directory, "log.100000001"));
+    closeSync(descriptor);
+    // The lowest that is free: the log writes to the device from here on, and closes it.
+    assert.equal(openSync(device, "r+"), descriptor);
+    append(2);
+    while (failures.length === 0) await new Promise(setImmediate);
+    append(3);
+    await assert.rejects(log.truncate(epoch1 + 1), { code });
+    await log.close();
+    assert.deepEqual(durable, [epoch1 + 1]);
+    assert.equal(failures.length, 1);
   });
-  const append = (counter: number) => {
-    log.append(epoch1 + counter, entryBytes(epoch1 + counter, createTxn(`/n${counter}`, counter)));
-    log.flush();
-  };
-  append(1);
-  while (durable.length === 0) await new Promise(setImmediate);
-  // The write goes to the file, and its descriptor is gone by the time of the sync.
-  append(2);
-  const descriptor = descriptorOf(join(directory, "log.100000001"));
-  while (durable.length === 1) await new Promise(setImmediate);
-  closeSync(descriptor);
-  append(3);
-  while (failures.length === 0) await new Promise(setImmediate);
-  append(4);
-  await assert.rejects(log.truncate(epoch1 + 1), { code: "EBADF" });
-  await log.close();
-  assert.deepEqual(durable, [epoch1 + 1, epoch1 + 2]);
-  assert.equal(failures.length, 1);
-});
+}
 
 test("a cut or a snapshot that the disk refuses half way is the end of the log", async (context) => {
   for (const change of ["truncate", "replaceWith"] as const) {

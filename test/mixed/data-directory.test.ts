@@ -255,7 +255,9 @@ test(
       const older = recover(dataDir, { recentMax: 0 });
       assert.equal(older.history.snapshotZxid, newest.zxid);
       assert.equal(treeFingerprint(older.tree), print);
-      assert.equal(older.tree.digests.mismatches, 0);
+      // Apache's server notes a txn's digest after its znodes have changed, so a snapshot may end with a znode of the next txn
+      // and the digest of the one before; with that next txn all is as it was written again, or there is a second mismatch.
+      assert(older.tree.digests.mismatches <= 1);
       assert.equal(older.tree.acls.unlisted, 0);
       rmSync(newest.path);
     }
