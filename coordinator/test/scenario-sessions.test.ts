@@ -99,3 +99,22 @@ test("Keeper 65198: the digest that goes with a session's end is that of the tre
   assert.equal(harness.tree.digests.mismatches, 0);
   assert.equal(harness.tree.sessions.ephemeralCount, 0);
 });
+
+test("what a client left where it was before stays refused when the member it went to is gone as well", () => {
+  const stage = new Stage();
+  stage.start(1, 2, 3);
+  stage.led(3, 1, 2);
+  const begun = stage.ask(1, 7, { op: "createSession", timeoutMs: 30_000 });
+  stage.until("begun", () => stage.acked.has(begun));
+  stage.member(1).pause(1500);
+  const late = stage.ask(1, 7, { ...ephemeral, path: "/late" });
+  stage.member(2).revalidate(7, 30_000);
+  stage.run(100);
+  const made = stage.ask(2, 7, { ...ephemeral, path: "/made" });
+  stage.until("made", () => stage.acked.has(made));
+  stage.crash(2);
+  stage.run(4000);
+  // The checker holds that requests of a session take effect in order.
+  assert(!stage.acked.has(late));
+  assert.equal(stage.member(3).state.tree.znodes.find("/late"), none);
+});

@@ -111,15 +111,6 @@ test("a multi from where a session no longer is fails in its first part, as Apac
   });
 });
 
-test("when a link is gone its sessions are owned by who speaks next, and those of others stay", () => {
-  const leader = new Leader();
-  leader.run(begin, { owner: 7 });
-  leader.run(begin, { owner: 8, sessionId: 2n });
-  leader.preparer.sessions.forget(7);
-  assert.equal(leader.run(set, { owner: 9 }).type, "setData");
-  assert.deepEqual(leader.run(set, { owner: 9, sessionId: 2n }), moved);
-});
-
 test("a session may speak as soon as its creation is proposed", () => {
   const leader = new Leader();
   leader.propose(begin, { owner: 7 });

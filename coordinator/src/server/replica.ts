@@ -277,10 +277,7 @@ export class Replica<W extends object> {
     return {
       notified: (from, notification) => this.#input({ kind: "notification", from, notification }),
       linkUp: (link, opened) => this.#input({ kind: "linkUp", link, opened }),
-      linkDown: (link) => {
-        this.#preparer?.sessions.forget(link);
-        this.#input({ kind: "linkDown", link });
-      },
+      linkDown: (link) => this.#input({ kind: "linkDown", link }),
       linkRefused: () => this.#input({ kind: "linkRefused" }),
       messages: (link, messages) => this.#messages(link, messages),
       imageBegin: (_link, zxid) => this.#imageBegin(zxid),

@@ -36,8 +36,9 @@ export class LeaderSessions {
   }
 
   /**
-   * Why a request of this session is refused; undefined when it is not. Who speaks first for a session owns it. Without an
-   * owner the server itself asks, as it does to end a session that is silent.
+   * Why a request of this session is refused; undefined when it is not. Who speaks first for a session owns it, until its
+   * client comes to another with `revalidate`: also when that one's link is gone, as another before it may still bring
+   * what is too late. Without an owner the server itself asks, as it does to end a session that is silent.
    */
   refusal(sessionId: bigint, owner: SessionOwner | undefined): ErrorNumber | undefined {
     if (!this.isOpen(sessionId)) {
@@ -71,12 +72,5 @@ export class LeaderSessions {
     this.#opening.delete(sessionId);
     this.#closing.delete(sessionId);
     this.#owners.delete(sessionId);
-  }
-
-  /** A link is gone, and nothing more comes over it: whoever speaks next for its sessions owns them. */
-  forget(owner: SessionOwner): void {
-    for (const [sessionId, each] of this.#owners) {
-      if (each === owner) this.#owners.delete(sessionId);
-    }
   }
 }

@@ -100,6 +100,8 @@ export class Clients {
     if (client?.member !== member || !client.waiting.delete(id)) return;
     this.#owners.delete(id);
     this.#sees(client);
+    // With the answer come others' changes that were before it.
+    if (client.stage === "open") this.#read(client, member);
     const at = this.#ensemble.checker.committed.findLastIndex(({ body }) => body.id === id);
     this.#known = Math.max(this.#known, at + 1);
     this.#hasWritten = true;
@@ -170,9 +172,17 @@ export class Clients {
     this.#ensemble.timeline.after(5 + this.#ensemble.timeline.prng.below(300), () => {
       const { member } = client;
       if (member === undefined || member.isDown) this.#attach(client);
-      else if (!member.isPaused) this.#act(client, member);
+      else if (member.isPaused) this.#giveUp(client);
+      else this.#act(client, member);
       this.#actLater(client);
     });
+  }
+
+  /** Its member does not answer: it may leave something that is asked for there when it has long gone elsewhere. */
+  #giveUp(client: Client): void {
+    if (client.stage !== "open" || !this.#ensemble.timeline.prng.chance(0.2)) return;
+    this.#write(client, this.#writeDraw());
+    this.#leave(client);
   }
 
   #attach(client: Client): void {

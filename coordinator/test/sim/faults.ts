@@ -133,4 +133,27 @@ export const faults: readonly Fault[] = [
     plants: [],
     inHost: "rot",
   },
+  {
+    bug: "a touch that is lost",
+    what: "a learner does not tell of sessions that were heard of after its last pong",
+    plants: [
+      {
+        file: "learner.ts",
+        from: "    this.#touched.set(sessionId, timeoutMs);\n",
+        to: "    if (this.#touched.size === 0) this.#touched.set(sessionId, timeoutMs);\n",
+      },
+    ],
+  },
+  {
+    bug: "ZOOKEEPER-1412",
+    what: "an answer shows a change before the watch's event",
+    plants: [],
+    inHost: "event-late",
+  },
+  {
+    bug: "a session that has moved",
+    what: "what a client left at one member takes effect after what it asked of the next",
+    plants: [],
+    inHost: "session-moved",
+  },
 ];

@@ -40,14 +40,16 @@ export class Leadership {
     for (const [id, timeoutMs] of state.tree.sessions.entries()) this.#track(Number(id), timeoutMs);
   }
 
-  prepare(request: Request, link: LinkId, zxid: number): Body {
+  /** `link`: whom the request came through. */
+  prepare(request: Request, link: LinkId | undefined, zxid: number): Body {
     const { id, session, sequence, op } = request;
     const timeMs = this.#timeline.now;
-    const owner = sequence === undefined ? undefined : ownerOf(link);
+    const isOwned = sequence !== undefined && link !== undefined;
+    const owner = isOwned ? ownerOf(link) : undefined;
     const caller = { sessionId: BigInt(session), ids: [], owner };
     const { txn, digest } = this.#preparer.prepare(op, caller, { zxid, timeMs });
     // What came too late has no place in the order any more.
-    const place = isMoved(txn) ? undefined : sequence;
+    const place = isRefused(txn) ? undefined : sequence;
     return { id, session, sequence: place, timeMs, txn, digest };
   }
 
@@ -95,18 +97,14 @@ export class Leadership {
     this.#timeouts.set(session, timeoutMs);
     this.#heardAt.set(session, this.#timeline.now);
   }
-
-  /** A link is gone, and nothing more comes over it. */
-  linkDown(link: LinkId): void {
-    this.#preparer.sessions.forget(link);
-  }
 }
 
 function ownerOf(link: LinkId): SessionOwner {
   return link === ownLink ? "self" : link;
 }
 
-function isMoved(txn: TreeTxn): boolean {
+function isRefused(txn: TreeTxn): boolean {
   const [first] = txn.type === "multi" ? txn.txns : [txn];
-  return first?.type === "error" && first.error === errorNumbers.SESSIONMOVED;
+  const { SESSIONMOVED, SESSIONEXPIRED } = errorNumbers;
+  return first?.type === "error" && [SESSIONMOVED, SESSIONEXPIRED].includes(first.error as never);
 }

@@ -244,14 +244,15 @@ export class Member implements LinkEnd, LanesHost {
     }
     const zxid = this.#core.zxidNext;
     if (zxid === undefined) return;
-    const body = this.#leadership.prepare(request, link, zxid);
+    // The planted fault: nobody asks whether the session has moved on since.
+    const from = this.#parts.faults.has("session-moved") ? undefined : link;
+    const body = this.#leadership.prepare(request, from, zxid);
     this.#parts.checker.broadcasts(this.peer, zxid, body);
     this.#step({ kind: "propose", body });
   }
 
   #step(input: Input<Body, Request>): void {
     if (input.kind === "message") this.#parts.host.received(this, input.message.kind);
-    if (input.kind === "linkDown") this.#leadership?.linkDown(input.link);
     this.#perform(this.#core.step(input));
   }
 
@@ -302,10 +303,16 @@ export class Member implements LinkEnd, LanesHost {
     const outcome = this.state.apply(txn);
     this.#parts.checker.commits(this.peer, this.state);
     this.#leadership?.applied(txn);
+    const isLate = this.#parts.faults.has("event-late");
+    if (!isLate) this.#watchesFire();
+    this.#parts.host.applied(this, txn, outcome);
+    if (isLate) this.#watchesFire();
+  }
+
+  #watchesFire(): void {
     const { watches } = this.state.tree;
     for (const { watcher, type, path } of watches.fired) watcher.hear(type, path);
     watches.fired = [];
-    this.#parts.host.applied(this, txn, outcome);
   }
 
   #event(event: Event<Request>): void {
