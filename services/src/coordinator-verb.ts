@@ -70,6 +70,10 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
     const message = `the admin server is beyond loopback: set admin.serverAddress=127.0.0.1, or give --insecure-listen`;
     throw new CliExit(1, message);
   }
+  if (options.metrics !== undefined && !isLoopback(options.metrics.host) && !isInsecure) {
+    const message = `metrics are beyond loopback: set metricsProvider.httpHost=127.0.0.1, or give --insecure-listen`;
+    throw new CliExit(1, message);
+  }
   const failure = Promise.withResolvers<Error | undefined>();
   const coordinator = await startCoordinator({
     ...cfg.options,
@@ -83,13 +87,13 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
     fatal: (error) => failure.resolve(error),
   });
   const { host, port } = coordinator.address;
-  const { secureAddress, adminAddress } = coordinator;
+  const { secureAddress, adminAddress, metricsAddress } = coordinator;
   const secureText = secureAddress && ` secure=${secureAddress.host}:${secureAddress.port}`;
   const adminText = adminAddress && ` admin=http://${adminAddress.host}:${adminAddress.port}`;
-  await print(
-    io.stdout,
-    `logkeep coordinator ready client=${host}:${port}${secureText ?? ""}${adminText ?? ""}\n`,
-  );
+  const metricsText =
+    metricsAddress && ` metrics=http://${metricsAddress.host}:${metricsAddress.port}`;
+  const others = [secureText, adminText, metricsText].join("");
+  await print(io.stdout, `logkeep coordinator ready client=${host}:${port}${others}\n`);
   io.signal.addEventListener("abort", () => failure.resolve(undefined), { once: true });
   if (io.signal.aborted) failure.resolve(undefined);
   const error = await failure.promise;

@@ -110,6 +110,13 @@ const others: ReadonlySet<string> = new Set([
   "zookeeper.admin.enableServer",
   "zookeeper.admin.serverAddress",
   "zookeeper.admin.serverPort",
+  "metricsProvider.className",
+  "metricsProvider.httpHost",
+  "metricsProvider.httpPort",
+  "metricsProvider.exportJvmInfo",
+  "metricsProvider.numWorkerThreads",
+  "metricsProvider.maxQueueSize",
+  "metricsProvider.workerShutdownTimeoutMs",
   "zookeeper.serverCnxnFactory",
   "zookeeper.extendedTypesEnabled",
   "zookeeper.emulate353TTLNodes",
@@ -138,7 +145,12 @@ export function optionsOfProperties(
       throw new ServiceError("config.invalid", message);
     }
   }
-  return { ...options, ...saslUsersOf(properties), ...adminOf(properties) };
+  return {
+    ...options,
+    ...saslUsersOf(properties),
+    ...adminOf(properties),
+    ...metricsOf(properties),
+  };
 }
 
 /** Apache's listens everywhere by default; here it is off by default, and then on loopback. */
@@ -151,6 +163,27 @@ function adminOf(properties: ReadonlyMap<string, string>): Pick<CoordinatorOptio
   }
   const host = properties.get("zookeeper.admin.serverAddress") ?? "127.0.0.1";
   return { admin: { host, port: Number(port) } };
+}
+
+/** Apache's listens everywhere by default, here on loopback. */
+function metricsOf(properties: ReadonlyMap<string, string>): Pick<CoordinatorOptions, "metrics"> {
+  const property = (name: string): string | undefined =>
+    properties.get(`zookeeper.metricsProvider.${name}`);
+  const className = property("className") ?? "";
+  // These show nothing over HTTP.
+  if (/^(.*\.)?(Default|Null)MetricsProvider$|^$/.test(className)) return {};
+  if (className !== "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider") {
+    const message = `metricsProvider.className is not known here: ${className}`;
+    throw new ServiceError("config.invalid", message);
+  }
+  const port = property("httpPort") ?? "7000";
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+    const message = `metricsProvider.httpPort must be a port, not ${port}`;
+    throw new ServiceError("config.invalid", message);
+  }
+  const host = property("httpHost") ?? "127.0.0.1";
+  const ofProcess = flag(property("exportJvmInfo") ?? "true", "metricsProvider.exportJvmInfo");
+  return { metrics: { host, port: Number(port), ofProcess } };
 }
 
 function saslUsersOf(

@@ -42,6 +42,26 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
   });
 });
 
+test("metrics are shown where metricsProvider says, on loopback unless it says otherwise", () => {
+  const metricsOf = (values: Readonly<Record<string, string>>) =>
+    optionsOfProperties(
+      new Map(
+        Object.entries(values).map(([key, value]) => [`zookeeper.metricsProvider.${key}`, value]),
+      ),
+    ).metrics;
+  const className = "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider";
+  assert.deepEqual(metricsOf({ className }), { host: "127.0.0.1", port: 7000, ofProcess: true });
+  assert.deepEqual(
+    metricsOf({ className, httpHost: "10.0.0.1", httpPort: "7001", exportJvmInfo: "false" }),
+    { host: "10.0.0.1", port: 7001, ofProcess: false },
+  );
+  assert.equal(metricsOf({}), undefined);
+  const byDefault = "org.apache.zookeeper.metrics.impl.DefaultMetricsProvider";
+  assert.equal(metricsOf({ className: byDefault, httpPort: "7000" }), undefined);
+  assert.throws(() => metricsOf({ className: "com.example.Other" }), { code: "config.invalid" });
+  assert.throws(() => metricsOf({ className, httpPort: "70000" }), { code: "config.invalid" });
+});
+
 test("users of SASL come from the JAAS file that a property names", (context) => {
   const directory = mkdtempSync(path.join(os.tmpdir(), "logkeep-jaas-"));
   context.after(() => rmSync(directory, { recursive: true, force: true }));

@@ -44,7 +44,7 @@ function answerOf(coordinator: CoordinatorServer, request: IncomingMessage, host
 }
 
 /** A name that is resolved to this address by someone else is not ours. */
-function isNamedSo(header: string, host: string): boolean {
+export function isNamedSo(header: string, host: string): boolean {
   const name = header.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   return name === host || name === "localhost" || /^[\d.]+$/.test(name) || name.includes(":");
 }

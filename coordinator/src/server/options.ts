@@ -13,6 +13,7 @@ import {
   sessionTicksMin,
   wordsDefault,
 } from "./limits.ts";
+import type { MetricsOptions } from "./metrics-listener.ts";
 import type { SecureOptions } from "./secure-listener.ts";
 
 /** How a coordinator is started. Times in milliseconds; what is left out is as in Apache's zoo.cfg. */
@@ -60,6 +61,8 @@ export interface CoordinatorOptions {
   readonly digests?: boolean;
   /** Where `/commands` are answered over HTTP; nowhere unless set. Whoever reaches it may read all of them. */
   readonly admin?: { readonly host: string; readonly port: number } | undefined;
+  /** Where `/metrics` is answered over HTTP under ZooKeeper's names; nowhere unless set. */
+  readonly metrics?: MetricsOptions | undefined;
   /** System properties as `system_properties` tells them; nothing is read from them. */
   readonly properties?: ReadonlyMap<string, string>;
   /** A second port, for TLS. */
@@ -120,6 +123,7 @@ export interface CoordinatorSettings {
   readonly schemesRequired: readonly string[];
   readonly words: readonly string[];
   readonly admin: { readonly host: string; readonly port: number } | undefined;
+  readonly metrics: MetricsOptions | undefined;
   readonly properties: ReadonlyMap<string, string>;
   readonly frameBytes: number;
   readonly outstandingMax: number;
@@ -168,6 +172,7 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     schemesRequired: options.schemesRequired ?? [],
     words: options.words ?? wordsDefault,
     admin: options.admin,
+    metrics: options.metrics,
     properties: options.properties ?? new Map(),
     frameBytes: whole("frameBytes", frameBytes, 1024, frameBytesSettableMax),
     outstandingMax: whole("outstandingMax", options.outstandingMax ?? int, 1, int),

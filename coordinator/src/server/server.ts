@@ -21,6 +21,7 @@ import {
   readOnlyAfterMs,
   uncommittedBytesMax,
 } from "./limits.ts";
+import { metricsServer } from "./metrics-listener.ts";
 import type { CoordinatorSettings } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Replica } from "./replica.ts";
@@ -45,6 +46,7 @@ export class CoordinatorServer {
   readonly #server: Server;
   readonly #secure: Server | undefined;
   readonly #admin: HttpServer | undefined;
+  readonly #metrics: HttpServer | undefined;
   readonly #perAddress = new Map<string, number>();
   readonly #stepMs: number;
   /** A leader's. */
@@ -90,6 +92,7 @@ export class CoordinatorServer {
     });
     this.#server = createServer((socket) => this.#guard(() => this.#accept(socket, [])));
     if (settings.admin !== undefined) this.#admin = adminServer(this, settings.admin.host);
+    if (settings.metrics !== undefined) this.#metrics = metricsServer(this, settings.metrics);
     if (settings.secure !== undefined) {
       this.#secure = secureServer(settings.secure, settings.logger, (socket, ids) =>
         this.#guard(() => this.#accept(socket, ids)),
@@ -107,17 +110,23 @@ export class CoordinatorServer {
     return this.#admin === undefined ? undefined : addressOf(this.#admin);
   }
 
+  /** Where `/metrics` is answered, if it is and listens. */
+  get metricsAddress(): { readonly host: string; readonly port: number } | undefined {
+    return this.#metrics === undefined ? undefined : addressOf(this.#metrics);
+  }
+
   /** The address of the port for TLS, if there is one and it listens. */
   get secureAddress(): { readonly host: string; readonly port: number } | undefined {
     return this.#secure === undefined ? undefined : addressOf(this.#secure);
   }
 
   async listen(): Promise<void> {
-    const { host, port, secure, admin } = this.settings;
+    const { host, port, secure, admin, metrics } = this.settings;
     await this.replica.start();
     await this.#listenAt(this.#server, host, port);
     if (secure !== undefined) await this.#listenAt(this.#secure!, secure.host ?? host, secure.port);
     if (admin !== undefined) await this.#listenAt(this.#admin!, admin.host, admin.port);
+    if (metrics !== undefined) await this.#listenAt(this.#metrics!, metrics.host, metrics.port);
     this.#stepLater();
   }
 
@@ -397,8 +406,10 @@ export class CoordinatorServer {
     clearTimeout(this.#readOnlyTimer);
     this.#server.close();
     this.#secure?.close();
-    this.#admin?.close();
-    this.#admin?.closeAllConnections();
+    for (const http of [this.#admin, this.#metrics]) {
+      http?.close();
+      http?.closeAllConnections();
+    }
     for (const connection of this.connections) connection.close();
   }
 }

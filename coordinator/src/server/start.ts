@@ -14,6 +14,8 @@ export interface Coordinator {
   readonly secureAddress: { readonly host: string; readonly port: number } | undefined;
   /** Where `/commands` are answered over HTTP, if they are. */
   readonly adminAddress: { readonly host: string; readonly port: number } | undefined;
+  /** Where `/metrics` is answered over HTTP, if it is. */
+  readonly metricsAddress: { readonly host: string; readonly port: number } | undefined;
   /** Stops serving and puts on disk what is under way. Sessions and their ephemerals live on in the data directory. */
   close(): Promise<void>;
   stats(): CoordinatorStats;
@@ -34,11 +36,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     await server.close();
     throw thrown;
   }
-  const { address, secureAddress, adminAddress } = server;
+  const { address, secureAddress, adminAddress, metricsAddress } = server;
   return {
     address,
     secureAddress,
     adminAddress,
+    metricsAddress,
     close: () => server.close(),
     stats: () => statsOf(server),
     get mode() {
