@@ -1,7 +1,7 @@
 import { assert } from "../../../kit/src/assert.ts";
 import type { Outbox } from "./effects.ts";
 import { canStay, type Ensemble } from "./ensemble.ts";
-import type { LeaderLinks, Link } from "./leader-links.ts";
+import { isFollower, type LeaderLinks, type Link } from "./leader-links.ts";
 import { LeaderSyncs } from "./leader-syncs.ts";
 import type { Own } from "./learner.ts";
 import { proposeMax } from "./limits.ts";
@@ -74,8 +74,8 @@ export class LeaderBroadcast<B, R> {
    */
   reachOf(link: Link): number {
     if (link.isObserver) return this.#committed;
-    const { log } = this.#own;
-    if (!this.#isNewcomer(link)) return log.last;
+    const { log, ensembles } = this.#own;
+    if (ensembles.active.voters.has(link.peer)) return log.last;
     return Math.max(log.durable, this.#proposals.committed);
   }
 
@@ -110,7 +110,7 @@ export class LeaderBroadcast<B, R> {
     const proposals = this.#proposals;
     if (zxid > proposals.last) return false;
     const isMore = proposals.ack(from, zxid);
-    for (const link of this.#links.followers()) if (this.#isNewcomer(link)) this.#feed(link, out);
+    for (const link of this.#links.each()) if (this.#isNewcomer(link)) this.#feed(link, out);
     if (!isMore) return true;
     const { ensembles, self } = this.#own;
     if (ensembles.isChanging && ensembles.seen.version <= proposals.committed) {
@@ -173,8 +173,8 @@ export class LeaderBroadcast<B, R> {
     }
     out.append = proposed;
     const message = { kind: "proposal", proposals: proposed } as const;
-    for (const link of this.#links.followers()) {
-      if (!this.#isNewcomer(link)) out.send.push({ to: link.id, message });
+    for (const link of this.#links.each()) {
+      if (isFollower(link) && !this.#isNewcomer(link)) out.send.push({ to: link.id, message });
     }
     // The next epoch begins before this one's counter runs into it.
     if (zxidCounter(this.#proposals.last) >= zxidCounterMax - proposeMax) this.#isFull = true;
@@ -206,8 +206,8 @@ export class LeaderBroadcast<B, R> {
     this.#links.toObservers({ kind: "inform", proposals, ...told }, out);
   }
 
-  #isNewcomer({ peer, isObserver }: Link): boolean {
-    return !isObserver && !this.#own.ensembles.active.voters.has(peer);
+  #isNewcomer(link: Link): boolean {
+    return isFollower(link) && !this.#own.ensembles.active.voters.has(link.peer);
   }
 
   #feed(link: Link, out: Outbox<B, R>): void {
@@ -228,11 +228,11 @@ export class LeaderBroadcast<B, R> {
     const stays = other === undefined || canStay(self, ensembles.active, ensemble);
     this.#commitThrough(version, stays ? self : other, out);
     // Whoever is no newcomer was sent all: it may be one from here on.
-    for (const link of this.#links.followers()) {
-      if (!this.#isNewcomer(link)) link.sentThrough = this.#proposals.last;
+    for (const link of this.#links.each()) {
+      if (isFollower(link) && !this.#isNewcomer(link)) link.sentThrough = this.#proposals.last;
     }
     ensembles.activate(ensemble, out);
-    for (const link of this.#links.followers()) this.#feed(link, out);
+    for (const link of this.#links.each()) if (isFollower(link)) this.#feed(link, out);
     this.#proposals.decideBy(ensembles.quorums);
     if (stays) return;
     this.#isHandingOver = true;

@@ -94,14 +94,14 @@ export class LeaderLinks<B, R> {
   }
 
   toFollowers(message: Message<B, R>, out: Outbox<B, R>): void {
-    for (const { id } of this.followers()) out.send.push({ to: id, message });
+    for (const link of this.#links.values()) {
+      if (isFollower(link)) out.send.push({ to: link.id, message });
+    }
   }
 
-  /** Those that are sent what is proposed. */
-  *followers(): Generator<Link> {
-    for (const link of this.#links.values()) {
-      if (!link.isObserver && (link.stage === "syncing" || link.stage === "live")) yield link;
-    }
+  /** As `all`, without a copy: none may come or go meanwhile. */
+  each(): Iterable<Link> {
+    return this.#links.values();
   }
 
   /** To everyone that has, or is about to have, the leader's history. */
@@ -116,4 +116,9 @@ export class LeaderLinks<B, R> {
       if (isSent) out.send.push({ to: id, message });
     }
   }
+}
+
+/** Whether it is sent what is proposed. */
+export function isFollower({ isObserver, stage }: Link): boolean {
+  return !isObserver && (stage === "syncing" || stage === "live");
 }

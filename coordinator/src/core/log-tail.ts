@@ -19,6 +19,8 @@ export class LogTail<B> {
   /** In order; those before `#head` are given up. */
   #entries: Proposal<B>[] = [];
   #head = 0;
+  /** The index after the last that is applied. */
+  #appliedEnd = 0;
   #base: number;
   #last: number;
   #durable: number;
@@ -40,7 +42,8 @@ export class LogTail<B> {
     this.#base = kept[0]?.zxid ?? last;
     this.#entries = kept.slice(1);
     assert((this.#entries.at(-1)?.zxid ?? this.#base) === last, "recent txns end with the last");
-    for (const { body } of this.#entries) this.#appliedBytes += bounds.sizeOf(body);
+    this.#appliedEnd = this.#entries.length;
+    this.#appliedBytes = this.#sizeOf(this.#entries);
     this.#last = last;
     this.#durable = last;
     this.#applied = last;
@@ -97,7 +100,9 @@ export class LogTail<B> {
   take(through: number): readonly Proposal<B>[] {
     if (through <= this.#applied) return none;
     assert(through <= this.#last, "what is not in the log cannot be applied");
-    const taken = this.#entries.slice(this.#after(this.#applied), this.#after(through));
+    const end = through === this.#last ? this.#entries.length : this.#after(through);
+    const taken = this.#entries.slice(this.#appliedEnd, end);
+    this.#appliedEnd = end;
     this.#applied = through;
     const bytes = this.#sizeOf(taken);
     this.#unappliedBytes -= bytes;
@@ -131,10 +136,11 @@ export class LogTail<B> {
   truncate(zxid: number): void {
     assert(zxid >= this.#floor, "a log is not cut below its snapshot");
     const from = this.#after(zxid);
-    const applied = Math.max(from, this.#after(this.#applied));
+    const applied = Math.max(from, this.#appliedEnd);
     this.#appliedBytes -= this.#sizeOf(this.#entries.slice(from, applied));
     this.#unappliedBytes -= this.#sizeOf(this.#entries.slice(applied));
     this.#entries.length = from;
+    this.#appliedEnd = Math.min(this.#appliedEnd, from);
     this.#base = Math.min(this.#base, zxid);
     this.#last = zxid;
     this.#durable = zxid;
@@ -145,6 +151,7 @@ export class LogTail<B> {
   reset(zxid: number): void {
     this.#entries = [];
     this.#head = 0;
+    this.#appliedEnd = 0;
     this.#appliedBytes = 0;
     this.#unappliedBytes = 0;
     this.#base = zxid;
@@ -181,7 +188,7 @@ export class LogTail<B> {
   /** Gives up the oldest of what is applied, as far as that is too much. */
   #trim(): void {
     const { recentMax, recentBytesMax, sizeOf } = this.#bounds;
-    const end = this.#after(this.#applied);
+    const end = this.#appliedEnd;
     while (
       this.#head < end &&
       (end - this.#head > recentMax || this.#appliedBytes > recentBytesMax)
@@ -195,6 +202,7 @@ export class LogTail<B> {
     if (this.#head < headMax && this.#head < this.#entries.length) return;
     if (this.#head * 2 < this.#entries.length) return;
     this.#entries = this.#entries.slice(this.#head);
+    this.#appliedEnd -= this.#head;
     this.#head = 0;
   }
 }
