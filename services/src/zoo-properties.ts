@@ -74,6 +74,7 @@ const known: ReadonlyMap<string, Take> = new Map<string, Take>([
   ["jute.maxbuffer", number("frameBytes")],
   ["zookeeper.globalOutstandingLimit", number("outstandingMax")],
   ["zookeeper.autopurge.snapRetainCount", number("snapshotsKept")],
+  ["zookeeper.commitLogCount", number("commitLogCount")],
   ["znode.container.checkIntervalMs", number("containerCheckMs")],
   ["znode.container.maxPerMinute", number("containersPerMinute")],
   ["znode.container.maxNeverUsedIntervalMs", number("containerUnusedMs")],
@@ -266,7 +267,8 @@ function number(
     | "containerUnusedMs"
     | "frameBytes"
     | "outstandingMax"
-    | "snapshotsKept",
+    | "snapshotsKept"
+    | "commitLogCount",
 ): Take {
   return (value, name, options) => {
     // Java reads 0x, too, and jute.maxbuffer is mostly written so.

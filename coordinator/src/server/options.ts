@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../../../kit/src/clock.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { type Logger, silentLogger } from "../../../kit/src/logger.ts";
+import { recentMaxDefault } from "../core/limits.ts";
 import { snapCountDefault, snapshotsKept } from "../log/limits.ts";
 import type { Membership } from "../quorum/members.ts";
 import type { QuorumTls } from "../quorum/sockets.ts";
@@ -55,6 +56,8 @@ export interface CoordinatorOptions {
   readonly outstandingMax?: number;
   /** Snapshots that are kept, with the logs from the oldest on (`autopurge.snapRetainCount`). Default 3, the least. */
   readonly snapshotsKept?: number;
+  /** Committed txns at hand, for members that lack no more (`zookeeper.commitLogCount`). Default 50,000; Apache's is 500. */
+  readonly commitLogCount?: number;
   /** Whether hard limits of quotas refuse. Default true; Apache's is false. */
   readonly enforceQuota?: boolean;
   /** Whether a digest of the tree is kept, proposed with each txn and compared (`zookeeper.digest.enabled`). Default true. */
@@ -128,6 +131,7 @@ export interface CoordinatorSettings {
   readonly frameBytes: number;
   readonly outstandingMax: number;
   readonly snapshotsKept: number;
+  readonly commitLogCount: number;
   readonly enforceQuota: boolean;
   readonly digests: boolean;
   readonly secure: SecureOptions | undefined;
@@ -177,6 +181,7 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     frameBytes: whole("frameBytes", frameBytes, 1024, frameBytesSettableMax),
     outstandingMax: whole("outstandingMax", options.outstandingMax ?? int, 1, int),
     snapshotsKept: whole("snapshotsKept", kept, snapshotsKept, int),
+    commitLogCount: whole("commitLogCount", options.commitLogCount ?? recentMaxDefault, 1, int),
     enforceQuota: options.enforceQuota ?? true,
     digests: options.digests ?? true,
     secure: options.secure,

@@ -37,6 +37,8 @@ export interface ReplicaOptions {
   readonly serverId: number;
   readonly snapCount: number;
   readonly snapshotsKept: number;
+  /** Committed txns at hand, for learners that lack no more. */
+  readonly commitLogCount: number;
   readonly enforceQuota: boolean;
   /** Whether a session that the tree does not know may write. */
   readonly isLocal: (sessionId: bigint) => boolean;

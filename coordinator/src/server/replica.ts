@@ -2,7 +2,6 @@ import { assert } from "../../../kit/src/assert.ts";
 import { messageOf } from "../../../kit/src/errors.ts";
 import type { Input } from "../core/effects.ts";
 import type { Ensemble } from "../core/ensemble.ts";
-import { recentMaxDefault } from "../core/limits.ts";
 import type { LinkId } from "../core/messages.ts";
 import { type Effects, Peer, type Role } from "../core/peer.ts";
 import type { Proposal } from "../core/proposals.ts";
@@ -81,7 +80,7 @@ export class Replica<W extends object> {
     this.#events = events;
     const { ensemble, serverId, logger } = options;
     const from = performance.now();
-    const recentMax = ensemble === undefined ? 0 : recentMaxDefault;
+    const recentMax = ensemble === undefined ? 0 : options.commitLogCount;
     const recovered = this.#recover(recentMax);
     this.#tree = recovered.tree;
     this.directory = recovered.directory;
