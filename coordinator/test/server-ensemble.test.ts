@@ -162,6 +162,9 @@ test("a member joins, another leaves, and writes go on", async (context) => {
   const leader = await ensemble.serving();
   const client = await ensemble.client(context, ensemble.in("follower")[0]!);
   assert.equal(await client.create("/before"), "/before");
+  const read = { path: "/zookeeper/config", watch: false };
+  const first = await client.ask("getData", WatchedRequest, read);
+  assert.ok(first.body.buffer()!.toString().endsWith("\nversion=100000000"));
   const none = { joining: null, leaving: null, members: null, fromConfig: -1n };
   assert.equal((await client.ask("reconfig", ReconfigRequest, none)).error, "NOAUTH");
   assert.equal(await client.authenticate("super:test"), "OK");
@@ -191,10 +194,7 @@ test("a member joins, another leaves, and writes go on", async (context) => {
   await Promise.all([1, 2, 3, 4].filter((id) => id !== leader).map((id) => ensemble.start(id)));
   await ensemble.serving();
   const again = await ensemble.client(context, 4);
-  const config = await again.ask("getData", WatchedRequest, {
-    path: "/zookeeper/config",
-    watch: false,
-  });
+  const config = await again.ask("getData", WatchedRequest, read);
   const shown = config.body.buffer()!.toString();
   assert.ok(shown.includes(joining) && !shown.includes(`server.${leader}=`), shown);
 });

@@ -345,7 +345,10 @@ export class Replica<W extends object> {
 
   #perform(effects: Effects<TxnBytes, ForwardedRequest>): void {
     const { ensembles, truncate, install, append, epochWrite: wanted, load, commit } = effects;
-    if (ensembles !== undefined) this.#memberships?.change(ensembles);
+    if (ensembles !== undefined) {
+      this.#memberships?.change(ensembles);
+      this.#configShow();
+    }
     if (truncate !== undefined) this.#truncate(truncate);
     if (install !== undefined) this.#install(install);
     for (const { zxid, body } of append) {

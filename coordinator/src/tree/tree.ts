@@ -73,10 +73,13 @@ export class Tree<W extends object = object> {
     return outcome;
   }
 
-  /** What the file of an ensemble's member says of it: nobody has proposed that, and each member knows it by itself. */
+  /**
+   * What a member knows of the ensemble by itself: from its file, or since a first leader made that the ensemble's. A change that
+   * was proposed is shown by its txn.
+   */
   configShow(text: string, version: number): void {
     const id = this.znodes.find(configPath);
-    if (id === none || this.znodes.mzxid(id) > version) return;
+    if (id === none || (version > 0 && this.znodes.mzxid(id) >= version)) return;
     this.znodes.dataSet(id, Buffer.from(text));
     this.znodes.modified(id, -1, version, 0);
   }
