@@ -26,6 +26,7 @@ const house = [
 const foreign: Readonly<Record<string, string>> = {
   redis: "redis-server",
   mixed: "Apache ZooKeeper",
+  "coordinator-client": "Apache ZooKeeper",
   kafka: "a Kafka broker",
   elastic: "Elasticsearch",
   engines: "a Kafka broker, Elasticsearch and redis-server",

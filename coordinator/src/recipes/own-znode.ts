@@ -7,7 +7,7 @@ import { steps } from "../client/multi.ts";
 import { childPath } from "../client/paths.ts";
 import type { Acl } from "../wire/records.ts";
 import { ensurePath } from "./ensure-path.ts";
-import { lateMs } from "./limits.ts";
+import { lateMs, retryMs } from "./limits.ts";
 import { abortable, isPassing, untilDone } from "./until-done.ts";
 
 export interface OwnZnodeOptions {
@@ -100,12 +100,14 @@ async function makeAt(
       return { czxid: stat.czxid, sessionId: stat.ephemeralOwner };
     } catch (thrown) {
       if (isOutcomeUnknown(thrown)) attempt.isUnknown = true;
-      if (isZooKeeperError(thrown, "NONODE")) await ensurePath(client, parent, { acl, signal });
-      else if (isZooKeeperError(thrown, "NODEEXISTS")) {
+      if (isZooKeeperError(thrown, "NONODE")) {
+        await untilDone(() => ensurePath(client, parent, { acl, signal }), signal);
+      } else if (isZooKeeperError(thrown, "NODEEXISTS")) {
         const stat = await untilDone(() => client.exists(path), signal);
         if (stat === null || stat.ephemeralOwner !== client.sessionId) return undefined;
         return { czxid: stat.czxid, sessionId: stat.ephemeralOwner };
       } else if (!isPassing(thrown)) throw thrown;
+      else if (!isOutcomeUnknown(thrown)) await pause(retryMs, signal);
       signal.throwIfAborted();
     }
   }
