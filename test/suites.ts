@@ -7,7 +7,7 @@ export const root: string = path.resolve(import.meta.dirname, "..");
 export interface Suite {
   readonly name: string;
   readonly files: readonly string[];
-  /** What it needs that npm does not bring: it runs when it is named, not with all others. */
+  /** What it needs that `npm test` does not give: it runs when it is named, not with all others. */
   readonly needs: string | undefined;
 }
 
@@ -20,10 +20,14 @@ const rooms = [
 const house = [
   ...["tidy", "scenarios", "contracts", "alerts", "faults", "ensemble"],
   ...["clients", "browser", "package", "helm"],
+  ...["redis", "mixed", "kafka", "elastic", "engines"],
 ];
 
-/** Those that need other servers. */
-const foreign: Readonly<Record<string, string>> = {
+/** Those that need other servers, or more than the five minutes that all others take together. */
+const named: Readonly<Record<string, string>> = {
+  alerts: "two minutes",
+  faults: "two minutes",
+  ensemble: "three minutes, and root for partitions",
   redis: "redis-server",
   mixed: "Apache ZooKeeper",
   "coordinator-client": "Apache ZooKeeper",
@@ -37,14 +41,14 @@ export function suites(): Suite[] {
   const found = [
     ...rooms.map((room) => suiteOf(room, `${room}/test/**/*.test.ts`)),
     suiteOf("house", "test/*.test.ts"),
-    ...house.map((part) => suiteOf(rooms.includes(part) ? `${part}-house` : part, filesOf(part))),
-    ...Object.entries(foreign).map(([part, needs]) => suiteOf(part, filesOf(part), needs)),
+    ...house.map(houseSuite),
   ];
   return found.filter(({ files }) => files.length > 0);
 }
 
-function filesOf(part: string): string {
-  return `test/${part}/**/*.test.ts`;
+function houseSuite(part: string): Suite {
+  const name = rooms.includes(part) ? `${part}-house` : part;
+  return suiteOf(name, `test/${part}/**/*.test.ts`, named[part]);
 }
 
 function suiteOf(name: string, pattern: string, needs?: string): Suite {
