@@ -112,6 +112,12 @@ export class Ensemble {
     }
   }
 
+  /** Who says so now; undefined when nobody does. */
+  async leading(): Promise<Member | undefined> {
+    const modes = await Promise.all(this.members.map((member) => member.mode()));
+    return this.members.find((_, at) => modes[at] === "leader");
+  }
+
   /** Waits until this member, which runs, has lost the others and does not serve any more. */
   async left(member: Member): Promise<void> {
     const deadline = performance.now() + servingTimeoutMs;
