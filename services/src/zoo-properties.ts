@@ -111,6 +111,9 @@ const others: ReadonlySet<string> = new Set([
   "zookeeper.admin.enableServer",
   "zookeeper.admin.serverAddress",
   "zookeeper.admin.serverPort",
+  "zookeeper.admin.snapshot.enabled",
+  "zookeeper.admin.restore.enabled",
+  "zookeeper.admin.rateLimiterIntervalInMS",
   "metricsProvider.className",
   "metricsProvider.httpHost",
   "metricsProvider.httpPort",
@@ -163,7 +166,18 @@ function adminOf(properties: ReadonlyMap<string, string>): Pick<CoordinatorOptio
     throw new ServiceError("config.invalid", `admin.serverPort must be a port, not ${port}`);
   }
   const host = properties.get("zookeeper.admin.serverAddress") ?? "127.0.0.1";
-  return { admin: { host, port: Number(port) } };
+  const property = (short: string): string | undefined =>
+    properties.get(`zookeeper.admin.${short}`);
+  const isOn = (short: string): boolean => flag(property(short) ?? "true", `admin.${short}`);
+  const rate = property("rateLimiterIntervalInMS") ?? "300000";
+  if (!/^\d{1,10}$/.test(rate)) {
+    const message = `admin.rateLimiterIntervalInMS must be a whole number, not ${rate}`;
+    throw new ServiceError("config.invalid", message);
+  }
+  const snapshotEnabled = isOn("snapshot.enabled");
+  const restoreEnabled = isOn("restore.enabled");
+  const rateMs = Number(rate);
+  return { admin: { host, port: Number(port), snapshotEnabled, restoreEnabled, rateMs } };
 }
 
 /** Apache's listens everywhere by default, here on loopback. */

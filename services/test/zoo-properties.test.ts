@@ -23,6 +23,8 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
       ["zookeeper.digest.enabled", "false"],
       ["zookeeper.admin.enableServer", "true"],
       ["zookeeper.admin.serverPort", "8888"],
+      ["zookeeper.admin.restore.enabled", "false"],
+      ["zookeeper.admin.rateLimiterIntervalInMS", "1000"],
       ["unknown", "x"],
     ]),
   );
@@ -40,7 +42,13 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
     commitLogCount: 700,
     enforceQuota: true,
     digests: false,
-    admin: { host: "127.0.0.1", port: 8888 },
+    admin: {
+      host: "127.0.0.1",
+      port: 8888,
+      snapshotEnabled: true,
+      restoreEnabled: false,
+      rateMs: 1000,
+    },
   });
 });
 

@@ -1,24 +1,61 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 
 import { adminAnswer, adminNames } from "./admin-commands.ts";
-import { adminConnectionsMax, adminRequestMs } from "./limits.ts";
+import { type Restore, SnapshotCommands } from "./admin-snapshot.ts";
+import { adminConnectionsMax, adminRequestMs, adminRestoreMs } from "./limits.ts";
+import type { AdminOptions } from "./options.ts";
 import type { CoordinatorServer } from "./server.ts";
 
 const root = "/commands";
 
 /**
- * ZooKeeper's admin server: each command of `/commands` answers JSON. It asks nobody who he is, so it is off
- * unless it is set, and answers only to the name that it listens at: a page in a browser has another.
+ * ZooKeeper's admin server: each command of `/commands` answers JSON. It asks nobody who he is, but for `snapshot` and
+ * `restore`, so it is off unless it is set, and answers only to the name that it listens at: a page in a browser has another.
  */
-export function adminServer(coordinator: CoordinatorServer, host: string): Server {
-  const limits = { requestTimeout: adminRequestMs, headersTimeout: adminRequestMs };
+export function adminServer(
+  coordinator: () => CoordinatorServer,
+  options: AdminOptions,
+  restore: Restore,
+): Server {
+  const snapshots = new SnapshotCommands(coordinator, options, restore);
+  const limits = { requestTimeout: adminRestoreMs, headersTimeout: adminRequestMs };
   const server = createServer(limits, (request, response) => {
-    const { status, body, type = "application/json" } = answerOf(coordinator, request, host);
-    response.writeHead(status, { "content-type": type, "cache-control": "no-store" });
-    end(request, response, body);
+    answer(coordinator(), snapshots, request, response, options.host).catch((thrown: unknown) => {
+      const { logger } = coordinator().settings;
+      logger.warn({ path: request.url, err: thrown }, "coordinator admin request failed");
+      if (response.headersSent) response.destroy();
+      else send(request, response, failure(500, "", "the command failed"));
+    });
   });
   server.maxConnections = adminConnectionsMax;
   return server;
+}
+
+async function answer(
+  coordinator: CoordinatorServer,
+  snapshots: SnapshotCommands,
+  request: IncomingMessage,
+  response: ServerResponse,
+  host: string,
+): Promise<void> {
+  const { pathname, searchParams } = new URL(request.url ?? "", "http://localhost");
+  const name = /^\/commands\/(snapshot|snap|restore|rest)\/?$/.exec(pathname)?.[1];
+  if (name === undefined || !isNamedSo(request.headers.host ?? "", host)) {
+    send(request, response, answerOf(coordinator, request, host));
+    return;
+  }
+  const isSnapshot = name.startsWith("snap");
+  const command = isSnapshot ? "snapshot" : "restore";
+  if (request.method !== (isSnapshot ? "GET" : "POST")) {
+    send(request, response, failure(405, command, "the method is not allowed here"));
+    return;
+  }
+  const done = isSnapshot
+    ? await snapshots.snapshot(request, response, searchParams.get("streaming") !== "false")
+    : await snapshots.restore(request);
+  if (done === undefined) return;
+  const body = jsonText({ error: null, ...done.fields, command });
+  send(request, response, { status: done.status, body });
 }
 
 interface Answer {
@@ -54,7 +91,8 @@ function failure(status: number, command: string, error: string): Answer {
 }
 
 function listPage(): string {
-  const links = adminNames.map((name) => `<a href="${root}/${name}">${name}</a><br/>\n`);
+  const names = [...adminNames, "snapshot", "restore"].sort();
+  const links = names.map((name) => `<a href="${root}/${name}">${name}</a><br/>\n`);
   return links.join("");
 }
 
@@ -70,7 +108,12 @@ function jsonText(fields: object): string {
 
 const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown };
 
-function end(request: IncomingMessage, response: ServerResponse, body: string): void {
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, body, type = "application/json" }: Answer,
+): void {
+  response.writeHead(status, { "content-type": type, "cache-control": "no-store" });
   // A body that nobody reads would hold the connection.
   request.resume();
   response.end(body);

@@ -44,7 +44,10 @@ export const containersPerMinuteDefault = 10_000;
 /** Connections of the admin server at once; each request is answered in one turn. */
 export const adminConnectionsMax = 20;
 
-/** A request of the admin server is there by then, or its connection is closed. */
+/** A request to restore, which may be long, is there by then. */
+export const adminRestoreMs = 600_000;
+
+/** The head of a request of the admin server is there by then, or its connection is closed. */
 export const adminRequestMs = 10_000;
 
 /** Time between two looks at an ensemble's state above which the process did not run: nobody saw what was. */

@@ -63,7 +63,7 @@ export interface CoordinatorOptions {
   /** Whether a digest of the tree is kept, proposed with each txn and compared (`zookeeper.digest.enabled`). Default true. */
   readonly digests?: boolean;
   /** Where `/commands` are answered over HTTP; nowhere unless set. Whoever reaches it may read all of them. */
-  readonly admin?: { readonly host: string; readonly port: number } | undefined;
+  readonly admin?: AdminOptions | undefined;
   /** Where `/metrics` is answered over HTTP under ZooKeeper's names; nowhere unless set. */
   readonly metrics?: MetricsOptions | undefined;
   /** System properties as `system_properties` tells them; nothing is read from them. */
@@ -107,6 +107,17 @@ export interface EnsembleOptions {
   readonly tls?: QuorumTls | undefined;
 }
 
+/** `admin.*` of a zoo.cfg. */
+export interface AdminOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Whether `snapshot` and `restore` are answered. Default true. */
+  readonly snapshotEnabled?: boolean;
+  readonly restoreEnabled?: boolean;
+  /** Each of them once in this time (`admin.rateLimiterIntervalInMS`). Default 5 minutes. */
+  readonly rateMs?: number;
+}
+
 /** The options with every default filled in. */
 export interface CoordinatorSettings {
   readonly dataDir: string;
@@ -125,7 +136,7 @@ export interface CoordinatorSettings {
   readonly allowSaslFailure: boolean;
   readonly schemesRequired: readonly string[];
   readonly words: readonly string[];
-  readonly admin: { readonly host: string; readonly port: number } | undefined;
+  readonly admin: AdminOptions | undefined;
   readonly metrics: MetricsOptions | undefined;
   readonly properties: ReadonlyMap<string, string>;
   readonly frameBytes: number;

@@ -404,7 +404,15 @@ export class Replica<W extends object> {
     this.#digestTell();
     if (!this.isServing || !this.#snapshots.isDue) return;
     this.#log.roll();
-    this.#snapshots.begin(this.#tree);
+    void this.#snapshots.begin(this.#tree);
+  }
+
+  /** Takes a snapshot now. Resolves with its zxid once it is on disk; undefined when it failed, or the tree was replaced. */
+  async snapshotTake(): Promise<number | undefined> {
+    await this.#snapshots.idle();
+    if (this.#isClosed || !this.isServing) return undefined;
+    this.#log.roll();
+    return this.#snapshots.begin(this.#tree);
   }
 
   #configShow(): void {

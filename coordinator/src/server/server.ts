@@ -8,7 +8,6 @@ import type { Outcome } from "../tree/tree.ts";
 import { WireError } from "../wire/errors.ts";
 import type { Id } from "../wire/records.ts";
 import type { TxnEntry } from "../wire/txns.ts";
-import { adminServer } from "./admin.ts";
 import { Connection } from "./connection.ts";
 import { ensembleOf } from "./ensemble.ts";
 import { EnsembleFigures } from "./ensemble-figures.ts";
@@ -45,7 +44,6 @@ export class CoordinatorServer {
   readonly #pipeline: Pipeline;
   readonly #server: Server;
   readonly #secure: Server | undefined;
-  readonly #admin: HttpServer | undefined;
   readonly #metrics: HttpServer | undefined;
   readonly #perAddress = new Map<string, number>();
   readonly #stepMs: number;
@@ -91,7 +89,6 @@ export class CoordinatorServer {
       isLeading: () => this.replica.isLeading,
     });
     this.#server = createServer((socket) => this.#guard(() => this.#accept(socket, [])));
-    if (settings.admin !== undefined) this.#admin = adminServer(this, settings.admin.host);
     if (settings.metrics !== undefined) this.#metrics = metricsServer(this, settings.metrics);
     if (settings.secure !== undefined) {
       this.#secure = secureServer(settings.secure, settings.logger, (socket, ids) =>
@@ -105,11 +102,6 @@ export class CoordinatorServer {
     return addressOf(this.#server) ?? this.settings;
   }
 
-  /** The address of the admin server, if there is one and it listens. */
-  get adminAddress(): { readonly host: string; readonly port: number } | undefined {
-    return this.#admin === undefined ? undefined : addressOf(this.#admin);
-  }
-
   /** Where `/metrics` is answered, if it is and listens. */
   get metricsAddress(): { readonly host: string; readonly port: number } | undefined {
     return this.#metrics === undefined ? undefined : addressOf(this.#metrics);
@@ -121,11 +113,10 @@ export class CoordinatorServer {
   }
 
   async listen(): Promise<void> {
-    const { host, port, secure, admin, metrics } = this.settings;
+    const { host, port, secure, metrics } = this.settings;
     await this.replica.start();
     await this.#listenAt(this.#server, host, port);
     if (secure !== undefined) await this.#listenAt(this.#secure!, secure.host ?? host, secure.port);
-    if (admin !== undefined) await this.#listenAt(this.#admin!, admin.host, admin.port);
     if (metrics !== undefined) await this.#listenAt(this.#metrics!, metrics.host, metrics.port);
     this.#stepLater();
   }
@@ -406,10 +397,8 @@ export class CoordinatorServer {
     clearTimeout(this.#readOnlyTimer);
     this.#server.close();
     this.#secure?.close();
-    for (const http of [this.#admin, this.#metrics]) {
-      http?.close();
-      http?.closeAllConnections();
-    }
+    this.#metrics?.close();
+    this.#metrics?.closeAllConnections();
     for (const connection of this.connections) connection.close();
   }
 }

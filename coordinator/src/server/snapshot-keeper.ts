@@ -21,7 +21,7 @@ export class SnapshotKeeper<W extends object> {
   readonly #taken: (zxid: number) => void;
   readonly #after: number;
   #stop = new AbortController();
-  #running: Promise<void> | undefined;
+  #running: Promise<number | undefined> | undefined;
   #txns: number;
 
   /** `txns`: how many follow the newest snapshot; `taken` hears of each that is on disk. */
@@ -48,13 +48,19 @@ export class SnapshotKeeper<W extends object> {
     return this.#txns >= this.#after && this.#running === undefined;
   }
 
-  /** Begins a snapshot of the tree as it is now. */
-  begin(tree: Tree<W>): void {
+  /** Resolves when none is under way. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Begins a snapshot of the tree as it is now. Resolves with its zxid; undefined when it failed, or was abandoned. */
+  begin(tree: Tree<W>): Promise<number | undefined> {
     this.#txns = 0;
     const { signal } = this.#stop;
     this.#running = this.#take(tree, signal).finally(() => {
       this.#running = undefined;
     });
+    return this.#running;
   }
 
   /** Abandons what is under way: the tree is replaced. Resolves when nothing is written any more. */
@@ -65,21 +71,23 @@ export class SnapshotKeeper<W extends object> {
   }
 
   /** A snapshot that fails costs only time at the next start: the log still holds everything. */
-  async #take(tree: Tree<W>, signal: AbortSignal): Promise<void> {
+  async #take(tree: Tree<W>, signal: AbortSignal): Promise<number | undefined> {
     const { logger, snapshotsKept } = this.#settings;
     const from = performance.now();
     try {
       const { snapshots, logs } = this.#directories;
       const zxid = await snapshotWrite(snapshots, tree, signal);
-      if (zxid === undefined) return;
+      if (zxid === undefined) return undefined;
       const durationMs = Math.round(performance.now() - from);
       logger.info({ zxid: zxidText(zxid), durationMs }, "coordinator snapshot written");
       this.#taken(zxid);
       for (const { path } of purgeable(snapshots, snapshotsKept, logs)) {
         unlink(path, () => undefined);
       }
+      return zxid;
     } catch (thrown) {
       logger.error({ err: thrown }, "coordinator snapshot failed");
+      return undefined;
     }
   }
 }

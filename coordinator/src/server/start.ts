@@ -1,6 +1,7 @@
 import { type CoordinatorStats, statsOf } from "./coordinator-stats.ts";
 import { type CoordinatorOptions, settingsOf } from "./options.ts";
-import { CoordinatorServer } from "./server.ts";
+import { RunningCoordinator } from "./running-coordinator.ts";
+import type { CoordinatorServer } from "./server.ts";
 
 export type { AvailabilityFigures } from "./availability-keeper.ts";
 export type { CoordinatorStats } from "./coordinator-stats.ts";
@@ -29,23 +30,24 @@ export interface Coordinator {
  * the system's error when it cannot listen.
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const server = new CoordinatorServer(settingsOf(options));
+  const running = new RunningCoordinator(settingsOf(options));
   try {
-    await server.listen();
+    await running.listen();
   } catch (thrown) {
-    await server.close();
+    await running.close();
     throw thrown;
   }
-  const { address, secureAddress, adminAddress, metricsAddress } = server;
+  const { adminAddress } = running;
+  const { address, secureAddress, metricsAddress } = running.server;
   return {
     address,
     secureAddress,
     adminAddress,
     metricsAddress,
-    close: () => server.close(),
-    stats: () => statsOf(server),
+    close: () => running.close(),
+    stats: () => statsOf(running.server),
     get mode() {
-      return server.mode;
+      return running.server.mode;
     },
   };
 }
