@@ -2,6 +2,8 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Ensemble } from "../core/ensemble.ts";
 import { GroupedVoters } from "../core/grouped-voters.ts";
 import { type Quorums, Voters } from "../core/voters.ts";
+import { opCodes } from "../wire/constants.ts";
+import type { TxnBytes } from "../wire/txn-bytes.ts";
 import { type Membership, membershipParse, membershipText } from "./members.ts";
 
 /** The ensemble as the core sees it. Throws `config.invalid` when nobody in it could decide anything. */
@@ -29,6 +31,19 @@ export function ensembleParse(text: string): Ensemble {
 export function ensembleText({ text, version }: Ensemble): string {
   return `${text}\nversion=${version.toString(16)}`;
 }
+
+/** The ensemble that a txn makes, as text; undefined for any other txn, which is not parsed for it. */
+export function reconfigText(body: TxnBytes): string | undefined {
+  const { bytes } = body;
+  if (bytes.length < headerBytes || bytes.readInt32BE(typeAt) !== opCodes.reconfig)
+    return undefined;
+  const { txn } = body.entry;
+  return txn.type === "reconfig" ? Buffer.from(txn.data ?? []).toString() : undefined;
+}
+
+/** A txn's header: session, cxid, zxid, time, and its type. */
+const typeAt = 28;
+const headerBytes = 32;
 
 function votersOf({ members, groups, weights }: Membership): Quorums {
   const ids = members.filter(({ role }) => role === "participant").map(({ id }) => id);

@@ -17,6 +17,7 @@ import {
 import { JuteReader } from "../wire/reader.ts";
 import { TxnBytes } from "../wire/txn-bytes.ts";
 import { JuteWriter } from "../wire/writer.ts";
+import { reconfigText } from "./ensembles.ts";
 import { dataOf } from "./leader-wire.ts";
 import { MessageBatch } from "./message-batch.ts";
 import type { ForwardedRequest, QuorumMessage } from "./ports.ts";
@@ -224,10 +225,8 @@ export class LearnerWire {
   #take(zxid: number, bytes: Buffer): Proposal<TxnBytes> {
     this.#last = zxid;
     const body = new TxnBytes(Buffer.from(bytes));
-    if (this.#ensembleParse === undefined || !isReconfig(bytes)) return { zxid, body };
-    const { txn } = body.entry;
-    const text = txn.type === "reconfig" ? Buffer.from(txn.data ?? []).toString() : "";
-    return { zxid, body, ensemble: this.#ensemble(text) };
+    const text = this.#ensembleParse === undefined ? undefined : reconfigText(body);
+    return text === undefined ? { zxid, body } : { zxid, body, ensemble: this.#ensemble(text) };
   }
 
   #informAndActivate(packet: QuorumPacket): void {
@@ -263,11 +262,6 @@ export class LearnerWire {
 /** Who leads from a change of the ensemble on. */
 function successorRead(packet: QuorumPacket): PeerId {
   return new JuteReader(dataOf(packet)).longNumber();
-}
-
-/** The type stands in the header of a txn, after session, cxid, zxid and time. */
-function isReconfig(bytes: Buffer): boolean {
-  return bytes.length >= 32 && bytes.readInt32BE(28) === opCodes.reconfig;
 }
 
 function positive(zxid: number): number {

@@ -10,7 +10,7 @@ import { epochWrite } from "../log/epoch-files.ts";
 import { type Recovered, recover } from "../log/recovery.ts";
 import { SnapshotSpool } from "../log/spool.ts";
 import { TxnLog } from "../log/txn-log.ts";
-import { ensembleParse } from "../quorum/ensembles.ts";
+import { ensembleParse, reconfigText } from "../quorum/ensembles.ts";
 import { type Membership, membershipText } from "../quorum/members.ts";
 import type {
   ForwardedRequest,
@@ -97,8 +97,12 @@ export class Replica<W extends object> {
     } else {
       const memberships = new Memberships(this.directory, ensemble);
       const { active, seen } = memberships.ensembles;
-      const history = { ...recovered.history, ...(seen && { ensembleSeen: seen }) };
       const { timing, reconfigEnabled } = ensemble;
+      const recent = recovered.history.recent.map((proposal) => {
+        const text = reconfigEnabled ? reconfigText(proposal.body) : undefined;
+        return text === undefined ? proposal : { ...proposal, ensemble: ensembleParse(text) };
+      });
+      const history = { ...recovered.history, recent, ...(seen && { ensembleSeen: seen }) };
       this.#peer = new Peer(serverId, active, history, {
         timing,
         recentMax,
