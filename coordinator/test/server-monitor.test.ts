@@ -95,6 +95,16 @@ test("the admin server knows the leader, the voters and how far a member is", as
   assert.equal(JSON.stringify(properly).includes("geheim"), false);
   const snapshot = await ask(1, "last_snapshot");
   assert(Number(snapshot["timestamp"]) > 1_600_000_000, JSON.stringify(snapshot));
+  const { addresses } = ensemble.membership.members.find(({ id }) => id === 4)!;
+  assert.match(
+    await fourLetters(ensemble.port(4), "conf"),
+    /\nserverId=4\ninitLimit=50\nsyncLimit=10\nelectionAlg=3\nelectionPort=23888\nquorumPort=22888\npeerType=1\nmembership: \nserver\.1=[\s\S]*\nserver\.4=\S+:observer\nversion=[\da-f]+$/,
+  );
+  const configured = await ask(4, "configuration");
+  assert.deepEqual(
+    [configured["peer_type"], configured["quorum_port"]],
+    [1, addresses[0]!.quorumPort],
+  );
   // Without a leader it says so, and only what needs none is answered.
   await ensemble.stop(leader);
   const left = [1, 2, 3].find((id) => id !== leader)!;

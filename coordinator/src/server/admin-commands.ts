@@ -10,6 +10,7 @@ import {
   initialConfigurationFields,
   leaderFields,
   observersFields,
+  quorumConfiguration,
   votingViewFields,
   zabStateFields,
 } from "./quorum-commands.ts";
@@ -118,6 +119,7 @@ function configuration(server: CoordinatorServer): Fields {
     min_session_timeout: settings.minSessionTimeoutMs,
     max_session_timeout: settings.maxSessionTimeoutMs,
     server_id: settings.serverId,
+    ...(snakeNamed(Object.fromEntries(quorumConfiguration(server))) as Fields),
   };
 }
 

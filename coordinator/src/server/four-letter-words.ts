@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { memoryUsage, platform, versions } from "node:process";
 
 import { zxidText } from "../core/zxid.ts";
+import { membershipText } from "../quorum/members.ts";
 import { sumText } from "../tree/tree-digest.ts";
 import { opCodes } from "../wire/constants.ts";
 import type { Connection } from "./connection.ts";
 import { decimal, monitorText } from "./monitor.ts";
+import { quorumConfiguration } from "./quorum-commands.ts";
 import type { CoordinatorServer } from "./server.ts";
 import { versionText } from "./version.ts";
 
@@ -197,8 +199,8 @@ const operations: ReadonlyMap<number, string> = new Map([
 ]);
 
 function conf(server: CoordinatorServer): string {
-  const { settings } = server;
-  const bytes = directoryBytes(server.replica.directory);
+  const { settings, replica } = server;
+  const bytes = directoryBytes(replica.directory);
   return [
     `clientPort=${server.address.port}`,
     `secureClientPort=${server.secureAddress?.port ?? -1}`,
@@ -212,7 +214,9 @@ function conf(server: CoordinatorServer): string {
     `maxSessionTimeout=${settings.maxSessionTimeoutMs}`,
     "clientPortListenBacklog=1024",
     `serverId=${settings.serverId}`,
-    "",
+    ...quorumConfiguration(server).map(([name, value]) => `${name}=${value}`),
+    // As ZooKeeper's, the list of members has no end of line.
+    replica.membership === undefined ? "" : `membership: \n${membershipText(replica.membership)}`,
   ].join("\n");
 }
 

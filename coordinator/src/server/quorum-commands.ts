@@ -67,7 +67,28 @@ export function zabStateFields(server: CoordinatorServer): Fields {
   };
 }
 
-/** `initial_configuration`: what the file said when this member started. */
+/** What `conf` and `configuration` tell of a member, names and values; nothing of a server that is alone. */
+export function quorumConfiguration({
+  replica,
+  settings,
+}: CoordinatorServer): readonly (readonly [string, number])[] {
+  const { ensemble, serverId } = settings;
+  const { membership } = replica;
+  if (ensemble === undefined || membership === undefined) return [];
+  const self = membership.members.find(({ id }) => id === serverId);
+  const [own] = self?.addresses ?? [];
+  return [
+    ["initLimit", ensemble.initLimit],
+    ["syncLimit", ensemble.syncLimit],
+    // Fast leader election, the only one that is left in ZooKeeper, too.
+    ["electionAlg", 3],
+    ["electionPort", own?.electionPort ?? -1],
+    ["quorumPort", own?.quorumPort ?? -1],
+    ["peerType", self?.role === "observer" ? 1 : 0],
+  ];
+}
+
+/** `initial_configuration`: the ensemble that the file named when this member started. */
 export function initialConfigurationFields({ settings }: CoordinatorServer): Fields {
   const given: Membership | undefined = settings.ensemble?.membership;
   return { initial_configuration: given === undefined ? null : membershipText(given) };
