@@ -401,6 +401,29 @@ test("what a member acknowledged before its disk was emptied does not count once
   stage.whole();
 });
 
+test("who has a snapshot and has not come to promise its epoch leads none below it", () => {
+  const stage = new Stage();
+  stage.start(1, 2, 3);
+  stage.led(3, 1, 2);
+  stage.write(3, 3);
+  stage.whole();
+  stage.crash(2);
+  stage.wipe(2);
+  stage.start(2);
+  stage.member(2).lanes.hold("epoch");
+  stage.until("installed", () => stage.member(2).disk.snapshot.zxid > 0);
+  stage.run(100);
+  stage.crash(3, 1);
+  stage.wipe(3);
+  stage.start(3);
+  stage.run(3000);
+  stage.member(2).lanes.release();
+  stage.run(20_000);
+  assert(!stage.member(2).isServing && !stage.member(3).isServing);
+  stage.start(1);
+  stage.whole();
+});
+
 test("ZOOKEEPER-4712, 4541: leadership that changes thirty times leaves no old leader's work behind", () => {
   const stage = new Stage();
   stage.start(1, 2, 3);

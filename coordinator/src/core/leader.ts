@@ -8,7 +8,7 @@ import type { LinkId, Message } from "./messages.ts";
 import { syncMessages, syncPlan } from "./sync-plan.ts";
 import type { PeerId } from "./vote.ts";
 import type { Quorums } from "./voters.ts";
-import { zxidOf } from "./zxid.ts";
+import { zxidEpoch, zxidOf } from "./zxid.ts";
 
 type Stage =
   /** Gathers a quorum, to choose an epoch above all theirs. */
@@ -114,7 +114,9 @@ export class Leader<B, R> {
   }
 
   begin(out: Outbox<B, R>): void {
-    this.#acceptedEpochs.set(this.#own.self, this.#own.epochs.promised);
+    const { epochs, log, self } = this.#own;
+    // A snapshot may be all that is left of an epoch: its promise was still to be written, and none goes below it.
+    this.#acceptedEpochs.set(self, Math.max(epochs.promised, zxidEpoch(log.last)));
     this.#chooseEpoch(out);
   }
 

@@ -6,7 +6,7 @@ import type { LogTail } from "./log-tail.ts";
 import type { LeaderMessage, LearnerMessage, LinkId, Message } from "./messages.ts";
 import type { Proposal } from "./proposals.ts";
 import type { PeerId } from "./vote.ts";
-import { zxidOf } from "./zxid.ts";
+import { zxidEpoch, zxidOf } from "./zxid.ts";
 
 /** What a peer has in whatever phase it is. */
 export interface Own<B> {
@@ -131,7 +131,7 @@ export class Learner<B, R> {
     this.#link = link;
     this.#stage = "discovering";
     const { self: peer, epochs, ensembles } = this.#own;
-    const acceptedEpoch = epochs.promised;
+    const acceptedEpoch = Math.max(epochs.promised, zxidEpoch(this.#own.log.last));
     const ensembleVersion = ensembles.active.version;
     const isObserver = this.#isObserver;
     this.#say(out, { kind: "learnerInfo", peer, isObserver, acceptedEpoch, ensembleVersion });
