@@ -104,6 +104,30 @@ test("a member that gives up does not count, and one that dies does not hold up 
   assert.ok(again[0]!.token > stay!.token);
 });
 
+test("who comes while a round is on waits for the next one", async (context) => {
+  const { client, party } = await world(context);
+  const open = (from: typeof client) =>
+    new DoubleBarrier({ client: from, path: "/barriers/late", members: 2 });
+  const [one, two] = await Promise.all([
+    open(client).enter(),
+    open((await party()).client).enter(),
+  ]);
+  let hasEntered = false;
+  const late = [open(client), open((await party()).client)].map((barrier) =>
+    barrier.enter().finally(() => {
+      hasEntered = true;
+    }),
+  );
+  await until(async () => (await client.exists("/barriers/late"))?.numChildren === 5);
+  const leaving = one.leave();
+  await sleep(50);
+  assert.ok(!hasEntered);
+  await Promise.all([leaving, two.leave()]);
+  const [three, four] = await Promise.all(late);
+  assert.ok(three!.token > one.token);
+  assert.equal(three!.token, four!.token);
+});
+
 test("rounds go on while connections and sessions are lost", async (context) => {
   await seeded(async (seed) => {
     const random = new Prng(seed);
