@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { opCodes } from "../../coordinator/src/wire/constants.ts";
-import * as records from "../../coordinator/src/wire/records.ts";
 import type { Ensemble } from "./ensemble.ts";
 import { faultsOf } from "./history.ts";
 import { goneTwice, logDifferences, sharedTxns, txnsOf } from "./logs.ts";
 import { base, type Notes } from "./notes.ts";
 import { checkRegister } from "./register.ts";
+import { syncAndRead } from "./sync-and-read.ts";
 import { differences, type Tree, treeOf, withMember } from "./trees.ts";
 import type { Workload } from "./workload.ts";
 
@@ -66,31 +65,13 @@ export async function judge(
 async function readAtEnd(ensemble: Ensemble, notes: Notes): Promise<void> {
   for (const member of ensemble.members) {
     await withMember(member, async (session) => {
-      for (const [path, operations] of notes.registers) {
-        const start = performance.now();
-        const { PathRequest, PathResponse, WatchedRequest } = records;
-        const [synced, read] = await Promise.all([
-          session.ask(opCodes.sync, PathRequest, { path }, PathResponse),
-          session.ask(opCodes.getData, WatchedRequest, { path, watch: false }, Shown),
-        ]);
-        if (synced.kind !== "ok" || read.kind !== "ok") {
-          throw new Error(`member ${member.id} does not show ${path}: ${read.kind}`);
-        }
-        operations.push({ start, end: performance.now(), call: { kind: "read", ...read.value } });
+      for (const path of notes.registers.keys()) {
+        const isRead = await syncAndRead(session, notes, path);
+        if (!isRead) throw new Error(`member ${member.id} does not show ${path}`);
       }
     });
   }
 }
-
-const Shown = {
-  read: (from: Parameters<typeof records.DataResponse.read>[0]) => {
-    const { data, stat } = records.DataResponse.read(from);
-    return { value: Buffer.from(data ?? []).toString(), version: stat.version };
-  },
-  write: (): never => {
-    throw new Error("an answer is only read");
-  },
-};
 
 function checkRegisters(notes: Notes, isSyncLinearizable: boolean): number {
   let checked = 0;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Prng } from "../../kit/src/prng.ts";
 import { checkLinearizable, type Model, type Operation } from "./linearizability.ts";
-import { checkRegister, type RegisterCall } from "./register.ts";
+import { checkRegister, type RegisterCall, type RegisterState, registerStep } from "./register.ts";
 
 const never = Number.POSITIVE_INFINITY;
 
@@ -177,6 +177,55 @@ test("a search without an end in sight is given up and says so", () => {
     { triesMax: 1_000 },
   );
   assert.equal(verdict.kind, "undecided");
+});
+
+/** Every order of every choice of the unanswered ones is tried: right by its looks, for a handful of operations. */
+function isLinearizableByForce(
+  operations: readonly Operation<RegisterCall>[],
+  state: RegisterState,
+): boolean {
+  if (operations.every(({ end }) => end === never)) return true;
+  const firstEnd = Math.min(...operations.map(({ end }) => end));
+  return operations.some((one) => {
+    if (one.start > firstEnd) return false;
+    const after = registerStep(state, one.call);
+    const others = operations.filter((other) => other !== one);
+    return after !== undefined && isLinearizableByForce(others, after);
+  });
+}
+
+/** A few operations at random times with random answers, most of them wrong. */
+function guessed(prng: Prng): Operation<RegisterCall>[] {
+  return Array.from({ length: 3 + prng.below(5) }, (_, at) => {
+    const start = prng.below(8);
+    const isLost = prng.chance(0.2);
+    const end = isLost ? never : start + 1 + prng.below(6);
+    const value = `v${at}`;
+    const version = prng.below(4);
+    switch (prng.below(3)) {
+      case 0:
+        return op(start, end, write(value, isLost ? undefined : version + 1));
+      case 1:
+        return op(start, end, swap(version, value, isLost ? undefined : prng.chance(0.6)));
+      default: {
+        const written = version === 0 ? "0" : `v${prng.below(8)}`;
+        return op(start, start + 1 + prng.below(6), read(written, version));
+      }
+    }
+  });
+}
+
+test("of thousands of small histories each is judged as by trying everything", () => {
+  const prng = new Prng(5);
+  const judged = { linearizable: 0, violated: 0, undecided: 0 };
+  for (let at = 0; at < 20_000; at++) {
+    const operations = guessed(prng);
+    const { kind } = checkRegister(operations, "0");
+    const isRight = isLinearizableByForce(operations, { value: "0", version: 0 });
+    assert.equal(kind, isRight ? "linearizable" : "violated", JSON.stringify(operations));
+    judged[kind]++;
+  }
+  assert.ok(judged.linearizable > 1_000 && judged.violated > 1_000, JSON.stringify(judged));
 });
 
 /** A history as clients of one real register would note it, some of their answers lost. */

@@ -9,7 +9,7 @@ export interface Operation<Call> {
 /** An object as it would be with one client at a time. Pure. */
 export interface Model<State, Call> {
   readonly initial: State;
-  /** The state after the call, or undefined when what the client heard cannot be heard in this state. */
+  /** The state after the call, the same object when it changed nothing, or undefined when what the client heard cannot be heard in this state. */
   step(state: State, call: Call): State | undefined;
   /** The same for two states only if they are the same. */
   keyOf(state: State): string;
@@ -67,6 +67,7 @@ interface Placed<State, Call> {
   readonly entry: Entry<Call>;
   readonly before: State;
   readonly topBefore: number;
+  readonly isChange: boolean;
 }
 
 class Search<State, Call> {
@@ -102,34 +103,38 @@ class Search<State, Call> {
           return { kind: "violated", state: this.#best.state, stuck: this.#best.stuck };
         }
         this.#undo(last);
-        entry = last.entry.next;
+        entry = last.isChange ? last.entry.next : undefined;
         continue;
       }
       if (this.#tried > triesMax) return { kind: "undecided", tried: triesMax };
-      entry = this.#place(entry) ? this.#head.next : entry.next;
+      const became = this.#place(entry);
+      entry = became === "placed" ? this.#head.next : became === "unfit" ? entry.next : undefined;
     }
     return { kind: "linearizable" };
   }
 
-  /** Puts it next into the order, if the model accepts that and it was not tried yet. */
-  #place(entry: Entry<Call>): boolean {
+  /**
+   * Puts it next into the order, if the model accepts that and it was not tried yet. What changes nothing might as well stand
+   * here as later: when that leads nowhere, nothing else does, a dead end.
+   */
+  #place(entry: Entry<Call>): "placed" | "unfit" | "dead end" {
     const before = this.#state;
     const after = this.#model.step(before, entry.operation.call);
-    if (after === undefined) return false;
+    if (after === undefined) return "unfit";
     const topBefore = this.#top;
     lift(entry);
     this.#state = after;
     if (entry.isSpare) this.#spares++;
     else this.#top = Math.max(topBefore, entry.index);
     if (entry.end !== undefined) this.#answeredLeft--;
-    const placed = { entry, before, topBefore };
+    const placed = { entry, before, topBefore, isChange: after !== before };
     this.#order.push(placed);
     this.#tried++;
-    if (!this.#isPast() && this.#isNew()) return true;
+    if (!this.#isPast() && this.#isNew()) return "placed";
     this.#remember();
     this.#order.pop();
     this.#undo(placed);
-    return false;
+    return placed.isChange ? "unfit" : "dead end";
   }
 
   #undo({ entry, before, topBefore }: Placed<State, Call>): void {

@@ -74,7 +74,8 @@ function settled(
   });
 }
 
-function registerStep(state: RegisterState, call: RegisterCall): RegisterState | undefined {
+/** The state after a call, or undefined when its answer is wrong in this state. */
+export function registerStep(state: RegisterState, call: RegisterCall): RegisterState | undefined {
   const { version } = state;
   switch (call.kind) {
     case "read":

@@ -22,6 +22,15 @@ export interface Address {
   readonly port: number;
 }
 
+export interface SessionPlace {
+  readonly addresses: readonly Address[];
+  /** Index of the address that is tried first. */
+  readonly first: number;
+  readonly timeoutMs: number;
+  /** A server that says nothing for so long is left for the next one. Default 2.5 s. */
+  readonly silenceMsMax?: number;
+}
+
 /** What became of a request. `order` counts the frames that this client got, so that what came first is known exactly. */
 export type Outcome<T> =
   | { readonly kind: "ok"; readonly value: T; readonly zxid: number; readonly order: number }
@@ -49,7 +58,6 @@ interface Waiting {
   settle(outcome: "lost" | { error: number; zxid: number; order: number; body: JuteReader }): void;
 }
 
-/** A server that says nothing for so long is left for the next one. */
 const silenceMsMax = 2_500;
 const pingMs = 500;
 const redialMs = 60;
@@ -62,6 +70,7 @@ const connectMsMax = 1_500;
 export class ClientSession {
   readonly #addresses: readonly Address[];
   readonly #timeoutMs: number;
+  readonly #silenceMsMax: number;
   readonly #listener: SessionListener;
   #at: number;
   #socket: Socket | undefined;
@@ -76,18 +85,11 @@ export class ClientSession {
   #waiting: Waiting[] = [];
   readonly #timer: NodeJS.Timeout;
 
-  /** `first`: index of the address that is tried first. */
-  constructor(
-    {
-      addresses,
-      first,
-      timeoutMs,
-    }: { addresses: readonly Address[]; first: number; timeoutMs: number },
-    listener: SessionListener,
-  ) {
-    this.#addresses = addresses;
-    this.#at = first;
-    this.#timeoutMs = timeoutMs;
+  constructor(place: SessionPlace, listener: SessionListener) {
+    this.#addresses = place.addresses;
+    this.#at = place.first;
+    this.#timeoutMs = place.timeoutMs;
+    this.#silenceMsMax = place.silenceMsMax ?? silenceMsMax;
     this.#listener = listener;
     this.#timer = setInterval(() => this.#tick(), pingMs);
     this.#dial();
@@ -218,7 +220,7 @@ export class ClientSession {
 
   #tick(): void {
     if (!this.#isAttached) return;
-    if (performance.now() - this.#receivedMs > silenceMsMax) this.#drop();
+    if (performance.now() - this.#receivedMs > this.#silenceMsMax) this.#drop();
     else this.#send(encode(RequestHeader, { xid: xids.ping, type: opCodes.ping }));
   }
 
