@@ -8,6 +8,7 @@ import * as records from "../../coordinator/src/wire/records.ts";
 import { base } from "./notes.ts";
 import type { ClientSession, Outcome } from "./session.ts";
 import { story } from "./story.ts";
+import { whileAsked } from "./sync-and-read.ts";
 import { withMember } from "./trees.ts";
 
 const networked = { members: 3, isNetworked: true } as const;
@@ -59,6 +60,23 @@ story(
     await ensemble.serving();
   },
 );
+
+story("a leader that wakes up where nobody hears it shows nothing old", networked, async (told) => {
+  const { ensemble, workload } = told;
+  const leader = await ensemble.serving();
+  const others = (await ensemble.others(leader)).map(({ id }) => id);
+  await whileAsked(leader, workload.notes, async () => {
+    leader.pause();
+    // It does not hear either that the others turned away.
+    ensemble.network.split([leader.id], others);
+    await ensemble.serving(others);
+    await workload.answered(200);
+    leader.resume();
+    await sleep(1_000);
+  });
+  ensemble.network.heal();
+  await ensemble.serving();
+});
 
 story("no write inside a minority is acknowledged", networked, async (told) => {
   const { ensemble, workload } = told;
