@@ -53,21 +53,9 @@ export class FuzzySnapshot {
     const id = znodes.find(path);
     // Deleted since its parent was written.
     if (id === none) return true;
-    const { data, acl, ephemeralOwner, ...stat } = znodes.state(id);
+    const stat = znodes.state(id);
     this.#writer.string(path === "/" ? "" : path);
-    SnapshotNode.write(this.#writer, {
-      data,
-      acl: BigInt(acl),
-      stat: {
-        ...stat,
-        czxid: BigInt(stat.czxid),
-        mzxid: BigInt(stat.mzxid),
-        pzxid: BigInt(stat.pzxid),
-        ctime: BigInt(stat.ctime),
-        mtime: BigInt(stat.mtime),
-        ephemeralOwner,
-      },
-    });
+    SnapshotNode.write(this.#writer, { data: stat.data, acl: stat.acl, stat });
     const prefix = path === "/" ? "/" : `${path}/`;
     for (const name of znodes.childNames(id)) this.#paths.push(prefix + name);
     return true;

@@ -213,17 +213,17 @@ function textOf({ body }: Entry): string {
 const znode = (data: Buffer) =>
   encode(SnapshotNode, {
     data,
-    acl: -1n,
+    acl: -1,
     stat: {
-      czxid: 0n,
-      mzxid: 0n,
-      ctime: 0n,
-      mtime: 0n,
+      czxid: 0,
+      mzxid: 0,
+      ctime: 0,
+      mtime: 0,
       version: 0,
       cversion: 0,
       aversion: 0,
       ephemeralOwner: 0n,
-      pzxid: 0n,
+      pzxid: 0,
     },
   });
 

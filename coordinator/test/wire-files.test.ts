@@ -119,17 +119,17 @@ test("a multi inside a multi is refused", () => {
 
 test("a snapshot's node and seal have the layout of ZooKeeper 3.9", () => {
   const stat = {
-    czxid: 1n,
-    mzxid: 2n,
-    ctime: 3n,
-    mtime: 4n,
+    czxid: 1,
+    mzxid: 2,
+    ctime: 3,
+    mtime: 4,
     version: 5,
     cversion: 6,
     aversion: 7,
     ephemeralOwner: 8n,
-    pzxid: 9n,
+    pzxid: 9,
   };
-  const node = encode(SnapshotNode, { data: Buffer.from("d"), acl: -1n, stat });
+  const node = encode(SnapshotNode, { data: Buffer.from("d"), acl: -1, stat });
   assert.equal(node.length, 4 + 1 + 8 + 60);
   assert.deepEqual(decode(SnapshotNode, node).stat, stat);
   const seal = encode(SnapshotSeal, { checksum: 0xfedcba98n, path: "/" });

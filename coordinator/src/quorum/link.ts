@@ -96,9 +96,7 @@ export class Link {
       return;
     }
     if (this.#sender !== undefined) return;
-    this.#socket.write(this.#writer.copy());
-    if (this.#writer.length > linkWriterBytesKept) this.#writer = new JuteWriter();
-    else this.#writer.reset();
+    this.#writer.sendTo(this.#socket, linkWriterBytesKept);
   }
 
   /** No event follows. */

@@ -80,7 +80,7 @@ export class Connection {
   readonly waiting: Waiting[] = [];
   readonly #splitter: FrameSplitter;
   readonly #events: ConnectionEvents;
-  #out = new JuteWriter();
+  readonly #out = new JuteWriter();
   /** Copies of frames that came before they could be answered; never more than one read of the socket brings. */
   #held: Buffer[] = [];
   #isDirty = false;
@@ -156,7 +156,7 @@ export class Connection {
   flush(): void {
     this.#isDirty = false;
     if (this.#isClosed) return;
-    if (this.#out.length > 0) this.#send();
+    if (this.#out.length > 0) this.#out.sendTo(this.socket, writerBytesKept);
     if (this.#unsentBytes > unsentBytesFatal) this.close();
     else this.#heldProceed();
     if (this.state === "closing" && !this.#isClosed) this.socket.end(() => this.socket.destroy());
@@ -198,12 +198,6 @@ export class Connection {
     }
     if (count > 0) this.#held = this.#held.slice(count);
     this.#readingDecide();
-  }
-
-  #send(): void {
-    this.socket.write(this.#out.copy());
-    if (this.#out.length > writerBytesKept) this.#out = new JuteWriter();
-    else this.#out.reset();
   }
 
   #markDirty(): void {

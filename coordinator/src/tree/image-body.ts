@@ -111,18 +111,9 @@ export class ImageBody<W extends object> {
     }
     for (const one of chain.reverse()) {
       this.#settle(one);
-      const { data, acl, ephemeralOwner, ...rest } = znodes.state(one);
+      const stat = znodes.state(one);
       this.#writer.string(one === rootId ? "" : znodes.path(one));
-      const stat = {
-        ...rest,
-        czxid: BigInt(rest.czxid),
-        mzxid: BigInt(rest.mzxid),
-        pzxid: BigInt(rest.pzxid),
-        ctime: BigInt(rest.ctime),
-        mtime: BigInt(rest.mtime),
-        ephemeralOwner,
-      };
-      SnapshotNode.write(this.#writer, { data, acl: BigInt(acl), stat });
+      SnapshotNode.write(this.#writer, { data: stat.data, acl: stat.acl, stat });
     }
   }
 

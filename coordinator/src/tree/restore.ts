@@ -57,19 +57,9 @@ function znodeRestore<W extends object>(tree: Tree<W>, path: string, from: JuteR
     throw new WireError("type", `a snapshot holds ${path} out of place`, at);
   }
   if (znodes.size === znodesMax) throw new WireError("range", "a snapshot of too many znodes", at);
-  const aclNumber = Number(acl);
-  if (aclNumber !== aclOpen && !acls.has(aclNumber)) acls.restoreUnlisted(aclNumber);
-  const id = znodes.insert(isRoot ? "/" : path, parent, {
-    ...stat,
-    data,
-    acl: aclNumber,
-    czxid: Number(stat.czxid),
-    mzxid: Number(stat.mzxid),
-    pzxid: Number(stat.pzxid),
-    ctime: Number(stat.ctime),
-    mtime: Number(stat.mtime),
-  });
-  acls.retain(aclNumber);
+  if (acl !== aclOpen && !acls.has(acl)) acls.restoreUnlisted(acl);
+  const id = znodes.insert(isRoot ? "/" : path, parent, { ...stat, data, acl });
+  acls.retain(acl);
   const session = znodes.session(id);
   if (session !== undefined) sessions.ephemeralAdd(session, path);
 }

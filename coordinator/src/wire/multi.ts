@@ -1,4 +1,4 @@
-import { boolean, type Codec, int, record } from "./codec.ts";
+import type { Codec } from "./codec.ts";
 import { opCodes } from "./constants.ts";
 import { WireError } from "./errors.ts";
 import type { JuteReader } from "./reader.ts";
@@ -17,7 +17,23 @@ import {
 } from "./records.ts";
 import type { JuteWriter } from "./writer.ts";
 
-const MultiHeader = record({ type: int, done: boolean, error: int });
+interface MultiHeader {
+  readonly type: number;
+  readonly done: boolean;
+  readonly error: number;
+}
+const MultiHeader: Codec<MultiHeader> = {
+  read: (from) => {
+    const type = from.int();
+    const done = from.boolean();
+    return { type, done, error: from.int() };
+  },
+  write: (to, { type, done, error }) => {
+    to.int(type);
+    to.boolean(done);
+    to.int(error);
+  },
+};
 const last = { type: -1, done: true, error: -1 };
 
 /** One operation of a multi (the first five kinds) or a multiRead (the last two). */

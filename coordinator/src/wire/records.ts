@@ -19,8 +19,21 @@ const stringOrMissing: Codec<string> = {
 };
 
 /** Who an ACL entry speaks of: `world`/`anyone`, `digest`/`user:base64`, … */
-export const Id = record({ scheme: stringOrMissing, id: stringOrMissing });
-export type Id = Of<typeof Id>;
+export interface Id {
+  readonly scheme: string;
+  readonly id: string;
+}
+/** Field by field, as all that requests pass through: `record` costs several times as much. */
+export const Id: Codec<Id> = {
+  read: (from) => {
+    const scheme = stringOrMissing.read(from);
+    return { scheme, id: stringOrMissing.read(from) };
+  },
+  write: (to, { scheme, id }) => {
+    to.string(scheme);
+    to.string(id);
+  },
+};
 
 export const Acl = record({ perms: int, id: Id });
 export type Acl = Of<typeof Acl>;
@@ -146,8 +159,20 @@ export const CreateTtlRequest = record({
 export type CreateTtlRequest = Of<typeof CreateTtlRequest>;
 
 /** delete, check; deleteContainer asks with a path alone. */
-export const VersionRequest = record({ path: string, version: int });
-export type VersionRequest = Of<typeof VersionRequest>;
+export interface VersionRequest {
+  readonly path: string;
+  readonly version: number;
+}
+export const VersionRequest: Codec<VersionRequest> = {
+  read: (from) => {
+    const path = from.string();
+    return { path, version: from.int() };
+  },
+  write: (to, { path, version }) => {
+    to.string(path);
+    to.int(version);
+  },
+};
 
 export interface SetDataRequest {
   readonly path: string;

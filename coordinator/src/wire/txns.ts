@@ -1,9 +1,9 @@
-import { buffer, type Codec, int, long, type Of, record, string, uint, vector } from "./codec.ts";
+import { buffer, type Codec, int, long, type Of, record, string, vector } from "./codec.ts";
 import { opCodes } from "./constants.ts";
 import { WireError } from "./errors.ts";
 import { JuteReader } from "./reader.ts";
 import { type Acl, Acls } from "./records.ts";
-import { JuteWriter } from "./writer.ts";
+import type { JuteWriter } from "./writer.ts";
 
 /** Stands before every txn; `timeMs` is the leader's wall clock. */
 export interface TxnHeader {
@@ -34,8 +34,23 @@ export const TxnHeader: Codec<TxnHeader> = {
 };
 
 /** The tree's digest after the txn, in halves; follows it when the writer keeps digests and it is no error. */
-export const TxnDigest = record({ version: int, high: uint, low: uint });
-export type TxnDigest = Of<typeof TxnDigest>;
+export interface TxnDigest {
+  readonly version: number;
+  readonly high: number;
+  readonly low: number;
+}
+export const TxnDigest: Codec<TxnDigest> = {
+  read: (from) => {
+    const version = from.int();
+    const high = from.uint();
+    return { version, high, low: from.uint() };
+  },
+  write: (to, { version, high, low }) => {
+    to.int(version);
+    to.uint(high);
+    to.uint(low);
+  },
+};
 
 interface CreateTxn {
   readonly path: string;
@@ -57,7 +72,9 @@ const CreateContainerTxn = record({
   acl: Acls,
   parentCversion: int,
 });
-const DeleteTxn = record({ path: string });
+interface DeleteTxn {
+  readonly path: string;
+}
 interface SetDataTxn {
   readonly path: string;
   readonly data: Uint8Array | null;
@@ -68,15 +85,13 @@ const CheckVersionTxn = record({ path: string, version: int });
 const CreateSessionTxn = record({ timeoutMs: int });
 const CloseSessionTxn = record({ paths: vector(string) });
 const ErrorTxn = record({ error: int });
-const RawTxn = record({ type: int, data: buffer });
-const MultiTxn = record({ txns: vector(RawTxn) });
 
 /** A change of the tree, as the log and proposals carry it. Versions are those after the change. */
 export type Txn =
   | ({ readonly type: "create" | "create2" } & CreateTxn)
   | ({ readonly type: "createTTL" } & Of<typeof CreateTtlTxn>)
   | ({ readonly type: "createContainer" } & Of<typeof CreateContainerTxn>)
-  | ({ readonly type: "delete" | "deleteContainer" } & Of<typeof DeleteTxn>)
+  | ({ readonly type: "delete" | "deleteContainer" } & DeleteTxn)
   | ({ readonly type: "setData" | "reconfig" } & SetDataTxn)
   | ({ readonly type: "setACL" } & Of<typeof SetAclTxn>)
   | ({ readonly type: "check" } & Of<typeof CheckVersionTxn>)
@@ -122,7 +137,7 @@ export function txnRead(from: JuteReader, type: number): Txn {
         paths: from.remaining === 0 ? undefined : CloseSessionTxn.read(from).paths,
       };
     case opCodes.multi:
-      return { type: "multi", txns: MultiTxn.read(from).txns.map(partRead) };
+      return { type: "multi", txns: MultiTxns.read(from) };
     case opCodes.createSession:
       return { type: "createSession", ...CreateSessionTxn.read(from) };
     case opCodes.check:
@@ -141,9 +156,9 @@ function changeRead(from: JuteReader, type: number): Txn {
     case opCodes.createContainer:
       return { type: "createContainer", ...CreateContainerTxn.read(from) };
     case opCodes.delete:
-      return { type: "delete", ...DeleteTxn.read(from) };
+      return { type: "delete", path: from.string() };
     case opCodes.deleteContainer:
-      return { type: "deleteContainer", ...DeleteTxn.read(from) };
+      return { type: "deleteContainer", path: from.string() };
     case opCodes.setData:
       return setDataRead(from, "setData");
     case opCodes.reconfig:
@@ -171,13 +186,24 @@ function setDataRead(from: JuteReader, type: "setData" | "reconfig"): Txn {
   return { type, path, data, version: from.int() };
 }
 
-function partRead({ type, data }: Of<typeof RawTxn>): Txn {
-  if (type === opCodes.multi) throw new WireError("type", "a multi in a multi", 0);
-  const reader = new JuteReader(data ?? new Uint8Array(0));
-  const txn = txnRead(reader, type);
-  reader.end();
-  return txn;
-}
+/** A part of a multi: its type, and its body with its length before it. */
+const Part: Codec<Txn> = {
+  read: (from) => {
+    const type = from.int();
+    if (type === opCodes.multi) throw new WireError("type", "a multi in a multi", from.position);
+    const reader = new JuteReader(from.buffer() ?? new Uint8Array(0));
+    const txn = txnRead(reader, type);
+    reader.end();
+    return txn;
+  },
+  write: (to, txn) => {
+    to.int(opCodes[txn.type]);
+    const start = to.frameStart();
+    txnWrite(to, txn);
+    to.frameEnd(start);
+  },
+};
+const MultiTxns = vector(Part);
 
 /** Writes the body, without its type. */
 export function txnWrite(to: JuteWriter, txn: Txn): void {
@@ -198,7 +224,7 @@ export function txnWrite(to: JuteWriter, txn: Txn): void {
       break;
     case "delete":
     case "deleteContainer":
-      DeleteTxn.write(to, txn);
+      to.string(txn.path);
       break;
     case "setData":
     case "reconfig":
@@ -222,13 +248,7 @@ export function txnWrite(to: JuteWriter, txn: Txn): void {
       ErrorTxn.write(to, txn);
       break;
     case "multi":
-      MultiTxn.write(to, { txns: txn.txns.map(partWrite) });
+      MultiTxns.write(to, txn.txns);
       break;
   }
-}
-
-function partWrite(txn: Txn): Of<typeof RawTxn> {
-  const writer = new JuteWriter();
-  txnWrite(writer, txn);
-  return { type: opCodes[txn.type], data: writer.view() };
 }

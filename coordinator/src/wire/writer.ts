@@ -7,6 +7,12 @@ const scratch = new DataView(new ArrayBuffer(8));
 /** Above it the decoder of the platform is faster. */
 const shortTextMax = 48;
 
+/** A socket: what it has been given and not handed to the kernel counts in `writableLength`. */
+export interface ByteSink {
+  write(bytes: Uint8Array): unknown;
+  readonly writableLength: number;
+}
+
 /**
  * Writes jute into one growing buffer, which is reused after `reset`. What it is given is our own,
  * so a value out of range is an assertion.
@@ -112,6 +118,18 @@ export class JuteWriter {
     const copy = Buffer.allocUnsafeSlow(this.#at);
     this.#bytes.copy(copy, 0, 0, this.#at);
     return copy;
+  }
+
+  /**
+   * Hands what was written to a socket and begins anew, without a copy: the buffer is kept once the kernel has taken all of
+   * it, and left to the socket otherwise, or when it has grown beyond `keptMax`.
+   */
+  sendTo(socket: ByteSink, keptMax: number): void {
+    socket.write(this.view());
+    if (socket.writableLength > 0 || this.#bytes.length > keptMax) {
+      this.#bytes = Buffer.allocUnsafeSlow(writerBytesInitial);
+    }
+    this.#at = 0;
   }
 
   /** Forgets what was written and keeps the buffer. */
