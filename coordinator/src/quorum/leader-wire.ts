@@ -243,7 +243,7 @@ export class LeaderWire {
       this.#batch.add({ kind: "sync", tag: ++this.#syncTag });
       return;
     }
-    const payload = Buffer.from(data.subarray(from.position));
+    const payload = data.subarray(from.position);
     const request = { sessionId, cxid, type, payload, ids: packet.ids };
     this.#batch.add({ kind: "request", request });
   }

@@ -4,6 +4,7 @@ import type { LearnerMessage } from "../core/messages.ts";
 import type { Proposal } from "../core/proposals.ts";
 import type { PeerId } from "../core/vote.ts";
 import { zxidEpoch, zxidOf } from "../core/zxid.ts";
+import { ByteSlab } from "../wire/byte-slab.ts";
 import { encode } from "../wire/codec.ts";
 import { opCodes } from "../wire/constants.ts";
 import { WireError } from "../wire/errors.ts";
@@ -32,6 +33,7 @@ export class LearnerWire {
   readonly #unacknowledged = new ZxidQueue();
   readonly #data = new JuteWriter();
   readonly #batch = new MessageBatch();
+  readonly #slab = new ByteSlab();
   #syncTags: number[] = [];
   /** The last txn that is here, or came. */
   #last = 0;
@@ -224,7 +226,7 @@ export class LearnerWire {
 
   #take(zxid: number, bytes: Buffer): Proposal<TxnBytes> {
     this.#last = zxid;
-    const body = new TxnBytes(Buffer.from(bytes));
+    const body = new TxnBytes(this.#slab.copy(bytes));
     const text = this.#ensembleParse === undefined ? undefined : reconfigText(body);
     return text === undefined ? { zxid, body } : { zxid, body, ensemble: this.#ensemble(text) };
   }

@@ -156,8 +156,8 @@ export class Pipeline {
     { xid, type, at }: { readonly xid: number; readonly type: number; readonly at: number },
     frame: Buffer,
   ): void {
-    // Copied: the txn keeps views of it until it is applied, and the socket's bytes go before.
-    const body = Buffer.from(frame.subarray(headerBytes));
+    // The txn keeps views of it until it is applied.
+    const body = frame.subarray(headerBytes);
     const isLocal = this.#sessions.isLocal(connection.sessionId);
     if (isLocal && !this.#localTake(connection, { xid, type, at }, body)) return;
     if (!this.#replica.isLeading) {

@@ -24,13 +24,13 @@ import type { LeaderSessions } from "../tree/leader-sessions.ts";
 import { type Caller, Preparer, type WriteRequest } from "../tree/prepare.ts";
 import type { Outcome, Tree } from "../tree/tree.ts";
 import { sumText } from "../tree/tree-digest.ts";
+import { ByteSlab } from "../wire/byte-slab.ts";
 import { type ErrorNumber, errorNumbers, opCodes } from "../wire/constants.ts";
 import type { ReconfigRequest } from "../wire/records.ts";
 import { TxnBytes } from "../wire/txn-bytes.ts";
 import { TxnEntry } from "../wire/txns.ts";
 import { JuteWriter } from "../wire/writer.ts";
 import { BufferSizes } from "./buffer-sizes.ts";
-import { ByteSlab } from "./byte-slab.ts";
 import { entryOverheadBytes, handOverMs, imageBytesMax } from "./limits.ts";
 import { Memberships } from "./memberships.ts";
 import type { QuorumView, ReplicaEvents, ReplicaOptions } from "./replica-options.ts";
@@ -62,6 +62,7 @@ export class Replica<W extends object> {
   #preparer: Preparer<W> | undefined;
   #role: Role = { kind: "looking" };
   #isStepping = false;
+  #isFlushDue = false;
   #isClosed = false;
   /** Prepared this turn, and proposed at its end. */
   #prepared: TxnBytes[] = [];
@@ -318,13 +319,22 @@ export class Replica<W extends object> {
     this.#run();
   }
 
-  /** Steps, and sends at once: others wait for what a message or a finished write brings about. */
+  /** Steps. A learner's disk begins at once; what is sent leaves at the end of the turn, in one write a link. */
   #run(): void {
     this.#step();
     if (this.#isStepping) return;
     if (this.#isAppended && !this.isLeading) this.#log.flush();
     this.#isAppended = false;
-    this.#network?.flush();
+    if (this.#network !== undefined) this.#flushLater();
+  }
+
+  #flushLater(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    setImmediate(() => {
+      this.#isFlushDue = false;
+      if (!this.#isClosed) this.flush();
+    });
   }
 
   /** Steps through what has come, one after the other, whoever brings more meanwhile. */

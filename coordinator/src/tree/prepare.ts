@@ -90,6 +90,7 @@ export class Preparer<W extends object> {
   readonly #tree: Tree<W>;
   readonly #outstanding: Outstanding<W>;
   readonly #enforceQuota: boolean;
+  #parentLast = "/";
   /** A new one whenever this server begins to lead. */
   readonly sessions: LeaderSessions;
 
@@ -197,7 +198,7 @@ export class Preparer<W extends object> {
     if (isEphemeral && !this.sessions.isOpen(sessionId)) return errorNumbers.SESSIONEXPIRED;
     const acl = aclResolve(request.acl, ids);
     if (acl === undefined) return errorNumbers.INVALIDACL;
-    const parentPath = parentOf(request.path);
+    const parentPath = this.#parentOf(request.path);
     const parent = this.#outstanding.find(parentPath);
     if (parent === undefined) return errorNumbers.NONODE;
     if (!isAllowed(parent.acl, perms.create, ids)) return errorNumbers.NOAUTH;
@@ -218,7 +219,7 @@ export class Preparer<W extends object> {
 
   #delete(path: string, version: number, { ids }: Caller, stamp: TxnStamp): Txn | ErrorNumber {
     if (!isDeletable(path)) return errorNumbers.BADARGUMENTS;
-    const parent = this.#outstanding.find(parentOf(path));
+    const parent = this.#outstanding.find(this.#parentOf(path));
     if (parent === undefined) return errorNumbers.NONODE;
     if (!isAllowed(parent.acl, perms.delete, ids)) return errorNumbers.NOAUTH;
     const znode = this.#outstanding.find(path);
@@ -236,7 +237,7 @@ export class Preparer<W extends object> {
     if (znode === undefined) return errorNumbers.NONODE;
     if (znode.childCount > 0) return errorNumbers.NOTEMPTY;
     if (znode.session !== 0n) return errorNumbers.BADVERSION;
-    const parent = this.#outstanding.find(parentOf(path))!;
+    const parent = this.#outstanding.find(this.#parentOf(path))!;
     // Apache checks no right here; a client that may not delete shall not do so by another name.
     if (!isAllowed(parent.acl, perms.delete, ids)) return errorNumbers.NOAUTH;
     this.#deleteChange(path, parent, znode, stamp.zxid);
@@ -244,7 +245,7 @@ export class Preparer<W extends object> {
   }
 
   #expire(path: string, stamp: TxnStamp): Txn {
-    const parent = this.#outstanding.find(parentOf(path));
+    const parent = this.#outstanding.find(this.#parentOf(path));
     const znode = this.#outstanding.find(path);
     if (parent === undefined || znode === undefined) return errorTxn(errorNumbers.NONODE);
     // What is under way may bring it a child or new life: the next look at it decides.
@@ -300,7 +301,7 @@ export class Preparer<W extends object> {
   #closeSession({ sessionId }: Caller, { zxid }: TxnStamp): Txn {
     const paths = this.#outstanding.ephemerals(sessionId);
     for (const path of paths) {
-      const parent = this.#outstanding.find(parentOf(path))!;
+      const parent = this.#outstanding.find(this.#parentOf(path))!;
       this.#deleteChange(path, parent, this.#outstanding.find(path)!, zxid);
     }
     this.sessions.closing(sessionId);
@@ -326,8 +327,17 @@ export class Preparer<W extends object> {
   #deleteChange(path: string, parent: PendingZnode, znode: PendingZnode, zxid: number): void {
     const quota = this.#quotaUse(path, -1, -znode.dataLength);
     const to = pendingChildDeleted(parent, zxid);
-    this.#outstanding.change(zxid, { path: parentOf(path), from: parent, to });
+    this.#outstanding.change(zxid, { path: this.#parentOf(path), from: parent, to });
     this.#outstanding.change(zxid, { path, from: znode, to: undefined, quota });
+  }
+
+  /** As `parentOf`. Mostly it is the very string of the time before, whose hash is known. */
+  #parentOf(path: string): string {
+    const last = this.#parentLast;
+    if (path.lastIndexOf("/") !== last.length || !path.startsWith(last)) {
+      this.#parentLast = parentOf(path);
+    }
+    return this.#parentLast;
   }
 
   #quotaUse(path: string, count: number, bytes: number): QuotaUse | undefined {

@@ -15,7 +15,7 @@ import {
 import { JuteReader } from "../wire/reader.ts";
 import { aclOpen } from "./acl-pool.ts";
 import { znodesMax } from "./limits.ts";
-import { nameOf, parentOf } from "./paths.ts";
+import { nameOf } from "./paths.ts";
 import { Tree, type TreeOptions } from "./tree.ts";
 import { none } from "./znodes.ts";
 
@@ -51,7 +51,7 @@ function znodeRestore<W extends object>(tree: Tree<W>, path: string, from: JuteR
   const { data, acl, stat } = SnapshotNode.read(from);
   const { znodes, acls, sessions } = tree;
   const isRoot = path === "";
-  const parent = isRoot ? none : znodes.find(parentOf(path));
+  const parent = isRoot ? none : znodes.findParent(path);
   const isPlaced = path.startsWith("/") && parent !== none && nameOf(path) !== "";
   if (isRoot ? znodes.size > 0 : !isPlaced || znodes.find(path) !== none) {
     throw new WireError("type", `a snapshot holds ${path} out of place`, at);

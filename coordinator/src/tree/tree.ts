@@ -4,7 +4,7 @@ import type { Acl } from "../wire/records.ts";
 import type { Txn } from "../wire/txns.ts";
 import { AclPool, aclOpen } from "./acl-pool.ts";
 import { type DigestGiven, DigestLog } from "./digest-log.ts";
-import { configPath, parentOf } from "./paths.ts";
+import { configPath } from "./paths.ts";
 import { Quotas, quotaLimitsOf, quotaStatsTargetOf, quotaTargetOf } from "./quotas.ts";
 import { Sessions } from "./sessions.ts";
 import { Watches } from "./watches.ts";
@@ -142,7 +142,7 @@ export class Tree<W extends object = object> {
   #create(context: TxnContext, txn: CreateTxn, owner: bigint): Outcome {
     const { path, data } = txn;
     const { zxid, timeMs } = context;
-    const parent = this.znodes.find(parentOf(path));
+    const parent = this.znodes.findParent(path);
     if (parent === none) return failed(errorNumbers.NONODE);
     // Both also when the znode is there already: a replay may find the parent older than the child.
     this.#childCreated(parent, txn.parentCversion, zxid);
@@ -190,7 +190,7 @@ export class Tree<W extends object = object> {
   }
 
   #delete(context: TxnContext, path: string): Outcome {
-    const parent = this.znodes.find(parentOf(path));
+    const parent = this.znodes.findParent(path);
     if (parent === none) return failed(errorNumbers.NONODE);
     const { zxid } = context;
     // Also when the znode is gone already: the replay of a fuzzy snapshot must leave the same pzxid.

@@ -4,6 +4,7 @@ import { doubled } from "./columns.ts";
 import { type DataRef, DataSlab, dataNull } from "./data-slab.ts";
 import { DigestSlab } from "./digest-slab.ts";
 import { znodesMax } from "./limits.ts";
+import { parentOf } from "./paths.ts";
 import { StatSlab, statField } from "./stat-slab.ts";
 import type { DigestSum } from "./tree-digest.ts";
 import {
@@ -61,6 +62,7 @@ export class Znodes {
   #creates = new Int32Array(1024);
   #ref = new Int32Array(1024);
   #idEnd = 0;
+  #parentLast = 0;
   #dataBytes = 0;
   #pathBytes = 0;
   #hooks: readonly BeforeChange[] = [];
@@ -125,6 +127,16 @@ export class Znodes {
 
   find(path: string): number {
     return this.#ids.get(path) ?? none;
+  }
+
+  /** The parent of the znode with this path. Mostly it is that of the one before, which a look at the path tells. */
+  findParent(path: string): number {
+    const slash = path.lastIndexOf("/");
+    const last = this.#paths[this.#parentLast];
+    if (slash > 0 && last?.length === slash && path.startsWith(last)) return this.#parentLast;
+    const parent = this.find(parentOf(path));
+    if (parent !== none) this.#parentLast = parent;
+    return parent;
   }
 
   /** Whether this id is in use; for a walk over all ids. */
@@ -266,10 +278,11 @@ export class Znodes {
 
   /** Adds a znode below `parent` (`none` for the root). Does not touch the parent's Stat but its child count. */
   insert(path: string, parent: number, state: ZnodeState): number {
-    assert(!this.#ids.has(path), "a znode is inserted twice");
-    assert(this.#ids.size < znodesMax, "the tree is full");
+    const { size } = this.#ids;
+    assert(size < znodesMax, "the tree is full");
     const id = this.#idsFree.pop() ?? this.#idTake();
     this.#ids.set(path, id);
+    assert(this.#ids.size > size, "a znode is inserted twice");
     this.#paths[id] = path;
     this.#stats.clear(id);
     this.#parent[id] = parent;

@@ -26,7 +26,7 @@ export class FrameSplitter {
   }
 
   /**
-   * Hands on each frame that this chunk completes; it is valid during the call only. Throws a `WireError` for a length
+   * Hands on each frame that this chunk completes; it is a view of the chunk, or its own. Throws a `WireError` for a length
    * that is negative or above the maximum, after which the stream cannot be read further.
    */
   push(chunk: Uint8Array, frame: (bytes: Buffer) => void): void {
