@@ -2,6 +2,7 @@
 // Method: LOGKEEP_MIXED=all tells all of them (soak does), else the first.
 import type { Ensemble } from "../ensemble/ensemble.ts";
 import type { Member, MemberKind } from "../ensemble/member.ts";
+import { faults, forgetful, storm } from "../ensemble/storm.ts";
 import { story } from "../ensemble/story.ts";
 
 const arrangements: { readonly members: readonly MemberKind[]; readonly leader: MemberKind }[] = [
@@ -29,6 +30,14 @@ for (const { members, leader } of told) {
     for (const member of ensemble.members) if (!member.isRunning) member.start();
     await ensemble.serving();
   });
+}
+
+if (told.length > 1) {
+  const members = ["apache", "logkeep", "apache", "logkeep", "apache"] as const;
+  const lasting = { clients: 12, timeoutMs: 20_000, settings: forgetful } as const;
+  story("five servers of both kinds in a storm of faults", { members, ...lasting }, (all) =>
+    storm(all, faults),
+  );
 }
 
 /** Makes a server of this kind the leader: the others are restarted while they lead. */
