@@ -186,7 +186,7 @@ export class TxnLog {
   #fill(file: OpenFile, from: number, end: number): void {
     if (end <= file.filled) return;
     const filled = Math.ceil(end / preallocateBytes) * preallocateBytes;
-    writeAll(file.fd, Buffer.alloc(filled - from), from);
+    zerosWrite(file.fd, from, filled);
     file.filled = filled;
   }
 
@@ -284,3 +284,12 @@ export class TxnLog {
 
 /** Nothing is promised any more of a file that failed. */
 function ignored(): void {}
+
+/** Always the same zeros: megabytes of new ones each time would be the collector's work. */
+function zerosWrite(fd: number, from: number, end: number): void {
+  for (let at = from; at < end; at += zeros.length) {
+    writeAll(fd, zeros.subarray(0, Math.min(zeros.length, end - at)), at);
+  }
+}
+
+const zeros = Buffer.alloc(256 * 1024);
