@@ -13,16 +13,17 @@ export function missingZooKeeper(): string | false {
   return missing("zookeeper", isThere, "`node test/servers/install.ts zookeeper` did not run");
 }
 
+/** Small and quick to start: three of them share a machine with everything else. */
+const heapSmall = ["-Xmx256m", "-Xms32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
 /**
  * The command that runs one real server in the foreground, from this `zoo.cfg`; it logs to its standard error. Throws
  * where `missingZooKeeper` says why.
  */
-export function zookeeperCommand(zooCfg: string): string[] {
+export function zookeeperCommand(zooCfg: string, heap: readonly string[] = heapSmall): string[] {
   const java = findJava(javaMin);
   const jars = jarsThere("zookeeper", zookeeperPom);
   if (java === undefined || jars === undefined) throw new Error("there is no ZooKeeper here");
-  // Small and quick to start; three of them share a machine with everything else.
-  const heap = ["-Xmx256m", "-Xms32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
   const logging = Object.entries({
     defaultLogLevel: "warn",
     "log.org.apache.zookeeper.server.quorum": "info",
