@@ -1,5 +1,5 @@
 import type { Ensembles } from "./ensemble.ts";
-import type { Timing } from "./limits.ts";
+import { roundMax, type Timing } from "./limits.ts";
 import {
   type Notification,
   notificationsAgree,
@@ -74,6 +74,7 @@ export class Election {
   hear(from: PeerId, said: Notification): Told {
     if (!this.#voters.has(from)) return said.state === "looking" ? "sender" : "nobody";
     if (!this.#mayLead(said.vote) || said.state === "observing") return "nobody";
+    if (said.round > roundMax) return "nobody";
     if (said.state === "looking") return this.#hearLooking(from, said);
     this.#hearSettled(from, said);
     return "nobody";

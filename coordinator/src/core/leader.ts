@@ -4,11 +4,12 @@ import { mayPromise } from "./epochs.ts";
 import { LeaderBroadcast } from "./leader-broadcast.ts";
 import { LeaderLinks, type LearnerView, type Link } from "./leader-links.ts";
 import type { Own } from "./learner.ts";
+import { epochLeadMax } from "./limits.ts";
 import type { LinkId, Message } from "./messages.ts";
 import { syncMessages, syncPlan } from "./sync-plan.ts";
 import type { PeerId } from "./vote.ts";
 import type { Quorums } from "./voters.ts";
-import { zxidEpoch, zxidOf } from "./zxid.ts";
+import { epochMax, zxidEpoch, zxidOf } from "./zxid.ts";
 
 type Stage =
   /** Gathers a quorum, to choose an epoch above all theirs. */
@@ -263,9 +264,11 @@ export class Leader<B, R> {
     info: Message<B, R> & { readonly kind: "learnerInfo" },
     out: Outbox<B, R>,
   ): void {
-    const { ensembles } = this.#own;
+    const { ensembles, epochs, log } = this.#own;
     const isLater = (info.ensembleVersion ?? 0) > ensembles.seen.version;
-    if (link.stage !== "new" || (ensembles.isDynamic && isLater)) {
+    const known = Math.max(epochs.promised, zxidEpoch(log.last));
+    const isCredible = info.acceptedEpoch <= known + epochLeadMax;
+    if (link.stage !== "new" || !isCredible || (ensembles.isDynamic && isLater)) {
       this.#drop(link, out);
       return;
     }
@@ -298,6 +301,10 @@ export class Leader<B, R> {
     if (!this.#quorums.isQuorum((id) => this.#acceptedEpochs.has(id))) return;
     const { epochs, log } = this.#own;
     const epoch = Math.max(...this.#acceptedEpochs.values()) + 1;
+    if (epoch > epochMax) {
+      this.#isOver = true;
+      return;
+    }
     if (!mayPromise(epochs, log.last, epoch, this.#isFirstStart)) {
       this.#mustNotLead = true;
       this.#isOver = true;

@@ -42,6 +42,15 @@ export const heldBytesMax = 256 * 1024 * 1024;
 /** A learner that is given this much that is not committed gives its leader up: no leader has so much under way. */
 export const unappliedBytesMax = 256 * 1024 * 1024;
 
+/**
+ * A learner that says it promised an epoch this far above its leader's own is not counted. Epochs grow by one with each
+ * election, so no member is so far ahead; and one that was believed would use up all there are.
+ */
+export const epochLeadMax = 65_536;
+
+/** Of elections a peer has been in. One more is exact still, and goes through every reader of the wire. */
+export const roundMax = 2 ** 52;
+
 /** Links to a leader, said who they are or not: 255 ids, and one that takes another's place each. */
 export const linksMax = 512;
 

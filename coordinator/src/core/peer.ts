@@ -7,7 +7,13 @@ import { Epochs, type History, seenOf } from "./epochs.ts";
 import { Leader } from "./leader.ts";
 import type { LearnerView } from "./leader-links.ts";
 import { Learner, type Own } from "./learner.ts";
-import { recentBytesMaxDefault, recentMaxDefault, type Timing, timingDefault } from "./limits.ts";
+import {
+  recentBytesMaxDefault,
+  recentMaxDefault,
+  roundMax,
+  type Timing,
+  timingDefault,
+} from "./limits.ts";
 import { LogTail } from "./log-tail.ts";
 import { type Notification, noVote, type PeerId, type Vote } from "./vote.ts";
 import type { Quorums } from "./voters.ts";
@@ -233,7 +239,8 @@ export class Peer<B, R = never> {
     const { self, log, epochs, timing, ensembles } = this.#own;
     const candidate = { leader: self, zxid: log.last, epoch: epochs.current };
     const own = this.#standsAside && epochs.promised === 0 ? noVote : candidate;
-    const election = new Election(self, ensembles, { own, round: ++this.#round, timing });
+    this.#round = Math.min(this.#round + 1, roundMax);
+    const election = new Election(self, ensembles, { own, round: this.#round, timing });
     this.#phase = { kind: "looking", election };
     this.#elected = undefined;
     out.role = { kind: "looking" };

@@ -3,7 +3,7 @@ import type { JuteReader } from "../wire/reader.ts";
 import { AuthRequest, type Id, SaslToken } from "../wire/records.ts";
 import { idsProved, superId } from "./auth.ts";
 import type { Connection } from "./connection.ts";
-import { authIdsMax } from "./limits.ts";
+import { authIdBytesMax, authIdsMax } from "./limits.ts";
 import { replyPlain, replyStart } from "./replies.ts";
 import { SaslDigest } from "./sasl-digest.ts";
 
@@ -89,12 +89,13 @@ const beforeProof: ReadonlySet<number> = new Set([
   opCodes.closeSession,
 ]);
 
-/** False when it has too many. */
+/** False when it has too many, or one is too long. */
 function idsAdd(connection: Connection, ids: readonly Id[]): boolean {
   const added = ids.filter(
     (id) => !connection.ids.some((own) => own.scheme === id.scheme && own.id === id.id),
   );
   if (connection.ids.length + added.length > authIdsMax) return false;
+  if (added.some(({ id }) => Buffer.byteLength(id) > authIdBytesMax)) return false;
   connection.ids = [...connection.ids, ...added];
   return true;
 }

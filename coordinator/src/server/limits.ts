@@ -7,11 +7,20 @@ export const uncommittedBytesMax = 32 * 1024 * 1024;
 /** Answers that a client has not taken; above it its requests are not read. */
 export const unsentBytesMax = 1024 * 1024;
 
+/** Bytes of one answer to several reads: each may ask for the same large znode. */
+export const multiReadBytesMax = 16 * 1024 * 1024;
+
 /** Events pile up without the client asking: above this the connection is closed, its session lives on. */
 export const unsentBytesFatal = 64 * 1024 * 1024;
 
 /** Ids that one connection may add; each is compared at every check. */
 export const authIdsMax = 100;
+
+/**
+ * Bytes of one such id. A learner sends them along with each write; the leader takes no packet with an id of more than 64 KiB,
+ * and what a hundred of them add to a txn stays small beside it.
+ */
+export const authIdBytesMax = 4 * 1024;
 
 /** Connections from one address, Apache's default of `maxClientCnxns`. 0: any number. */
 export const connectionsPerAddressDefault = 60;

@@ -2,17 +2,25 @@ import { isAllowed } from "../tree/acl.ts";
 import { none } from "../tree/znodes.ts";
 import { errorNumbers, opCodes, perms } from "../wire/constants.ts";
 import { type MultiOp, MultiRequest } from "../wire/multi.ts";
+import { multiReadBytesMax } from "./limits.ts";
 import { bodyStart, childNamesWrite, type Read } from "./read.ts";
 
-/** Several reads of one moment; each has its own error, and none spoils another. */
+/** Several reads of one moment; each has its own error, and none spoils another. Refused when they are too much for one answer. */
 export function multiRead(read: Read): number {
   const ops = MultiRequest.read(read.from);
   if (!ops.every((op) => op.op === "getData" || op.op === "getChildren")) {
     return errorNumbers.BADARGUMENTS;
   }
   const { out } = read.connection;
+  const before = out.length;
   const start = bodyStart(read);
-  for (const op of ops) partWrite(read, op);
+  for (const op of ops) {
+    partWrite(read, op);
+    if (out.length - start > multiReadBytesMax) {
+      out.cut(before);
+      return errorNumbers.BADARGUMENTS;
+    }
+  }
   headerWrite(read, { type: -1, isDone: true, error: -1 });
   out.frameEnd(start);
   return 0;

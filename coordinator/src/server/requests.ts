@@ -1,6 +1,7 @@
 import type { WriteRequest } from "../tree/prepare.ts";
 import { errorNumbers, opCodes } from "../wire/constants.ts";
 import { WireError } from "../wire/errors.ts";
+import { frameBytesSettableMax } from "../wire/limits.ts";
 import { MultiRequest } from "../wire/multi.ts";
 import { JuteReader } from "../wire/reader.ts";
 import {
@@ -80,6 +81,10 @@ export function forwardedRequestRead(
   reconfig: ReconfigPlan,
 ): WriteRequest {
   try {
+    // Its txn could be longer than an entry may be.
+    if (payload.length > frameBytesSettableMax) {
+      return { op: "refuse", error: errorNumbers.MARSHALLINGERROR };
+    }
     const from = new JuteReader(payload);
     if (type === opCodes.createSession) return { op: "createSession", timeoutMs: from.int() };
     const request = writeRequestRead(type, from, reconfig);

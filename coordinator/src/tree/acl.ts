@@ -40,6 +40,15 @@ export function aclResolve(acl: readonly Acl[], ids: readonly Id[]): readonly Ac
   return resolved.length === 0 ? undefined : resolved;
 }
 
+/** Permissions, two lengths and a scheme. */
+const entryBytes = 18;
+
+/** By how many bytes, about, `resolved` is longer than what was asked. */
+export function aclGrowth(asked: readonly Acl[], resolved: readonly Acl[]): number {
+  if (asked === resolved || !asked.some(({ id }) => id.scheme === "auth")) return 0;
+  return resolved.reduce((sum, { id }) => sum + entryBytes + Buffer.byteLength(id.id), 0);
+}
+
 /** What a caller without ADMIN sees: who a digest is of, not the digest. */
 export function aclMask(acl: readonly Acl[]): readonly Acl[] {
   return acl.map((entry) => {

@@ -1,3 +1,5 @@
+import { frameBytesMax } from "../wire/limits.ts";
+
 /** Znodes in one tree. A JavaScript `Map` ends at 2^24 entries; the margin leaves room for its growth. */
 export const znodesMax = 16_000_000;
 
@@ -12,6 +14,18 @@ export const slabChunkBytes = 262_144;
 
 /** Operations in one multi. The frame limit bounds it anyway; this bounds the work of one turn. */
 export const multiOpsMax = 10_000;
+
+/**
+ * Bytes of ephemerals' paths that a closeSession lists. A session may own more than any txn can hold; then it
+ * lists none, and whoever applies it deletes what the session owns, as of servers before 3.6, which never list any.
+ */
+export const closePathsBytesMax = frameBytesMax;
+
+/**
+ * Bytes by which a request's ACLs may grow when `auth` becomes what its caller has proved. A txn must stay below the
+ * longest entry that a log and other members take, and in a multi each operation could bring all identities.
+ */
+export const aclGrowthBytesMax = 512 * 1024;
 
 /** Soft quotas passed that one turn of the host tells of; more are counted by nobody. */
 export const quotaWarningsMax = 100;

@@ -19,9 +19,9 @@ import type {
   VersionRequest,
 } from "../wire/records.ts";
 import type { Txn, TxnDigest } from "../wire/txns.ts";
-import { aclResolve, isAllowed } from "./acl.ts";
+import { aclGrowth, aclResolve, isAllowed } from "./acl.ts";
 import { LeaderSessions, type SessionOwner } from "./leader-sessions.ts";
-import { multiOpsMax } from "./limits.ts";
+import { aclGrowthBytesMax, closePathsBytesMax, multiOpsMax } from "./limits.ts";
 import { Outstanding, type QuotaUse } from "./outstanding.ts";
 import { configPath, isPathValid, isReserved, parentOf } from "./paths.ts";
 import {
@@ -91,6 +91,8 @@ export class Preparer<W extends object> {
   readonly #outstanding: Outstanding<W>;
   readonly #enforceQuota: boolean;
   #parentLast = "/";
+  /** By how many bytes the ACLs of the request at hand have grown. */
+  #aclGrown = 0;
   /** A new one whenever this server begins to lead. */
   readonly sessions: LeaderSessions;
 
@@ -107,6 +109,7 @@ export class Preparer<W extends object> {
   }
 
   prepare(request: WriteRequest, caller: Caller, stamp: TxnStamp): Prepared {
+    this.#aclGrown = 0;
     const txn = this.#txn(request, caller, stamp);
     if (txn.type === "error") return { txn, digest: undefined };
     const after = this.#outstanding.digest;
@@ -196,7 +199,7 @@ export class Preparer<W extends object> {
     // An ephemeral of a session that only one member knows would outlive it on all others.
     const isEphemeral = kind.type === "plain" && kind.ephemeral;
     if (isEphemeral && !this.sessions.isOpen(sessionId)) return errorNumbers.SESSIONEXPIRED;
-    const acl = aclResolve(request.acl, ids);
+    const acl = this.#aclResolve(request.acl, ids);
     if (acl === undefined) return errorNumbers.INVALIDACL;
     const parentPath = this.#parentOf(request.path);
     const parent = this.#outstanding.find(parentPath);
@@ -277,7 +280,7 @@ export class Preparer<W extends object> {
   #setAcl(request: SetAclRequest, { ids }: Caller, stamp: TxnStamp): Txn | ErrorNumber {
     const { path } = request;
     if (!isPathValid(path)) return errorNumbers.BADARGUMENTS;
-    const acl = aclResolve(request.acl, ids);
+    const acl = this.#aclResolve(request.acl, ids);
     if (acl === undefined) return errorNumbers.INVALIDACL;
     const znode = this.#outstanding.find(path);
     if (znode === undefined) return errorNumbers.NONODE;
@@ -305,7 +308,15 @@ export class Preparer<W extends object> {
       this.#deleteChange(path, parent, this.#outstanding.find(path)!, zxid);
     }
     this.sessions.closing(sessionId);
-    return { type: "closeSession", paths };
+    const bytes = paths.reduce((sum, path) => sum + 4 + Buffer.byteLength(path), 0);
+    return { type: "closeSession", paths: bytes > closePathsBytesMax ? [] : paths };
+  }
+
+  #aclResolve(asked: readonly Acl[], ids: readonly Id[]): readonly Acl[] | undefined {
+    const acl = aclResolve(asked, ids);
+    if (acl === undefined || acl === asked) return acl;
+    this.#aclGrown += aclGrowth(asked, acl);
+    return this.#aclGrown > aclGrowthBytesMax ? undefined : acl;
   }
 
   #reconfig(

@@ -137,6 +137,12 @@ export class JuteWriter {
     this.#at = 0;
   }
 
+  /** Takes back what was written after so many bytes. */
+  cut(length: number): void {
+    assert(length <= this.#at, "what is cut was written");
+    this.#at = length;
+  }
+
   /** Most paths: a call out of JavaScript costs more than these few bytes do. False when the text is another. */
   #shortAscii(value: string, at: number): boolean {
     if (value.length > shortTextMax) return false;
