@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { txnsOf } from "./logs.ts";
 import { cuts, faults, forgetful, storm } from "./storm.ts";
-import { story } from "./story.ts";
+import { rounds, story } from "./story.ts";
 
 story(
   "a member that lacks more than the leader remembers gets a snapshot",
@@ -24,9 +24,12 @@ story(
 
 const lasting = { clients: 12, timeoutMs: 20_000, settings: forgetful } as const;
 
-story("three members in a storm of deaths and pauses", { members: 3, ...lasting }, (told) =>
-  storm(told, faults),
-);
+// Once, five members show what three do.
+if (rounds > 1) {
+  story("three members in a storm of deaths and pauses", { members: 3, ...lasting }, (told) =>
+    storm(told, faults),
+  );
+}
 
 story(
   "five members in a storm of deaths, pauses and cuts",
