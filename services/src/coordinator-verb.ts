@@ -22,12 +22,6 @@ export function registerCoordinator(program: Command, io: CliIo): void {
     .addHelpText("after", "\nExample:\n  logkeep coordinator --config /etc/zookeeper/zoo.cfg")
     .action(async (options: { config: string; insecureListen?: boolean }) => {
       const cfg = readZooCfg(options.config);
-      if (!isLoopback(cfg.host) && options.insecureListen !== true) {
-        throw new CliExit(
-          1,
-          `${cfg.host} is beyond loopback: set clientPortAddress=127.0.0.1, or give --insecure-listen`,
-        );
-      }
       await runCoordinator(io, cfg, options.insecureListen === true);
     });
 }
@@ -59,9 +53,11 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
   const given = parseProperties(io.env["ZK_SYSPROPS"] ?? "");
   const properties = new Map([...cfg.properties, ...given]);
   const secure = secureOf(cfg.secure, properties);
+  const member = memberOptions(cfg, quorumTlsOf(properties), isInsecure);
+  const host = hostOf(cfg, member, isInsecure);
   // TLS alone says nothing of who asks: beyond loopback each client has a certificate.
   const isAnyone = secure !== undefined && secure.clientAuth !== "need";
-  if (isAnyone && !isLoopback(secure.host ?? cfg.host) && !isInsecure) {
+  if (isAnyone && !isLoopback(secure.host ?? host) && !isInsecure) {
     const message = `the secure port is beyond loopback: set ssl.clientAuth=need, or give --insecure-listen`;
     throw new CliExit(1, message);
   }
@@ -77,7 +73,8 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
   const failure = Promise.withResolvers<Error | undefined>();
   const coordinator = await startCoordinator({
     ...cfg.options,
-    ...memberOptions(cfg, quorumTlsOf(properties), isInsecure),
+    ...member,
+    host,
     // Apache's default; who wants hard quotas says so.
     enforceQuota: false,
     ...options,
@@ -86,14 +83,17 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
     logger,
     fatal: (error) => failure.resolve(error),
   });
-  const { host, port } = coordinator.address;
+  const { address } = coordinator;
   const { secureAddress, adminAddress, metricsAddress } = coordinator;
   const secureText = secureAddress && ` secure=${secureAddress.host}:${secureAddress.port}`;
   const adminText = adminAddress && ` admin=http://${adminAddress.host}:${adminAddress.port}`;
   const metricsText =
     metricsAddress && ` metrics=http://${metricsAddress.host}:${metricsAddress.port}`;
   const others = [secureText, adminText, metricsText].join("");
-  await print(io.stdout, `logkeep coordinator ready client=${host}:${port}${others}\n`);
+  await print(
+    io.stdout,
+    `logkeep coordinator ready client=${address.host}:${address.port}${others}\n`,
+  );
   io.signal.addEventListener("abort", () => failure.resolve(undefined), { once: true });
   if (io.signal.aborted) failure.resolve(undefined);
   const error = await failure.promise;
@@ -109,9 +109,17 @@ function memberOptions(
 ): Pick<CoordinatorOptions, "serverId" | "ensemble" | "port"> {
   const id = myId(cfg.options.dataDir);
   const { ensemble } = cfg;
-  if (ensemble === undefined) return id === undefined ? {} : { serverId: id };
+  if (ensemble === undefined) {
+    if (cfg.options.port === undefined) {
+      throw new ServiceError("config.invalid", "clientPort is missing");
+    }
+    return id === undefined ? {} : { serverId: id };
+  }
   const file = path.join(cfg.options.dataDir, "myid");
-  if (id === undefined) throw new ServiceError("config.invalid", `${file} is missing`);
+  if (id === undefined) {
+    const message = `${file} is missing: it holds the number N of this server's line server.N`;
+    throw new ServiceError("config.invalid", message);
+  }
   const self = ensemble.members.find((member) => member.id === id);
   if (self === undefined) {
     throw new ServiceError("config.invalid", `${file} holds ${id}: there is no server.${id}`);
@@ -123,10 +131,24 @@ function memberOptions(
     const message = `server.${id} is beyond loopback, and members do not prove who they are: set sslQuorum=true with ssl.quorum.clientAuth=need, or give --insecure-listen where only members reach these ports`;
     throw new CliExit(1, message);
   }
-  const { members, groups, weights, ...limits } = ensemble;
-  const options = { membership: { members, groups, weights, version: 0 }, ...limits, tls };
+  const { members, groups, weights, version, ...limits } = ensemble;
+  const options = { membership: { members, groups, weights, version }, ...limits, tls };
   const port = cfg.options.port ?? self.client?.port;
-  return { serverId: id, ensemble: options, ...(port === undefined ? {} : { port }) };
+  if (port === undefined) throw new ServiceError("config.invalid", "clientPort is missing");
+  return { serverId: id, ensemble: options, port };
+}
+
+/** Apache listens everywhere; here every listener is loopback unless it is set otherwise, by either way to say it. */
+function hostOf(
+  cfg: ZooCfg,
+  { serverId, ensemble }: Pick<CoordinatorOptions, "serverId" | "ensemble">,
+  isInsecure: boolean,
+): string {
+  const self = ensemble?.membership.members.find(({ id }) => id === serverId);
+  const host = cfg.host ?? self?.client?.host ?? "127.0.0.1";
+  if (isLoopback(host) || isInsecure) return host;
+  const message = `the client port at ${host} is beyond loopback: set clientPortAddress=127.0.0.1, or give --insecure-listen`;
+  throw new CliExit(1, message);
 }
 
 function myId(dataDir: string): number | undefined {

@@ -1,7 +1,13 @@
+import { readFileSync } from "node:fs";
 import path from "node:path";
-import { type Member, memberParse } from "../../coordinator/src/quorum/members.ts";
+import {
+  type Member,
+  memberParse,
+  membershipCheck,
+  versionParse,
+} from "../../coordinator/src/quorum/members.ts";
 import type { CoordinatorOptions } from "../../coordinator/src/server/start.ts";
-import { ServiceError } from "../../kit/src/errors.ts";
+import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import { isPropertyKnown } from "./zoo-properties.ts";
 
 /** Who is in the ensemble that a `zoo.cfg` describes. Times in ticks. */
@@ -9,6 +15,8 @@ export interface ZooEnsemble {
   readonly members: readonly Member[];
   readonly groups: ReadonlyMap<number, readonly number[]>;
   readonly weights: ReadonlyMap<number, number>;
+  /** Of the change that brought it: what `dynamicConfigFile` ends in; 0 for a file that nothing has changed. */
+  readonly version: number;
   readonly initLimit: number;
   readonly syncLimit: number;
   readonly listenOnAllIPs: boolean;
@@ -18,8 +26,9 @@ export interface ZooEnsemble {
 
 /** What an Apache `zoo.cfg` says. */
 export interface ZooCfg {
-  readonly host: string;
-  readonly options: Omit<CoordinatorOptions, "logger" | "fatal" | "clock">;
+  /** `clientPortAddress`. */
+  readonly host: string | undefined;
+  readonly options: Omit<CoordinatorOptions, "host" | "logger" | "fatal" | "clock">;
   /** Every key that the table of zoo.cfg does not name, as Apache takes it: the property `zookeeper.<key>`. */
   readonly properties: ReadonlyMap<string, string>;
   /** Keys that are not known here, each with its line. */
@@ -55,7 +64,7 @@ const numbers: ReadonlyMap<string, Numbers> = new Map([
   ["maxClientCnxns", "connectionsPerAddress"],
 ]);
 
-/** Reads a `zoo.cfg`. Throws `config.invalid` with file and line for a value that is wrong. */
+/** Reads a `zoo.cfg`, and the file that it has its members in. Throws `config.invalid` with file and line for a value that is wrong. */
 export function parseZooCfg(file: string, text: string): ZooCfg {
   const options: { -readonly [Key in Numbers]?: number } = {};
   const warnings: string[] = [];
@@ -63,8 +72,8 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
   const ensemble = new Map<string, Given>();
   let dataDir: string | undefined;
   let logDir: string | undefined;
-  // Apache listens everywhere; here every listener is loopback unless it is set otherwise.
-  let host = "127.0.0.1";
+  let dynamicFile: string | undefined;
+  let host: string | undefined;
   let securePort: number | undefined;
   let secureHost: string | undefined;
   for (const { key, value, line } of pairsOf(file, text)) {
@@ -75,7 +84,8 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
     else if (key === "clientPortAddress") host = value;
     else if (key === "secureClientPortAddress") secureHost = value;
     else if (key === "secureClientPort") securePort = whole(value, `${file}:${line}: ${key}`);
-    else if (isEnsembleKey(key)) ensemble.set(key, { value, place: `${file}:${line}: ${key}` });
+    else if (key === "dynamicConfigFile") dynamicFile = value;
+    else if (isEnsembleKey(key)) ensembleAdd(ensemble, key, value, `${file}:${line}: ${key}`);
     else if (!withoutEffect.has(key)) {
       properties.set(`zookeeper.${key}`, value);
       if (!isPropertyKnown(`zookeeper.${key}`))
@@ -83,6 +93,7 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
     }
   }
   if (dataDir === undefined) throw refusal(`${file}: dataDir is missing`);
+  if (dynamicFile !== undefined) dynamicRead(dynamicFile, ensemble);
   const isElsewhere = logDir !== undefined && path.resolve(logDir) !== path.resolve(dataDir);
   // Apache then has no plain port; here there is always one, and nobody shall find it open by surprise.
   if (securePort !== undefined && options.port === undefined) {
@@ -95,7 +106,7 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
   }
   return {
     host,
-    options: { ...options, dataDir, ...(isElsewhere ? { dataLogDir: logDir } : {}), host },
+    options: { ...options, dataDir, ...(isElsewhere ? { dataLogDir: logDir } : {}) },
     ensemble: ensembleOf(ensemble),
     properties,
     warnings,
@@ -109,7 +120,49 @@ interface Given {
 }
 
 function isEnsembleKey(key: string): boolean {
-  return /^(server|group|weight)\.\d+$/.test(key) || ensembleKeys.has(key);
+  return isMemberKey(key) || ensembleKeys.has(key);
+}
+
+/** What may stand in a file of its own (`dynamicConfigFile`). */
+function isMemberKey(key: string): boolean {
+  return /^(server|group|weight)\./.test(key);
+}
+
+/** A member that is lost by a slip of the pen would make another ensemble, or a server that is alone. */
+function ensembleAdd(
+  ensemble: Map<string, Given>,
+  key: string,
+  value: string,
+  place: string,
+): void {
+  if (isMemberKey(key)) {
+    if (!/\.\d{1,10}$/.test(key)) throw refusal(`${place}: after the dot must stand a number`);
+    const other = ensemble.get(key);
+    if (other !== undefined) throw refusal(`${place} stands at ${other.place}, too`);
+  }
+  ensemble.set(key, { value, place });
+}
+
+/** The file in which Apache keeps who is a member once that may change: its name ends in the version, as hexadecimal digits. */
+function dynamicRead(file: string, ensemble: Map<string, Given>): void {
+  const own = [...ensemble].find(([key]) => isMemberKey(key));
+  if (own !== undefined) {
+    throw refusal(`${own[1].place} must stand in ${file}, where dynamicConfigFile has the members`);
+  }
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (thrown) {
+    throw refusal(`dynamicConfigFile ${file} cannot be read: ${messageOf(thrown)}`);
+  }
+  const suffix = path.basename(file).match(/\.([\da-f]{1,16})$/i)?.[1];
+  if (suffix !== undefined) ensemble.set("version", { value: suffix, place: file });
+  for (const { key, value, line } of pairsOf(file, text)) {
+    const place = `${file}:${line}: ${key}`;
+    if (key === "version") ensemble.set(key, { value, place });
+    else if (isMemberKey(key)) ensembleAdd(ensemble, key, value, place);
+    else throw refusal(`${place} says no member`);
+  }
 }
 
 const ensembleKeys: ReadonlySet<string> = new Set([
@@ -138,8 +191,11 @@ function ensembleOf(given: ReadonlyMap<string, Given>): ZooEnsemble | undefined 
     }
     if (kind === "weight") weights.set(id, whole(value, place));
   }
-  const flagOf = (key: string, otherwise: string): boolean =>
-    (given.get(key)?.value ?? otherwise).toLowerCase() === "true";
+  const flagOf = (key: string, otherwise: string): boolean => {
+    const { value, place } = given.get(key) ?? { value: otherwise, place: key };
+    if (/^(true|false)$/i.test(value)) return value.toLowerCase() === "true";
+    throw refusal(`${place} must be true or false, not ${value}`);
+  };
   const isAlone = members.length < 2 && flagOf("standaloneEnabled", "true");
   if (members.length === 0 || isAlone) return undefined;
   const limitOf = (key: string, otherwise: string): number => {
@@ -148,10 +204,13 @@ function ensembleOf(given: ReadonlyMap<string, Given>): ZooEnsemble | undefined 
     if (limit < 1) throw refusal(`${place} must be at least 1`);
     return limit;
   };
+  const version = versionParse(given.get("version")?.value ?? "0");
+  membershipCheck({ members, groups, weights, version });
   return {
     members,
     groups,
     weights,
+    version,
     initLimit: limitOf("initLimit", "10"),
     syncLimit: limitOf("syncLimit", "5"),
     listenOnAllIPs: flagOf("quorumListenOnAllIPs", "false"),

@@ -36,6 +36,13 @@ const known: ReadonlyMap<string, Take> = new Map<string, Take>([
     },
   ],
   [
+    "zookeeper.skipACL",
+    (value, _name, options) => {
+      // Nothing but this word does it, in Apache either.
+      options.skipAcl = value === "yes";
+    },
+  ],
+  [
     "zookeeper.4lw.commands.whitelist",
     (value, _name, options) => {
       options.words = value.split(",").map((word) => word.trim());
@@ -141,7 +148,7 @@ export function optionsOfProperties(
     const take = known.get(name) ?? known.get(name.replace(/^zookeeper\./, ""));
     take?.(value, name, options);
   }
-  if (properties.get("zookeeper.enforce.auth.enabled") === "true") {
+  if (flag(properties.get("zookeeper.enforce.auth.enabled") ?? "false", "enforce.auth.enabled")) {
     const schemes = properties.get("zookeeper.enforce.auth.schemes") ?? "";
     options.schemesRequired = schemes.split(",").flatMap((scheme) => scheme.trim() || []);
     if (options.schemesRequired.length === 0) {
@@ -294,6 +301,7 @@ function number(
 }
 
 function flag(value: string, name: string): boolean {
-  if (value === "true" || value === "false") return value === "true";
+  // As Java reads it.
+  if (/^(true|false)$/i.test(value)) return value.toLowerCase() === "true";
   throw new ServiceError("config.invalid", `${name} must be true or false, not ${value}`);
 }

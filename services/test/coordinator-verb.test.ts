@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
@@ -81,4 +81,30 @@ test("a secure port beyond loopback that asks for no certificate is refused", as
   const { child, address, errors } = await start(context, directory, all);
   assert.deepEqual([address, child.exitCode], [undefined, 1]);
   assert.match(errors, /the secure port is beyond loopback: set ssl\.clientAuth=need/);
+});
+
+test("with skipACL=yes everyone may do everything", async (context) => {
+  const directory = temporaryDirectory(context);
+  const closed = [{ perms: 0, id: { scheme: "digest", id: "nobody:x" } }];
+  const first = await start(context, directory);
+  const client = new ZooKeeperClient({ connect: first.address as string });
+  await client.create("/closed", Buffer.from("x"), { acl: closed });
+  await assert.rejects(client.getData("/closed"), { code: "NOAUTH" });
+  await client.close();
+  await end(first.child, "SIGTERM");
+  const second = await start(context, directory, "skipACL=yes");
+  const again = new ZooKeeperClient({ connect: second.address as string });
+  await again.setData("/closed", Buffer.from("y"));
+  assert.deepEqual((await again.getData("/closed")).data, Buffer.from("y"));
+  await again.close();
+});
+
+test("a client port where a server line says it listens there, and beyond loopback is refused", async (context) => {
+  const directory = temporaryDirectory(context);
+  mkdirSync(path.join(directory, "data"));
+  writeFileSync(path.join(directory, "data", "myid"), "1");
+  const lines = "standaloneEnabled=false\nserver.1=127.0.0.1:1:2:participant;0.0.0.0:2181";
+  const { child, address, errors } = await start(context, directory, lines);
+  assert.deepEqual([address, child.exitCode], [undefined, 1]);
+  assert.match(errors, /the client port at 0\.0\.0\.0 is beyond loopback/);
 });

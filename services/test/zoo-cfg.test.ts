@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import test from "node:test";
 import { parseProperties, parseZooCfg } from "../src/zoo-cfg.ts";
 
@@ -18,9 +21,8 @@ test("an Apache zoo.cfg gives its options, loopback by default, and warns of wha
     "",
   ].join("\r\n");
   assert.deepEqual(parseZooCfg("zoo.cfg", text), {
-    host: "127.0.0.1",
+    host: undefined,
     options: {
-      host: "127.0.0.1",
       dataDir: "/var/lib/zk",
       tickTimeMs: 2000,
       port: 2181,
@@ -47,7 +49,7 @@ test("a secure port stands beside the plain one", () => {
 test("server lines make an ensemble of two or more, or of one that may grow", () => {
   const two =
     "dataDir=/a\nserver.2=h:2888:3888:observer;10.0.0.2:2181\nserver.1=[::1]:1:2|b:3:4;2181\n";
-  const { ensemble } = parseZooCfg("zoo.cfg", `${two}initLimit=4\nweight.1=3`);
+  const { ensemble } = parseZooCfg("zoo.cfg", `${two}initLimit=4\ngroup.1=1\nweight.1=3`);
   assert.deepEqual(ensemble, {
     members: [
       {
@@ -66,8 +68,9 @@ test("server lines make an ensemble of two or more, or of one that may grow", ()
         client: { host: undefined, port: 2181 },
       },
     ],
-    groups: new Map(),
+    groups: new Map([[1, [1]]]),
     weights: new Map([[1, 3]]),
+    version: 0,
     initLimit: 4,
     syncLimit: 5,
     listenOnAllIPs: false,
@@ -78,6 +81,31 @@ test("server lines make an ensemble of two or more, or of one that may grow", ()
   assert.equal(parseZooCfg("zoo.cfg", one).ensemble, undefined);
   const mayGrow = parseZooCfg("zoo.cfg", `${one}\nstandaloneEnabled=false`).ensemble;
   assert.equal(mayGrow?.members.length, 1);
+});
+
+test("members come from the file that dynamicConfigFile names, with the version in its name", (context) => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), "logkeep-zoo-"));
+  context.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = path.join(directory, "zoo.cfg.dynamic.10000000a");
+  writeFileSync(file, "server.1=a:1:2:participant;0.0.0.0:2181\nserver.2=b:1:2:observer\n");
+  const text = `dataDir=/a\ndynamicConfigFile=${file}\n`;
+  const { ensemble, warnings } = parseZooCfg("zoo.cfg", text);
+  assert.deepEqual(
+    ensemble?.members.map(({ id, role, client }) => ({ id, role, client })),
+    [
+      { id: 1, role: "participant", client: { host: "0.0.0.0", port: 2181 } },
+      { id: 2, role: "observer", client: undefined },
+    ],
+  );
+  assert.equal(ensemble?.version, 0x10000000a);
+  assert.deepEqual(warnings, []);
+  assert.throws(() => parseZooCfg("zoo.cfg", `${text}server.3=c:1:2`), {
+    message: `zoo.cfg:3: server.3 must stand in ${file}, where dynamicConfigFile has the members`,
+  });
+  writeFileSync(file, "server.1=a:1:2\nclientPort=2181");
+  assert.throws(() => parseZooCfg("zoo.cfg", text), {
+    message: `${file}:2: clientPort says no member`,
+  });
 });
 
 const refused = [
@@ -99,6 +127,26 @@ const refused = [
   {
     text: "dataDir=/a\nserver.1=a:1:2\nserver.2=b:1:2\nsyncLimit=0",
     says: "zoo.cfg:4: syncLimit must be at least 1",
+  },
+  {
+    text: "dataDir=/a\nserver.x=a:1:2\nserver.2=b:1:2",
+    says: "zoo.cfg:2: server.x: after the dot must stand a number",
+  },
+  {
+    text: "dataDir=/a\nserver.1=a:1:2\nserver.1=b:1:2",
+    says: "zoo.cfg:3: server.1 stands at zoo.cfg:2: server.1, too",
+  },
+  {
+    text: "dataDir=/a\nserver.1=a:1:2\nserver.2=a:3:2",
+    says: "server.1 and server.2 are both at a:2",
+  },
+  {
+    text: "dataDir=/a\nserver.1=a:1:2\nserver.2=b:1:2\ngroup.1=1",
+    says: "every voter must be in one group, and groups and weights name members alone",
+  },
+  {
+    text: "dataDir=/a\nserver.1=a:1:2\nserver.2=b:1:2\nreconfigEnabled=yes",
+    says: "zoo.cfg:4: reconfigEnabled must be true or false, not yes",
   },
 ];
 

@@ -87,7 +87,7 @@ export function membershipParse(text: string): Membership {
     if (match === null) throw new ServiceError("config.invalid", `${line} says no member`);
     const [, kind, number, value = "", versionText] = match;
     const id = numberOf(number ?? "0", line);
-    if (versionText !== undefined) version = Number.parseInt(versionText, 16);
+    if (versionText !== undefined) version = versionParse(versionText);
     else if (kind === "server") members.set(id, memberParse(id, value));
     else if (kind === "weight") weights.set(id, numberOf(value, line));
     else
@@ -100,6 +100,29 @@ export function membershipParse(text: string): Membership {
   groupsCheck(membership);
   for (const [id, weight] of weights) if (weight === 1) weights.delete(id);
   return membership;
+}
+
+/** A version as members write it, in hexadecimal digits. */
+export function versionParse(text: string): number {
+  return Number.parseInt(text, 16);
+}
+
+/** Of one that an operator wrote: two that would share a port are one too many. Throws `config.invalid`. */
+export function membershipCheck(membership: Membership): void {
+  groupsCheck(membership);
+  const ids = new Map<string, PeerId>();
+  for (const { id, addresses } of membership.members) {
+    for (const { host, quorumPort, electionPort } of addresses) {
+      for (const place of [`${host}:${quorumPort}`, `${host}:${electionPort}`]) {
+        const other = ids.get(place);
+        if (other !== undefined) {
+          const message = `server.${other} and server.${id} are both at ${place}`;
+          throw new ServiceError("config.invalid", message);
+        }
+        ids.set(place, id);
+      }
+    }
+  }
 }
 
 /** With groups, or weights, which mean nothing without, every voter is in one and they name no stranger. */

@@ -60,6 +60,8 @@ export interface CoordinatorOptions {
   readonly commitLogCount?: number;
   /** Whether hard limits of quotas refuse. Default true; Apache's is false. */
   readonly enforceQuota?: boolean;
+  /** Whether every client may do everything (`zookeeper.skipACL`): ACLs are kept and not looked at. Default false. */
+  readonly skipAcl?: boolean;
   /** Whether a digest of the tree is kept, proposed with each txn and compared (`zookeeper.digest.enabled`). Default true. */
   readonly digests?: boolean;
   /** Where `/commands` are answered over HTTP; nowhere unless set. Whoever reaches it may read all of them. */
@@ -144,6 +146,7 @@ export interface CoordinatorSettings {
   readonly snapshotsKept: number;
   readonly commitLogCount: number;
   readonly enforceQuota: boolean;
+  readonly skipAcl: boolean;
   readonly digests: boolean;
   readonly secure: SecureOptions | undefined;
   readonly containerCheckMs: number;
@@ -194,6 +197,7 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     snapshotsKept: whole("snapshotsKept", kept, snapshotsKept, int),
     commitLogCount: whole("commitLogCount", options.commitLogCount ?? recentMaxDefault, 1, int),
     enforceQuota: options.enforceQuota ?? true,
+    skipAcl: options.skipAcl ?? false,
     digests: options.digests ?? true,
     secure: options.secure,
     containerCheckMs: whole("containerCheckMs", containerCheckMs, 1, int),

@@ -8,6 +8,7 @@ import type { Outcome } from "../tree/tree.ts";
 import { WireError } from "../wire/errors.ts";
 import type { Id } from "../wire/records.ts";
 import type { TxnEntry } from "../wire/txns.ts";
+import { superId } from "./auth.ts";
 import { Connection } from "./connection.ts";
 import { ensembleOf } from "./ensemble.ts";
 import { EnsembleFigures } from "./ensemble-figures.ts";
@@ -178,7 +179,8 @@ export class CoordinatorServer {
       this.settings.frameBytes,
     );
     connection.certificateIds = certificateIds;
-    connection.ids = [...connection.ids, ...certificateIds];
+    const superIds = this.settings.skipAcl ? [superId] : [];
+    connection.ids = [...connection.ids, ...certificateIds, ...superIds];
     const { address } = connection;
     const count = (this.#perAddress.get(address) ?? 0) + 1;
     this.#perAddress.set(address, count);
