@@ -184,6 +184,26 @@ test("a connection of an election on which nothing is answered is opened anew", 
   await until(() => sockets.length >= 3, "a third connection");
 });
 
+test("the log says once whom an election does not reach, and once that it is reached", async (t) => {
+  const told: string[] = [];
+  const tell = (fields: object, event: string): void => {
+    told.push(`${event} ${JSON.stringify(fields)}`);
+  };
+  const membership = await membershipOf(2);
+  const one = new Recorded(1, membership, {
+    logger: { ...silentLogger, info: tell, warn: tell },
+  });
+  const two = new Recorded(2, membership);
+  t.after(() => Promise.all([one.network.end(), two.network.end()]));
+  await one.network.listen();
+  one.network.notify(2, looking);
+  await until(() => told.length > 0, "the warning");
+  assert.match(told[0] ?? "", /^coordinator member is not reached \{"peer":2,"reason":".*REFUSED/);
+  await two.network.listen();
+  await until(() => two.notified.length > 0, "the notification");
+  assert.deepEqual(told.slice(1), ['coordinator member is reached {"peer":2}']);
+});
+
 test("who is no voter has no vote, and says so", async (t) => {
   const [one, two] = await pair(t);
   const vote = { leader: 0, zxid: -1, epoch: -1 };

@@ -33,6 +33,8 @@ interface Other {
   newest: Buffer | undefined;
   isTold: boolean;
   waitMs: number;
+  /** The log says that it is not reached, and will say when it is. */
+  isMissed: boolean;
   retry: NodeJS.Timeout | undefined;
 }
 
@@ -114,6 +116,7 @@ export class ElectionConnections {
         newest: undefined,
         isTold: true,
         waitMs: reconnectMsMin,
+        isMissed: false,
         retry: undefined,
       };
       this.#others.set(id, other);
@@ -159,7 +162,7 @@ export class ElectionConnections {
       },
       failed: (error) => {
         other.attempt = undefined;
-        this.#debug(error, "coordinator peer is not reached for an election");
+        this.#missed(to, other, error);
         this.#retryLater(to, other);
       },
     });
@@ -169,6 +172,14 @@ export class ElectionConnections {
     const member = this.#options.members().find(({ id }) => id === to);
     if (member === undefined) return addresses === undefined ? [] : placesParse(addresses);
     return member.addresses.map(({ host, electionPort }) => ({ host, port: electionPort }));
+  }
+
+  /** Once for each time that it goes: not for one that is merely started last. */
+  #missed(peer: PeerId, other: Other, error: Error): void {
+    if (other.isMissed || other.waitMs < reconnectMsMax) return;
+    other.isMissed = true;
+    const reason = error.message;
+    this.#options.logger.warn({ peer, reason }, "coordinator member is not reached");
   }
 
   #retryLater(to: PeerId, other: Other): void {
@@ -212,6 +223,8 @@ export class ElectionConnections {
       rest,
     );
     other.connection = connection;
+    if (other.isMissed) this.#options.logger.info({ peer: id }, "coordinator member is reached");
+    other.isMissed = false;
     tell(other);
   }
 
