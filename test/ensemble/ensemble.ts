@@ -7,6 +7,12 @@ import { temporaryFolder } from "../service.ts";
 import { Member, type MemberKind } from "./member.ts";
 import { Network } from "./network.ts";
 
+/** Where members find a member. */
+export interface PeerPorts {
+  readonly quorum: number;
+  readonly election: number;
+}
+
 export interface EnsembleOptions {
   /** One for each member; ids count from 1. */
   readonly kinds: readonly MemberKind[];
@@ -28,10 +34,16 @@ const servingTimeoutMs = 60_000;
 export class Ensemble {
   readonly members: readonly Member[];
   readonly #network: Network | undefined;
+  readonly #peerPorts: readonly PeerPorts[];
 
-  private constructor(members: readonly Member[], network: Network | undefined) {
+  private constructor(
+    members: readonly Member[],
+    network: Network | undefined,
+    peerPorts: readonly PeerPorts[],
+  ) {
     this.members = members;
     this.#network = network;
+    this.#peerPorts = peerPorts;
   }
 
   /** Starts all members; resolves when all of them serve. */
@@ -62,7 +74,8 @@ export class Ensemble {
       };
       return new Member(place, kinds[id - 1] as MemberKind);
     });
-    const ensemble = new Ensemble(members, network);
+    const peerPorts = sites.map(({ ports: [, quorum, election] }) => ({ quorum, election }));
+    const ensemble = new Ensemble(members, network, peerPorts);
     for (const member of members) member.start();
     try {
       await ensemble.serving();
@@ -76,6 +89,10 @@ export class Ensemble {
   /** Where clients find the members. */
   get addresses(): readonly { readonly host: string; readonly port: number }[] {
     return this.members.map(({ host, port }) => ({ host, port }));
+  }
+
+  peerPortsOf({ id }: Member): PeerPorts {
+    return this.#peerPorts[id - 1] as PeerPorts;
   }
 
   /** Of an ensemble that is networked. */

@@ -131,6 +131,16 @@ const jobs: readonly Job[] = [
     env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: roundsOfStories(draw, 110) }),
   },
   {
+    suite: "ensemble",
+    name: "ensemble-hostile",
+    files: ["test/ensemble/hostile.test.ts"],
+    env: (draw) => ({
+      ...seedOf(draw),
+      LOGKEEP_FUZZ_FRAMES: growing(draw, 20_000),
+      LOGKEEP_IDLE: "1500",
+    }),
+  },
+  {
     suite: "mixed",
     name: "mixed",
     files: ["test/mixed/*.test.ts"],
