@@ -17,6 +17,7 @@ import { encode } from "../src/wire/codec.ts";
 import { LearnerInfo, packetTypes, packetWrite } from "../src/wire/quorum.ts";
 import { JuteWriter } from "../src/wire/writer.ts";
 import { entry, imageOf, imageTexts, membershipOf, until } from "./quorum-harness.ts";
+import * as given from "./server-tls-given.ts";
 
 const connectionCount = Number(process.env["LOGKEEP_FUZZ_FRAMES"] ?? 4_000) / 20;
 
@@ -202,6 +203,30 @@ test("the log says once whom an election does not reach, and once that it is rea
   await two.network.listen();
   await until(() => two.notified.length > 0, "the notification");
   assert.deepEqual(told.slice(1), ['coordinator member is reached {"peer":2}']);
+});
+
+test("the log says who comes without the members' TLS, once in a while", async (t) => {
+  const told: string[] = [];
+  const warn = (fields: object, event: string): void => {
+    told.push(`${event} ${JSON.stringify(fields)}`);
+  };
+  const membership = await membershipOf(1);
+  const material = { key: given.serverKey, cert: given.serverCertificate };
+  const { network } = new Recorded(1, membership, {
+    tls: { material, trust: given.caCertificate },
+    logger: { ...silentLogger, warn },
+  });
+  t.after(() => network.end());
+  await network.listen();
+  const { quorumPort = 0, electionPort = 0 } = membership.members[0]?.addresses[0] ?? {};
+  for (const port of [electionPort, quorumPort]) {
+    const plain = connect(port, "127.0.0.1");
+    plain.on("error", () => undefined).resume();
+    plain.end("nothing of TLS");
+    await once(plain, "close");
+  }
+  assert.equal(told.length, 1);
+  assert.match(told[0] ?? "", /^coordinator member is refused: its TLS is not ours .*127\.0\.0\.1/);
 });
 
 test("who is no voter has no vote, and says so", async (t) => {

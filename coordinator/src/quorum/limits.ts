@@ -44,3 +44,6 @@ export const reconnectMsMax = 1_600;
 
 /** An election connection that answered nothing for so long while it was spoken to is opened anew. */
 export const electionSilenceMs = 5_000;
+
+/** Between two lines of the log that somebody's TLS was refused: who does so all the time shall not fill it. */
+export const refusalLogMs = 10_000;

@@ -11,7 +11,7 @@ import { ElectionConnections } from "./election-connections.ts";
 import { ensembleParse, ensembleText } from "./ensembles.ts";
 import { LeaderWire } from "./leader-wire.ts";
 import { LearnerWire } from "./learner-wire.ts";
-import { linkBytesMaxDefault, linksMax } from "./limits.ts";
+import { linkBytesMaxDefault, linksMax, refusalLogMs } from "./limits.ts";
 import { Link, type LinkEvents } from "./link.ts";
 import { type Membership, membershipText } from "./members.ts";
 import { Newcomers } from "./newcomers.ts";
@@ -47,6 +47,7 @@ export class TcpQuorumNetwork implements QuorumNetwork {
   readonly #linkEvents: LinkEvents;
   readonly #ensembleParse: ((text: string) => Ensemble) | undefined;
   #linkLast = 0;
+  #tlsRefusedSaidMs = -refusalLogMs;
   #attempt: (() => void) | undefined;
   #isOver = false;
 
@@ -168,6 +169,16 @@ export class TcpQuorumNetwork implements QuorumNetwork {
       });
     });
     server.on("error", (error) => this.#events.failed(error));
+    server.on("tlsClientError", (error: Error, socket: Socket) => this.#tlsRefused(error, socket));
+  }
+
+  /** Once in a while: whoever reaches the port can bring it about. */
+  #tlsRefused({ message }: Error, { remoteAddress }: Socket): void {
+    const now = performance.now();
+    if (now < this.#tlsRefusedSaidMs + refusalLogMs) return;
+    this.#tlsRefusedSaidMs = now;
+    const fields = { from: remoteAddress, reason: message };
+    this.#options.logger.warn(fields, "coordinator member is refused: its TLS is not ours");
   }
 
   #accept(socket: Socket): void {
