@@ -17,9 +17,15 @@ export function registerCoordinator(program: Command, io: CliIo): void {
   program
     .command("coordinator")
     .description("run only a coordinator, from an Apache-style zoo.cfg")
-    .requiredOption("--config <zoo.cfg>", "the configuration, as ZooKeeper reads it")
-    .option("--insecure-listen", "listen beyond loopback")
-    .addHelpText("after", "\nExample:\n  logkeep coordinator --config /etc/zookeeper/zoo.cfg")
+    .requiredOption(
+      "--config <zoo.cfg>",
+      "the configuration, as ZooKeeper reads it; a member's number is in dataDir/myid",
+    )
+    .option("--insecure-listen", "listen beyond loopback where nobody has to prove who they are")
+    .addHelpText(
+      "after",
+      "\nZK_SYSPROPS has key=value lines of what a JVM is given by -D.\n\nExample:\n  logkeep coordinator --config /etc/zookeeper/zoo.cfg",
+    )
     .action(async (options: { config: string; insecureListen?: boolean }) => {
       const cfg = readZooCfg(options.config);
       await runCoordinator(io, cfg, options.insecureListen === true);
