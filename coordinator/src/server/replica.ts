@@ -1,7 +1,6 @@
 import { assert } from "../../../kit/src/assert.ts";
 import { messageOf } from "../../../kit/src/errors.ts";
 import type { Input } from "../core/effects.ts";
-import type { Ensemble } from "../core/ensemble.ts";
 import type { LinkId } from "../core/messages.ts";
 import { type Effects, Peer, type Role } from "../core/peer.ts";
 import type { Proposal } from "../core/proposals.ts";
@@ -24,15 +23,13 @@ import type { LeaderSessions } from "../tree/leader-sessions.ts";
 import { type Caller, Preparer, type WriteRequest } from "../tree/prepare.ts";
 import type { Outcome, Tree } from "../tree/tree.ts";
 import { sumText } from "../tree/tree-digest.ts";
-import { ByteSlab } from "../wire/byte-slab.ts";
 import { type ErrorNumber, errorNumbers, opCodes } from "../wire/constants.ts";
 import type { ReconfigRequest } from "../wire/records.ts";
-import { TxnBytes } from "../wire/txn-bytes.ts";
-import { TxnEntry } from "../wire/txns.ts";
-import { JuteWriter } from "../wire/writer.ts";
+import type { TxnBytes } from "../wire/txn-bytes.ts";
 import { BufferSizes } from "./buffer-sizes.ts";
 import { entryOverheadBytes, handOverMs, imageBytesMax } from "./limits.ts";
 import { Memberships } from "./memberships.ts";
+import { PreparedTxns } from "./prepared-txns.ts";
 import type { QuorumView, ReplicaEvents, ReplicaOptions } from "./replica-options.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 
@@ -55,8 +52,6 @@ export class Replica<W extends object> {
   readonly #network: QuorumNetwork | undefined;
   readonly #memberships: Memberships | undefined;
   readonly #snapshots: SnapshotKeeper<W>;
-  readonly #entryWriter = new JuteWriter(4096);
-  readonly #slab = new ByteSlab();
   readonly #inputs: CoreInput[] = [];
   #tree: Tree<W>;
   #preparer: Preparer<W> | undefined;
@@ -65,10 +60,7 @@ export class Replica<W extends object> {
   #isFlushDue = false;
   #isClosed = false;
   /** Prepared this turn, and proposed at its end. */
-  #prepared: TxnBytes[] = [];
-  #preparedBytes = 0;
-  /** The change of the ensemble among what is prepared. */
-  #reconfig: { readonly body: TxnBytes; readonly ensemble: Ensemble } | undefined;
+  readonly #prepared = new PreparedTxns();
   #zxidLogged: number;
   #isAppended = false;
   #spool: SnapshotSpool | undefined;
@@ -160,11 +152,11 @@ export class Replica<W extends object> {
 
   /** Proposals of this leader that are not committed. */
   get uncommitted(): number {
-    return this.#peer.uncommitted + this.#prepared.length;
+    return this.#peer.uncommitted + this.#prepared.count;
   }
 
   get uncommittedBytes(): number {
-    return this.#peer.uncommittedBytes + this.#preparedBytes;
+    return this.#peer.uncommittedBytes + this.#prepared.bytes;
   }
 
   get outstandingChanges(): number {
@@ -173,7 +165,7 @@ export class Replica<W extends object> {
 
   /** The last txn of this member's log, committed or not, and prepared ones. */
   get zxidLogged(): number {
-    return this.#zxidLogged + this.#prepared.length;
+    return this.#zxidLogged + this.#prepared.count;
   }
 
   get syncStats(): TxnLog["syncStats"] {
@@ -201,7 +193,7 @@ export class Replica<W extends object> {
   submit(request: WriteRequest, caller: Caller, cxid: number): boolean {
     const first = this.#peer.zxidNext;
     if (first === undefined || this.#preparer === undefined) return false;
-    const zxid = first + this.#prepared.length;
+    const zxid = first + this.#prepared.count;
     const timeMs = this.#options.clock.now();
     const { txn, digest } = this.#preparer.prepare(request, caller, { zxid, timeMs });
     const header = {
@@ -211,17 +203,7 @@ export class Replica<W extends object> {
       timeMs,
       type: opCodes[txn.type],
     };
-    const entry = { header, txn, digest };
-    this.#entryWriter.reset();
-    TxnEntry.write(this.#entryWriter, entry);
-    const bytes = this.#slab.copy(this.#entryWriter.view());
-    this.#preparedBytes += bytes.length;
-    const body = new TxnBytes(bytes, entry);
-    this.#prepared.push(body);
-    if (txn.type === "reconfig") {
-      const ensemble = ensembleParse(Buffer.from(txn.data!).toString());
-      this.#reconfig = { body, ensemble };
-    }
+    this.#prepared.add({ header, txn, digest });
     return true;
   }
 
@@ -230,7 +212,7 @@ export class Replica<W extends object> {
     const memberships = this.#memberships;
     if (memberships === undefined) return () => errorNumbers.RECONFIGDISABLED;
     return memberships.plan(request, {
-      isInProgress: this.#peer.isEnsembleChanging || this.#reconfig !== undefined,
+      isInProgress: this.#peer.isEnsembleChanging || this.#prepared.hasReconfig,
       hasSynced: (voters) => this.#peer.hasSynced(voters),
     });
   }
@@ -300,18 +282,13 @@ export class Replica<W extends object> {
     return this.#spool;
   }
 
-  /** Everything that is prepared. A change of the ensemble goes alone: what follows it is decided by others. */
-  *#proposals(): Iterable<CoreInput> {
-    const all = this.#prepared;
-    this.#prepared = [];
-    this.#preparedBytes = 0;
-    for (const { bytes } of all) this.proposalSizes.add(bytes.length);
-    const reconfig = this.#reconfig;
-    this.#reconfig = undefined;
-    const at = reconfig === undefined ? all.length : all.indexOf(reconfig.body);
-    if (at > 0) yield { kind: "propose", bodies: all.slice(0, at) };
-    if (reconfig !== undefined) yield { kind: "propose", ...reconfig };
-    if (at + 1 < all.length) yield { kind: "propose", bodies: all.slice(at + 1) };
+  #proposals(): readonly CoreInput[] {
+    const proposals = this.#prepared.take();
+    for (const proposed of proposals) {
+      const bodies = "bodies" in proposed ? proposed.bodies : [proposed.body];
+      for (const { bytes } of bodies) this.proposalSizes.add(bytes.length);
+    }
+    return proposals;
   }
 
   #input(input: CoreInput): void {
@@ -486,9 +463,7 @@ export class Replica<W extends object> {
     const before = this.#role.kind;
     this.#role = role;
     this.#preparer = undefined;
-    this.#prepared = [];
-    this.#preparedBytes = 0;
-    this.#reconfig = undefined;
+    this.#prepared.clear();
     if (role.kind === "leading") {
       this.#preparer = new Preparer(this.#tree, this.#options);
       this.proposalSizes.reset();
