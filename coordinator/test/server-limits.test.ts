@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 
+import { connectionsAllowed } from "../src/server/open-files.ts";
 import { startCoordinator } from "../src/server/start.ts";
 import {
   CreateRequest,
@@ -80,4 +81,14 @@ test("limits that make no sense are refused by name", async (context) => {
   for (const wrong of [{ frameBytes: 100 }, { frameBytes: 2 ** 28 }, { snapshotsKept: 1 }]) {
     await assert.rejects(startCoordinator({ dataDir, ...wrong }), { code: "config.invalid" });
   }
+});
+
+test("clients get no more connections than leave a member files of its own", () => {
+  const row = (soft: string) =>
+    `Limit  Soft Limit  Hard Limit  Units\nMax open files  ${soft}  1048576  files\n`;
+  assert.equal(connectionsAllowed(row("1024")), 512);
+  assert.equal(connectionsAllowed(row("20000")), 18_500);
+  assert.equal(connectionsAllowed(row("1048576")), 20_000);
+  assert.equal(connectionsAllowed(row("unlimited")), 20_000);
+  assert.equal(connectionsAllowed(""), 20_000);
 });

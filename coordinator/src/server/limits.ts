@@ -28,6 +28,9 @@ export const connectionsPerAddressDefault = 60;
 /** Connections in all. Each costs a socket and a few kilobytes. */
 export const connectionsMax = 20_000;
 
+/** Open files that clients do not get: connections of members on two ports, 576 each, and some hundred for all else. */
+export const filesReserved = 1_500;
+
 /** A client that has not sent its ConnectRequest by then is closed. */
 export const connectWithinMs = 10_000;
 

@@ -15,13 +15,13 @@ import { EnsembleFigures } from "./ensemble-figures.ts";
 import { ExpiringZnodes } from "./expiring-znodes.ts";
 import { commandAnswer, commandOf } from "./four-letter-words.ts";
 import {
-  connectionsMax,
   connectWithinMs,
   expiryStepsPerTick,
   readOnlyAfterMs,
   uncommittedBytesMax,
 } from "./limits.ts";
 import { metricsServer } from "./metrics-listener.ts";
+import { connectionsAllowed, limitsRead } from "./open-files.ts";
 import type { CoordinatorSettings } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Replica } from "./replica.ts";
@@ -46,6 +46,7 @@ export class CoordinatorServer {
   readonly #server: Server;
   readonly #secure: Server | undefined;
   readonly #metrics: HttpServer | undefined;
+  readonly #connectionsMax = connectionsAllowed(limitsRead());
   readonly #perAddress = new Map<string, number>();
   readonly #stepMs: number;
   /** A leader's. */
@@ -187,7 +188,7 @@ export class CoordinatorServer {
     this.connections.add(connection);
     const { connectionsPerAddress } = this.settings;
     const isTooMany = connectionsPerAddress > 0 && count > connectionsPerAddress;
-    if (this.#isClosed || isTooMany || this.connections.size > connectionsMax) {
+    if (this.#isClosed || isTooMany || this.connections.size > this.#connectionsMax) {
       this.rejected++;
       connection.close();
       return;
