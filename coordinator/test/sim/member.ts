@@ -326,9 +326,12 @@ export class Member implements LinkEnd, LanesHost {
         return;
       case "revalidating": {
         const { link, sessionId } = event;
-        if (this.#leadership === undefined) return;
-        const isValid = this.#leadership.revalidate(Number(sessionId), link);
-        this.#inputs.push(() => this.#step({ kind: "revalidated", link, sessionId, isValid }));
+        // Behind the requests that came on this link before it, as the product takes them.
+        this.#inputs.push(() => {
+          if (this.#leadership === undefined) return;
+          const isValid = this.#leadership.revalidate(Number(sessionId), link);
+          this.#step({ kind: "revalidated", link, sessionId, isValid });
+        });
         return;
       }
       case "revalidated":
