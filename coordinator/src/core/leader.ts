@@ -186,7 +186,9 @@ export class Leader<B, R> {
     if (this.#broadcast === undefined) {
       // Who follows connects within that time, or votes anew.
       const isDeserted = this.#deserters.size > 0 && this.#ticks > connectTicks;
-      if (isDeserted && !this.#hasLinked) this.#isOver = true;
+      // They may follow another, and say nothing here any more.
+      const isAlone = this.#ticks > 2 * connectTicks;
+      if ((isDeserted || isAlone) && !this.#hasLinked) this.#isOver = true;
       if (this.#ticks > initLimitTicks) this.#isOver = true;
       return;
     }
