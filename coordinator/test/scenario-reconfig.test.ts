@@ -193,3 +193,41 @@ test("an ensemble that took the place of another needs none of it", () => {
   stage.start(6);
   stage.whole();
 });
+
+test("who crashes with a leader's snapshot on its disk knows of the change in it, or has none of it", () => {
+  for (const isCutOff of [true, false]) {
+    const stage = new Stage({ newcomers: 1, recentMax: 2 });
+    stage.start(1, 2, 3, 4);
+    stage.led(3, 1, 2, 4);
+    stage.crash(1);
+    stage.write(3, 5);
+    // The change is on the disks of its leader and of a newcomer, so it is not committed.
+    stage.crash(2);
+    const zxidLast = (id: number) => stage.member(id).disk.zxidLast;
+    const change = zxidLast(3) + 1;
+    stage.reconfigure([4]);
+    stage.until("proposed", () => zxidLast(3) === change && zxidLast(4) === change);
+    stage.crash(3, 4);
+    // Of the snapshot with it one is told, and of what follows the snapshot perhaps not.
+    stage.onReceived = (member, kind) => {
+      if (member.peer !== 1 || kind !== "snap") return false;
+      if (isCutOff) member.pause(1000);
+      return true;
+    };
+    const before = zxidLast(1);
+    stage.start(1, 3, 4);
+    stage.until("offered", () => stage.onReceived === undefined);
+    if (isCutOff) stage.run(500);
+    else stage.until("installed", () => zxidLast(1) > before);
+    stage.crash(1, 3, 4);
+    stage.start(1, 2);
+    stage.run(10_000);
+    assert.equal(stage.member(1).isServing, isCutOff, "decided by the old ensemble alone");
+    if (isCutOff) stage.write(stage.ensemble.leader?.peer ?? 0, 3);
+    stage.start(3, 4);
+    stage.whole();
+    assert.equal(stage.ensemble.checker.changes, isCutOff ? 0 : 1);
+    stage.write(stage.ensemble.leader?.peer ?? 0, 3);
+    stage.whole();
+  }
+});

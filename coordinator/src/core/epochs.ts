@@ -60,16 +60,19 @@ export class Epochs {
 
 /**
  * The change of the ensemble that a peer still has to do with after a restart. One that never came into its log is none
- * of its business: it has acknowledged nothing of it. But a leader of a later epoch may have told of it.
+ * of its business: it has acknowledged nothing of it. But a leader of a later epoch may have told of it. What was seen
+ * with a snapshot that is not on disk leaves the change that the log ends with.
  */
 export function seenOf<B>({
   ensembleSeen,
   zxidLast,
   currentEpoch,
+  recent = [],
 }: History<B>): Ensemble | undefined {
   if (ensembleSeen === undefined) return undefined;
   const { version } = ensembleSeen;
-  return version <= zxidLast || zxidEpoch(version) < currentEpoch ? ensembleSeen : undefined;
+  if (version <= zxidLast || zxidEpoch(version) < currentEpoch) return ensembleSeen;
+  return recent.findLast(({ ensemble }) => ensemble !== undefined)?.ensemble;
 }
 
 /**

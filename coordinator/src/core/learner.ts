@@ -25,6 +25,8 @@ type Stage =
   | "promising"
   /** Waits for how to synchronise. */
   | "promised"
+  /** A snapshot came; it is installed once the leader has said which ensemble its history ends with. */
+  | "offered"
   /** The log is being cut, or a snapshot installed. */
   | "replacing"
   /** Takes txns in. */
@@ -35,6 +37,7 @@ const zabStates: Readonly<Record<Stage, ZabState>> = {
   discovering: "discovery",
   promising: "discovery",
   promised: "synchronization",
+  offered: "synchronization",
   replacing: "synchronization",
   receiving: "synchronization",
 };
@@ -64,6 +67,8 @@ export class Learner<B, R> {
   #cannotTruncate = false;
   #held: LeaderMessage<B>[] = [];
   #heldBytes = 0;
+  /** The snapshot that is offered. */
+  #offeredZxid = 0;
   #touched = new Map<bigint, number>();
   /** What the leader says is in force once this peer serves. */
   #ensemble: Ensemble | undefined;
@@ -173,8 +178,9 @@ export class Learner<B, R> {
   hear(link: LinkId, message: Message<B, R>, out: Outbox<B, R>): void {
     if (link !== this.#link || this.#isOver) return;
     this.#silentTicks = 0;
-    if (this.#stage === "replacing") {
+    if (this.#stage === "replacing" || this.#stage === "offered") {
       this.#hold(message as LeaderMessage<B>);
+      if (this.#stage === "offered" && !this.#isOver) this.#offered(message, out);
       return;
     }
     this.#take(message, out);
@@ -314,9 +320,27 @@ export class Learner<B, R> {
       this.#isOver = true;
       return;
     }
+    if (message.kind === "snap") {
+      this.#stage = "offered";
+      this.#offeredZxid = message.zxid;
+      return;
+    }
     this.#stage = "replacing";
-    if (message.kind === "trunc") out.truncate = message.zxid;
-    else out.install = message.zxid;
+    out.truncate = message.zxid;
+  }
+
+  /** A snapshot does not say which change of the ensemble it holds, and no peer is to have one that it does not know of. */
+  #offered(message: Message<B, R>, out: Outbox<B, R>): void {
+    // The host keeps one snapshot: another would take the place of the one that is offered.
+    if (message.kind === "snap") this.#isOver = true;
+    if (message.kind !== "newLeader") return;
+    const { ensembles } = this.#own;
+    const { ensemble } = message;
+    if (ensemble !== undefined && ensemble.version > ensembles.seen.version) {
+      ensembles.see(ensemble, out);
+    }
+    this.#stage = "replacing";
+    out.install = this.#offeredZxid;
   }
 
   #append(proposals: readonly Proposal<B>[], isCommitted: boolean, out: Outbox<B, R>): void {
@@ -394,6 +418,7 @@ export class Learner<B, R> {
     const { ensembles } = this.#own;
     const isNewer = ensemble.version > ensembles.seen.version;
     if (isNewer) this.#see(ensemble, out);
+    else if (ensemble.version === ensembles.seen.version) this.#isSeenLogged = "yes";
     else if (ensembles.isChanging && this.#isSeenLogged === "no") ensembles.see(ensemble, out);
     this.#ensemble = ensemble;
   }
