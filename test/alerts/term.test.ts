@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import test, { after, before } from "node:test";
 import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
+import { steps } from "../../coordinator/src/client/multi.ts";
 import { Service } from "../service.ts";
 import { Receiver, until } from "./receiver.ts";
 import { alertsOf, apply, ask, base, ruleOf } from "./rules.ts";
@@ -69,13 +70,17 @@ test("without an evaluator rules can be read and changed, and alerts say that th
   const taken = async (): Promise<boolean> => {
     await client.delete(`${role}/holder`).catch(() => undefined);
     const mine = Buffer.from("2/other/x");
-    const made = await client
-      .create(`${role}/holder`, mine, { mode: "ephemeral", acl })
-      .catch(() => undefined);
-    if (made === undefined) return false;
     const state = Buffer.from(JSON.stringify({ epoch: before + 100, holder: "2/other/x" }));
-    await client.setData(role, state);
-    return true;
+    // At once, as every holder does: else the one before, which resigns now, takes this one's znode with it.
+    return client
+      .multi([
+        steps.create(`${role}/holder`, mine, { mode: "ephemeral", acl }),
+        steps.setData(role, state),
+      ])
+      .then(
+        () => true,
+        () => false,
+      );
   };
   await until(taken, "the role is taken");
   await until(async () => !(await isEvaluated()), "nothing is evaluated");
