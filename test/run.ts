@@ -1,5 +1,6 @@
 // Runs every suite, or those named: `npm test`, `npm test -- storage query`. Prints what failed, what was
-// skipped and why, seconds per suite, and last `N passed, N failed`. Ends with 1 when anything failed.
+// skipped and why, seconds per suite, and last `N passed, N failed`. Ends with 1 when anything failed, and
+// with 2 before it runs anything when a name is no suite's.
 import path from "node:path";
 import { run } from "node:test";
 import { root, type Suite, suites } from "./suites.ts";
@@ -65,8 +66,15 @@ function indent(text: string): string {
 }
 
 const wanted = process.argv.slice(2);
+const known = suites();
+const unknown = wanted.filter((name) => !known.some((suite) => suite.name === name));
+if (unknown.length > 0) {
+  console.error(`no suite is named ${unknown.join(" or ")}; there are:`);
+  console.error(indent(known.map(({ name }) => name).join("\n")));
+  process.exit(2);
+}
 const total = { passed: 0, failed: 0, skipped: 0 };
-for (const suite of suites()) {
+for (const suite of known) {
   if (wanted.length > 0 && !wanted.includes(suite.name)) continue;
   if (wanted.length === 0 && suite.needs !== undefined) {
     console.log(`skipped  ${suite.name} (needs ${suite.needs}; npm test -- ${suite.name})`);
@@ -82,7 +90,7 @@ for (const suite of suites()) {
   );
 }
 if (total.passed + total.failed === 0) {
-  console.log(`no test was found for: ${wanted.join(" ")}`);
+  console.log("every test was skipped");
   process.exitCode = 1;
 }
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

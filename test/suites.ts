@@ -20,7 +20,7 @@ const rooms = [
 const house = [
   ...["tidy", "scenarios", "contracts", "alerts", "faults", "ensemble"],
   ...["clients", "browser", "package", "helm"],
-  ...["redis", "mixed", "kafka", "elastic", "engines"],
+  ...["redis", "mixed", "coordinator-client", "kafka", "elastic", "engines"],
 ];
 
 /** Those that need other servers, or more than the five minutes that all others take together. */
