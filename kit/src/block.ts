@@ -23,6 +23,14 @@ export interface Block {
   mayContain(field: string, tokens: readonly string[]): boolean;
   /** Numeric bounds, when every value of the field is a number; undefined: unknown. */
   bounds(field: string): Bounds | undefined;
+  /** How many rows have each value, when that is known without reading the column (few distinct values). */
+  valueCounts(field: string): ValueCounts | undefined;
+}
+
+/** `counts[i]` rows have value i; the values differ, and the empty one (or an absent field) may be among them. */
+export interface ValueCounts {
+  readonly values: Values;
+  readonly counts: Uint32Array;
 }
 
 export interface Bounds {
@@ -64,6 +72,30 @@ export interface Column {
   values(): Values;
   /** A number for each of `values`, NaN for what is not one; may parse on first use. */
   numbers(): Float64Array;
+  /** The values of these rows only (ascending), value i being that of `rows[i]`; decodes no more than they need. */
+  pick(rows: Uint32Array): Values;
+  /** Only with layout `rows`, where the values are stored as templates and variables; undefined otherwise. */
+  readonly templates: Templates | undefined;
+}
+
+/** Texts split into what repeats and what varies: row r is `templates[codes[r]]` with its variables put in. */
+export interface Templates {
+  readonly codes: Codes;
+  readonly templates: readonly Template[];
+  /** False only when no variable of any row can contain all of these words. */
+  variablesMayContain(tokens: readonly string[]): boolean;
+  /** Variable `index` of a template: one value for each row of that template, in order of rows; decodes only what it needs. */
+  variable(template: number, index: number): Column;
+}
+
+/**
+ * One more literal than variables: the text is literals[0] v0 literals[1] v1 …. A variable begins and ends at word
+ * boundaries (`tokens.ts`), so a word lies wholly in a literal or wholly in a variable. A text that fits no
+ * template is one variable between empty literals.
+ */
+export interface Template {
+  readonly literals: readonly Buffer[];
+  readonly rowCount: number;
 }
 
 /** Value i is the UTF-8 bytes `bytes[offsets[i] … offsets[i + 1]]`. */

@@ -74,6 +74,10 @@ class MemoryBlock implements Block {
     const numbers = values.map(Number);
     return { min: Math.min(...numbers), max: Math.max(...numbers) };
   }
+
+  valueCounts() {
+    return undefined;
+  }
 }
 
 function tableOf(records: readonly PlainRecord[], layoutOf: (field: string) => Layout): TableBlock {

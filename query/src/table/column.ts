@@ -1,10 +1,12 @@
 import type { Codes, Column, Values } from "../../../kit/src/block.ts";
+import { pickValues } from "../../../kit/src/pick.ts";
 import { parseNumber, printNumber } from "./number.ts";
 
 /** A column whose values are there already; numbers are parsed on first use. */
 export class ValuesColumn implements Column {
   readonly layout: Column["layout"];
   readonly codes: Codes | undefined;
+  readonly templates = undefined;
   readonly #values: Values;
   #numbers: Float64Array | undefined;
 
@@ -26,12 +28,17 @@ export class ValuesColumn implements Column {
     this.#numbers ??= parsedNumbers(this.#values);
     return this.#numbers;
   }
+
+  pick(rows: Uint32Array): Values {
+    return pickValues(this, this.#values, rows);
+  }
 }
 
 /** Numbers, printed on first use; where `absent` is 1 the value is empty. */
 export class NumberColumn implements Column {
   readonly layout: Column["layout"];
   readonly codes: undefined;
+  readonly templates = undefined;
   readonly #numbers: Float64Array;
   readonly #absent: Uint8Array;
   #values: Values | undefined;
@@ -53,6 +60,10 @@ export class NumberColumn implements Column {
 
   numbers(): Float64Array {
     return this.#numbers;
+  }
+
+  pick(rows: Uint32Array): Values {
+    return pickValues(this, this.values(), rows);
   }
 
   *#texts(): Iterable<string> {

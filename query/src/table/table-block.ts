@@ -60,6 +60,10 @@ export class TableBlock implements Block {
     return undefined;
   }
 
+  valueCounts(): undefined {
+    return undefined;
+  }
+
   #bound(sign: 1 | -1): Moment {
     const { ms, ns } = this.times();
     let best = 0;

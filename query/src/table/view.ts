@@ -1,4 +1,4 @@
-import type { Block, Column, Streams, Times } from "../../../kit/src/block.ts";
+import type { Block, Column, Streams, Times, ValueCounts } from "../../../kit/src/block.ts";
 import type { Moment } from "../../../kit/src/time.ts";
 import { ValuesBuilder, ValuesColumn, valuesOf } from "./column.ts";
 import { timesOfText } from "./table-block.ts";
@@ -91,6 +91,10 @@ export class View implements Block {
 
   bounds(field: string): { readonly min: number; readonly max: number } | undefined {
     return this.isStored(field) ? this.block.bounds(field) : undefined;
+  }
+
+  valueCounts(field: string): ValueCounts | undefined {
+    return this.isStored(field) ? this.block.valueCounts(field) : undefined;
   }
 
   /** Whether the column is the block's own, unchanged. */

@@ -1,4 +1,12 @@
-import type { Block, Column, Streams, Times, Values } from "../../../kit/src/block.ts";
+import type {
+  Block,
+  Column,
+  Streams,
+  Templates,
+  Times,
+  ValueCounts,
+  Values,
+} from "../../../kit/src/block.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Moment } from "../../../kit/src/time.ts";
 
@@ -55,6 +63,10 @@ export class WatchedBlock implements Block {
   bounds(field: string): { readonly min: number; readonly max: number } | undefined {
     return watched(this.#onDamage, () => this.#block.bounds(field));
   }
+
+  valueCounts(field: string): ValueCounts | undefined {
+    return watched(this.#onDamage, () => this.#block.valueCounts(field));
+  }
 }
 
 class WatchedColumn implements Column {
@@ -78,6 +90,42 @@ class WatchedColumn implements Column {
 
   numbers(): Float64Array {
     return watched(this.#onDamage, () => this.#column.numbers());
+  }
+
+  pick(rows: Uint32Array): Values {
+    return watched(this.#onDamage, () => this.#column.pick(rows));
+  }
+
+  get templates(): Templates | undefined {
+    const templates = watched(this.#onDamage, () => this.#column.templates);
+    return templates === undefined ? undefined : new WatchedTemplates(templates, this.#onDamage);
+  }
+}
+
+class WatchedTemplates implements Templates {
+  readonly #templates: Templates;
+  readonly #onDamage: OnDamage;
+
+  constructor(templates: Templates, onDamage: OnDamage) {
+    this.#templates = templates;
+    this.#onDamage = onDamage;
+  }
+
+  get codes(): Templates["codes"] {
+    return watched(this.#onDamage, () => this.#templates.codes);
+  }
+
+  get templates(): Templates["templates"] {
+    return watched(this.#onDamage, () => this.#templates.templates);
+  }
+
+  variablesMayContain(tokens: readonly string[]): boolean {
+    return watched(this.#onDamage, () => this.#templates.variablesMayContain(tokens));
+  }
+
+  variable(template: number, index: number): Column {
+    const column = watched(this.#onDamage, () => this.#templates.variable(template, index));
+    return new WatchedColumn(column, this.#onDamage);
   }
 }
 

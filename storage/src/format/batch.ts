@@ -132,6 +132,10 @@ class BatchBlock implements Batch {
   bounds(_field: string): Bounds | undefined {
     return undefined;
   }
+
+  valueCounts(_field: string): undefined {
+    return undefined;
+  }
 }
 
 function viewOf(bytes: Uint8Array, offset: number, length: number): Buffer {

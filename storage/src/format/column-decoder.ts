@@ -1,4 +1,5 @@
 import type { Codes, Column, Values } from "../../../kit/src/block.ts";
+import { pickValues } from "../../../kit/src/pick.ts";
 import type { ColumnMeta } from "./block-header.ts";
 import type { ChunkRef } from "./chunk.ts";
 import { PlainColumn } from "./columns.ts";
@@ -107,6 +108,7 @@ function offsetsOf(lengths: Float64Array, total: number): Uint32Array {
 class NumberColumn implements Column {
   readonly layout = "rows";
   readonly codes = undefined;
+  readonly templates = undefined;
   readonly valueCount: number;
   readonly #stored: Float64Array;
   readonly #absent: number | undefined;
@@ -122,6 +124,13 @@ class NumberColumn implements Column {
   values(): Values {
     this.#values ??= printWholeNumbers(this.#stored, this.#absent);
     return this.#values;
+  }
+
+  pick(rows: Uint32Array): Values {
+    if (this.#values !== undefined) return pickValues(this, this.#values, rows);
+    const picked = new Float64Array(rows.length);
+    for (let i = 0; i < rows.length; i++) picked[i] = this.#stored[rows[i]!]!;
+    return printWholeNumbers(picked, this.#absent);
   }
 
   numbers(): Float64Array {

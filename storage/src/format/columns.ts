@@ -1,4 +1,5 @@
 import type { Codes, Column, Values } from "../../../kit/src/block.ts";
+import { pickValues } from "../../../kit/src/pick.ts";
 import { numbersOf } from "./numbers.ts";
 
 /** A column over values that are there already. */
@@ -6,6 +7,7 @@ export class PlainColumn implements Column {
   readonly layout: "const" | "dict" | "rows";
   readonly codes: Codes | undefined;
   readonly valueCount: number;
+  readonly templates = undefined;
   readonly #values: Values;
   #numbers: Float64Array | undefined;
 
@@ -23,5 +25,9 @@ export class PlainColumn implements Column {
   numbers(): Float64Array {
     this.#numbers ??= numbersOf(this.#values);
     return this.#numbers;
+  }
+
+  pick(rows: Uint32Array): Values {
+    return pickValues(this, this.#values, rows);
   }
 }

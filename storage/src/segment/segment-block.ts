@@ -112,6 +112,10 @@ export class SegmentBlock implements Block {
     return this.#head().fields.get(field)?.bounds;
   }
 
+  valueCounts(_field: string): undefined {
+    return undefined;
+  }
+
   /** Reads and checks every chunk, and decodes every column. */
   verify(): void {
     this.times();
