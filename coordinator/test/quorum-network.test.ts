@@ -160,7 +160,7 @@ test("a peer that starts later hears what was said last", async (t) => {
   }
 });
 
-test("a connection of an election on which nothing is answered is opened anew", async (t) => {
+test("beside a connection of an election on which nothing is answered another is opened, and takes its place", async (t) => {
   const membership = await membershipOf(2);
   const port = membership.members[0]?.addresses[0]?.electionPort;
   const sockets: Socket[] = [];

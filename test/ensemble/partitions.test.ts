@@ -11,6 +11,9 @@ import { story } from "./story.ts";
 import { whileAsked } from "./sync-and-read.ts";
 import { withMember } from "./trees.ts";
 
+/** A member is back after a second; the rest is for a busy machine. */
+const backWithinMs = 4_000;
+
 const networked = { members: 3, isNetworked: true } as const;
 
 story("a leader that is cut off from the others is replaced", networked, async (told) => {
@@ -60,6 +63,23 @@ story(
     await ensemble.serving();
   },
 );
+
+story("a member that was deaf for long is back soon after it hears", networked, async (told) => {
+  const { ensemble, workload, prng } = told;
+  const leader = await ensemble.serving();
+  const follower = prng.pick(await ensemble.others(leader));
+  const others = ensemble.members.filter((one) => one !== follower).map(({ id }) => id);
+  ensemble.network.split([follower.id], others);
+  await ensemble.left(follower);
+  await workload.answered(200);
+  // By then a packet that was lost is sent again after ten seconds and more.
+  await sleep(14_000);
+  const before = performance.now();
+  ensemble.network.heal();
+  await ensemble.serving();
+  const tookMs = performance.now() - before;
+  assert(tookMs < backWithinMs, `it took ${tookMs} ms`);
+});
 
 story("a leader that wakes up where nobody hears it shows nothing old", networked, async (told) => {
   const { ensemble, workload } = told;

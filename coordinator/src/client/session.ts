@@ -320,7 +320,9 @@ export class Session {
     if (this.#id === 0n) return;
     const dueMs = heardMs + this.#timeoutMs * limits.lapseShare;
     const lapse = (): void => this.#emit({ kind: "lapsed" });
-    this.#lapseTimer = setTimeout(lapse, dueMs - this.#options.clock.monotonicMs());
+    // After a pause of this process it may be due already.
+    const inMs = Math.max(0, dueMs - this.#options.clock.monotonicMs());
+    this.#lapseTimer = setTimeout(lapse, inMs);
   }
 
   #connectTimeoutMs(): number {

@@ -17,7 +17,7 @@ export interface ElectionConnectionsOptions {
   readonly tls: QuorumTls | undefined;
   /** A connection says who it is within this time. */
   readonly nameWithinMs: number;
-  /** A connection that answers nothing for so long while it is spoken to is opened anew. */
+  /** Beside a connection that answers nothing for so long while it is spoken to another is opened, and takes its place. */
   readonly silenceMs?: number;
   readonly logger: Logger;
   /** A message of this peer; a view that is valid during the call. Throws a `WireError` when it is none. */
@@ -60,14 +60,9 @@ export class ElectionConnections {
     const other = this.#other(to);
     other.newest = message;
     other.isTold = false;
-    const { connection } = other;
-    const { silenceMs = electionSilenceMs } = this.#options;
-    if (connection !== undefined && connection.silentMs(performance.now()) > silenceMs) {
-      connection.close();
-      other.connection = undefined;
-    }
     if (other.connection !== undefined) tell(other);
-    else this.#reach(to, other);
+    // The silent one stays until there is another.
+    if (this.#isWanting(other)) this.#reach(to, other);
   }
 
   accept(socket: Socket): void {
@@ -147,10 +142,17 @@ export class ElectionConnections {
     this.#reach(sender, other, addresses);
   }
 
+  /** There is no connection, or one that seems to lead nowhere. */
+  #isWanting({ connection }: Other): boolean {
+    const { silenceMs = electionSilenceMs } = this.#options;
+    return connection === undefined || connection.silentMs(performance.now()) > silenceMs;
+  }
+
   #reach(to: PeerId, other: Other, addresses?: string): void {
-    if (other.attempt !== undefined || other.retry !== undefined || other.connection) return;
+    if (other.attempt !== undefined || other.retry !== undefined) return;
     const places = this.#placesOf(to, addresses);
     if (places.length === 0) {
+      other.connection?.close();
       this.#others.delete(to);
       return;
     }
@@ -185,7 +187,8 @@ export class ElectionConnections {
   #retryLater(to: PeerId, other: Other): void {
     other.retry = setTimeout(() => {
       other.retry = undefined;
-      if (!other.isTold && !this.#isOver) this.#reach(to, other);
+      const isDue = !other.isTold || other.connection !== undefined;
+      if (isDue && this.#isWanting(other) && !this.#isOver) this.#reach(to, other);
     }, other.waitMs);
     other.waitMs = Math.min(other.waitMs * 2, reconnectMsMax);
   }
@@ -208,6 +211,8 @@ export class ElectionConnections {
 
   #connected(id: PeerId, other: Other, socket: Socket, rest?: Buffer): void {
     other.connection?.close();
+    other.attempt?.();
+    other.attempt = undefined;
     const connection = new ElectionConnection(
       socket,
       {

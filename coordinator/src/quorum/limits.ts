@@ -35,15 +35,21 @@ export const electionBytesMax = 512 * 1024;
 /** Apache's `cnxTimeout`. */
 export const connectWithinMs = 5_000;
 
+/** A place that has not answered by then is dialled once more beside it, up to ten times in all. */
+export const redialMs = 500;
+
 /** A connection that is closed with last bytes may take this long to take them. */
 export const closeWithinMs = 2_000;
 
 /** Waits before a peer that was not to be reached is tried again, while there is something to tell it. */
 export const reconnectMsMin = 100;
-export const reconnectMsMax = 1_600;
+export const reconnectMsMax = 800;
 
-/** An election connection that answered nothing for so long while it was spoken to is opened anew. */
-export const electionSilenceMs = 5_000;
+/**
+ * An election connection that answered nothing for so long while it was spoken to is opened anew: longer than a peer that looks
+ * is silent, and shorter than the system takes to repeat what was lost while the network was apart.
+ */
+export const electionSilenceMs = 2_000;
 
 /** Between two lines of the log that somebody's TLS was refused: who does so all the time shall not fill it. */
 export const refusalLogMs = 10_000;

@@ -7,7 +7,7 @@ import {
 
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { KeyMaterial } from "../server/key-stores.ts";
-import { closeWithinMs, connectWithinMs, linksMax, unnamedMax } from "./limits.ts";
+import { closeWithinMs, connectWithinMs, linksMax, redialMs, unnamedMax } from "./limits.ts";
 
 /** `sslQuorum`: members know each other by certificates, on both ports and both ways. */
 export interface QuorumTls {
@@ -73,35 +73,57 @@ export interface ConnectEvents {
   failed(error: Error): void;
 }
 
-/** Tries one place after the other. Returns how to give the attempt up: nothing is called then. */
+/**
+ * Tries one place after the other, and again those that do not answer: who waits for the system to repeat a packet that was
+ * lost waits longer each time. Returns how to give the attempt up: nothing is called then.
+ */
 export function membersConnect(
   places: readonly Place[],
   tls: QuorumTls | undefined,
   events: ConnectEvents,
 ): () => void {
-  const [place, ...others] = places as readonly [Place, ...Place[]];
-  const socket = tls === undefined ? tcpConnect(place) : tlsDial(place, tls);
-  let giveUp = (): void => leave(socket, timer);
-  const fail = (error: Error): void => {
-    leave(socket, timer);
-    if (others.length === 0) events.failed(error);
-    else giveUp = membersConnect(others, tls, events);
+  const dials = new Set<Socket>();
+  let count = 0;
+  let again: NodeJS.Timeout | undefined;
+  const giveUp = (): void => {
+    clearTimeout(again);
+    clearTimeout(late);
+    for (const socket of dials) leave(socket);
+    dials.clear();
   };
-  const timer = setTimeout(
-    () => fail(new Error("no answer in time")),
-    connectWithinMs / places.length,
-  );
-  socket.once("error", fail);
-  socket.once(tls === undefined ? "connect" : "secureConnect", () => {
-    clearTimeout(timer);
-    socket.off("error", fail);
-    events.connected(socket);
-  });
-  return () => giveUp();
+  const fail = (error: Error): void => {
+    giveUp();
+    events.failed(error);
+  };
+  const late = setTimeout(() => fail(new Error("no answer in time")), connectWithinMs);
+  const dial = (): void => {
+    clearTimeout(again);
+    const place = places[count++ % places.length] as Place;
+    const socket = tls === undefined ? tcpConnect(place) : tlsDial(place, tls);
+    dials.add(socket);
+    again = setTimeout(() => {
+      // One that was let in and is not through its TLS yet has nothing to gain by another.
+      if ([...dials].every(({ connecting }) => connecting)) dial();
+    }, redialMs);
+    const failed = (error: Error): void => {
+      dials.delete(socket);
+      leave(socket);
+      if (count < places.length) dial();
+      else if (dials.size === 0) fail(error);
+    };
+    socket.once("error", failed);
+    socket.once(tls === undefined ? "connect" : "secureConnect", () => {
+      dials.delete(socket);
+      giveUp();
+      socket.off("error", failed);
+      events.connected(socket);
+    });
+  };
+  dial();
+  return giveUp;
 }
 
-function leave(socket: Socket, timer: NodeJS.Timeout): void {
-  clearTimeout(timer);
+function leave(socket: Socket): void {
   socket.removeAllListeners();
   socket.on("error", () => undefined);
   socket.destroy();
