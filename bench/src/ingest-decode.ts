@@ -6,7 +6,7 @@ import { ArenaOwner, ArenaWriter } from "../../storage/src/shard/arena.ts";
 import { slabBytes } from "../../storage/src/shard/limits.ts";
 
 /*
- * Records a second of one decoder: bodies of 2,000 records of about 300 bytes, 32 shards. Prints one JSON
+ * Records a second of one decoder: bodies of 2,000 records of about 300 bytes, 4 shards. Prints one JSON
  * line a protocol. `node bench/src/ingest-decode.ts [protocol …]`
  */
 
@@ -69,7 +69,7 @@ function lokiBody(records: readonly Record<string, string | number>[]): Buffer {
 function measure(protocol: Protocol): object {
   const bodies = Array.from({ length: bodyCount }, (_, i) => bodyOf(protocol, i * recordsOfBody));
   const owner = new ArenaOwner(32 * slabBytes);
-  const decoder = new Decoder({ arena: new ArenaWriter(owner.buffers, 0), shardCount: 32 });
+  const decoder = new Decoder({ arena: new ArenaWriter(owner.buffers, 0), shardCount: 4 });
   const options: DecodeOptions = {
     protocol,
     encoding: "identity",

@@ -47,7 +47,7 @@ const cluster: ClusterAnswer = {
     },
   ],
   coordinator: { address: "127.0.0.1:2181", state: "standalone", zxid: "0x1f", sessions: 2 },
-  shards: { total: 32, owned: 32, offline: [] },
+  shards: { total: 4, owned: 4, offline: [] },
   ingest: { records: 126_587, rejected: 0, bytes: 1, recordsPerSecond: 1234.5, inFlightBytes: 0 },
   stored: {
     records: 126_587,
@@ -72,22 +72,22 @@ test("status shows nodes and facts, and fails when a shard is offline", async ()
 1     live   127.0.0.1:7070  ingest,query  1.2.3    1d 2h  300 MiB
 
 coordinator standalone at 127.0.0.1:2181, zxid 0x1f, 2 sessions
-shards      32 of 32 owned
+shards      4 of 4 owned
 ingest      1,235 records/s, 126,587 taken, 0 rejected, 0 B in flight
 stored      126,587 records, 1.91 MiB in 3 segments, 0 B in memory, 4.00 KiB of log
 disk        768 GiB of 1.00 TiB in use (75 %)
 `,
   );
   service.intercept = (_, response) => {
-    const shards = { total: 32, owned: 31, offline: ["7"] };
+    const shards = { total: 4, owned: 3, offline: ["2"] };
     json(response, 200, JSON.stringify({ ...cluster, shards }));
     return true;
   };
   const ill = await run(["status", "--url", url]);
   assert.equal(ill.code, 1);
-  assert.match(ill.out, /31 of 32 owned, offline: 7/);
+  assert.match(ill.out, /3 of 4 owned, offline: 2/);
   const asJson = await run(["status", "--url", url, "--json"]);
-  assert.deepEqual((JSON.parse(asJson.out) as ClusterAnswer).shards.offline, ["7"]);
+  assert.deepEqual((JSON.parse(asJson.out) as ClusterAnswer).shards.offline, ["2"]);
 });
 
 test("keys create prints the token alone on stdout", async () => {

@@ -114,8 +114,8 @@ const retention = z.strictObject({
 });
 
 const storage = z.strictObject({
-  shards: integer(32, { min: 1, max: 4096 }).describe(
-    "Shards of the cluster; fixed by the first start and ignored after it.",
+  shards: integer(4, { min: 1, max: 4096 }).describe(
+    "Shards of the cluster, 4 for each of its founding members; fixed by the first start and ignored after it.",
   ),
   arenaBytes: bytes(256 * MiB, { min: 32 * MiB, max: 16 * GiB }).describe(
     "Memory for records that are not in a segment yet.",
