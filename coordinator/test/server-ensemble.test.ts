@@ -199,6 +199,45 @@ test("a member joins, another leaves, and writes go on", async (context) => {
   assert.ok(shown.includes(joining) && !shown.includes(`server.${leader}=`), shown);
 });
 
+test("a member that was removed joins again with the directory and the file that it had", async (context) => {
+  const superDigest = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=";
+  const ensemble = new TestEnsemble(context, [1, 2, 3], { superDigest });
+  await ensemble.startAll();
+  const gone = (await ensemble.serving()) === 3 ? 2 : 3;
+  const stay = [1, 2, 3].filter((id) => id !== gone);
+  const client = await ensemble.client(context, stay[0]!);
+  assert.equal(await client.authenticate("super:test"), "OK");
+  const none = { joining: null, leaving: null, members: null, fromConfig: -1n };
+  const removal = { ...none, leaving: String(gone) };
+  assert.equal((await client.ask("reconfig", ReconfigRequest, removal)).error, "OK");
+  // It knows that it is no member, and keeps that.
+  const read = { path: "/zookeeper/config", watch: false };
+  await until("it knows that it is removed", async () => {
+    const { client: own, session } = await RawClient.open(context, ensemble.port(gone));
+    if (session === undefined) return false;
+    const { body } = await own.ask("getData", WatchedRequest, read);
+    return !body.buffer()!.toString().includes(`server.${gone}=`);
+  });
+  await ensemble.stop(gone);
+  assert.equal(await client.create("/meanwhile"), "/meanwhile");
+  await ensemble.start(gone);
+  await until("it follows", () => ensemble.get(gone).mode === "follower");
+  const leader = await ensemble.serving();
+  const other = stay.find((id) => id !== leader)!;
+  const joining = `${ensemble.lineOf(gone)};127.0.0.1:24888`;
+  const at = await ensemble.client(context, leader);
+  assert.equal(await at.authenticate("super:test"), "OK");
+  const joined = await at.ask("reconfig", ReconfigRequest, { ...none, joining });
+  assert.equal(joined.error, "OK", joined.error);
+  // Its word counts again: without the other one these two are a quorum.
+  await ensemble.stop(other);
+  await ensemble.serving();
+  const own = await ensemble.client(context, gone);
+  assert.ok(await own.exists("/meanwhile"));
+  assert.equal(await own.create("/with-it"), "/with-it");
+  assert.deepEqual(ensemble.failures, []);
+});
+
 test("a local session costs no txn until it makes an ephemeral", async (context) => {
   const options = { localSessions: true, localSessionUpgrades: true };
   const ensemble = new TestEnsemble(context, [1, 2, 3], options);

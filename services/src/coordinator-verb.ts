@@ -137,8 +137,9 @@ function memberOptions(
     const message = `server.${id} is beyond loopback, and members do not prove who they are: set sslQuorum=true with ssl.quorum.clientAuth=need, or give --insecure-listen where only members reach these ports`;
     throw new CliExit(1, message);
   }
-  const { members, groups, weights, version, ...limits } = ensemble;
-  const options = { membership: { members, groups, weights, version }, ...limits, tls };
+  const { members, groups, weights, version, next, ...limits } = ensemble;
+  const membership = { members, groups, weights, version };
+  const options = { membership, membershipNext: next, ...limits, tls };
   const port = cfg.options.port ?? self.client?.port;
   if (port === undefined) throw new ServiceError("config.invalid", "clientPort is missing");
   return { serverId: id, ensemble: options, port };

@@ -1,9 +1,11 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import {
   type Member,
+  type Membership,
   memberParse,
   membershipCheck,
+  membershipParse,
   versionParse,
 } from "../../coordinator/src/quorum/members.ts";
 import type { CoordinatorOptions } from "../../coordinator/src/server/start.ts";
@@ -17,6 +19,8 @@ export interface ZooEnsemble {
   readonly weights: ReadonlyMap<number, number>;
   /** Of the change that brought it: what `dynamicConfigFile` ends in; 0 for a file that nothing has changed. */
   readonly version: number;
+  /** A change that was seen and may not be in force: `zoo.cfg.dynamic.next`, as Apache's leave it. */
+  readonly next: Membership | undefined;
   readonly initLimit: number;
   readonly syncLimit: number;
   readonly listenOnAllIPs: boolean;
@@ -107,7 +111,7 @@ export function parseZooCfg(file: string, text: string): ZooCfg {
   return {
     host,
     options: { ...options, dataDir, ...(isElsewhere ? { dataLogDir: logDir } : {}) },
-    ensemble: ensembleOf(ensemble),
+    ensemble: ensembleOf(ensemble, dynamicFile === undefined ? undefined : nextRead(file)),
     properties,
     warnings,
     secure,
@@ -165,6 +169,18 @@ function dynamicRead(file: string, ensemble: Map<string, Given>): void {
   }
 }
 
+/** The change that a server of Apache's had seen when it ended; it says its version itself. */
+function nextRead(file: string): Membership | undefined {
+  const next = `${file}.dynamic.next`;
+  if (!existsSync(next)) return undefined;
+  try {
+    return membershipParse(readFileSync(next, "utf8"));
+  } catch (thrown) {
+    if (thrown instanceof ServiceError) throw refusal(`${next}: ${thrown.message}`);
+    throw refusal(`${next} cannot be read: ${messageOf(thrown)}`);
+  }
+}
+
 const ensembleKeys: ReadonlySet<string> = new Set([
   "initLimit",
   "syncLimit",
@@ -175,7 +191,10 @@ const ensembleKeys: ReadonlySet<string> = new Set([
 ]);
 
 /** One `server.N` line alone is a server alone, unless `standaloneEnabled=false`: it may grow. */
-function ensembleOf(given: ReadonlyMap<string, Given>): ZooEnsemble | undefined {
+function ensembleOf(
+  given: ReadonlyMap<string, Given>,
+  next: Membership | undefined,
+): ZooEnsemble | undefined {
   const members: Member[] = [];
   const groups = new Map<number, readonly number[]>();
   const weights = new Map<number, number>();
@@ -211,6 +230,7 @@ function ensembleOf(given: ReadonlyMap<string, Given>): ZooEnsemble | undefined 
     groups,
     weights,
     version,
+    next,
     initLimit: limitOf("initLimit", "10"),
     syncLimit: limitOf("syncLimit", "5"),
     listenOnAllIPs: flagOf("quorumListenOnAllIPs", "false"),

@@ -71,6 +71,7 @@ test("server lines make an ensemble of two or more, or of one that may grow", ()
     groups: new Map([[1, [1]]]),
     weights: new Map([[1, 3]]),
     version: 0,
+    next: undefined,
     initLimit: 4,
     syncLimit: 5,
     listenOnAllIPs: false,
@@ -105,6 +106,27 @@ test("members come from the file that dynamicConfigFile names, with the version 
   writeFileSync(file, "server.1=a:1:2\nclientPort=2181");
   assert.throws(() => parseZooCfg("zoo.cfg", text), {
     message: `${file}:2: clientPort says no member`,
+  });
+});
+
+test("a change that was seen before the end is in zoo.cfg.dynamic.next, with its version", (context) => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), "logkeep-zoo-"));
+  context.after(() => rmSync(directory, { recursive: true, force: true }));
+  const cfg = path.join(directory, "zoo.cfg");
+  const file = `${cfg}.dynamic.100000000`;
+  const members = "server.1=a:1:2:participant;0.0.0.0:2181\nserver.2=b:1:2:participant\n";
+  writeFileSync(file, members);
+  const text = `dataDir=/a\ndynamicConfigFile=${file}\n`;
+  assert.equal(parseZooCfg(cfg, text).ensemble?.next, undefined);
+  writeFileSync(`${cfg}.dynamic.next`, `${members}server.3=c:1:2:observer\nversion=100000007\n`);
+  const { ensemble } = parseZooCfg(cfg, text);
+  assert.deepEqual([ensemble?.members.length, ensemble?.version], [2, 0x100000000]);
+  assert.deepEqual([ensemble?.next?.members.length, ensemble?.next?.version], [3, 0x100000007]);
+  // Without dynamicConfigFile it is not of this file.
+  assert.equal(parseZooCfg(cfg, `dataDir=/a\n${members}`).ensemble?.next, undefined);
+  writeFileSync(`${cfg}.dynamic.next`, "server.1\n");
+  assert.throws(() => parseZooCfg(cfg, text), {
+    message: `${cfg}.dynamic.next: server.1 says no member`,
   });
 });
 

@@ -14,6 +14,7 @@ export function ensembleOf(settings: CoordinatorSettings): ReplicaEnsemble | und
   const initLimitMs = initLimit * tickTimeMs;
   return {
     membership,
+    membershipNext: ensemble.membershipNext,
     reconfigEnabled,
     standaloneEnabled: ensemble.standaloneEnabled,
     timing: {

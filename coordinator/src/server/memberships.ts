@@ -3,10 +3,16 @@ import { join } from "node:path";
 
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { Ensemble, EnsembleChange } from "../core/ensemble.ts";
+import type { PeerId } from "../core/vote.ts";
 import type { Quorums } from "../core/voters.ts";
 import { fileReplace } from "../log/files.ts";
 import { ensembleOf, ensembleText } from "../quorum/ensembles.ts";
-import { type Membership, membershipParse, membershipText } from "../quorum/members.ts";
+import {
+  type Member,
+  type Membership,
+  membershipParse,
+  membershipText,
+} from "../quorum/members.ts";
 import { reconfigPrepare } from "../quorum/reconfig.ts";
 import type { ErrorNumber } from "../wire/constants.ts";
 import type { ReconfigRequest } from "../wire/records.ts";
@@ -15,21 +21,28 @@ const activeName = "ensemble";
 const seenName = "ensemble.next";
 
 export interface MembershipSettings {
+  readonly serverId: PeerId;
   /** As the file says. */
   readonly membership: Membership;
+  /** A change that the file's writer had seen, and that may not be in force. */
+  readonly membershipNext?: Membership | undefined;
   readonly reconfigEnabled: boolean;
   readonly standaloneEnabled: boolean;
 }
 
 /**
  * Who is in the ensemble as this member last knew it, on disk beside its epochs: the one in force, and one that was proposed and
- * may be. What was changed while it ran is above what its zoo.cfg says.
+ * may be. Of that and what its zoo.cfg says the newer one holds: what was changed while it ran is above a file that nobody has
+ * written since. One that was removed and is to join again keeps what it knows, so that it is no voter of an ensemble that is
+ * gone; it listens where its file says, follows whom the others follow, and is told when it is a member.
  */
 export class Memberships {
   readonly #directory: string;
   readonly #settings: MembershipSettings;
   #active: Membership;
   #seen: Membership | undefined;
+  /** This server as its file has it. */
+  readonly #own: Member | undefined;
 
   /** Throws `storage.damaged` when a file is not what was written. */
   constructor(directory: string, settings: MembershipSettings) {
@@ -37,9 +50,12 @@ export class Memberships {
     this.#directory = directory;
     this.#settings = settings;
     const kept = fileRead(directory, activeName);
+    this.#own = given.members.find(({ id }) => id === settings.serverId);
     this.#active = kept !== undefined && kept.version > given.version ? kept : given;
-    const seen = fileRead(directory, seenName);
-    this.#seen = seen !== undefined && seen.version > this.#active.version ? seen : undefined;
+    for (const seen of [fileRead(directory, seenName), settings.membershipNext]) {
+      const before = this.#seen ?? this.#active;
+      if (seen !== undefined && seen.version > before.version) this.#seen = seen;
+    }
   }
 
   /** The one in force. */
@@ -53,11 +69,12 @@ export class Memberships {
     return { active: ensembleOf(this.#active), seen };
   }
 
-  /** Everyone that may be spoken with: while the ensemble changes, the members of both. */
+  /** Everyone that may be spoken with: while the ensemble changes, the members of both; and this server, whoever it is. */
   get reachable(): Membership {
-    if (this.#seen === undefined) return this.#active;
-    const members = new Map(this.#active.members.map((member) => [member.id, member]));
-    for (const member of this.#seen.members) members.set(member.id, member);
+    const members = new Map<PeerId, Member>();
+    if (this.#own !== undefined) members.set(this.#own.id, this.#own);
+    for (const member of this.#active.members) members.set(member.id, member);
+    for (const member of this.#seen?.members ?? []) members.set(member.id, member);
     return { ...this.#active, members: [...members.values()] };
   }
 

@@ -95,6 +95,8 @@ export interface CoordinatorOptions {
 export interface EnsembleOptions {
   /** Who is in it; `serverId` is one of them. */
   readonly membership: Membership;
+  /** A change that the writer of its file had seen, and that may not be in force (`zoo.cfg.dynamic.next`). */
+  readonly membershipNext?: Membership | undefined;
   /** From an election to a quorum with the leader's history, in ticks. */
   readonly initLimit: number;
   /** A member that is silent this long is given up, in ticks. */

@@ -50,6 +50,8 @@ export interface ReplicaOptions {
 export interface ReplicaEnsemble {
   /** As the file says; what was changed since is kept in the data directory. */
   readonly membership: Membership;
+  /** A change that the file's writer had seen, and that may not be in force. */
+  readonly membershipNext?: Membership | undefined;
   readonly reconfigEnabled: boolean;
   readonly standaloneEnabled: boolean;
   readonly timing: Timing;

@@ -88,7 +88,7 @@ export class Replica<W extends object> {
     if (ensemble === undefined) {
       this.#peer = new Peer(serverId, [serverId], recovered.history, { recentMax, sizeOf });
     } else {
-      const memberships = new Memberships(this.directory, ensemble);
+      const memberships = new Memberships(this.directory, { ...ensemble, serverId });
       const { active, seen } = memberships.ensembles;
       const { timing, reconfigEnabled } = ensemble;
       const recent = recovered.history.recent.map((proposal) => {
