@@ -19,7 +19,7 @@ import {
 import { CreateRequest } from "../src/wire/records.ts";
 import { JuteWriter } from "../src/wire/writer.ts";
 import { TestEnsemble, until } from "./ensemble-harness.ts";
-import { delay, open, RawClient } from "./server-harness.ts";
+import { delay, fourLetters, open, RawClient } from "./server-harness.ts";
 
 const auth = [{ perms: 31, id: { scheme: "auth", id: "" } }];
 
@@ -105,6 +105,34 @@ test("a vote of the last of all rounds does not end elections", async (context) 
   socket.destroy();
   await ensemble.start(2);
   await ensemble.start(3);
+  await isSound(context, ensemble);
+});
+
+test("strangers, as many as come, keep no member out", async (context) => {
+  const ensemble = await started(context);
+  const leader = await ensemble.serving();
+  const { host, quorumPort, electionPort } = addressOf(ensemble, leader);
+  for (let stranger = 1_000; stranger < 1_600; stranger++) {
+    const claim = new JuteWriter();
+    const info = {
+      serverId: BigInt(stranger),
+      protocolVersion: quorumProtocolVersion,
+      configVersion: 0n,
+    };
+    const type = stranger % 2 === 0 ? packetTypes.observerInfo : packetTypes.followerInfo;
+    packetWrite(claim, type, 0, encode(LearnerInfo, info));
+    (await dial(context, host, quorumPort)).write(claim.copy());
+    const opening = new JuteWriter();
+    initialWrite(opening, stranger, ["127.0.0.1:1"]);
+    (await dial(context, host, electionPort)).write(opening.copy());
+  }
+  const learners = async (): Promise<number> =>
+    Number(/^zk_learners\t(\d+)$/m.exec(await fourLetters(ensemble.port(leader), "mntr"))?.[1]);
+  await until("strangers fill the places that they have", async () => (await learners()) === 66);
+  const follower = [1, 2, 3].find((id) => id !== leader)!;
+  await ensemble.stop(follower);
+  await ensemble.start(follower);
+  await ensemble.serving();
   await isSound(context, ensemble);
 });
 

@@ -80,6 +80,11 @@ export class Ensembles {
     return this.#quorums;
   }
 
+  /** Of the ensemble in force, or of one that may come. */
+  isMember(id: PeerId): boolean {
+    return this.#active.members.has(id) || this.#seen.members.has(id);
+  }
+
   /** Who is no member at all learns as a follower whose word does not count. */
   isObserver(id: PeerId): boolean {
     return this.#active.members.has(id) && !this.#active.voters.has(id);

@@ -77,6 +77,11 @@ export class LeaderLinks<B, R> {
     return [...this.#links.values()];
   }
 
+  /** How many have said an id for which this holds. */
+  count(holds: (peer: PeerId) => boolean): number {
+    return this.all().filter(({ stage, peer }) => stage !== "new" && holds(peer)).length;
+  }
+
   /** Those that have said who they are. */
   views(): readonly LearnerView[] {
     return this.all()

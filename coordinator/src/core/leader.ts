@@ -4,7 +4,7 @@ import { mayPromise } from "./epochs.ts";
 import { LeaderBroadcast } from "./leader-broadcast.ts";
 import { LeaderLinks, type LearnerView, type Link } from "./leader-links.ts";
 import type { Own } from "./learner.ts";
-import { epochLeadMax } from "./limits.ts";
+import { epochLeadMax, strangersMax } from "./limits.ts";
 import type { LinkId, Message } from "./messages.ts";
 import { syncMessages, syncPlan } from "./sync-plan.ts";
 import type { PeerId } from "./vote.ts";
@@ -276,6 +276,11 @@ export class Leader<B, R> {
     }
     for (const other of this.#links.all()) {
       if (other.peer === info.peer) this.#drop(other, out);
+    }
+    const isStranger = (id: PeerId) => !ensembles.isMember(id);
+    if (isStranger(info.peer) && this.#links.count(isStranger) >= strangersMax) {
+      this.#drop(link, out);
+      return;
     }
     link.peer = info.peer;
     link.isObserver = info.isObserver;

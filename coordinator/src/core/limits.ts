@@ -54,6 +54,9 @@ export const roundMax = 2 ** 52;
 /** Links to a leader, said who they are or not: 255 ids, and one that takes another's place each. */
 export const linksMax = 512;
 
+/** Of those, links of ids that are no member's: they may be about to join, and leave every member its place. */
+export const strangersMax = 64;
+
 /** Syncs of all learners that wait for a round of pings; who asks for more is given up. */
 export const syncsMax = 100_000;
 

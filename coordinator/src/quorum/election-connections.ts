@@ -6,7 +6,7 @@ import { initialRead, initialWrite } from "../wire/election.ts";
 import { WireError } from "../wire/errors.ts";
 import { JuteWriter } from "../wire/writer.ts";
 import { ElectionConnection } from "./election-connection.ts";
-import { electionSilenceMs, linksMax, reconnectMsMax, reconnectMsMin } from "./limits.ts";
+import { electionSilenceMs, reconnectMsMax, reconnectMsMin, strangersMax } from "./limits.ts";
 import { type Member, placesParse } from "./members.ts";
 import { Newcomers } from "./newcomers.ts";
 import { leaveInTime, membersConnect, type Place, type QuorumTls } from "./sockets.ts";
@@ -121,8 +121,7 @@ export class ElectionConnections {
 
   #named(sender: PeerId, addresses: string | undefined, socket: Socket, rest: Buffer): void {
     const { self } = this.#options;
-    const isCrowded = !this.#others.has(sender) && this.#others.size >= linksMax;
-    if (this.#isOver || sender === self || isCrowded) {
+    if (this.#isOver || sender === self || !this.#hasRoom(sender)) {
       socket.destroy();
       return;
     }
@@ -140,6 +139,25 @@ export class ElectionConnections {
     }
     socket.destroy();
     this.#reach(sender, other, addresses);
+  }
+
+  /** Members always have a place; who is none may be about to join. */
+  #hasRoom(id: PeerId): boolean {
+    if (this.#others.has(id) || this.#isMember(id)) return true;
+    const strangers = [...this.#others.keys()].filter((each) => !this.#isMember(each));
+    return strangers.length < strangersMax;
+  }
+
+  #isMember(id: PeerId): boolean {
+    return this.#options.members().some((member) => member.id === id);
+  }
+
+  /** One that is no member, and to whom nothing leads or will, is not remembered. */
+  #forget(id: PeerId, other: Other): void {
+    const { connection, attempt, retry } = other;
+    const isLeft = connection === undefined && attempt === undefined && retry === undefined;
+    const isNewest = this.#others.get(id) === other;
+    if (isLeft && isNewest && !this.#isMember(id)) this.#others.delete(id);
   }
 
   /** There is no connection, or one that seems to lead nowhere. */
@@ -189,6 +207,7 @@ export class ElectionConnections {
       other.retry = undefined;
       const isDue = !other.isTold || other.connection !== undefined;
       if (isDue && this.#isWanting(other) && !this.#isOver) this.#reach(to, other);
+      else this.#forget(to, other);
     }, other.waitMs);
     other.waitMs = Math.min(other.waitMs * 2, reconnectMsMax);
   }
@@ -219,7 +238,7 @@ export class ElectionConnections {
         heard: (message) => this.#options.heard(id, message),
         closed: (reason) => {
           if (other.connection === connection) other.connection = undefined;
-          if (id < 0) this.#others.delete(id);
+          this.#forget(id, other);
           if (reason !== undefined) {
             this.#debug(reason, "coordinator election connection is given up");
           }

@@ -23,6 +23,12 @@ export const imageBytesAhead = 1024 * 1024;
 /** Links and election connections: ids end at 255, and one may come anew before its old one has gone. */
 export const linksMax = 512;
 
+/** Of the election connections, those of ids that are no member's. */
+export const strangersMax = 64;
+
+/** Connections of one address to one port: all members on one machine, and half as many again that come anew. */
+export const linksPerAddressMax = 384;
+
 /** Connections that have not said who they are; the oldest goes for a new one. */
 export const unnamedMax = 64;
 

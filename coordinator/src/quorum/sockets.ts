@@ -7,7 +7,14 @@ import {
 
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { KeyMaterial } from "../server/key-stores.ts";
-import { closeWithinMs, connectWithinMs, linksMax, redialMs, unnamedMax } from "./limits.ts";
+import {
+  closeWithinMs,
+  connectWithinMs,
+  linksMax,
+  linksPerAddressMax,
+  redialMs,
+  unnamedMax,
+} from "./limits.ts";
 
 /** `sslQuorum`: members know each other by certificates, on both ports and both ways. */
 export interface QuorumTls {
@@ -27,7 +34,30 @@ export function membersServer(
 ): Server {
   const server = tls === undefined ? createServer(onSocket) : tlsServer(tls, onSocket);
   server.maxConnections = linksMax + unnamedMax;
+  addressesLimit(server);
   return server;
+}
+
+/** One address alone does not take all connections that there are. */
+function addressesLimit(server: Server): void {
+  const counts = new Map<string, number>();
+  const taken = server.listeners("connection");
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
+    const address = socket.remoteAddress ?? "";
+    const count = (counts.get(address) ?? 0) + 1;
+    if (count > linksPerAddressMax) {
+      socket.destroy();
+      return;
+    }
+    counts.set(address, count);
+    socket.once("close", () => {
+      const left = (counts.get(address) ?? 1) - 1;
+      if (left === 0) counts.delete(address);
+      else counts.set(address, left);
+    });
+    for (const listener of taken) listener.call(server, socket);
+  });
 }
 
 function tlsServer(tls: QuorumTls, onSocket: (socket: Socket) => void): Server {
