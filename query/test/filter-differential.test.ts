@@ -19,7 +19,7 @@ test("drawn filters find what plain code finds", () => {
   for (let seed = firstSeed; seed <= lastSeed; seed++) {
     const prng = new Prng(seed);
     const records = drawPlainRecords(prng, 1 + prng.below(100));
-    const block = memoryBlock(records, () => prng.pick(["rows", "dict", "const"]));
+    const block = memoryBlock(records, () => prng.pick(["rows", "templates", "dict", "const"]));
     for (let i = 0; i < 20; i++) {
       const node = drawFilter(prng, 3);
       const asked = new RowSet(block.rowCount);

@@ -1,14 +1,17 @@
 import type { Block, Codes, Column } from "../../kit/src/block.ts";
+import { Prng } from "../../kit/src/prng.ts";
 import { wordsOf } from "../../kit/src/tokens.ts";
 import { ValuesColumn, valuesOf } from "../src/table/column.ts";
 import { streamLabelsOf, TableBlock } from "../src/table/table-block.ts";
 import { parseTime } from "../src/table/time-text.ts";
 import { View } from "../src/table/view.ts";
+import { TemplateColumn } from "./template-column.ts";
 
 /** A record as tests write it down: `_time` in RFC 3339, `_stream` as canonical text, both optional. */
 export type PlainRecord = Readonly<Record<string, string>>;
 
-export type Layout = Column["layout"];
+/** `templates`: rows whose texts are split into templates and variables. */
+export type Layout = Column["layout"] | "templates";
 
 /**
  * The records as a block of storage would hold them, seen as filters see it. Token filters are exact
@@ -116,6 +119,7 @@ function columnsOf(records: readonly PlainRecord[], layoutOf: (field: string) =>
 
 function columnOf(texts: readonly string[], layout: Layout): Column {
   if (layout === "rows") return new ValuesColumn("rows", valuesOf(texts));
+  if (layout === "templates") return new TemplateColumn(texts, new Prng(texts.length));
   const distinct = [...new Set(texts)];
   if (layout === "const" && distinct.length === 1) {
     return new ValuesColumn("const", valuesOf(distinct));

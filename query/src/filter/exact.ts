@@ -9,14 +9,18 @@ export class ExactTest implements ValueTest {
   readonly cost = costs.value;
   // Values are compared in place: their lengths and first bytes tell nearly all apart.
   readonly needle = undefined;
+  readonly others: readonly Buffer[];
   readonly tokens: readonly string[];
   readonly matchesEmpty = false;
   readonly decidesAtFirst = true;
+  readonly piecesDecide = false;
+  readonly isInWord = false;
   readonly #wanted: Buffer;
   readonly #isPrefix: boolean;
 
   constructor(text: string, isPrefix: boolean) {
     this.#wanted = Buffer.from(text);
+    this.others = [this.#wanted];
     this.#isPrefix = isPrefix;
     this.tokens = isPrefix ? certainWords(text, { start: false, end: true }) : wordsOf(text);
   }

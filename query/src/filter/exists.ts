@@ -1,7 +1,7 @@
-import type { Block } from "../../../kit/src/block.ts";
+import type { Block, Column, Templates } from "../../../kit/src/block.ts";
 import { costs, type Filter } from "./filter.ts";
+import { narrowToValues } from "./narrow-to-values.ts";
 import { RowSet } from "./row-set.ts";
-import { narrowToValues } from "./value-filter.ts";
 
 /** `field:*`: the row has the field. An absent field and an empty value are the same. */
 export class ExistsFilter implements Filter {
@@ -24,6 +24,10 @@ export class ExistsFilter implements Filter {
       rows.clear();
       return;
     }
+    if (column.templates !== undefined) {
+      keepWritten(column, column.templates, rows);
+      return;
+    }
     const { offsets } = column.values();
     narrowToValues(column, rows, (wanted) => {
       const found = RowSet.empty(wanted.rowCount);
@@ -34,5 +38,16 @@ export class ExistsFilter implements Filter {
 
   toString(): string {
     return this.#text;
+  }
+}
+
+/** A literal that is not empty tells it of all rows of a template. */
+function keepWritten(column: Column, { codes, templates }: Templates, rows: RowSet): void {
+  const isWritten = templates.map(({ literals }) => literals.some(({ length }) => length > 0));
+  if (isWritten.every(Boolean)) return;
+  const asked = rows.rows().filter((row) => isWritten[codes[row] as number] !== true);
+  const { offsets } = column.pick(asked);
+  for (let i = 0; i < asked.length; i++) {
+    if (offsets[i] === offsets[i + 1]) rows.remove(asked[i] as number);
   }
 }

@@ -40,9 +40,12 @@ export class InFilter implements Filter {
 class InTest implements ValueTest {
   readonly cost = costs.text;
   readonly needle = undefined;
+  readonly others = [];
   readonly tokens = [];
   readonly matchesEmpty: boolean;
   readonly decidesAtFirst = true;
+  readonly piecesDecide = false;
+  readonly isInWord = false;
   readonly #values: ReadonlySet<string>;
   readonly #lengths: ReadonlySet<number>;
 

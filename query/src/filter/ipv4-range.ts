@@ -5,9 +5,12 @@ import type { ValueTest } from "./value-test.ts";
 export class Ipv4RangeTest implements ValueTest {
   readonly cost = costs.value;
   readonly needle = undefined;
+  readonly others = [];
   readonly tokens = [];
   readonly matchesEmpty = false;
   readonly decidesAtFirst = true;
+  readonly piecesDecide = false;
+  readonly isInWord = false;
   readonly #min: number;
   readonly #max: number;
 

@@ -5,9 +5,12 @@ import type { ValueTest } from "./value-test.ts";
 export class LengthRangeTest implements ValueTest {
   readonly cost = costs.search;
   readonly needle = undefined;
+  readonly others = [];
   readonly tokens = [];
   readonly matchesEmpty: boolean;
   readonly decidesAtFirst = true;
+  readonly piecesDecide = false;
+  readonly isInWord = false;
   readonly #min: number;
   readonly #max: number;
 

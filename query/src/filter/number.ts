@@ -1,8 +1,8 @@
 import type { Block, Column, Values } from "../../../kit/src/block.ts";
 import { parseNumeric } from "../language/numeric.ts";
 import { costs, type Filter } from "./filter.ts";
+import { narrowToValues } from "./narrow-to-values.ts";
 import { RowSet } from "./row-set.ts";
-import { narrowToValues } from "./value-filter.ts";
 
 /** Numbers from `min` to `max`, each in it or not. */
 export interface NumberRange {

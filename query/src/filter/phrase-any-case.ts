@@ -6,15 +6,21 @@ import type { ValueTest } from "./value-test.ts";
 export class AnyCasePhraseTest implements ValueTest {
   readonly cost = costs.text;
   readonly needle = undefined;
+  readonly others = [];
   readonly tokens = [];
   readonly matchesEmpty = false;
   readonly decidesAtFirst = true;
+  readonly piecesDecide: boolean;
+  readonly isInWord: boolean;
   readonly #lower: string;
   readonly #bindsStart: boolean;
   readonly #bindsEnd: boolean;
 
   constructor(text: string, isPrefix: boolean) {
     this.#lower = text.toLowerCase();
+    // Beyond ASCII what a letter becomes may depend on its neighbours.
+    this.isInWord = /^[0-9a-z_]+$/.test(this.#lower);
+    this.piecesDecide = this.isInWord;
     this.#bindsStart = isWordUnit(this.#lower, 0);
     this.#bindsEnd = !isPrefix && isWordUnit(this.#lower, this.#lower.length - 1);
   }

@@ -1,7 +1,7 @@
 import { assert } from "../../../kit/src/assert.ts";
 import { costs } from "./filter.ts";
 import type { ValueTest } from "./value-test.ts";
-import { beginsWord, certainWords, endsWord, isWordEnd, isWordStart } from "./words.ts";
+import { beginsWord, certainWords, endsWord, isWord, isWordEnd, isWordStart } from "./words.ts";
 
 /**
  * `error`, `"disk is full"`: the text, its first and last word whole. As a prefix, `err*`, the last
@@ -10,15 +10,19 @@ import { beginsWord, certainWords, endsWord, isWordEnd, isWordStart } from "./wo
 export class PhraseTest implements ValueTest {
   readonly cost = costs.search;
   readonly needle: Buffer;
+  readonly others = [];
   readonly tokens: readonly string[];
   readonly matchesEmpty = false;
   readonly decidesAtFirst: boolean;
+  readonly piecesDecide = true;
+  readonly isInWord: boolean;
   readonly #bindsStart: boolean;
   readonly #bindsEnd: boolean;
 
   constructor(text: string, isPrefix: boolean) {
     assert(text !== "", "an empty text stands everywhere, there is no search for it");
     this.needle = Buffer.from(text);
+    this.isInWord = isWord(this.needle);
     this.tokens = certainWords(text, { start: false, end: isPrefix });
     this.#bindsStart = isWordStart(this.needle);
     this.#bindsEnd = !isPrefix && isWordEnd(this.needle);

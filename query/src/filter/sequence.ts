@@ -7,14 +7,18 @@ import type { ValueTest } from "./value-test.ts";
 export class SequenceTest implements ValueTest {
   readonly cost = costs.search;
   readonly needle: Buffer | undefined;
+  readonly others: readonly Buffer[];
   readonly tokens: readonly string[];
   readonly matchesEmpty = false;
   readonly decidesAtFirst = true;
+  readonly piecesDecide = false;
+  readonly isInWord = false;
   readonly #phrases: readonly PhraseTest[];
 
   constructor(phrases: readonly string[]) {
     this.#phrases = phrases.map((phrase) => new PhraseTest(phrase, false));
     this.needle = this.#phrases[0]?.needle;
+    this.others = this.#phrases.slice(1).map(({ needle }) => needle);
     this.tokens = [...new Set(this.#phrases.flatMap(({ tokens }) => tokens))];
   }
 

@@ -13,9 +13,12 @@ export interface TextRange {
 export class TextRangeTest implements ValueTest {
   readonly cost = costs.value;
   readonly needle = undefined;
+  readonly others = [];
   readonly tokens = [];
   readonly matchesEmpty = false;
   readonly decidesAtFirst = true;
+  readonly piecesDecide = false;
+  readonly isInWord = false;
   readonly #min: Buffer | undefined;
   readonly #max: Buffer | undefined;
   readonly #minInclusive: boolean;

@@ -1,20 +1,30 @@
-import type { Block, Column } from "../../../kit/src/block.ts";
+import type { Block, Column, Templates } from "../../../kit/src/block.ts";
 import type { Filter } from "./filter.ts";
-import { RowSet } from "./row-set.ts";
+import { narrowToValues } from "./narrow-to-values.ts";
+import type { RowSet } from "./row-set.ts";
+import { TemplateSearch } from "./template-search.ts";
 import { matchesValue, matchingValues } from "./value-scan.ts";
 import type { ValueTest } from "./value-test.ts";
+
+/** Texts are taken row by row when fewer than one in so many rows is asked for; else a column is read as a whole. */
+const pickedShare = 32;
+
+/** Texts taken at a time, so that a block of long ones is never in memory twice. */
+const pickedRowsMax = 4_096;
 
 /** Matches rows whose value of a field passes a test; each distinct value is tested once. */
 export class ValueFilter implements Filter {
   readonly #field: string;
   readonly #test: ValueTest;
   readonly #text: string;
+  readonly #search: TemplateSearch | undefined;
 
   /** `text` is the filter in the query language. */
   constructor(field: string, test: ValueTest, text: string) {
     this.#field = field;
     this.#test = test;
     this.#text = text;
+    this.#search = TemplateSearch.of(test);
   }
 
   get cost(): number {
@@ -36,11 +46,32 @@ export class ValueFilter implements Filter {
       if (!this.#test.matchesEmpty) rows.clear();
       return;
     }
-    narrowToValues(column, rows, (wanted) => this.#matching(column, wanted));
+    if (column.layout !== "rows") {
+      narrowToValues(column, rows, (wanted) => this.#matching(column, wanted));
+    } else if (rows.count * pickedShare < rows.rowCount) {
+      keepPicked(this.#test, column, rows);
+    } else if (column.templates !== undefined && this.#search !== undefined) {
+      this.#narrowTemplates(column, column.templates, this.#search, rows);
+    } else {
+      rows.and(this.#matching(column, rows));
+    }
   }
 
   toString(): string {
     return this.#text;
+  }
+
+  #narrowTemplates(
+    column: Column,
+    templates: Templates,
+    search: TemplateSearch,
+    rows: RowSet,
+  ): void {
+    const { matched, open } = search.rows(templates, rows.rowCount);
+    open.and(rows);
+    keepPicked(this.#test, column, open);
+    matched.or(open);
+    rows.and(matched);
   }
 
   #matching(column: Column, wanted: RowSet): RowSet {
@@ -55,21 +86,14 @@ export class ValueFilter implements Filter {
   }
 }
 
-/** Keeps the rows whose values are among those that `matching` picks of the ones it is asked for. */
-export function narrowToValues(
-  column: Column,
-  rows: RowSet,
-  matching: (wanted: RowSet) => RowSet,
-): void {
-  if (column.layout === "rows") {
-    rows.and(matching(rows));
-    return;
-  }
-  const found = matching(new RowSet(column.valueCount));
-  if (found.isEmpty) rows.clear();
-  else if (column.layout === "dict" && column.codes !== undefined) {
-    const verdicts = new Uint8Array(column.valueCount);
-    for (let i = found.next(0); i >= 0; i = found.next(i + 1)) verdicts[i] = 1;
-    rows.keepCodes(column.codes, verdicts);
+/** Keeps the rows whose values match, looking at no others. */
+function keepPicked(test: ValueTest, column: Column, rows: RowSet): void {
+  const asked = rows.rows();
+  for (let at = 0; at < asked.length; at += pickedRowsMax) {
+    const some = asked.subarray(at, at + pickedRowsMax);
+    const values = column.pick(some);
+    for (let i = 0; i < some.length; i++) {
+      if (!matchesValue(test, values, i)) rows.remove(some[i] as number);
+    }
   }
 }

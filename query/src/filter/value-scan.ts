@@ -20,8 +20,15 @@ export function matchingValues(test: ValueTest, values: Values, wanted: RowSet):
 
 /** Whether value i matches. */
 export function matchesValue(test: ValueTest, { bytes, offsets }: Values, i: number): boolean {
-  const from = offsets[i] as number;
-  const to = offsets[i + 1] as number;
+  return matchesWithin(test, bytes, offsets[i] as number, offsets[i + 1] as number);
+}
+
+/** Whether a text matches. */
+export function matchesText(test: ValueTest, text: Buffer): boolean {
+  return matchesWithin(test, text, 0, text.length);
+}
+
+function matchesWithin(test: ValueTest, bytes: Buffer, from: number, to: number): boolean {
   if (from === to) return test.matchesEmpty;
   const { needle } = test;
   if (needle === undefined) return test.matches(bytes, from, to, from);

@@ -3,6 +3,8 @@ export interface ValueTest {
   readonly cost: number;
   /** Bytes that every matching value contains, at least one; undefined: none are known. */
   readonly needle: Buffer | undefined;
+  /** More that every matching value contains, in no order; none of it is empty. */
+  readonly others: readonly Buffer[];
   /** Words that every matching value has, for token filters. */
   readonly tokens: readonly string[];
   /** Whether the empty value, and so a row without the field, matches. */
@@ -14,4 +16,8 @@ export interface ValueTest {
   matches(bytes: Buffer, from: number, to: number, at: number): boolean;
   /** Whether the first occurrence of the needle decides; else each is asked until one matches. */
   readonly decidesAtFirst: boolean;
+  /** Whether a value matches when a piece of it does, cut out where no word is cut. */
+  readonly piecesDecide: boolean;
+  /** Whether what matches lies within one word, so that no match is in two such pieces. */
+  readonly isInWord: boolean;
 }

@@ -33,3 +33,8 @@ export function isWordStart(needle: Buffer): boolean {
 export function isWordEnd(needle: Buffer): boolean {
   return isWordByte[needle[needle.length - 1] as number] === 1;
 }
+
+/** Whether all of it is of one word. */
+export function isWord(needle: Buffer): boolean {
+  return needle.every((byte) => isWordByte[byte] === 1);
+}

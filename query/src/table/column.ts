@@ -1,4 +1,4 @@
-import type { Codes, Column, Values } from "../../../kit/src/block.ts";
+import type { Codes, Column, Templates, Values } from "../../../kit/src/block.ts";
 import { pickValues } from "../../../kit/src/pick.ts";
 import { parseNumber, printNumber } from "./number.ts";
 
@@ -6,7 +6,7 @@ import { parseNumber, printNumber } from "./number.ts";
 export class ValuesColumn implements Column {
   readonly layout: Column["layout"];
   readonly codes: Codes | undefined;
-  readonly templates = undefined;
+  readonly templates: Templates | undefined = undefined;
   readonly #values: Values;
   #numbers: Float64Array | undefined;
 
@@ -38,7 +38,7 @@ export class ValuesColumn implements Column {
 export class NumberColumn implements Column {
   readonly layout: Column["layout"];
   readonly codes: undefined;
-  readonly templates = undefined;
+  readonly templates: Templates | undefined = undefined;
   readonly #numbers: Float64Array;
   readonly #absent: Uint8Array;
   #values: Values | undefined;

@@ -1,0 +1,192 @@
+import type { Column, Template, Templates, Values } from "../../../kit/src/block.ts";
+import { isWordByte } from "../../../kit/src/tokens.ts";
+import { narrowToValues } from "./narrow-to-values.ts";
+import { RowSet } from "./row-set.ts";
+import { SubstringTest } from "./substring.ts";
+import { matchesText, matchingValues, startsWith } from "./value-scan.ts";
+import type { ValueTest } from "./value-test.ts";
+
+/** Rows of one template, numbered in their order; undefined: none. */
+export interface PieceRows {
+  /** A variable of the row matches by itself. */
+  readonly inside: RowSet | undefined;
+  /** The needle may stand across a variable's end. */
+  readonly across: RowSet | undefined;
+}
+
+/**
+ * Looks for one needle in the variables of templates, where it lies in one of them or across their ends. A piece begins
+ * and ends where no word is cut, so a needle within one word is never across.
+ */
+export class NeedleSearch {
+  readonly #piece: ValueTest;
+  readonly #needle: Buffer | undefined;
+  /** Beginnings of the needle that may stand at the end of a piece, by what follows them. */
+  readonly #splits: readonly Split[];
+
+  private constructor(piece: ValueTest) {
+    this.#piece = piece;
+    this.#needle = piece.isInWord ? undefined : piece.needle;
+    this.#splits = this.#needle === undefined ? [] : splitsOf(this.#needle);
+  }
+
+  /** For a test that holds for a text as soon as it does for a piece of it. */
+  static deciding(test: ValueTest): NeedleSearch {
+    return new NeedleSearch(test);
+  }
+
+  /** For bytes that a text must contain. */
+  static required(needle: Buffer): NeedleSearch {
+    return new NeedleSearch(new SubstringTest(needle.toString()));
+  }
+
+  isInLiteral({ literals }: Template): boolean {
+    return literals.some((literal) => matchesText(this.#piece, literal));
+  }
+
+  /** The rows of a template in whose variables, or across whose ends, the needle stands. */
+  inVariables(templates: Templates, number: number, words: WordMemo): PieceRows {
+    const template = templates.templates[number] as Template;
+    let inside: RowSet | undefined;
+    let across: RowSet | undefined;
+    const mayHold = words.mayContain(this.#piece.tokens);
+    for (let i = 0; i < template.literals.length - 1; i++) {
+      const ends = this.#endsAround(template, i, words);
+      if (!mayHold && ends === undefined) continue;
+      const column = templates.variable(number, i);
+      if (mayHold) inside = joined(inside, this.#matching(column, template.rowCount));
+      if (ends !== undefined) across = joined(across, edgeRows(column, template.rowCount, ends));
+    }
+    return { inside, across };
+  }
+
+  #matching(column: Column, rowCount: number): RowSet {
+    const rows = new RowSet(rowCount);
+    narrowToValues(column, rows, (wanted) => matchingValues(this.#piece, column.values(), wanted));
+    return rows;
+  }
+
+  /** How the needle may stand across an end of a variable; undefined: in no way. */
+  #endsAround({ literals }: Template, i: number, words: WordMemo): Ends | undefined {
+    if (this.#splits.length === 0) return undefined;
+    const before = literals[i] as Buffer;
+    const after = literals[i + 1] as Buffer;
+    const isLast = i === literals.length - 2;
+    const starts: Buffer[] = [];
+    const ends: Buffer[] = [];
+    for (const { head, tail, headWord, tailWord } of this.#splits) {
+      const goesOn = fits(tail, after, isLast);
+      // Where the variable is empty the literals around it adjoin.
+      if (endsWith(before, head) && (goesOn || words.mayContain(tailWord))) starts.push(tail);
+      if (goesOn && words.mayContain(headWord)) ends.push(head);
+    }
+    return starts.length + ends.length === 0 ? undefined : { starts, ends };
+  }
+}
+
+/** What the variables of a block may contain, asked once for each word. */
+export class WordMemo {
+  readonly #templates: Templates;
+  readonly #known = new Map<string, boolean>();
+
+  constructor(templates: Templates) {
+    this.#templates = templates;
+  }
+
+  mayContain(tokens: readonly string[]): boolean {
+    if (tokens.length === 0) return true;
+    const key = tokens.join(" ");
+    let known = this.#known.get(key);
+    if (known === undefined) {
+      known = this.#templates.variablesMayContain(tokens);
+      this.#known.set(key, known);
+    }
+    return known;
+  }
+}
+
+/** A needle cut in two where no word is cut. */
+interface Split {
+  readonly head: Buffer;
+  readonly tail: Buffer;
+  /** The last word of the head, the first of the tail, where they are whole for certain. */
+  readonly headWord: readonly string[];
+  readonly tailWord: readonly string[];
+}
+
+function splitsOf(needle: Buffer): Split[] {
+  const splits: Split[] = [];
+  for (let at = 1; at < needle.length; at++) {
+    const [left, right] = [needle[at - 1] as number, needle[at] as number];
+    if (isWordByte[left] === 1 && isWordByte[right] === 1) continue;
+    const head = needle.subarray(0, at);
+    const tail = needle.subarray(at);
+    splits.push({ head, tail, headWord: lastWord(head), tailWord: firstWord(tail) });
+  }
+  return splits;
+}
+
+/** None where the word may begin before the head does. */
+function lastWord(head: Buffer): readonly string[] {
+  let from = head.length;
+  while (from > 0 && isWordByte[head[from - 1] as number] === 1) from--;
+  return from === head.length || from === 0 ? [] : [head.toString("utf8", from)];
+}
+
+function firstWord(tail: Buffer): readonly string[] {
+  let to = 0;
+  while (to < tail.length && isWordByte[tail[to] as number] === 1) to++;
+  return to === 0 || to === tail.length ? [] : [tail.toString("utf8", 0, to)];
+}
+
+/** Whether a text that goes on with the literal, and a variable if it is not the last, can go on with the tail. */
+function fits(tail: Buffer, literal: Buffer, isLast: boolean): boolean {
+  if (tail.length <= literal.length) return startsWith(literal, tail, 0);
+  return !isLast && startsWith(tail, literal, 0);
+}
+
+function endsWith(bytes: Buffer, end: Buffer): boolean {
+  return bytes.length >= end.length && startsWith(bytes, end, bytes.length - end.length);
+}
+
+/** What a variable begins with when the needle began before it, and ends with when the needle goes on behind it. */
+interface Ends {
+  readonly starts: readonly Buffer[];
+  readonly ends: readonly Buffer[];
+}
+
+function edgeRows(column: Column, rowCount: number, ends: Ends): RowSet {
+  const rows = new RowSet(rowCount);
+  narrowToValues(column, rows, (wanted) => {
+    const found = RowSet.empty(wanted.rowCount);
+    const values = column.values();
+    for (let i = wanted.next(0); i >= 0; i = wanted.next(i + 1)) {
+      if (hasEnd(values, i, ends)) found.add(i);
+    }
+    return found;
+  });
+  return rows;
+}
+
+function hasEnd({ bytes, offsets }: Values, i: number, { starts, ends }: Ends): boolean {
+  const from = offsets[i] as number;
+  const to = offsets[i + 1] as number;
+  for (const end of ends) {
+    if (to - from >= end.length && startsWith(bytes, end, to - end.length)) return true;
+  }
+  for (const start of starts) {
+    // A shorter variable may be all of it up to the next literal.
+    const length = Math.min(start.length, to - from);
+    let at = 0;
+    while (at < length && bytes[from + at] === start[at]) at++;
+    if (at === length) return true;
+  }
+  return false;
+}
+
+function joined(rows: RowSet | undefined, more: RowSet): RowSet | undefined {
+  if (more.isEmpty) return rows;
+  if (rows === undefined) return more;
+  rows.or(more);
+  return rows;
+}
