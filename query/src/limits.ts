@@ -15,6 +15,16 @@ export const chunkRowsMax = 16_384;
 /** Bytes of one serialised chunk, for the same reason, when records are long. */
 export const chunkBytesMax = 4 * 1024 * 1024;
 
+/**
+ * Records of one piece of work of an aggregate: some blocks. More would leave a worker alone at the end, fewer cost more
+ * to post than to do.
+ */
+export const taskRowsTarget = 200_000;
+
+/** Bytes of the answers to pieces of work that are kept for the same question, of a process and of one piece. */
+export const keptAnswersBytes = 16 * 1024 * 1024;
+export const keptAnswerBytesMax = 512 * 1024;
+
 /** Bytes of a batch of rows handed to whoever answers: one write to a socket. */
 export const batchBytesTarget = 64 * 1024;
 

@@ -20,6 +20,8 @@ export interface Part {
   readonly bytes: number;
   /** Records of streams that Logkeep itself writes, such as `_rejected`. */
   readonly internal: boolean;
+  /** Two parts of one identity hold the same records for all time; undefined: the records may change or go. */
+  readonly identity?: string | undefined;
   /** Where it lies; only the `PartReader` reads this. */
   readonly ref: unknown;
 }

@@ -103,6 +103,7 @@ export class MemoryStore implements Source, PartReader {
       rows: blocks.reduce((sum, { rowCount }) => sum + rowCount, 0),
       bytes: 1000,
       internal,
+      identity: `${shard}/${number}`,
       ref,
     });
   }

@@ -2,7 +2,7 @@ import type { PartialMessage } from "../../query/src/engine/fragment.ts";
 import type { FragmentPool } from "../../query/src/engine/pool.ts";
 import type { Cut, Part, TimeRange } from "../../query/src/source.ts";
 import type { TailSource } from "../../query/src/tail/replay.ts";
-import type { CutPart } from "../../storage/src/shard/cut.ts";
+import type { CutPart, SegmentRef, StoreCut } from "../../storage/src/shard/cut.ts";
 import type { DamagedBlock, DamagedSegment } from "../../storage/src/shard/damage-list.ts";
 import type { Store } from "../../storage/src/shard/store.ts";
 import type { WorkerPool } from "./threads/pool.ts";
@@ -11,11 +11,28 @@ import type { WorkerPool } from "./threads/pool.ts";
 export function storeSource(store: Store): TailSource {
   return {
     open: (tenant: string, range: TimeRange): Promise<Cut> =>
-      Promise.resolve(store.openCut(tenant, range)),
+      Promise.resolve(identified(store.openCut(tenant, range))),
     // Every part of a cut comes from the store.
     shardOf: (part: Part): number => (part as CutPart).shard,
     positionThroughOf: (part: Part): number => (part as CutPart).positionThrough,
   };
+}
+
+/** What is in a segment file stays what it is, as long as the same of it is left out. */
+function identified({ parts, missing, release }: StoreCut): Cut {
+  return {
+    parts: parts.map((part) => {
+      const { ref } = part;
+      return ref.kind === "memory" ? part : { ...part, identity: identityOf(ref) };
+    }),
+    missing,
+    release,
+  };
+}
+
+function identityOf(ref: SegmentRef): string {
+  const { path: _, ...content } = ref;
+  return Object.values(content).join(" ");
 }
 
 /** A worker's answer to a piece of a query, and what it found damaged on the way. */

@@ -1,5 +1,7 @@
 import type { Settings } from "../../config/src/schema.ts";
+import { KeptAnswers } from "../../query/src/engine/kept-answers.ts";
 import type { FragmentPool } from "../../query/src/engine/pool.ts";
+import { keptAnswersBytes } from "../../query/src/limits.ts";
 import type { Source } from "../../query/src/source.ts";
 import { storeSource, workerFragments } from "./asking.ts";
 import type { StorePart } from "./store-part.ts";
@@ -33,5 +35,6 @@ function embeddedIndex(stored: StorePart): QueryIndex {
 }
 
 function ownAnswering({ store, pool }: StorePart): Answering {
-  return { source: storeSource(store), pool: workerFragments(pool, store) };
+  const fragments = new KeptAnswers(workerFragments(pool, store), keptAnswersBytes);
+  return { source: storeSource(store), pool: fragments };
 }

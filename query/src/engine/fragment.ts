@@ -19,6 +19,8 @@ export interface PartTask {
   readonly after: PartEnd | undefined;
   /** Records older than this are not wanted any more, in milliseconds. */
   readonly floorMs: number | undefined;
+  /** Every block whose number leaves `index` by `of`; undefined: all of them. */
+  readonly slice?: { readonly index: number; readonly of: number } | undefined;
 }
 
 /** What a worker answers: plain data, errors included. */
@@ -112,7 +114,7 @@ function wholeDamaged(
   damaged: ReadonlyMap<number, string>,
 ): PartialMessage {
   const answer = createSink(plan.sink, task.after).finish();
-  const bytes = task.after === undefined ? task.part.bytes : 0;
+  const bytes = task.after === undefined ? Math.ceil(task.part.bytes / (task.slice?.of ?? 1)) : 0;
   const scanned = { rows: 0, bytes, blocks: 0 };
   return { kind: "done", answer, scanned, damaged: [...damaged.values()] };
 }
@@ -133,7 +135,7 @@ interface Scan {
 
 function scanPart(compiled: Compiled, { task, sink, damaged, progress }: Scan): Scanned {
   const { plan, reader } = compiled;
-  const blocks = listBlocks(reader, task.part, damaged);
+  const blocks = listBlocks(reader, task, damaged);
   let rows = 0;
   let count = 0;
   // What is done leaves the list, so that its memory goes.
@@ -152,7 +154,8 @@ function scanPart(compiled: Compiled, { task, sink, damaged, progress }: Scan): 
       });
     }
   }
-  return task.after === undefined ? { rows, bytes: task.part.bytes, blocks: count } : nothing;
+  const bytes = Math.ceil(task.part.bytes / (task.slice?.of ?? 1));
+  return task.after === undefined ? { rows, bytes, blocks: count } : nothing;
 }
 
 const nothing: Scanned = { rows: 0, bytes: 0, blocks: 0 };
@@ -166,13 +169,21 @@ interface NumberedBlock {
  * The part's blocks, the newest last; nothing of them is decoded yet. A part that cannot be listed to its end is damaged
  * from there on.
  */
-function listBlocks(reader: PartReader, part: Part, damaged: Map<number, string>): NumberedBlock[] {
+function listBlocks(
+  reader: PartReader,
+  { part, slice }: PartTask,
+  damaged: Map<number, string>,
+): NumberedBlock[] {
   const blocks: NumberedBlock[] = [];
+  let number = 0;
   try {
-    for (const block of reader.blocks(part)) blocks.push({ number: blocks.length, block });
+    for (const block of reader.blocks(part)) {
+      if (slice === undefined || number % slice.of === slice.index) blocks.push({ number, block });
+      number++;
+    }
   } catch (thrown) {
     if (!(thrown instanceof ServiceError) || thrown.code !== "storage.damaged") throw thrown;
-    damaged.set(blocks.length, describe(thrown));
+    damaged.set(number, describe(thrown));
   }
   return blocks.sort(
     (a, b) => momentCompare(a.block.timeMax, b.block.timeMax) || a.number - b.number,

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type ErrorCode, ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
 import type { Query } from "../language/ast.ts";
-import { memoryBytesDefault, timeoutMsDefault } from "../limits.ts";
+import { memoryBytesDefault, taskRowsTarget, timeoutMsDefault } from "../limits.ts";
 import { createGatherPipe } from "../pipe/create.ts";
 import type { GatherPipe } from "../pipe/pipe.ts";
 import { asksInternal } from "../plan/internal.ts";
@@ -11,6 +11,7 @@ import type { Cut, Part, Source, TimeRange } from "../source.ts";
 import { encodeNdjson } from "../table/ndjson.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { Deadline } from "./deadline.ts";
+import type { PartTask } from "./fragment.ts";
 import type { FragmentPool } from "./pool.ts";
 import { RecordMerger, type RowBatch } from "./record-merger.ts";
 import { runPipes, windowed } from "./rest.ts";
@@ -222,12 +223,10 @@ class QueryRun {
 
   /** Hands out the parts, newest first, and merges what comes back. */
   async #gather(work: WorkInFlight, gather: GatherPipe): Promise<void> {
-    const parts = newestFirst(this.#parts);
+    const tasks = newestFirst(this.#parts).flatMap(tasksOf);
     let next = 0;
-    while (next < parts.length || work.count > 0) {
-      while (work.hasRoom && next < parts.length) {
-        work.start({ part: parts[next++] as Part, after: undefined, floorMs: undefined });
-      }
+    while (next < tasks.length || work.count > 0) {
+      while (work.hasRoom && next < tasks.length) work.start(tasks[next++] as PartTask);
       const { message } = await work.next();
       this.#note(message.scanned, message.damaged);
       if (message.answer.kind === "gather") gather.merge(message.answer.partial);
@@ -258,6 +257,18 @@ class QueryRun {
 }
 
 const rowsPerBatch = 1024;
+
+/** A large part goes to several workers, so that none is left alone with it at the end. */
+function tasksOf(part: Part): PartTask[] {
+  const of = Math.ceil(part.rows / taskRowsTarget);
+  if (of < 2) return [{ part, after: undefined, floorMs: undefined }];
+  return Array.from({ length: of }, (_, index) => ({
+    part,
+    after: undefined,
+    floorMs: undefined,
+    slice: { index, of },
+  }));
+}
 
 function newestFirst(parts: readonly Part[]): Part[] {
   return [...parts].sort((a, b) => b.timeMax.ms - a.timeMax.ms);
