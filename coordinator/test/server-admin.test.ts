@@ -49,7 +49,8 @@ test("every command that is listed answers its own name and no error", async (co
   for (const name of names) {
     // These ask who wants it.
     if (name === "snapshot" || name === "restore") continue;
-    const fields = await command(coordinator, name);
+    const query = name === "set_trace_mask" ? "?traceMask=306" : "";
+    const fields = await command(coordinator, name + query);
     // Who is alone has no leader to tell of.
     const error = name === "leader" ? "server is not initialized" : null;
     assert.deepEqual([fields["command"], fields["error"]], [name, error]);
@@ -58,8 +59,29 @@ test("every command that is listed answers its own name and no error", async (co
     ["srvr", "server_stats"],
     ["mntr", "monitor"],
     ["cons", "connections"],
+    ["orst", "observer_connection_stat_reset"],
+    ["gtmk", "get_trace_mask"],
   ] as const) {
     assert.equal((await command(coordinator, short))["command"], name);
+  }
+});
+
+test("the trace mask is a long that is set and told", async (context) => {
+  const coordinator = await serveAdmin(context);
+  assert.equal((await command(coordinator, "gtmk"))["tracemask"], 306);
+  const largest = "9223372036854775807";
+  const { text } = await get(coordinator, `/commands/stmk?traceMask=${largest}`);
+  assert(text.includes(`"tracemask": ${largest},`), text);
+  assert((await get(coordinator, "/commands/gtmk")).text.includes(largest));
+  for (const [query, says] of [
+    ["", "setTraceMask requires long traceMask argument"],
+    ["?traceMask=x", "setTraceMask requires long traceMask argument, got x"],
+    [
+      "?traceMask=9223372036854775808",
+      "setTraceMask requires long traceMask argument, got 9223372036854775808",
+    ],
+  ] as const) {
+    assert.equal((await command(coordinator, `stmk${query}`))["error"], says);
   }
 });
 

@@ -35,12 +35,16 @@ const forms: readonly (readonly [string, RegExp])[] = [
   ["srst", /^Server stats reset\.\n$/],
   ["dirs", /^datadir_size: [1-9]\d*\nlogdir_size: [1-9]\d*\n$/],
   ["hash", /^$/],
+  ["gtmk", /^306$/],
+  ["stmk\0\0\0\0\0\0\x01\x02", /^258$/],
+  // Its mask is missing.
+  ["stmk", /^$/],
   ["wchc", /^0x[0-9a-f]+\n\t\/e\n\n$/],
   ["wchp", /^\/e\n\t0x[0-9a-f]+\n\n$/],
 ];
 
 for (const [word, form] of forms) {
-  test(`${word} is answered in its form, and the connection closed`, async (context) => {
+  test(`${word.replaceAll("\0", "0")} is answered in its form, and the connection closed`, async (context) => {
     const { address } = await serve(context, { words: ["*"] });
     const { client } = await RawClient.open(context, address.port);
     await client.create("/e", 1);
@@ -50,6 +54,12 @@ for (const [word, form] of forms) {
   });
 }
 
+test("the trace mask is what was set last", async (context) => {
+  const { address } = await serve(context, { words: ["*"] });
+  assert.equal(await fourLetters(address.port, "stmk\0\0\0\0\0\0\0\x08"), "8");
+  assert.equal(await fourLetters(address.port, "gtmk"), "8");
+});
+
 test("a word that the settings do not allow says so, and long ones must be named", async (context) => {
   const { address } = await serve(context, { words: ["srvr"] });
   assert.match(await fourLetters(address.port, "srvr"), /^Zookeeper version/);
@@ -57,7 +67,7 @@ test("a word that the settings do not allow says so, and long ones must be named
   assert.equal(await fourLetters(address.port, "ruok"), refusal);
   const { port } = (await serve(context)).address;
   assert.equal(await fourLetters(port, "ruok"), "imok");
-  for (const word of ["crst", "srst", "wchc", "wchp", "dirs"]) {
+  for (const word of ["crst", "srst", "wchc", "wchp", "dirs", "gtmk", "stmk"]) {
     assert.match(await fourLetters(port, word), /is not executed/, word);
   }
 });

@@ -5,6 +5,7 @@ import { keyMaterialRead, trustRead } from "../../coordinator/src/server/key-sto
 import type { SecureOptions } from "../../coordinator/src/server/secure-listener.ts";
 import type { CoordinatorOptions } from "../../coordinator/src/server/start.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
+import { throttlingNames, throttlingOf } from "./zoo-throttling.ts";
 
 type Options = { -readonly [Key in keyof CoordinatorOptions]?: CoordinatorOptions[Key] };
 type Take = (value: string, name: string, options: Options) => void;
@@ -131,6 +132,7 @@ const others: ReadonlySet<string> = new Set([
   "zookeeper.serverCnxnFactory",
   "zookeeper.extendedTypesEnabled",
   "zookeeper.emulate353TTLNodes",
+  ...throttlingNames,
 ]);
 
 export function isPropertyKnown(name: string): boolean {
@@ -161,6 +163,7 @@ export function optionsOfProperties(
     ...saslUsersOf(properties),
     ...adminOf(properties),
     ...metricsOf(properties),
+    ...throttlingOf(properties),
   };
 }
 

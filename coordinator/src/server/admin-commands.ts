@@ -4,7 +4,12 @@ import { filesNamed } from "../log/files.ts";
 import { sumText } from "../tree/tree-digest.ts";
 import { digestVersion } from "../tree/znode-digest.ts";
 import type { Connection } from "./connection.ts";
-import { directoryBytes, environmentFields, operationText } from "./four-letter-words.ts";
+import {
+  directoryBytes,
+  environmentFields,
+  operationText,
+  statsReset,
+} from "./four-letter-words.ts";
 import { decimal, monitorLines } from "./monitor.ts";
 import {
   initialConfigurationFields,
@@ -19,8 +24,11 @@ import { versionText } from "./version.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** With what stands behind the question mark. */
+type Command = (server: CoordinatorServer, query: URLSearchParams) => Fields;
+
 /** Commands by their names in ZooKeeper; the first of several names is the one that an answer carries. */
-const commands: readonly (readonly [readonly string[], (server: CoordinatorServer) => Fields])[] = [
+const commands: readonly (readonly [readonly string[], Command])[] = [
   [["availability"], availability],
   [["configuration", "conf", "config"], configuration],
   [
@@ -34,19 +42,23 @@ const commands: readonly (readonly [readonly string[], (server: CoordinatorServe
   [["dirs"], directories],
   [["dump"], dump],
   [["environment", "env", "envi"], () => Object.fromEntries(environmentFields())],
+  [["get_trace_mask", "gtmk"], ({ traceMask }) => ({ tracemask: traceMask })],
   [["hash"], digests],
   [["is_read_only", "isro"], ({ mode }) => ({ read_only: mode === "read-only" })],
   [["initial_configuration", "icfg"], initialConfigurationFields],
   [["last_snapshot", "lsnp"], lastSnapshot],
   [["leader", "lead"], leaderFields],
   [["monitor", "mntr"], monitor],
+  // Nothing is counted of an observer's connection.
+  [["observer_connection_stat_reset", "orst"], () => ({})],
   [["observers", "obsr"], observersFields],
   [["ruok"], () => ({})],
   [["server_stats", "srvr"], serverStats],
+  [["set_trace_mask", "stmk"], traceMaskSet],
   [
     ["stat_reset", "srst"],
     (server) => {
-      server.totals.reset();
+      statsReset(server);
       return {};
     },
   ],
@@ -63,6 +75,8 @@ const commands: readonly (readonly [readonly string[], (server: CoordinatorServe
 const always: ReadonlySet<string> = new Set([
   "availability",
   "environment",
+  "get_trace_mask",
+  "set_trace_mask",
   "system_properties",
   "zabstate",
 ]);
@@ -77,7 +91,11 @@ const byName = new Map(
 export const adminNames: readonly string[] = commands.map(([[name]]) => name!);
 
 /** The fields of a command's answer; undefined for one that is not known. */
-export function adminAnswer(server: CoordinatorServer, command: string): Fields | undefined {
+export function adminAnswer(
+  server: CoordinatorServer,
+  command: string,
+  query: URLSearchParams,
+): Fields | undefined {
   const found = byName.get(command);
   if (found === undefined) return undefined;
   const { name, run } = found;
@@ -85,7 +103,7 @@ export function adminAnswer(server: CoordinatorServer, command: string): Fields 
     const error = "This ZooKeeper instance is not currently serving requests";
     return { command: name, error };
   }
-  return { error: null, ...run(server), command: name };
+  return { error: null, ...run(server, query), command: name };
 }
 
 /** Not ZooKeeper's: what this member has seen of its ensemble. */
@@ -229,6 +247,16 @@ function proposalStats({ replica }: CoordinatorServer): Fields {
 function properties(given: ReadonlyMap<string, string>): Fields {
   const shown = [...given].filter(([name]) => !/password|digest$/i.test(name));
   return Object.fromEntries(shown.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function traceMaskSet(server: CoordinatorServer, query: URLSearchParams): Fields {
+  const text = query.get("traceMask");
+  const error = "setTraceMask requires long traceMask argument";
+  if (text === null) return { error };
+  const isLong = /^[+-]?\d{1,19}$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
+  if (!isLong) return { error: `${error}, got ${text}` };
+  server.traceMask = BigInt(text);
+  return { tracemask: server.traceMask };
 }
 
 function watchSummary(server: CoordinatorServer): Fields {

@@ -75,7 +75,8 @@ function answerOf(coordinator: CoordinatorServer, request: IncomingMessage, host
   if (request.method !== "GET" && request.method !== "HEAD") {
     return failure(405, command, "the method is not allowed here");
   }
-  const fields = adminAnswer(coordinator, command);
+  const query = new URLSearchParams((request.url ?? "").split("?", 2)[1] ?? "");
+  const fields = adminAnswer(coordinator, command, query);
   if (fields === undefined) return failure(404, command, `Unknown command: ${command}`);
   return { status: 200, body: jsonText(fields) };
 }

@@ -83,6 +83,8 @@ export class Connection {
   readonly #out = new JuteWriter();
   /** Copies of frames that came before they could be answered; never more than one read of the socket brings. */
   #held: Buffer[] = [];
+  #heldDone = 0;
+  #heldSinceMs = 0;
   #isDirty = false;
   #isPausedByHost = false;
   #isClosed = false;
@@ -113,6 +115,16 @@ export class Connection {
     return this.socket.isPaused() && !this.#isClosed;
   }
 
+  /** Requests that are held back. */
+  get heldCount(): number {
+    return this.#held.length - this.#heldDone;
+  }
+
+  /** Since when, by the monotonic clock: all of them came with one read of the socket. Undefined when none was. */
+  get heldSinceMs(): number | undefined {
+    return this.#held.length === 0 ? undefined : this.#heldSinceMs;
+  }
+
   /** Where answers are written; they leave at the end of the turn. */
   get out(): JuteWriter {
     this.#markDirty();
@@ -124,7 +136,7 @@ export class Connection {
     this.#splitter.push(chunk, (frame) => {
       if (this.#isClosed || this.state === "closing") return;
       // What cannot be answered now waits: before the session is there, or while too much is unsent.
-      if (this.#held.length > 0 || this.#isBlocked) this.#held.push(Buffer.from(frame));
+      if (this.#held.length > 0 || this.#isBlocked) this.#hold(frame);
       else this.#events.onFrame(this, frame);
     });
     this.#readingDecide();
@@ -188,14 +200,21 @@ export class Connection {
     );
   }
 
+  #hold(frame: Buffer): void {
+    if (this.#held.length === 0) this.#heldSinceMs = performance.now();
+    this.#held.push(Buffer.from(frame));
+  }
+
   /** Answers what was held back, as far as there is room for the answers. */
   #heldProceed(): void {
     let count = 0;
     for (const frame of this.#held) {
       if (this.#isBlocked || this.#isClosed || this.state === "closing") break;
       count++;
+      this.#heldDone = count;
       this.#events.onFrame(this, frame);
     }
+    this.#heldDone = 0;
     if (count > 0) this.#held = this.#held.slice(count);
     this.#readingDecide();
   }

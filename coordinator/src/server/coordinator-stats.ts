@@ -40,7 +40,7 @@ export function statsOf(server: CoordinatorServer): CoordinatorStats {
     sessions: tree.sessions.size,
     sessionsExpired: server.sessions.expired,
     connections: server.connections.size,
-    connectionsRejected: server.rejected,
+    connectionsRejected: server.rejected + server.sessions.throttle.refused,
     watches: tree.watches.count,
     outstanding: replica.uncommitted,
     received: totals.received,

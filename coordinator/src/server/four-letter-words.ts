@@ -22,14 +22,14 @@ export function commandOf(chunk: Buffer): Command | undefined {
   return Object.hasOwn(answers, word) ? (word as Command) : undefined;
 }
 
-/** The whole answer, as ZooKeeper writes it; also to a word that the settings do not allow. */
-export function commandAnswer(command: Command, server: CoordinatorServer): string {
+/** The whole answer, as ZooKeeper writes it; also to a word that the settings do not allow. `chunk`: all that came. */
+export function commandAnswer(command: Command, server: CoordinatorServer, chunk: Buffer): string {
   const { words } = server.settings;
   if (!words.includes("*") && !words.includes(command)) {
     return `${command} is not executed because it is not in the whitelist.\n`;
   }
   const isAbout = !server.isAnswering && aboutServing.has(command);
-  return isAbout ? notServing : answers[command](server);
+  return isAbout ? notServing : answers[command](server, chunk);
 }
 
 /** What ZooKeeper says as long as it has no leader. */
@@ -79,8 +79,15 @@ const answers = {
     return "Connection stats reset.\n";
   },
   srst: (server: CoordinatorServer) => {
-    server.totals.reset();
+    statsReset(server);
     return "Server stats reset.\n";
+  },
+  gtmk: ({ traceMask }: CoordinatorServer) => String(traceMask),
+  /** The mask is the eight bytes behind the word; ZooKeeper closes without an answer where they are not. */
+  stmk: (server: CoordinatorServer, chunk: Buffer) => {
+    if (chunk.length < 12) return "";
+    server.traceMask = chunk.readBigInt64BE(4);
+    return String(server.traceMask);
   },
   dirs: (server: CoordinatorServer) => {
     const bytes = directoryBytes(server.replica.directory);
@@ -111,6 +118,12 @@ const answers = {
     return `${paths.join("")}\n`;
   },
 } as const;
+
+/** As ZooKeeper's, with what its leader counts of proposals. */
+export function statsReset({ totals, replica }: CoordinatorServer): void {
+  totals.reset();
+  replica.proposalSizes.reset();
+}
 
 function versionLines({ mode }: CoordinatorServer): string {
   const readOnly = "READ-ONLY mode; serving only read-only clients\n";

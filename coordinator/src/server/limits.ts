@@ -90,6 +90,9 @@ export const wordsDefault: readonly string[] = [
   "dump",
 ];
 
+/** ZooKeeper's trace mask as it begins: client requests, packets of servers, sessions and warnings. */
+export const traceMaskDefault = 0x132n;
+
 /** Session timeouts in ticks when the settings name none, as Apache's. */
 export const sessionTicksMin = 2;
 export const sessionTicksMax = 20;

@@ -37,11 +37,26 @@ export function metricsOf(server: CoordinatorServer): readonly Metric[] {
     gauge("outstanding_changes_queued", replica.outstandingChanges),
     ...ensembleMetrics(server),
     counter("connection_rejected", stats.connectionsRejected),
+    ...throttlingMetrics(server),
     counter("stale_sessions_expired", stats.sessionsExpired),
     counter("digest_mismatches_count", replica.tree.digests.mismatches),
     { kind: "summary", name: "fsynctime", summary: syncSummary(server) },
     { kind: "summary", name: "readlatency", summary: totals.reads },
     { kind: "summary", name: "updatelatency", summary: totals.updates },
+  ];
+}
+
+function throttlingMetrics({ sessions, throttle }: CoordinatorServer): readonly Metric[] {
+  const connections = sessions.throttle;
+  return [
+    counter("connection_request_count", connections.admitted),
+    gauge("connection_drop_probability", connections.dropProbability),
+    { kind: "summary", name: "connection_token_deficit", summary: connections.deficits },
+    counter("request_throttle_wait_count", throttle.waits),
+    { kind: "summary", name: "request_throttle_queue_time_ms", summary: throttle.queueTime },
+    counter("throttled_ops", throttle.throttled),
+    counter("stale_requests", throttle.stale),
+    counter("stale_requests_dropped", throttle.staleDropped),
   ];
 }
 

@@ -7,6 +7,10 @@ import type { Membership } from "../quorum/members.ts";
 import type { QuorumTls } from "../quorum/sockets.ts";
 import { frameBytesMax, frameBytesSettableMax } from "../wire/limits.ts";
 import {
+  type ConnectionThrottleSettings,
+  connectionThrottleDefault,
+} from "./connection-throttle.ts";
+import {
   connectionsPerAddressDefault,
   containerCheckMsDefault,
   containersPerMinuteDefault,
@@ -15,6 +19,7 @@ import {
   wordsDefault,
 } from "./limits.ts";
 import type { MetricsOptions } from "./metrics-listener.ts";
+import { type RequestThrottleSettings, requestThrottleDefault } from "./request-throttle.ts";
 import type { SecureOptions } from "./secure-listener.ts";
 
 /** How a coordinator is started. Times in milliseconds; what is left out is as in Apache's zoo.cfg. */
@@ -54,6 +59,10 @@ export interface CoordinatorOptions {
   readonly frameBytes?: number;
   /** Writes of all clients under way; above it nobody is read (`globalOutstandingLimit`). Default: only their bytes count. */
   readonly outstandingMax?: number;
+  /** How fast clients may connect (`connection_throttle_*`). Default: as fast as they come. */
+  readonly connectionThrottle?: ConnectionThrottleSettings | undefined;
+  /** What becomes of requests that wait (`request_throttle_*`, `throttled_op_wait_time`). Default: they wait. */
+  readonly requestThrottle?: RequestThrottleSettings | undefined;
   /** Snapshots that are kept, with the logs from the oldest on (`autopurge.snapRetainCount`). Default 3, the least. */
   readonly snapshotsKept?: number;
   /** Committed txns at hand, for members that lack no more (`zookeeper.commitLogCount`). Default 50,000; Apache's is 500. */
@@ -145,6 +154,8 @@ export interface CoordinatorSettings {
   readonly properties: ReadonlyMap<string, string>;
   readonly frameBytes: number;
   readonly outstandingMax: number;
+  readonly connectionThrottle: ConnectionThrottleSettings;
+  readonly requestThrottle: RequestThrottleSettings;
   readonly snapshotsKept: number;
   readonly commitLogCount: number;
   readonly enforceQuota: boolean;
@@ -196,6 +207,8 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     properties: options.properties ?? new Map(),
     frameBytes: whole("frameBytes", frameBytes, 1024, frameBytesSettableMax),
     outstandingMax: whole("outstandingMax", options.outstandingMax ?? int, 1, int),
+    connectionThrottle: options.connectionThrottle ?? connectionThrottleDefault,
+    requestThrottle: options.requestThrottle ?? requestThrottleDefault,
     snapshotsKept: whole("snapshotsKept", kept, snapshotsKept, int),
     commitLogCount: whole("commitLogCount", options.commitLogCount ?? recentMaxDefault, 1, int),
     enforceQuota: options.enforceQuota ?? true,

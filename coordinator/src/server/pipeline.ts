@@ -81,6 +81,15 @@ export class Pipeline {
     }
   }
 
+  /** Answers a request that is not looked at, in its turn. Throws a `WireError` when not even its header can be read. */
+  refuseInTurn(connection: Connection, frame: Buffer, error: number): void {
+    const from = new JuteReader(frame);
+    const request = { xid: from.int(), type: from.int(), at: performance.now() };
+    connection.stats.received++;
+    this.#totals.received++;
+    this.#answerInTurn(connection, request, error);
+  }
+
   /** Requests that a learner has sent to the leader, and their bytes. */
   get forwarded(): { readonly count: number; readonly bytes: number } {
     return { count: this.#forwarded, bytes: this.#forwardedBytes };

@@ -5,6 +5,7 @@ import { messageOf } from "../../../kit/src/errors.ts";
 import type { LinkId } from "../core/messages.ts";
 import type { ForwardedRequest } from "../quorum/ports.ts";
 import type { Outcome } from "../tree/tree.ts";
+import { errorNumbers } from "../wire/constants.ts";
 import { WireError } from "../wire/errors.ts";
 import type { Id } from "../wire/records.ts";
 import type { TxnEntry } from "../wire/txns.ts";
@@ -18,6 +19,7 @@ import {
   connectWithinMs,
   expiryStepsPerTick,
   readOnlyAfterMs,
+  traceMaskDefault,
   uncommittedBytesMax,
 } from "./limits.ts";
 import { metricsServer } from "./metrics-listener.ts";
@@ -26,6 +28,7 @@ import type { CoordinatorSettings } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Replica } from "./replica.ts";
 import type { ReplicaEvent } from "./replica-options.ts";
+import { RequestThrottle } from "./request-throttle.ts";
 import { forwardedRequestRead } from "./requests.ts";
 import { secureServer } from "./secure-listener.ts";
 import { SessionHost } from "./session-host.ts";
@@ -40,6 +43,9 @@ export class CoordinatorServer {
   readonly startedMs: number;
   readonly connections = new Set<Connection>();
   readonly figures: EnsembleFigures;
+  readonly throttle: RequestThrottle;
+  /** What `gtmk` and `stmk` tell of; nothing is traced by it. */
+  traceMask = traceMaskDefault;
   rejected = 0;
   #txns = 0;
   readonly #pipeline: Pipeline;
@@ -59,10 +65,12 @@ export class CoordinatorServer {
   #isReadOnly = false;
   #readOnlyTimer: NodeJS.Timeout | undefined;
   #stepTimer: NodeJS.Timeout | undefined;
+  #stallTimer: NodeJS.Timeout | undefined;
 
   /** Recovers the state. Throws `storage.damaged` when it is not whole. */
   constructor(settings: CoordinatorSettings) {
     this.settings = settings;
+    this.throttle = new RequestThrottle(settings.requestThrottle);
     this.startedMs = settings.clock.now();
     this.#stepMs = Math.max(5, settings.tickTimeMs / expiryStepsPerTick);
     this.replica = new Replica<Connection>(
@@ -204,7 +212,7 @@ export class CoordinatorServer {
     if (command !== undefined) {
       connection.stats.received++;
       this.totals.received++;
-      connection.socket.end(commandAnswer(command, this));
+      connection.socket.end(commandAnswer(command, this, chunk));
       return;
     }
     // As ZooKeeper without a quorum: the client is to ask another member.
@@ -220,11 +228,26 @@ export class CoordinatorServer {
         this.sessions.connect(connection, frame);
       } else {
         this.sessions.hear(connection);
-        this.#pipeline.request(connection, frame);
+        this.#request(connection, frame);
         this.#busyDecide();
       }
     });
     this.#turnEndLater();
+  }
+
+  #request(connection: Connection, frame: Buffer): void {
+    const { heldSinceMs } = connection;
+    if (heldSinceMs === undefined) {
+      this.#pipeline.request(connection, frame);
+      return;
+    }
+    const now = performance.now();
+    const sessionTimeoutMs = connection.timeoutMs;
+    const held = { frame, waitedMs: now - heldSinceMs, sessionTimeoutMs };
+    const verdict = this.throttle.judge(held, now);
+    if (verdict === "serve") this.#pipeline.request(connection, frame);
+    else if (verdict === "drop") connection.close();
+    else this.#pipeline.refuseInTurn(connection, frame, errorNumbers.THROTTLEDOP);
   }
 
   #closeIfMalformed(connection: Connection, work: () => void): void {
@@ -321,6 +344,7 @@ export class CoordinatorServer {
     else this.#perAddress.set(connection.address, left);
     this.replica.tree.watches.removeAll(connection);
     this.#pipeline.connectionClosed(connection);
+    this.throttle.closed(connection.heldCount);
     this.sessions.connectionClosed(connection);
   }
 
@@ -328,13 +352,26 @@ export class CoordinatorServer {
   #busyDecide(): void {
     const share = this.#isBusy ? 0.5 : 1;
     const { forwarded } = this.#pipeline;
+    const { requestsMax, settings } = this.throttle;
+    const outstandingMax = Math.min(this.settings.outstandingMax, requestsMax - 1);
     const isBusy =
       this.replica.uncommittedBytes + forwarded.bytes > uncommittedBytesMax * share ||
-      this.replica.uncommitted + forwarded.count > this.settings.outstandingMax * share;
+      this.replica.uncommitted + forwarded.count > outstandingMax * share;
     if (isBusy === this.#isBusy) return;
     this.#isBusy = isBusy;
+    clearInterval(this.#stallTimer);
+    if (isBusy && !this.#isClosed && settings.requestsMax > 0) {
+      this.throttle.waits++;
+      this.#stallTimer = setInterval(() => this.#guard(() => this.#stalled()), settings.stallMs);
+    }
     // What one held back may make the server busy again: the others then hear the newest.
     for (const connection of this.connections) connection.hostBusy(this.#isBusy);
+  }
+
+  /** A request may have gone without a commit. */
+  #stalled(): void {
+    this.throttle.waits++;
+    this.#busyDecide();
   }
 
   #turnEndLater(): void {
@@ -398,6 +435,7 @@ export class CoordinatorServer {
     this.#isClosed = true;
     clearTimeout(this.#stepTimer);
     clearTimeout(this.#readOnlyTimer);
+    clearInterval(this.#stallTimer);
     this.#server.close();
     this.#secure?.close();
     this.#metrics?.close();

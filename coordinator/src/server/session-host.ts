@@ -7,6 +7,11 @@ import { type ErrorNumber, errorNumbers, opCodes } from "../wire/constants.ts";
 import { JuteReader } from "../wire/reader.ts";
 import { ConnectRequest, ConnectResponse, type Id } from "../wire/records.ts";
 import type { Connection } from "./connection.ts";
+import {
+  ConnectionThrottle,
+  type ConnectionThrottleSettings,
+  type SessionKind,
+} from "./connection-throttle.ts";
 import type { Replica } from "./replica.ts";
 import { isSessionPassword, SessionIds, sessionPassword } from "./session-ids.ts";
 import { LiveSessions } from "./sessions-live.ts";
@@ -19,11 +24,14 @@ export interface SessionSettings {
   readonly localSessions: boolean;
   /** Whether they may (`localSessionsUpgradingEnabled`). */
   readonly localSessionUpgrades: boolean;
+  readonly connectionThrottle: ConnectionThrottleSettings;
   readonly clock: Clock;
 }
 
 /** Sessions from connect to close: begun, moved to another connection, and ended when silent for too long. */
 export class SessionHost {
+  /** Who may connect now. */
+  readonly throttle: ConnectionThrottle;
   readonly #replica: Replica<Connection>;
   readonly #settings: SessionSettings;
   readonly #stepMs: number;
@@ -46,6 +54,8 @@ export class SessionHost {
     this.#settings = settings;
     this.#stepMs = stepMs;
     this.#ids = new SessionIds(settings.serverId, settings.clock.now());
+    const { connectionThrottle, clock } = settings;
+    this.throttle = new ConnectionThrottle(connectionThrottle, Math.random, clock.monotonicMs());
   }
 
   /** Sessions that this member ended for their silence. */
@@ -99,6 +109,10 @@ export class SessionHost {
   connect(connection: Connection, frame: Buffer): void {
     const request = ConnectRequest.read(new JuteReader(frame));
     const { tree } = this.#replica;
+    if (!this.throttle.admit(this.#kindOf(request), this.#settings.clock.monotonicMs())) {
+      connection.close();
+      return;
+    }
     if (Number(request.lastZxidSeen) > tree.zxidLast) {
       // It has seen a later state than this server: answering would show it the past.
       connection.close();
@@ -225,6 +239,11 @@ export class SessionHost {
       this.#expired++;
       this.#replica.submit({ op: "closeSession" }, { sessionId: id, ids: [] }, 0);
     }
+  }
+
+  #kindOf({ sessionId }: ConnectRequest): SessionKind {
+    if (sessionId !== 0n) return "renew";
+    return this.#settings.localSessions ? "local" : "global";
   }
 
   #connectReadOnly(connection: Connection, request: ConnectRequest): void {
