@@ -299,3 +299,27 @@ test("what is not there yet says so, and nonsense is answered", async (context) 
     ["RECONFIGDISABLED", "UNIMPLEMENTED", "MARSHALLINGERROR", "MARSHALLINGERROR", "OK"],
   );
 });
+
+test("what one client writes is what it said, whatever others say before that is on disk", async (context) => {
+  const { address } = await serve(context);
+  const clients = await Promise.all(
+    Array.from({ length: 8 }, async () => (await RawClient.open(context, address.port)).client),
+  );
+  // Lengths at which frames end within a read, and go on over several.
+  const lengthOf = (at: number) => [10, 1_000, 70_000][at % 3]!;
+  const dataOf = (who: number, at: number) => Buffer.alloc(lengthOf(at), `${who}-${at} `);
+  await Promise.all(
+    clients.map(async (client, who) => {
+      for (let at = 0; at < 12; at++) {
+        const create = { path: `/${who}-${at}`, data: dataOf(who, at), acl: open, flags: 0 };
+        await client.ask("create", CreateRequest, create);
+      }
+    }),
+  );
+  for (const [who, client] of clients.entries()) {
+    for (let at = 0; at < 12; at++) {
+      const { body } = await client.ask("getData", WatchedRequest, watched(`/${who}-${at}`));
+      assert.deepEqual(DataResponse.read(body).data, dataOf(who, at));
+    }
+  }
+});

@@ -181,6 +181,31 @@ test("lengths beyond the limits are refused before their bytes are waited for", 
   assert.throws(() => electionRead(Buffer.from(`${notificationHex.slice(0, 80)}7fffffff`, "hex")));
 });
 
+test("what is kept of a chunk is no view of it, whose memory is written over", () => {
+  const prng = new Prng(12);
+  const stream = Buffer.concat(
+    packets.map(({ hex }) => Buffer.from(hex.replaceAll(" ", ""), "hex")),
+  );
+  const chunk = Buffer.alloc(30);
+  for (let run = 0; run < 200; run++) {
+    const splitter = new PacketSplitter(limits);
+    const again = new JuteWriter();
+    for (let at = 0; at < stream.length; ) {
+      const length = Math.min(1 + prng.below(30), stream.length - at);
+      stream.copy(chunk, 0, at, at + length);
+      splitter.push(chunk.subarray(0, length));
+      at += length;
+      for (let packet = splitter.next(); packet !== undefined; packet = splitter.next()) {
+        const { type, zxid, data, ids } = packet;
+        packetWrite(again, type, zxid, data, ids.length === 0 ? undefined : ids);
+      }
+      splitter.keep();
+      chunk.fill(0xff);
+    }
+    assert.equal(again.view().toString("hex"), stream.toString("hex"));
+  }
+});
+
 test("packets come out the same however the stream is cut into chunks", () => {
   const prng = new Prng(11);
   const stream = Buffer.concat(

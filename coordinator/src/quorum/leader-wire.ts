@@ -1,6 +1,7 @@
 import type { LeaderMessage, Touch } from "../core/messages.ts";
 import type { PeerId } from "../core/vote.ts";
 import { zxidCounter, zxidEpoch, zxidOf } from "../core/zxid.ts";
+import { ByteSlab } from "../wire/byte-slab.ts";
 import { decode } from "../wire/codec.ts";
 import { opCodes } from "../wire/constants.ts";
 import { WireError } from "../wire/errors.ts";
@@ -29,6 +30,7 @@ export class LeaderWire {
   readonly #uncommitted = new ZxidQueue();
   readonly #data = new JuteWriter();
   readonly #batch = new MessageBatch();
+  readonly #slab = new ByteSlab();
   /** A SYNC carries no name: answers go in the order of the questions, numbered here. */
   #syncTag = 0;
   #isNamed = false;
@@ -243,7 +245,8 @@ export class LeaderWire {
       this.#batch.add({ kind: "sync", tag: ++this.#syncTag });
       return;
     }
-    const payload = data.subarray(from.position);
+    // A txn keeps views of it until it is applied.
+    const payload = this.#slab.copy(data.subarray(from.position));
     const request = { sessionId, cxid, type, payload, ids: packet.ids };
     this.#batch.add({ kind: "request", request });
   }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { LeaderMessage, LearnerMessage, LinkId } from "../core/messages.ts";
+import { readShared } from "../server/shared-reads.ts";
 import { WireError } from "../wire/errors.ts";
 import { PacketSplitter } from "../wire/quorum.ts";
 import type { TxnBytes } from "../wire/txn-bytes.ts";
@@ -34,7 +35,8 @@ export interface LinkParts {
  */
 export class Link {
   readonly id: LinkId;
-  readonly #socket: Socket;
+  /** In place of the one that it was made of. */
+  readonly socket: Socket;
   readonly #wire: LeaderWire | LearnerWire;
   readonly #bytesMax: number;
   readonly #events: LinkEvents;
@@ -48,16 +50,15 @@ export class Link {
 
   constructor(id: LinkId, socket: Socket, { wire, bytesMax }: LinkParts, events: LinkEvents) {
     this.id = id;
-    this.#socket = socket;
+    this.socket = readShared(socket, (chunk) => this.#data(chunk));
     this.#wire = wire;
     this.#bytesMax = bytesMax;
     this.#events = events;
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, 10_000);
-    socket.on("data", (chunk: Buffer) => this.#data(chunk));
-    socket.on("error", (error) => this.fail(error));
-    socket.on("close", () => this.fail(undefined));
-    socket.on("end", () => this.fail(undefined));
+    this.socket.setNoDelay(true);
+    this.socket.setKeepAlive(true, 10_000);
+    this.socket.on("error", (error) => this.fail(error));
+    this.socket.on("close", () => this.fail(undefined));
+    this.socket.on("end", () => this.fail(undefined));
   }
 
   /** This side answers a learner, rather than a leader. */
@@ -83,20 +84,20 @@ export class Link {
       this.#sender = undefined;
       this.flush();
     };
-    this.#sender = new ImageSender(this.#socket, image, after);
+    this.#sender = new ImageSender(this.socket, image, after);
   }
 
   /** One write for all that was sent since the last, unless an image is still on its way. */
   flush(): void {
     if (this.#isOver || this.#writer.length === 0) return;
-    if (this.#socket.writableLength + this.#writer.length > this.#bytesMax) {
+    if (this.socket.writableLength + this.#writer.length > this.#bytesMax) {
       // Not at once: whoever sends is not to be called back meanwhile.
       setImmediate(() => this.fail(new Error("the other side is too slow")));
       this.#writer = new JuteWriter();
       return;
     }
     if (this.#sender !== undefined) return;
-    this.#writer.sendTo(this.#socket, linkWriterBytesKept);
+    this.#writer.sendTo(this.socket, linkWriterBytesKept);
   }
 
   /** No event follows. */
@@ -104,13 +105,13 @@ export class Link {
     if (this.#isOver) return;
     this.flush();
     this.#finish();
-    leaveInTime(this.#socket);
+    leaveInTime(this.socket);
   }
 
   fail(reason: Error | undefined): void {
     if (this.#isOver) return;
     this.#finish();
-    this.#socket.destroy();
+    this.socket.destroy();
     this.#events.down(this, reason);
   }
 
@@ -126,13 +127,14 @@ export class Link {
     if (this.#isOver) return;
     this.#splitter.push(chunk);
     this.#read();
+    this.#splitter.keep();
   }
 
   /** Takes in what has come, until an image begins: what follows that waits for it. */
   #read(): void {
     try {
       if (this.#receiver === undefined) this.#readPackets();
-      else this.#receiver.push(this.#splitter.rest());
+      else this.#receiver.push(Buffer.from(this.#splitter.rest()));
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
       this.fail(thrown);
@@ -177,7 +179,7 @@ export class Link {
 
   #receive(zxid: number): void {
     const sink = this.#events.imageBegin(this, zxid);
-    this.#receiver = new ImageReceiver(this.#socket, sink, {
+    this.#receiver = new ImageReceiver(this.socket, sink, {
       done: (rest) => {
         if (this.#isOver) return;
         this.#receiver = undefined;

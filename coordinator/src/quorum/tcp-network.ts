@@ -186,15 +186,15 @@ export class TcpQuorumNetwork implements QuorumNetwork {
       socket.destroy();
       return;
     }
-    this.#newcomers.add(socket);
     const { members } = this.#options;
     const wire = new LeaderWire(() => membershipText(members()));
-    this.#link(socket, wire, () => this.#newcomers.named(socket));
+    const link = this.#link(socket, wire, ({ socket: own }) => this.#newcomers.named(own));
+    this.#newcomers.add(link.socket);
   }
 
-  #link(socket: Socket, wire: LeaderWire | LearnerWire, onNamed?: () => void): Link {
+  #link(socket: Socket, wire: LeaderWire | LearnerWire, onNamed?: (link: Link) => void): Link {
     const named = (link: Link): void => {
-      onNamed?.();
+      onNamed?.(link);
       this.#links.set(link.id, link);
       this.#linkEvents.named(link);
     };

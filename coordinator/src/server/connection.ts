@@ -36,7 +36,7 @@ export type Waiting =
   /** A sync: answered once the leader has, and all before it is applied. */
   | { readonly kind: "sync"; readonly frame: Buffer; readonly at: number; isDone: boolean };
 
-/** What a connection tells its server. A frame is a view of what was read, which nobody writes to again. */
+/** What a connection tells its server. A frame may be a view of what was read: it is to be copied where it is kept. */
 export interface ConnectionEvents {
   onFrame(connection: Connection, frame: Buffer): void;
   onDirty(connection: Connection): void;

@@ -2,6 +2,7 @@ import { isAllowed } from "../tree/acl.ts";
 import { aclOpen } from "../tree/acl-pool.ts";
 import type { Outcome } from "../tree/tree.ts";
 import type { FiredWatch } from "../tree/watches.ts";
+import { ByteSlab } from "../wire/byte-slab.ts";
 import { errorNumbers, opCodes, perms } from "../wire/constants.ts";
 import { WireError } from "../wire/errors.ts";
 import { JuteReader } from "../wire/reader.ts";
@@ -34,6 +35,7 @@ export class Pipeline {
   readonly #sessions: SessionHost;
   /** Syncs that the leader has not answered, by their tags. */
   readonly #syncs = new Map<number, { readonly connection: Connection; readonly waiting: Sync }>();
+  readonly #bodies = new ByteSlab();
   #syncTag = 0;
   #forwarded = 0;
   #forwardedBytes = 0;
@@ -165,7 +167,6 @@ export class Pipeline {
     { xid, type, at }: { readonly xid: number; readonly type: number; readonly at: number },
     frame: Buffer,
   ): void {
-    // The txn keeps views of it until it is applied.
     const body = frame.subarray(headerBytes);
     const isLocal = this.#sessions.isLocal(connection.sessionId);
     if (isLocal && !this.#localTake(connection, { xid, type, at }, body)) return;
@@ -179,7 +180,9 @@ export class Pipeline {
       return;
     }
     try {
-      const request = writeRequestRead(type, new JuteReader(body), (asked) =>
+      // The txn keeps views of it until it is applied.
+      const kept = this.#bodies.copy(body);
+      const request = writeRequestRead(type, new JuteReader(kept), (asked) =>
         this.#replica.reconfigPlan(asked),
       );
       const { sessionId, ids } = connection;

@@ -32,6 +32,7 @@ import { RequestThrottle } from "./request-throttle.ts";
 import { forwardedRequestRead } from "./requests.ts";
 import { secureServer } from "./secure-listener.ts";
 import { SessionHost } from "./session-host.ts";
+import { readShared } from "./shared-reads.ts";
 import { ServerStats } from "./stats.ts";
 
 /** The TCP side of a coordinator: sockets, turns, back-pressure. One write a socket and turn, one log write a turn. */
@@ -173,8 +174,11 @@ export class CoordinatorServer {
     server.on("error", (error) => this.#fail(error));
   }
 
-  #accept(socket: Socket, certificateIds: readonly Id[]): void {
-    const connection = new Connection(
+  #accept(accepted: Socket, certificateIds: readonly Id[]): void {
+    const socket = readShared(accepted, (bytes) =>
+      this.#guard(() => this.#receive(connection, bytes)),
+    );
+    const connection: Connection = new Connection(
       socket,
       {
         onFrame: (from, frame) => this.#frame(from, frame),
@@ -202,7 +206,6 @@ export class CoordinatorServer {
       return;
     }
     if (this.#isBusy) connection.hostBusy(true);
-    socket.on("data", (chunk: Buffer) => this.#guard(() => this.#receive(connection, chunk)));
   }
 
   #receive(connection: Connection, chunk: Buffer): void {

@@ -105,6 +105,8 @@ export class PacketSplitter {
   readonly #limits: PacketLimits;
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
+  /** The bytes are no view of what was pushed. */
+  #isOwn = true;
   #waiting: Buffer[] = [];
   #length = 0;
   /** So many bytes it takes to know more. */
@@ -122,6 +124,18 @@ export class PacketSplitter {
   push(chunk: Buffer): void {
     this.#waiting.push(chunk);
     this.#length += chunk.length;
+  }
+
+  /** What was pushed and not taken is copied: the memory of what was pushed is used for other things from here on. */
+  keep(): void {
+    const last = this.#waiting.length - 1;
+    const chunk = this.#waiting[last];
+    if (chunk !== undefined) this.#waiting[last] = Buffer.from(chunk);
+    else if (!this.#isOwn && this.#length > 0) {
+      this.#bytes = Buffer.from(this.#bytes.subarray(this.#at));
+      this.#at = 0;
+      this.#isOwn = true;
+    }
   }
 
   /**
@@ -160,6 +174,7 @@ export class PacketSplitter {
     const [only] = this.#waiting;
     const isWhole = rest.length === 0 && this.#waiting.length === 1 && only !== undefined;
     this.#bytes = isWhole ? only : Buffer.concat([rest, ...this.#waiting]);
+    this.#isOwn = !isWhole;
     this.#at = 0;
     this.#waiting = [];
   }
