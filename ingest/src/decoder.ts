@@ -24,6 +24,7 @@ import { JsonDocument } from "./protocol/json.ts";
 import { JsonLines } from "./protocol/json-lines.ts";
 import { JsonReader } from "./protocol/json-reader.ts";
 import { JsonRecords } from "./protocol/json-record.ts";
+import { LineShapes } from "./protocol/line-shapes.ts";
 import { LokiJson } from "./protocol/loki-json.ts";
 import { Messages } from "./protocol/messages.ts";
 import { OtlpJson } from "./protocol/otlp-json.ts";
@@ -72,7 +73,8 @@ export class Decoder {
     const sink = new Recorder(source, record, names, limits);
     const reader = new JsonReader(source, this.#fault);
     const records = new JsonRecords(reader, record, names);
-    const lines = new JsonLines(reader, records, sink);
+    const shapes = new LineShapes(reader, record, names);
+    const lines = new JsonLines(reader, records, shapes, sink);
     const fields = new FieldWriter(source, record, names);
     const otlp = new OtlpRecord(source, fields, sink);
     this.#recorder = sink;

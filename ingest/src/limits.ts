@@ -40,6 +40,16 @@ export const fieldsMax = 1_000;
 /** Fields of a record, whichever way they are kept. Beyond this it is an attack and not a record. */
 export const fieldsHostile = 10_000;
 
+/** Fields of a line whose shape is learned: longer ones are so rare that they may be read name by name. */
+export const shapeFieldsMax = 128;
+
+/** Runs of bytes between values that a worker knows, about 200 bytes each; and those after one of them. */
+export const shapeNodesMax = 4_096;
+export const shapeChildrenMax = 32;
+
+/** Lines of no known shape after which all shapes are forgotten: names may be in use that were not before. */
+export const shapeMissesMax = 65_536;
+
 /** Levels of objects that become dotted names; what lies deeper is kept as its JSON text. */
 export const depthMax = 32;
 

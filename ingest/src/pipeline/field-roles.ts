@@ -56,6 +56,10 @@ export class FieldRoles {
     this.#storedIds.clear();
   }
 
+  has(nameId: number, bit: number): boolean {
+    return ((this.bits[nameId] as number) & bit) !== 0;
+  }
+
   /** The name under which a field is kept that lost to a better one, or whose name is taken. */
   storedId(nameId: number): number {
     return this.#storedIds.get(nameId) ?? nameId;

@@ -13,12 +13,14 @@ import {
   streamFieldsMax,
 } from "../limits.ts";
 import { BodyFault } from "../protocol/fault.ts";
+import type { LineShape } from "../protocol/line-shapes.ts";
 import type { RecordFields } from "../protocol/record.ts";
 import type { RecordSink } from "../protocol/sink.ts";
 import type { SourceBytes } from "../protocol/source-bytes.ts";
 import { TimeReader } from "../protocol/times.ts";
 import type { StreamEntry, StreamTable } from "../routing/stream-table.ts";
 import { FieldRoles, role } from "./field-roles.ts";
+import { type LinePlan, LinePlans } from "./line-plan.ts";
 
 /** Where accepted and rejected records of a request go. */
 export interface RecordOutput {
@@ -51,6 +53,7 @@ export class Recorder implements RecordSink {
   readonly #inflatedMaxBytes: number;
   #requestMaxBytes = 0;
   readonly #times = new TimeReader();
+  readonly #plans = new LinePlans();
   readonly #streamStarts = new Uint32Array(streamFieldsMax);
   readonly #streamEnds = new Uint32Array(streamFieldsMax);
   #request!: RecorderRequest;
@@ -112,6 +115,14 @@ export class Recorder implements RecordSink {
       const start = this.#source.putText(value);
       return { nameId: this.#names.idOfText(name), start, end: this.#source.scratch };
     });
+    const added = options.extra.map(([name]) => name);
+    const { timeFields, msgFields } = options;
+    this.#plans.open(JSON.stringify([timeFields, msgFields, streamFields, added]), {
+      roles: this.#roles,
+      msgId: this.#msgId,
+      streamFieldCount: streamFields.length,
+      addedIds: this.#extra.map(({ nameId }) => nameId),
+    });
     this.pin();
   }
 
@@ -146,12 +157,34 @@ export class Recorder implements RecordSink {
 
   accept(line: number, rawStart: number, rawEnd: number): string | undefined {
     const reason = this.tooLong(rawEnd - rawStart) ?? this.#finish();
-    if (reason !== undefined) {
-      this.reject(line, reason, rawStart, rawEnd);
-      return reason;
+    return this.#counted(reason, line, rawStart, rawEnd);
+  }
+
+  acceptLine(
+    shape: LineShape,
+    valueBytes: number,
+    line: number,
+    rawStart: number,
+    rawEnd: number,
+  ): string | undefined {
+    const plan = this.#plans.of(shape);
+    if (this.#labelled !== undefined || !this.#isAsPlanned(plan)) {
+      this.record.setNames(shape.nameIds);
+      return this.accept(line, rawStart, rawEnd);
     }
-    this.acceptedCount++;
-    return undefined;
+    const reason = this.tooLong(rawEnd - rawStart) ?? this.#finishAsPlanned(plan, valueBytes);
+    return this.#counted(reason, line, rawStart, rawEnd);
+  }
+
+  #counted(
+    reason: string | undefined,
+    line: number,
+    rawStart: number,
+    rawEnd: number,
+  ): string | undefined {
+    if (reason === undefined) this.acceptedCount++;
+    else this.reject(line, reason, rawStart, rawEnd);
+    return reason;
   }
 
   reject(line: number, reason: string, rawStart: number, rawEnd: number): void {
@@ -182,15 +215,85 @@ export class Recorder implements RecordSink {
     }
     const fault = this.#setTime();
     if (fault !== undefined) return fault;
+    this.#handOn(valueBytes);
+    return undefined;
+  }
+
+  #handOn(valueBytes: number): void {
     this.#storedBytes += valueBytes + recordOverheadBytes;
     if (this.#storedBytes > this.#requestMaxBytes) {
       const what = "the records of the request need too much memory";
       throw new BodyFault(what, undefined, "too-large");
     }
     const { streams, output } = this.#request;
-    const bytes = this.#source.bytes;
-    const entry = this.#labelled ?? streams.entryOf(bytes, this.#streamStarts, this.#streamEnds);
-    output.accepted(entry, record, valueBytes);
+    const { bytes, view } = this.#source;
+    const entry =
+      this.#labelled ?? streams.entryOf(bytes, view, this.#streamStarts, this.#streamEnds);
+    output.accepted(entry, this.record, valueBytes);
+  }
+
+  /** False where a field is empty that another would stand in for. */
+  #isAsPlanned({ timeSlot, msgSlot }: LinePlan): boolean {
+    const { starts, ends } = this.record;
+    return (
+      (timeSlot < 0 || starts[timeSlot] !== ends[timeSlot]) &&
+      (msgSlot < 0 || starts[msgSlot] !== ends[msgSlot])
+    );
+  }
+
+  /** As `#finish`, for a record each of whose names is known to mean what it means. */
+  #finishAsPlanned(plan: LinePlan, lineBytes: number): string | undefined {
+    const { record } = this;
+    const { starts, ends } = record;
+    record.nameIds = plan.nameIds;
+    record.count = plan.nameIds.length;
+    const valueBytes = this.#extra.length === 0 ? lineBytes : this.#add(plan, lineBytes);
+    if (valueBytes > recordStoredMaxBytes) {
+      return `the record is longer than ${recordStoredMaxBytes} bytes when decoded`;
+    }
+    const { streamSlots, timeSlot } = plan;
+    for (let i = 0; i < streamSlots.length; i++) {
+      const slot = streamSlots[i] as number;
+      this.#streamStarts[i] = slot < 0 ? 0 : (starts[slot] as number);
+      this.#streamEnds[i] = slot < 0 ? 0 : (ends[slot] as number);
+    }
+    if (timeSlot < 0) {
+      record.timeMs = this.#request.receivedMs;
+    } else {
+      const fault = this.#readTime(starts[timeSlot] as number, ends[timeSlot] as number);
+      if (fault !== undefined) return fault;
+      // An empty field is none.
+      ends[timeSlot] = starts[timeSlot] as number;
+    }
+    this.#handOn(valueBytes);
+    return undefined;
+  }
+
+  /** Puts the added fields into their slots; returns the bytes of all values. */
+  #add({ shape, addedSlots }: LinePlan, lineBytes: number): number {
+    const { starts, ends } = this.record;
+    let valueBytes = lineBytes;
+    for (const [i, { start, end }] of this.#extra.entries()) {
+      const slot = addedSlots[i] as number;
+      const isOfLine = slot < shape.nameIds.length;
+      if (isOfLine) valueBytes -= (ends[slot] as number) - (starts[slot] as number);
+      starts[slot] = start;
+      ends[slot] = end;
+      valueBytes += end - start;
+    }
+    return valueBytes;
+  }
+
+  #readTime(start: number, end: number): string | undefined {
+    const { bytes, view } = this.#source;
+    const times = this.#times;
+    if (!times.readAlike(view, start, end)) {
+      const fault = times.read(bytes, start, end);
+      if (fault !== undefined) return `${fault}: ${JSON.stringify(this.#excerpt(start, end))}`;
+      times.keepMinute(view, start, end);
+    }
+    this.record.timeMs = times.ms;
+    this.record.timeNs = times.ns;
     return undefined;
   }
 
@@ -267,10 +370,8 @@ export class Recorder implements RecordSink {
     if (slot >= 0) {
       const start = record.starts[slot] as number;
       const end = record.ends[slot] as number;
-      const fault = this.#times.read(this.#source.bytes, start, end);
-      if (fault !== undefined) return `${fault}: ${JSON.stringify(this.#excerpt(start, end))}`;
-      record.timeMs = this.#times.ms;
-      record.timeNs = this.#times.ns;
+      const fault = this.#readTime(start, end);
+      if (fault !== undefined) return fault;
       this.#remove(slot);
     } else if (Number.isNaN(record.timeMs)) {
       record.timeMs = this.#request.receivedMs;

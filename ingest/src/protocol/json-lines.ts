@@ -2,6 +2,7 @@ import { DecodeFault } from "./fault.ts";
 import type { JsonReader } from "./json-reader.ts";
 import type { JsonRecords } from "./json-record.ts";
 import { byte, lineSpaces } from "./json-scan.ts";
+import type { LineShapes } from "./line-shapes.ts";
 import type { RecordSink } from "./sink.ts";
 
 /**
@@ -11,11 +12,13 @@ import type { RecordSink } from "./sink.ts";
 export class JsonLines {
   readonly #reader: JsonReader;
   readonly #records: JsonRecords;
+  readonly #shapes: LineShapes;
   readonly #sink: RecordSink;
 
-  constructor(reader: JsonReader, records: JsonRecords, sink: RecordSink) {
+  constructor(reader: JsonReader, records: JsonRecords, shapes: LineShapes, sink: RecordSink) {
     this.#reader = reader;
     this.#records = records;
+    this.#shapes = shapes;
     this.#sink = sink;
   }
 
@@ -25,29 +28,39 @@ export class JsonLines {
     this.#reader.spaces = lineSpaces;
     // One look at the whole body spares one at each string.
     const isUtf8 = source.isUtf8(0, bodyEnd);
+    this.#shapes.begin();
     let line = 0;
     let at = byteOrderMarkEnd(bytes);
     while (at < bodyEnd) {
       line++;
-      const start = at;
-      while (isBlank(bytes[at] as number)) at++;
-      if (at >= bodyEnd) return;
-      if (bytes[at] === byte.lineFeed) at++;
-      else at = this.readLine(start, at, line, isUtf8);
+      const end = isUtf8 ? this.#readAlike(at, line) : -1;
+      at = end < 0 ? this.#readLine(at, line, isUtf8) : end + 1;
     }
   }
 
-  /**
-   * Reads the line that starts at `start`, its first byte that is not blank standing at `at`, as a record.
-   * Returns the start of the next line.
-   */
-  readLine(start: number, at: number, line: number, isUtf8: boolean): number {
+  /** Reads the line if it is written like an earlier one; returns where it ends, or -1. */
+  #readAlike(start: number, line: number): number {
+    const sink = this.#sink;
+    const shapes = this.#shapes;
+    sink.begin();
+    const shape = shapes.read(start);
+    if (shape === undefined) return -1;
+    sink.acceptLine(shape, shapes.valueBytes, line, start, shapes.end);
+    return shapes.end;
+  }
+
+  /** Reads the line that starts at `start` as a record; returns the start of the next line. */
+  #readLine(start: number, line: number, isUtf8: boolean): number {
     const { source } = this.#reader;
     const sink = this.#sink;
+    let at = start;
+    while (isBlank(source.bytes[at] as number)) at++;
+    if (at >= source.bodyEnd || source.bytes[at] === byte.lineFeed) return at + 1;
     sink.begin();
     try {
       if (!isUtf8) this.#checkUtf8(start);
       const end = this.readObject(at);
+      this.#shapes.learn(this.#records.trace, start, end);
       sink.accept(line, start, end);
       return end + 1;
     } catch (thrown) {

@@ -1,17 +1,19 @@
+import { copyBytes } from "../../../storage/src/format/words.ts";
 import { nestingMax } from "../limits.ts";
 import type { DecodeFault } from "./fault.ts";
 import {
   byte,
   documentSpaces,
+  escapeAt,
   hasWord,
   isDigit,
   lineSpaces,
   numberEnd,
   plainEnd,
+  putCodePoint,
   skipSpace,
   stringEnd,
   stringFaults,
-  unescapeInto,
 } from "./json-scan.ts";
 import type { SourceBytes } from "./source-bytes.ts";
 
@@ -41,23 +43,39 @@ export class JsonReader {
 
   /** Reads the string whose opening quote stands at `at`; returns the position after it. */
   string(at: number): number {
-    const { bytes, bodyEnd } = this.source;
+    const { bytes } = this.source;
     const end = plainEnd(bytes, at + 1);
     if (bytes[end] === byte.quote) {
       this.start = at + 1;
       this.end = end;
       return end + 1;
     }
-    const last = stringEnd(bytes, end, bodyEnd);
-    if (last < 0) throw this.fault.set(stringFaults[last] ?? "a string cannot be read", end);
+    return this.#unescape(at + 1, end);
+  }
+
+  /** Writes the string to scratch whose content begins at `start` and is plain up to `plainThrough`. */
+  #unescape(start: number, plainThrough: number): number {
     const { source } = this;
-    source.reserve(last - at);
+    const { bytes, view } = source;
     this.start = source.scratch;
-    // What stands before the first escape needs no look at each byte.
-    bytes.copyWithin(source.scratch, at + 1, end);
-    source.scratch = unescapeInto(bytes, end, last, source.scratch + end - at - 1);
+    let at = start;
+    let end = plainThrough;
+    for (;;) {
+      // What an escape stands for has at most four bytes.
+      source.reserve(end - at + 4);
+      copyBytes(view, bytes, at, end, view, bytes, source.scratch);
+      source.scratch += end - at;
+      if (bytes[end] === byte.quote) break;
+      const code = escapeAt(bytes, end, source.bodyEnd);
+      if (code < 0) {
+        throw this.fault.set(stringFaults[code] ?? "a string cannot be read", plainThrough);
+      }
+      source.scratch = putCodePoint(bytes, source.scratch, code);
+      at = end + (bytes[end + 1] !== 0x75 ? 2 : code > 0xffff ? 12 : 6);
+      end = plainEnd(bytes, at);
+    }
     this.end = source.scratch;
-    return last + 1;
+    return end + 1;
   }
 
   /** Checks the value at `at` and returns the position after it. */

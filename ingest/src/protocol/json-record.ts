@@ -2,6 +2,7 @@ import type { FieldNames } from "../../../storage/src/format/field-names.ts";
 import { depthMax, fieldNameMaxBytes } from "../limits.ts";
 import type { JsonReader } from "./json-reader.ts";
 import { byte, hasWord, isDigit, numberEnd, plainEnd, skipSpace } from "./json-scan.ts";
+import { LineTrace } from "./line-trace.ts";
 import type { RecordFields } from "./record.ts";
 import type { SourceBytes } from "./source-bytes.ts";
 
@@ -14,6 +15,8 @@ export class JsonRecords {
   readonly #source: SourceBytes;
   readonly #record: RecordFields;
   readonly #names: FieldNames;
+  /** What `read` met last. */
+  readonly trace = new LineTrace();
   /** The whole name of the member being read, as a slice of the source. */
   #nameStart = 0;
   #nameEnd = 0;
@@ -27,6 +30,7 @@ export class JsonRecords {
 
   /** Reads the object whose brace stands at `at` into the record; returns the position after it. */
   read(at: number): number {
+    this.trace.begin();
     return this.#members(at, 1, 0, 0);
   }
 
@@ -85,10 +89,12 @@ export class JsonRecords {
     const bytes = this.#source.bytes;
     const end = plainEnd(bytes, at + 1);
     if (bytes[end] === byte.quote) {
+      this.trace.add(nameId, at + 1, end, true);
       this.#put(nameId, at + 1, end, true);
       return end + 1;
     }
     const after = this.#reader.string(at);
+    this.trace.add(nameId, at + 1, after - 1, true);
     this.#put(nameId, this.#reader.start, this.#reader.end, true);
     return after;
   }
@@ -107,17 +113,21 @@ export class JsonRecords {
           : this.#reader.fault.set("a number is not written as JSON writes it", at);
       }
     } else if (hasWord(bytes, at, "null")) {
+      this.trace.add(nameId, at, at + 4, false);
       if (nameId >= 0) this.#record.clear(nameId);
+      else this.trace.isWhole = false;
       return at + 4;
     } else {
       end = this.#reader.skipValue(at);
     }
+    this.trace.add(nameId, at, end, false);
     this.#put(nameId, at, end, false);
     return end;
   }
 
   #put(nameId: number, start: number, end: number, isText: boolean): void {
     if (nameId >= 0 && this.#record.put(nameId, start, end)) return;
+    this.trace.isWhole = false;
     this.#record.putOverflow(this.#keptName(), start, end, isText);
   }
 
@@ -128,6 +138,7 @@ export class JsonRecords {
     if (depth >= depthMax || nameBytes > fieldNameMaxBytes) {
       const nameId = isRoot ? this.#plainId() : this.#dottedId(prefixStart, prefixEnd);
       const end = this.#reader.skipValue(at);
+      this.trace.isWhole = false;
       this.#put(nameId, at, end, false);
       return end;
     }

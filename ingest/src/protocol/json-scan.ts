@@ -118,53 +118,32 @@ export function stringEnd(bytes: Uint8Array, at: number, textEnd: number): numbe
     at = plainEnd(bytes, at);
     const c = bytes[at] as number;
     if (c === byte.quote) return at;
-    if (c !== byte.backslash) return at >= textEnd || c === byte.lineFeed ? -1 : -2;
-    const kind = bytes[at + 1] as number;
-    if (escapeValue[kind] !== 0) {
-      at += 2;
-      continue;
-    }
-    if (kind !== 0x75) return -3;
-    const unit = hex4(bytes, at + 2);
-    if (unit < 0) return -3;
-    at += 6;
-    if (unit < 0xd800 || unit > 0xdfff) continue;
-    if (unit > 0xdbff || bytes[at] !== byte.backslash || bytes[at + 1] !== 0x75) return -4;
-    const low = hex4(bytes, at + 2);
-    if (low < 0xdc00 || low > 0xdfff) return -4;
-    at += 6;
+    const code = escapeAt(bytes, at, textEnd);
+    if (code < 0) return code;
+    at += bytes[at + 1] !== 0x75 ? 2 : code > 0xffff ? 12 : 6;
   }
 }
 
 /**
- * Writes the text that `bytes[start … end)`, checked by `stringEnd`, stands for to `bytes` at `to`, and
- * returns where it ends. It is never longer than what it is made from.
+ * The code point that the escape at `at` stands for: two bytes long, or six with a `u`, or twelve for a code point
+ * past 0xffff. Negative for a fault, as `stringEnd`, which is also what anything but an escape is.
  */
-export function unescapeInto(bytes: Uint8Array, start: number, end: number, to: number): number {
-  for (let at = start; at < end; ) {
-    const c = bytes[at++] as number;
-    if (c !== byte.backslash) {
-      bytes[to++] = c;
-      continue;
-    }
-    const kind = bytes[at++] as number;
-    if (kind !== 0x75) {
-      bytes[to++] = escapeValue[kind] as number;
-      continue;
-    }
-    let code = hex4(bytes, at);
-    at += 4;
-    if (code >= 0xd800 && code <= 0xdbff) {
-      code = 0x10000 + ((code - 0xd800) << 10) + (hex4(bytes, at + 2) - 0xdc00);
-      at += 6;
-    }
-    to = putCodePoint(bytes, to, code);
-  }
-  return to;
+export function escapeAt(bytes: Uint8Array, at: number, textEnd: number): number {
+  const c = bytes[at] as number;
+  if (c !== byte.backslash) return at >= textEnd || c === byte.lineFeed ? -1 : -2;
+  const kind = bytes[at + 1] as number;
+  if (kind !== 0x75) return escapeValue[kind] === 0 ? -3 : (escapeValue[kind] as number);
+  const unit = hex4(bytes, at + 2);
+  if (unit < 0) return -3;
+  if (unit < 0xd800 || unit > 0xdfff) return unit;
+  if (unit > 0xdbff || bytes[at + 6] !== byte.backslash || bytes[at + 7] !== 0x75) return -4;
+  const low = hex4(bytes, at + 8);
+  if (low < 0xdc00 || low > 0xdfff) return -4;
+  return 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
 }
 
 /** Appends a code point as UTF-8 and returns where it ends. */
-function putCodePoint(bytes: Uint8Array, to: number, code: number): number {
+export function putCodePoint(bytes: Uint8Array, to: number, code: number): number {
   if (code < 0x80) {
     bytes[to++] = code;
     return to;

@@ -19,13 +19,14 @@ const slotsMax = fieldsMax + extraFieldsMax + streamFieldsMax + 2 * timeFieldsMa
  */
 export class RecordFields {
   count = 0;
-  readonly nameIds = new Int32Array(slotsMax);
+  nameIds: Int32Array = new Int32Array(slotsMax);
   readonly starts = new Uint32Array(slotsMax);
   readonly ends = new Uint32Array(slotsMax);
   /** The record's time where its protocol gives it apart from the fields. */
   timeMs = Number.NaN;
   timeNs = 0;
 
+  readonly #ownNameIds = this.nameIds;
   readonly #source: SourceBytes;
   readonly #fault: DecodeFault;
   /** The serial number of the last record that had a name, and its slot there. */
@@ -52,6 +53,7 @@ export class RecordFields {
   /** Forgets the record before. */
   begin(): void {
     this.count = 0;
+    this.nameIds = this.#ownNameIds;
     this.timeMs = Number.NaN;
     this.timeNs = 0;
     this.#serial++;
@@ -76,6 +78,17 @@ export class RecordFields {
     this.starts[slot] = start;
     this.ends[slot] = end;
     return true;
+  }
+
+  /** Gives the values that lie in the slots already their names, which are all different. */
+  setNames(nameIds: Int32Array): void {
+    for (let slot = 0; slot < nameIds.length; slot++) {
+      const nameId = nameIds[slot] as number;
+      this.nameIds[slot] = nameId;
+      this.#seenIn[nameId] = this.#serial;
+      this.#slotOf[nameId] = slot;
+    }
+    this.count = nameIds.length;
   }
 
   /** Takes a field back that an earlier member of the same name has put. */

@@ -1,3 +1,4 @@
+import type { LineShape } from "./line-shapes.ts";
 import type { RecordFields } from "./record.ts";
 
 /**
@@ -15,6 +16,14 @@ export interface RecordSink {
    * it was sent lies at `rawStart … rawEnd` of the source.
    */
   accept(line: number, rawStart: number, rawEnd: number): string | undefined;
+  /** As `accept`, for a record whose values lie in the slots of `record`, and whose names are those of a shape. */
+  acceptLine(
+    shape: LineShape,
+    valueBytes: number,
+    line: number,
+    rawStart: number,
+    rawEnd: number,
+  ): string | undefined;
   reject(line: number, reason: string, rawStart: number, rawEnd: number): void;
   /** Why a record of so many bytes as it was sent is rejected; undefined when it is not. */
   tooLong(rawBytes: number): string | undefined;

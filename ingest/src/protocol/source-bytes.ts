@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { viewOf } from "../../../storage/src/format/words.ts";
 import { scratchBytes } from "../limits.ts";
 import type { DecodeFault } from "./fault.ts";
 
@@ -12,6 +13,8 @@ const keptBytes = 4 << 20;
  */
 export class SourceBytes {
   bytes = Buffer.allocUnsafeSlow(1 << 20);
+  /** The same memory, to be read four bytes at a time. */
+  view = viewOf(this.bytes);
   bodyEnd = 0;
   /** The next free byte of scratch. */
   scratch = 0;
@@ -25,7 +28,10 @@ export class SourceBytes {
   load(body: Uint8Array): void {
     const needed = body.length + 8 + scratchBytes;
     const isTooBig = this.bytes.length > keptBytes + 8 + scratchBytes && needed <= keptBytes;
-    if (this.bytes.length < needed || isTooBig) this.bytes = Buffer.allocUnsafeSlow(needed);
+    if (this.bytes.length < needed || isTooBig) {
+      this.bytes = Buffer.allocUnsafeSlow(needed);
+      this.view = viewOf(this.bytes);
+    }
     this.bytes.set(body);
     this.bytes[body.length] = 0;
     this.bodyEnd = body.length;

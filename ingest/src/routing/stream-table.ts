@@ -1,5 +1,6 @@
 import type { FieldNames } from "../../../storage/src/format/field-names.ts";
 import { printStream } from "../../../storage/src/format/stream-labels.ts";
+import { copyBytes, hashOf, isSame, viewOf } from "../../../storage/src/format/words.ts";
 import { streamsKept, streamTextMaxBytes } from "../limits.ts";
 import { shardOf } from "./shard-of.ts";
 
@@ -27,9 +28,10 @@ export class StreamTable {
   #slots = new Int32Array(1_024).fill(-1);
   #hashes: number[] = [];
   #entries: StreamEntry[] = [];
-  /** The values of each stream, each followed by a byte that no UTF-8 has. */
-  #keys: Buffer[] = [];
-  #key = Buffer.allocUnsafeSlow(1_024);
+  /** The values of all streams, one behind the other, and where each ends. */
+  #bytes = Buffer.allocUnsafeSlow(1_024);
+  #view = viewOf(this.#bytes);
+  #ends: number[] = [];
   readonly #byText = new Map<string, StreamEntry>();
 
   constructor(options: StreamTableOptions, fields: readonly string[]) {
@@ -37,27 +39,34 @@ export class StreamTable {
     this.#fields = fields;
   }
 
-  /** The stream whose field i has the value `bytes[starts[i] … ends[i])`, an empty one being absent. */
-  entryOf(bytes: Buffer, starts: Uint32Array, ends: Uint32Array): StreamEntry {
-    const length = this.#compose(bytes, starts, ends);
-    const key = this.#key;
-    let hash = 0x811c9dc5 | 0;
-    for (let i = 0; i < length; i++) hash = Math.imul(hash ^ (key[i] as number), 0x01000193);
-    hash ^= hash >>> 15;
+  /**
+   * The stream whose field i has the value `bytes[starts[i] … ends[i])`, an empty one being absent. `view` is over
+   * the memory of `bytes`.
+   */
+  entryOf(bytes: Buffer, view: DataView, starts: Uint32Array, ends: Uint32Array): StreamEntry {
+    let hash = 0;
+    for (let i = 0; i < this.#fields.length; i++) {
+      const each = hashOf(view, starts[i] as number, ends[i] as number);
+      hash = Math.imul(hash ^ each, 0x9e3779b1);
+      hash ^= hash >>> 15;
+    }
     const mask = this.#slots.length - 1;
-    let slot = hash & mask;
-    for (; ; slot = (slot + 1) & mask) {
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const found = this.#slots[slot] as number;
       if (found < 0) break;
-      if (this.#hashes[found] !== hash || !sameKey(this.#keys[found] as Buffer, key, length))
-        continue;
+      if (this.#hashes[found] !== hash || !this.#isOf(found, view, starts, ends)) continue;
       return this.#entries[found] as StreamEntry;
     }
     const pairs = this.#fields.map((name, i): [string, string] => [
       name,
       bytes.toString("utf8", starts[i] as number, ends[i] as number),
     ]);
-    return this.#add(Buffer.from(key.subarray(0, length)), hash, this.#make(pairs));
+    const entry = this.#make(pairs);
+    this.#add(hash, entry);
+    for (let i = 0; i < this.#fields.length; i++) {
+      this.#keep(bytes, view, starts[i] as number, ends[i] as number);
+    }
+    return entry;
   }
 
   /** The stream of labels that are not the table's fields. */
@@ -80,31 +89,40 @@ export class StreamTable {
     return entry;
   }
 
-  #compose(bytes: Buffer, starts: Uint32Array, ends: Uint32Array): number {
-    let length = this.#fields.length;
+  #isOf(found: number, view: DataView, starts: Uint32Array, ends: Uint32Array): boolean {
+    const first = found * this.#fields.length;
+    let at = first === 0 ? 0 : (this.#ends[first - 1] as number);
     for (let i = 0; i < this.#fields.length; i++) {
-      length += (ends[i] as number) - (starts[i] as number);
+      const start = starts[i] as number;
+      const length = (ends[i] as number) - start;
+      const end = this.#ends[first + i] as number;
+      if (end - at !== length || !isSame(view, start, length, this.#view, at)) return false;
+      at = end;
     }
-    if (length > this.#key.length) this.#key = Buffer.allocUnsafeSlow(length * 2);
-    const key = this.#key;
-    let to = 0;
-    for (let i = 0; i < this.#fields.length; i++) {
-      const end = ends[i] as number;
-      for (let at = starts[i] as number; at < end; at++) key[to++] = bytes[at] as number;
-      key[to++] = 0xff;
-    }
-    return length;
+    return true;
   }
 
-  #add(key: Buffer, hash: number, entry: StreamEntry): StreamEntry {
+  #keep(bytes: Buffer, view: DataView, start: number, end: number): void {
+    const at = this.#ends.at(-1) ?? 0;
+    const after = at + end - start;
+    if (after > this.#bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(after * 2);
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+      this.#view = viewOf(grown);
+    }
+    copyBytes(view, bytes, start, end, this.#view, this.#bytes, at);
+    this.#ends.push(after);
+  }
+
+  #add(hash: number, entry: StreamEntry): void {
     if (this.#entries.length >= streamsKept) {
       this.#slots = new Int32Array(1_024).fill(-1);
       this.#hashes = [];
       this.#entries = [];
-      this.#keys = [];
+      this.#ends = [];
     }
     this.#hashes.push(hash);
-    this.#keys.push(key);
     this.#entries.push(entry);
     if (this.#entries.length * 2 > this.#slots.length) {
       this.#slots = new Int32Array(this.#slots.length * 2).fill(-1);
@@ -112,7 +130,6 @@ export class StreamTable {
     } else {
       this.#link(this.#entries.length - 1, hash);
     }
-    return entry;
   }
 
   #link(at: number, hash: number): void {
@@ -121,10 +138,4 @@ export class StreamTable {
     while ((this.#slots[slot] as number) >= 0) slot = (slot + 1) & mask;
     this.#slots[slot] = at;
   }
-}
-
-function sameKey(key: Buffer, other: Buffer, length: number): boolean {
-  if (key.length !== length) return false;
-  for (let i = 0; i < length; i++) if (key[i] !== other[i]) return false;
-  return true;
 }

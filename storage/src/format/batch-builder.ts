@@ -13,6 +13,9 @@ import {
 import { type BatchPlan, type ColumnPlan, Places, planColumn, writeColumn } from "./batch-plan.ts";
 import type { FieldNames } from "./field-names.ts";
 import { batchBytesFull, batchColumnsFull, batchRowsMax, builderBytesKept } from "./limits.ts";
+import { viewOf } from "./words.ts";
+
+const emptyView = new DataView(new ArrayBuffer(0));
 
 export interface BatchBuilderOptions {
   readonly tenant: string;
@@ -57,6 +60,9 @@ export class BatchBuilder {
   #idLast = -1;
   #codeLast = 0;
   #plan: BatchPlan | undefined;
+  /** What the last record came from, which is mostly what the next one does. */
+  #source: Uint8Array | undefined;
+  #sourceView: DataView = emptyView;
 
   constructor(options: BatchBuilderOptions) {
     this.#options = options;
@@ -103,15 +109,18 @@ export class BatchBuilder {
     else if (row === this.#times.length) this.#growRows();
     this.#setTime(row, timeMs, timeNs);
     this.#streamCodes[row] = stream === this.#idLast ? this.#codeLast : this.#streamCode(stream);
+    if (source !== this.#source) this.#setSource(source);
+    const view = this.#sourceView;
+    const columns = this.#columns;
     let added = 13;
     for (let i = 0; i < fieldCount; i++) {
       const start = starts[i] as number;
       const end = ends[i] as number;
       if (start === end) continue;
       const nameId = nameIds[i] as number;
-      const column = this.#columns[nameId] ?? this.#addColumn(nameId);
+      const column = columns[nameId] ?? this.#addColumn(nameId);
       if (column.entries === 0) this.#active.push(column);
-      added += column.append(row, source, start, end);
+      added += column.append(row, source, view, start, end);
     }
     this.#bytes += added;
     this.#rowCount = row + 1;
@@ -158,6 +167,13 @@ export class BatchBuilder {
     this.#codeOfId.clear();
     this.#idLast = -1;
     this.#plan = undefined;
+    this.#source = undefined;
+    this.#sourceView = emptyView;
+  }
+
+  #setSource(source: Uint8Array): void {
+    this.#source = source;
+    this.#sourceView = viewOf(source);
   }
 
   #begin(timeMs: number, timeNs: number): void {

@@ -1,5 +1,6 @@
 import { columnKind } from "./batch-layout.ts";
 import { batchDictValueBytesMax, batchDictValuesMax } from "./limits.ts";
+import { copyBytes, hashOf, isSame, viewOf } from "./words.ts";
 
 const slotCount = 1_024;
 /** Batches that a column stays without a dictionary after one did not pay. */
@@ -21,6 +22,7 @@ export class ColumnBuilder {
   /** Plain: the end of each entry's value in `#bytes`. Dictionary: the end of each distinct value. */
   #ends = new Uint32Array(64);
   #bytes = Buffer.allocUnsafeSlow(512);
+  #view = viewOf(this.#bytes);
   #used = 0;
   /** Bytes of the values one by one, as plain values would take. */
   #spread = 0;
@@ -50,35 +52,38 @@ export class ColumnBuilder {
     if (!this.#isPlain) this.#slots?.fill(-1);
   }
 
-  /** Adds a row's value, which is not empty; a second one for the row replaces the first. Returns the bytes this adds. */
-  append(row: number, source: Uint8Array, start: number, end: number): number {
+  /**
+   * Adds a row's value, which is not empty; a second one for the row replaces the first. `view` is over the memory
+   * of `source`. Returns the bytes this adds.
+   */
+  append(row: number, source: Uint8Array, view: DataView, start: number, end: number): number {
     if (this.entries > 0 && this.#rows[this.entries - 1] === row) this.#dropLast();
     if (this.entries === this.#rows.length) this.#growEntries();
     this.#rows[this.entries] = row;
-    if (this.#isPlain) return this.#appendPlain(source, start, end);
-    return this.#appendDict(source, start, end);
+    if (this.#isPlain) return this.#appendPlain(source, view, start, end);
+    return this.#appendDict(source, view, start, end);
   }
 
-  #appendPlain(source: Uint8Array, start: number, end: number): number {
-    this.#copy(source, start, end);
+  #appendPlain(source: Uint8Array, view: DataView, start: number, end: number): number {
+    this.#copy(source, view, start, end);
     this.#ends[this.entries++] = this.#used;
     this.#spread += end - start;
     return end - start + 4;
   }
 
-  #appendDict(source: Uint8Array, start: number, end: number): number {
+  #appendDict(source: Uint8Array, view: DataView, start: number, end: number): number {
     const length = end - start;
     if (length > batchDictValueBytesMax) {
       this.#spreadOut();
-      return this.#appendPlain(source, start, end);
+      return this.#appendPlain(source, view, start, end);
     }
     this.#slots ??= new Int16Array(slotCount).fill(-1);
     const slots = this.#slots;
-    let slot = hashOf(source, start, end) & (slotCount - 1);
+    let slot = hashOf(view, start, end) & (slotCount - 1);
     for (; ; slot = (slot + 1) & (slotCount - 1)) {
       const code = slots[slot] as number;
       if (code < 0) break;
-      if (!this.#equals(code, source, start, end)) continue;
+      if (!this.#equals(code, view, start, length)) continue;
       this.#codes[this.entries++] = code;
       this.#spread += length;
       return 1;
@@ -87,9 +92,9 @@ export class ColumnBuilder {
     const isFull = this.#distinct >= batchDictValuesMax - 1;
     if (isFull || (this.#distinct >= 16 && this.#distinct * 3 > this.entries)) {
       this.#spreadOut();
-      return this.#appendPlain(source, start, end);
+      return this.#appendPlain(source, view, start, end);
     }
-    this.#copy(source, start, end);
+    this.#copy(source, view, start, end);
     this.#ends[this.#distinct] = this.#used;
     slots[slot] = this.#distinct;
     this.#codes[this.entries++] = this.#distinct++;
@@ -97,23 +102,18 @@ export class ColumnBuilder {
     return length + 5;
   }
 
-  #equals(code: number, source: Uint8Array, start: number, end: number): boolean {
-    let at = code === 0 ? 0 : (this.#ends[code - 1] as number);
-    if ((this.#ends[code] as number) - at !== end - start) return false;
-    const bytes = this.#bytes;
-    for (let i = start; i < end; i++) if (bytes[at++] !== source[i]) return false;
-    return true;
+  #equals(code: number, view: DataView, start: number, length: number): boolean {
+    const at = code === 0 ? 0 : (this.#ends[code - 1] as number);
+    if ((this.#ends[code] as number) - at !== length) return false;
+    return isSame(view, start, length, this.#view, at);
   }
 
-  #copy(source: Uint8Array, start: number, end: number): void {
-    const length = end - start;
-    let used = this.#used;
-    if (used + length > this.#bytes.length) this.#growBytes(used + length);
-    const bytes = this.#bytes;
-    // A call costs more than it saves on the short values that most are.
-    if (length < 96) for (let i = start; i < end; i++) bytes[used++] = source[i] as number;
-    else bytes.set(source.subarray(start, end), used);
-    this.#used += length;
+  #copy(source: Uint8Array, view: DataView, start: number, end: number): void {
+    const used = this.#used;
+    const after = used + end - start;
+    if (after > this.#bytes.length) this.#growBytes(after);
+    copyBytes(view, source, start, end, this.#view, this.#bytes, used);
+    this.#used = after;
   }
 
   #dropLast(): void {
@@ -136,6 +136,7 @@ export class ColumnBuilder {
     const dictBytes = this.#bytes;
     const dictEnds = this.#ends;
     this.#bytes = Buffer.allocUnsafeSlow(Math.max(dictBytes.length, this.#spread * 2));
+    this.#view = viewOf(this.#bytes);
     this.#ends = new Uint32Array(this.#rows.length);
     let used = 0;
     for (let entry = 0; entry < this.entries; entry++) {
@@ -159,6 +160,7 @@ export class ColumnBuilder {
       this.#bytes,
       Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2)),
     );
+    this.#view = viewOf(this.#bytes);
   }
 
   /** How the column is written in a batch of so many rows. */
@@ -250,12 +252,6 @@ export class ColumnBuilder {
       offsets[entry + 1] = used;
     }
   }
-}
-
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
-  return hash ^ (hash >>> 15);
 }
 
 function grown<T extends Uint8Array | Uint16Array | Uint32Array>(from: T, to: T): T {
