@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 
 import { adminAnswer, adminNames } from "./admin-commands.ts";
 import { type Restore, SnapshotCommands } from "./admin-snapshot.ts";
@@ -27,8 +28,38 @@ export function adminServer(
       else send(request, response, failure(500, "", "the command failed"));
     });
   });
-  server.maxConnections = adminConnectionsMax;
+  // Also of who takes nothing of an answer.
+  server.timeout = adminRestoreMs;
+  connectionsLimit(server);
   return server;
+}
+
+/** The oldest that asks nothing, or not all of it yet, goes for a new one: who holds many keeps nobody out. */
+function connectionsLimit(server: Server): void {
+  const idle = new Set<Socket>();
+  const all = new Set<Socket>();
+  const forget = (socket: Socket): void => {
+    all.delete(socket);
+    idle.delete(socket);
+  };
+  server.on("connection", (socket: Socket) => {
+    if (all.size >= adminConnectionsMax) {
+      const [oldest] = idle;
+      (oldest ?? socket).destroy();
+      if (oldest === undefined) return;
+      // Its end is told later.
+      forget(oldest);
+    }
+    all.add(socket);
+    idle.add(socket);
+    socket.once("close", () => forget(socket));
+  });
+  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    idle.delete(socket);
+    response.once("close", () => {
+      if (all.has(socket)) idle.add(socket);
+    });
+  });
 }
 
 async function answer(
@@ -38,8 +69,8 @@ async function answer(
   response: ServerResponse,
   host: string,
 ): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url ?? "", "http://localhost");
-  const name = /^\/commands\/(snapshot|snap|restore|rest)\/?$/.exec(pathname)?.[1];
+  const { path, query } = targetOf(request);
+  const name = /^\/commands\/(snapshot|snap|restore|rest)$/.exec(path)?.[1];
   if (name === undefined || !isNamedSo(request.headers.host ?? "", host)) {
     send(request, response, answerOf(coordinator, request, host));
     return;
@@ -51,7 +82,7 @@ async function answer(
     return;
   }
   const done = isSnapshot
-    ? await snapshots.snapshot(request, response, searchParams.get("streaming") !== "false")
+    ? await snapshots.snapshot(request, response, query.get("streaming") !== "false")
     : await snapshots.restore(request);
   if (done === undefined) return;
   const body = jsonText({ error: null, ...done.fields, command });
@@ -68,17 +99,25 @@ function answerOf(coordinator: CoordinatorServer, request: IncomingMessage, host
   if (!isNamedSo(request.headers.host ?? "", host)) {
     return failure(421, "", "the Host header is not one of this server");
   }
-  const path = (request.url ?? "").split("?", 1)[0]!.replace(/(?<=.)\/$/, "");
+  const { path, query } = targetOf(request);
   if (path === root) return { status: 200, body: listPage(), type: "text/html" };
   if (!path.startsWith(`${root}/`)) return failure(404, "", `there is nothing at ${path}`);
   const command = path.slice(root.length + 1);
   if (request.method !== "GET" && request.method !== "HEAD") {
     return failure(405, command, "the method is not allowed here");
   }
-  const query = new URLSearchParams((request.url ?? "").split("?", 2)[1] ?? "");
   const fields = adminAnswer(coordinator, command, query);
   if (fields === undefined) return failure(404, command, `Unknown command: ${command}`);
   return { status: 200, body: jsonText(fields) };
+}
+
+/** What is asked for, whatever it is; no command has an escape in its name. */
+function targetOf({ url = "" }: IncomingMessage): {
+  readonly path: string;
+  readonly query: URLSearchParams;
+} {
+  const [before = "", after = ""] = url.split("?", 2);
+  return { path: before.replace(/(?<=.)\/$/, ""), query: new URLSearchParams(after) };
 }
 
 /** A name that is resolved to this address by someone else is not ours. */
