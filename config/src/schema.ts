@@ -117,7 +117,7 @@ const storage = z.strictObject({
   shards: integer(4, { min: 1, max: 4096 }).describe(
     "Shards of the cluster, 4 for each of its founding members; fixed by the first start and ignored after it.",
   ),
-  arenaBytes: bytes(256 * MiB, { min: 32 * MiB, max: 16 * GiB }).describe(
+  arenaBytes: bytes(96 * MiB, { min: 32 * MiB, max: 16 * GiB }).describe(
     "Memory for records that are not in a segment yet.",
   ),
   sealAgeMs: duration(5 * minute, { min: 1000, max: 24 * 60 * minute }).describe(

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { AlertFigures } from "../../alerts/src/engine.ts";
+import type { StoreStatus } from "../../storage/src/shard/status.ts";
 import type { StorePart } from "./store-part.ts";
 
 /** Latencies from a tenth of a millisecond to half a minute. */
@@ -79,6 +80,7 @@ export class Metrics {
         () => status().counts[name],
       );
     }
+    this.#writtenBytes(() => status().counts);
     this.#gauge(
       "logkeep_worker_jobs_waiting",
       "Jobs that no worker has yet.",
@@ -115,6 +117,22 @@ export class Metrics {
       collect() {
         this.reset();
         for (const outcome of outcomes) this.inc({ outcome }, figures()[outcome]);
+      },
+    });
+  }
+
+  /** Over `logkeep_ingest_bytes_total`, the write amplification. */
+  #writtenBytes(counts: () => StoreStatus["counts"]): void {
+    const kinds = { log: "loggedBytes", seal: "sealedBytes", merge: "mergedBytes" } as const;
+    new Counter({
+      name: "logkeep_storage_bytes_written_total",
+      help: "Bytes put into the commit log, into segments by seals, and into segments by merges.",
+      labelNames: ["kind"],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        const written = counts();
+        for (const [kind, name] of Object.entries(kinds)) this.inc({ kind }, written[name]);
       },
     });
   }

@@ -32,7 +32,7 @@ export interface StorePartOptions {
 export interface StorePart {
   readonly store: Store;
   readonly arena: ArenaOwner;
-  /** Decodes, answers queries, matches tails. */
+  /** Decodes, answers queries, matches tails, seals and merges. */
   readonly pool: WorkerPool;
   readonly ingest: Ingest;
   /** For bodies, on their way to a worker and back. */
@@ -42,15 +42,18 @@ export interface StorePart {
 
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** One merges at most at a time, which may take long; the other seals meanwhile. */
-const upkeepWorkers = 2;
-
 /** Heap of one worker: queries are bounded in bytes, so this is only for what nobody foresaw. */
 const workerHeapMaxMb = 1024;
 
+/** Bodies or tasks in line at one worker: one runs, one waits. */
+const workerDepth = 2;
+
+/** How long a stop waits for the last seals: what they do not get done is in the log. */
+const lastSealsMs = 3000;
+
 /**
- * A worker for each core but one, which the main thread has, and never less than two: with one alone
- * every query would wait for a body that is being decoded, and the other way round.
+ * A worker for each core but one, which the main thread has, and never less than two: one may be at a seal or
+ * merge, and every body and query would wait for it.
  */
 function workerCount(settings: Settings): number {
   return settings.storage.workers ?? Math.max(2, availableParallelism() - 1);
@@ -62,10 +65,8 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
   try {
     const arenaBytes = Math.ceil(settings.storage.arenaBytes / slabBytes) * slabBytes;
     const arena = new ArenaOwner(arenaBytes);
-    const pool = startPool("worker", workerCount(settings), options, arena);
+    const pool = startPool(options, arena);
     lifecycle.add("workers", () => pool.close());
-    const upkeep = startPool("upkeep", upkeepWorkers, options, arena);
-    lifecycle.add("upkeep worker", () => upkeep.close());
     const { manifest, ownership } = cluster;
     const { retention, logMaxBytes, sealAgeMs } = settings.storage;
     const bytesMax = retention.maxBytes ?? diskBytes(data.path) * retention.diskShare;
@@ -75,7 +76,8 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       member: `${identity.nodeId}/${identity.diskId}`,
       shardCount: cluster.shards,
       ...{ arena, manifest, ownership, clock, logger },
-      work: segmentWork(upkeep),
+      work: segmentWork(pool),
+      sealsAtOnce: Math.max(1, pool.size - 1),
       logBytesMax: logMaxBytes,
       sealAgeMs,
       retention: {
@@ -85,6 +87,7 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       },
     });
     lifecycle.add("store", () => store.close());
+    lifecycle.add("last seals", () => sealed(store));
     const memory = new BodyMemory();
     const ingest = new Ingest({ pool, store, arena, memory });
     return { store, arena, pool, ingest, memory, close: () => lifecycle.close() };
@@ -99,12 +102,16 @@ function diskBytes(folder: string): number {
   return bsize * blocks;
 }
 
-function startPool(
-  name: string,
-  size: number,
-  { settings, cluster, logger }: StorePartOptions,
-  arena: ArenaOwner,
-): WorkerPool {
+/** Before a stop: the next start then has nothing to read again, and the log's files go. */
+async function sealed(store: Store): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, lastSealsMs);
+  await Promise.race([store.settle(), late.promise]);
+  clearTimeout(timer);
+}
+
+function startPool({ settings, cluster, logger }: StorePartOptions, arena: ArenaOwner): WorkerPool {
+  const size = workerCount(settings);
   const shared: WorkerShared = {
     arena: arena.buffers,
     shardCount: cluster.shards,
@@ -117,20 +124,18 @@ function startPool(
     },
   };
   return new WorkerPool({
-    ...{ name, size, logger },
-    // A seal must not wait in line behind a merge that one worker has begun.
-    depth: name === "worker" ? 2 : 1,
+    ...{ name: "worker", size, depth: workerDepth, logger },
     entry: threadEntry("worker"),
     workerData: shared,
     heapMaxMb: workerHeapMaxMb,
-    // Only the decoding pool writes to the arena; its indices are the writers' numbers.
-    ...(name === "worker" ? { onLost: (index: number) => arena.writerGone(index) } : {}),
+    // Their indices are the numbers of the arena's writers.
+    onLost: (index: number) => arena.writerGone(index),
   });
 }
 
-function segmentWork(upkeep: WorkerPool): SegmentWork {
+function segmentWork(pool: WorkerPool): SegmentWork {
   return {
-    seal: (job) => upkeep.run<SegmentFile>("seal", job, { lane: "seal" }),
-    merge: (job) => upkeep.run<SegmentFile>("merge", job, { lane: "merge" }),
+    seal: (job) => pool.run<SegmentFile>("seal", job, { lane: "seal" }),
+    merge: (job) => pool.run<SegmentFile>("merge", job, { lane: "merge" }),
   };
 }

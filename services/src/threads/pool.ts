@@ -3,14 +3,17 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import { errorOfPosted, type JobMessage, type ReplyMessage } from "./messages.ts";
 
-/** Waiting jobs of one lane go before those of the lanes after it. */
-export const lanes = ["ingest", "tail", "query", "seal", "merge", "mirror"] as const;
+/** Waiting jobs of one lane go before those of the lanes after it: a seal that waits keeps memory from everybody. */
+export const lanes = ["seal", "ingest", "tail", "query", "merge", "mirror"] as const;
 export type Lane = (typeof lanes)[number];
+
+/** Lanes of long jobs, which never get all workers as long as there are two: somebody always waits for an answer. */
+const upkeepLanes: ReadonlySet<Lane> = new Set(["seal", "merge", "mirror"]);
 
 export interface PoolOptions {
   readonly name: string;
   readonly size: number;
-  /** Jobs posted to one worker at a time: with 2 one waits there while one runs, to hide the way back. */
+  /** Short jobs posted to one worker at a time: with 2 one waits there while one runs, to hide the way back. */
   readonly depth: number;
   readonly entry: URL;
   /** Given to each worker together with its `index`. */
@@ -39,6 +42,9 @@ interface Member {
   worker: Worker;
   readonly running: Map<number, Job>;
 }
+
+/** Megabytes of new objects of one worker: what lives long lies in typed arrays, outside of the heap. */
+const youngMaxMb = 8;
 
 /** Worker threads that take jobs in order of lane; one that dies is replaced and its jobs fail. */
 export class WorkerPool {
@@ -98,7 +104,7 @@ export class WorkerPool {
       workerData: { ...this.#options.workerData, index },
       resourceLimits: {
         maxOldGenerationSizeMb: this.#options.heapMaxMb,
-        maxYoungGenerationSizeMb: 32,
+        maxYoungGenerationSizeMb: youngMaxMb,
       },
     });
   }
@@ -132,33 +138,60 @@ export class WorkerPool {
   }
 
   #dispatch(): void {
-    for (;;) {
-      const member = this.#leastBusy();
-      if (member === undefined) return;
-      const job = this.#next();
-      if (job === undefined) return;
-      member.running.set(job.message.id, job);
-      member.worker.postMessage(job.message, [...(job.options.transfer ?? [])]);
+    for (const lane of lanes) {
+      while (this.#discardAborted(lane)) {
+        const member = this.#memberFor(lane);
+        if (member === undefined) break;
+        const job = this.#queue(lane).shift() as Job;
+        member.running.set(job.message.id, job);
+        member.worker.postMessage(job.message, [...(job.options.transfer ?? [])]);
+      }
     }
   }
 
-  #leastBusy(): Member | undefined {
+  /** Rejects what nobody waits for at the head of a lane; whether a job is left there. */
+  #discardAborted(lane: Lane): boolean {
+    const queue = this.#queue(lane);
+    while (queue[0]?.options.signal?.aborted === true) {
+      queue.shift()?.reject(new ServiceError("query.cancelled", "the caller went away"));
+    }
+    return queue.length > 0;
+  }
+
+  #queue(lane: Lane): Job[] {
+    return this.#waiting.get(lane) as Job[];
+  }
+
+  /** The least busy worker that may take a job of the lane now. */
+  #memberFor(lane: Lane): Member | undefined {
+    const isUpkeep = upkeepLanes.has(lane);
+    if (isUpkeep && !this.#mayBegin(lane)) return undefined;
+    // While a seal waits for a worker to fall idle, nothing is put in line behind what runs.
+    const isSealWaiting = this.#queue("seal").length > 0 && this.#mayBegin("seal");
+    const depth = isUpkeep || isSealWaiting ? 1 : this.#options.depth;
     let best: Member | undefined;
     for (const member of this.#members) {
-      if (member.running.size >= this.#options.depth) continue;
-      if (best === undefined || member.running.size < best.running.size) best = member;
+      const { running } = member;
+      if (running.size >= depth || (running.size > 0 && isAtUpkeep(member))) continue;
+      if (best === undefined || running.size < best.running.size) best = member;
     }
     return best;
   }
 
-  #next(): Job | undefined {
-    for (const lane of lanes) {
-      const queue = this.#waiting.get(lane) as Job[];
-      for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
-        if (job.options.signal?.aborted !== true) return job;
-        job.reject(new ServiceError("query.cancelled", "the caller went away"));
+  /** Seals do not count merges: a merge may take long, and memory fills meanwhile. */
+  #mayBegin(lane: Lane): boolean {
+    const most = Math.max(1, this.#options.size - 1);
+    let count = 0;
+    for (const { running } of this.#members) {
+      for (const { options } of running.values()) {
+        if (lane === "seal" ? options.lane === "seal" : upkeepLanes.has(options.lane)) count++;
       }
     }
-    return undefined;
+    return count < most;
   }
+}
+
+function isAtUpkeep({ running }: Member): boolean {
+  for (const { options } of running.values()) if (upkeepLanes.has(options.lane)) return true;
+  return false;
 }

@@ -151,8 +151,11 @@ export class CommitLog {
     this.#files.sealed(shard, through);
   }
 
-  /** Waits for what is under way, and releases the files. Nothing may be appended any more. */
-  async close(): Promise<void> {
+  /**
+   * Waits for what is under way, and releases the files. Nothing may be appended any more. With `discard`, files that
+   * no start needs are deleted: all of them when all entries are sealed.
+   */
+  async close({ discard = false }: { readonly discard?: boolean } = {}): Promise<void> {
     if (this.#isRunning) {
       await new Promise<void>((resolve) => {
         this.#closing = resolve;
@@ -163,6 +166,7 @@ export class CommitLog {
     for (const file of open) if (file !== undefined) this.#options.disk.close(file.fd);
     this.#written = undefined;
     this.#current = undefined;
+    if (discard && this.#failure === undefined) await this.#files.discard();
   }
 
   #hasRoom(file: OpenFile, bytes: number): boolean {

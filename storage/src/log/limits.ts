@@ -1,5 +1,5 @@
-/** Bytes of a log file: large enough that rolling is rare, small enough to zero-fill ahead in a blink. */
-export const logFileBytesDefault = 64 * 1024 * 1024;
+/** Bytes of a log file: a few of the longest entries. What is small is zero-filled in a blink and, once sealed, soon free. */
+export const logFileBytesDefault = 16 * 1024 * 1024;
 
 /** Bytes of all log files of a disk; beyond, appends wait for seals. */
 export const logBytesMaxDefault = 1024 * 1024 * 1024;
@@ -22,8 +22,8 @@ export const groupBytesMax = 8 * 1024 * 1024;
 /** Entries of one write: three buffers each stay below the kernel's 1,024 a call. */
 export const groupEntriesMax = 340;
 
-/** Spare files kept: one is made ahead of use; more only when files that were let go can serve again. */
-export const spareFilesMax = 3;
+/** Spare files kept: one is made ahead of use; another only when a file that was let go can serve again. */
+export const spareFilesMax = 2;
 
 /** How long to wait before asking a full disk again, in milliseconds. */
 export const fullRetryMs = 1_000;

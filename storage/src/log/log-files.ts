@@ -120,6 +120,26 @@ export class LogFiles {
     await this.#preparing;
   }
 
+  /**
+   * After `close`, and once no file is open: deletes what no start needs. All files when all entries are sealed, else
+   * the spare ones; what is left is without gaps at every step.
+   */
+  async discard(): Promise<void> {
+    const { directory, disk } = this.#options;
+    const names = this.#spares.splice(0).map(({ sequence }) => logFileName(sequence));
+    // From the end, where files that are missing are none that were lost.
+    for (const name of names.reverse()) disk.unlink(join(directory, name));
+    const isDone = this.#used.every((file) => this.#isSealed(file));
+    if (!isDone) return disk.fsyncDirectory(directory);
+    const released = this.#released.splice(0).map(({ name }) => name);
+    const used = this.#used.splice(0).map(({ sequence }) => logFileName(sequence));
+    for (const name of [...released, ...used]) {
+      disk.unlink(join(directory, name));
+      // An older file that came back alone would look like a gap.
+      await disk.fsyncDirectory(directory);
+    }
+  }
+
   #isSealed(file: UsedFile): boolean {
     for (const [shard, position] of file.positions) {
       if ((this.#sealed.get(shard) ?? 0) < position) return false;

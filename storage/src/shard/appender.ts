@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../../../kit/src/assert.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
-import type { EntryHeader } from "../log/entry.ts";
+import { type EntryHeader, entryBytesOf } from "../log/entry.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import type { StoreContext } from "./context.ts";
 import type { DedupeTable } from "./dedupe-table.ts";
@@ -127,7 +127,8 @@ export class Appender {
 
   /** Appends in this very step; resolves when it is committed. */
   put(shard: Shard, header: EntryHeader, body: Uint8Array, meaning: EntryMeaning): Promise<void> {
-    const { log, clock, onCommitted } = this.#context;
+    const { log, clock, counts, onCommitted } = this.#context;
+    counts.loggedBytes += entryBytesOf(header);
     const committed = shard.appended(header, meaning);
     log.append({ header, body }).then(
       () => shard.durable(header.position, clock.monotonicMs(), onCommitted),

@@ -24,12 +24,17 @@ export interface StoreCounts {
   seals: number;
   merges: number;
   drops: number;
+  /** Bytes of entries put into the commit log, headers too. */
+  loggedBytes: number;
+  /** Bytes of segments that seals made, and that merges made. */
+  sealedBytes: number;
+  mergedBytes: number;
   /** Seals, merges and drops that failed and are tried again. */
   maintenanceFailures: number;
 }
 
 export interface SegmentLimits {
-  /** Segments of one size tier that are merged into one. */
+  /** A merge takes at least so many segments of like size. */
   readonly mergeWidth: number;
   /** A merge makes no segment larger than this. */
   readonly mergeBytesMax: number;

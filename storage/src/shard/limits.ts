@@ -1,8 +1,8 @@
 /** Bytes of one slab of the arena: the unit of claiming and freeing, and the longest batch. */
 export const slabBytes = 4 * 1024 * 1024;
 
-/** Bytes of the arena by default: some seconds of full ingest, and untouched pages cost nothing. */
-export const arenaBytesDefault = 256 * 1024 * 1024;
+/** Bytes of the arena by default: a full block for each of four shards, as much again while those are sealed, and slabs that both share. */
+export const arenaBytesDefault = 96 * 1024 * 1024;
 
 /** Batches start at multiples of this, so that typed arrays can be laid over them. */
 export const batchAlign = 8;
@@ -48,7 +48,7 @@ export const cutPartBatchesMax = 64;
 export const cutPartBytesMax = 2 * 1024 * 1024;
 
 /** How often it is looked whether something is to be sealed or merged. */
-export const maintenanceTickMs = 1_000;
+export const maintenanceTickMs = 250;
 
 /** How often retention is looked at: files go whole, and days are long. */
 export const retentionEveryMs = 60_000;
@@ -56,11 +56,18 @@ export const retentionEveryMs = 60_000;
 /** The pause after a seal or merge that failed. */
 export const maintenanceRetryMs = 5_000;
 
-/** The share of the arena in use at which seals begin: the other half takes what comes meanwhile. */
-export const sealArenaShare = 0.5;
+/**
+ * A shard with so many records, or bytes of batches, is sealed: they make a full block. Earlier, each record would be
+ * merged once more often; later, memory would hold what a worker could be at.
+ */
+export const sealRows = 32_000;
+export const sealBytes = 12 * 1024 * 1024;
 
-/** A round of seals for memory frees at least this share, or it would make many tiny segments. */
-export const sealRoundBytesShare = 0.1;
+/** The share of the arena in use at which shards are sealed that are not full: the rest takes what comes meanwhile. */
+export const sealArenaShare = 0.65;
+
+/** Unless the shards themselves hold less than this share: then seals would not free what is pinned. */
+export const sealArenaBytesShare = 0.1;
 
 /** Free bytes of the arena below which requests wait: a few slabs, one for each thread that decodes. */
 export const arenaFreeBytesMin = 4 * slabBytes;
@@ -68,15 +75,21 @@ export const arenaFreeBytesMin = 4 * slabBytes;
 /** How long closing waits for a seal or merge under way: its work is not lost, only done again. */
 export const closeWaitMs = 5_000;
 
-/** The largest merge begun while records come in so fast that memory forces seals: some tenths of a second. */
+/** While shards fill up one after the other, merges wait for so many alike segments, and write no more than so many bytes. */
+export const mergeBusyCount = 16;
 export const mergeBusyBytesMax = 32 * 1024 * 1024;
 
-/** How long after a forced seal records count as coming in fast. */
+/** A shard has filled up within this time: records come in fast. */
+export const mergeBusyMs = 1_000;
+
+/** Until so long after that, merges stay below so many bytes: the next burst needs the workers. */
 export const mergeCalmMs = 15_000;
+export const mergeSoonBytesMax = 64 * 1024 * 1024;
 
 /** Batches in memory at which a shard is sealed, however small they are: queries look at each. */
 export const sealBatchesMax = 512;
 
-/** A shard that has been quiet for this long is sealed from fewer batches on: nothing will join them soon. */
-export const sealQuietMs = 5_000;
+/** A shard that has been quiet for this long is sealed from fewer batches or bytes on: nothing will join them soon. */
+export const sealQuietMs = 1_000;
 export const sealQuietBatches = 64;
+export const sealQuietBytes = 1024 * 1024;

@@ -5,13 +5,19 @@ import {
   maintenanceRetryMs,
   maintenanceTickMs,
   mergeBusyBytesMax,
+  mergeBusyCount,
+  mergeBusyMs,
   mergeCalmMs,
+  mergeSoonBytesMax,
   retentionEveryMs,
+  sealArenaBytesShare,
   sealArenaShare,
   sealBatchesMax,
+  sealBytes,
   sealQuietBatches,
+  sealQuietBytes,
   sealQuietMs,
-  sealRoundBytesShare,
+  sealRows,
 } from "./limits.ts";
 import { mergeOnce } from "./merging.ts";
 import type { RetentionLimits } from "./retention.ts";
@@ -21,29 +27,28 @@ import type { Shard } from "./shard.ts";
 export interface MaintenanceOptions {
   /** Records stay in memory no longer than this. */
   readonly sealAgeMs: number;
-  /** Shards that are sealed side by side: as many as there are workers. */
+  /** Shards that are sealed side by side. */
   readonly sealsAtOnce: number;
   readonly retention: RetentionLimits;
 }
 
-/** Why a round of seals is due; `log` takes shards without records too, `batches` only those it is about. */
-type SealReason = "batches" | "age" | "memory" | "log";
-
 /**
- * Seals, merges and drops when it is time. One round of seals and one merge at a time; what fails is
+ * Seals, merges and drops when it is time. Few seals and one merge at a time; what fails is
  * logged and tried again after a pause. Appends go on beside all of it.
  */
 export class Maintenance {
   readonly #context: StoreContext;
   readonly #options: MaintenanceOptions;
   readonly #ticker: NodeJS.Timeout;
-  #sealing: Promise<void> | undefined;
+  /** Shards to be sealed, in this order, each with whether also without records. */
+  readonly #due = new Map<Shard, boolean>();
+  readonly #sealing = new Map<Shard, Promise<void>>();
   #merging: Promise<void> | undefined;
   #dropping: Promise<void> | undefined;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #retentionAtMs = Number.NEGATIVE_INFINITY;
-  /** When the arena last was so full that it had to be sealed. */
-  #memorySealAtMs = Number.NEGATIVE_INFINITY;
+  /** When a shard was last sealed because it, or the arena, was full. */
+  #fullAtMs = Number.NEGATIVE_INFINITY;
   #isLogWaiting = false;
   #isStopped = false;
 
@@ -53,29 +58,40 @@ export class Maintenance {
     this.#ticker = setInterval(() => this.#tick(), maintenanceTickMs).unref();
   }
 
-  /** After each commit: cheap. */
+  /** After each commit to the shard: cheap. */
+  committed(shard: Shard): void {
+    if (!isFull(shard)) this.checkMemory();
+    // One that is being sealed holds its records until that is done.
+    else if (!this.#sealing.has(shard)) this.#sealFull(shard);
+  }
+
+  /** Seals what has been in a full arena for longest: its slabs are the next to be free. */
   checkMemory(): void {
-    if (this.#sealing === undefined && this.#isMemoryTight()) this.#seal("memory");
+    if (this.#due.size > 0 || this.#sealing.size > 0 || !this.#isMemoryTight()) return;
+    const first = this.#context.shards
+      .filter(({ memtable }) => memtable.sinceMs !== undefined)
+      .reduce((a, b) => ((b.memtable.sinceMs ?? 0) < (a.memtable.sinceMs ?? 0) ? b : a));
+    this.#sealFull(first);
   }
 
   /** The log is half full: every shard with an unsealed entry is sealed, with records or without. */
   sealForLog(): void {
     this.#isLogWaiting = true;
-    this.#seal("log");
+    this.#sealLog();
   }
 
-  /** Seals every shard that has records now; resolves when that is done. */
-  async sealAll(): Promise<void> {
-    await this.#sealing;
+  /** Seals every shard that has records now, or any unsealed entry; resolves when that is done. */
+  async sealAll(evenWithoutRows = false): Promise<void> {
+    await this.#sealed();
     this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
-    this.#seal("age");
-    await this.#sealing;
+    for (const shard of this.#context.shards) this.#seal(shard, evenWithoutRows);
+    await this.#sealed();
   }
 
   /** Merges until nothing is worth it. */
   async mergeAll(): Promise<void> {
     await this.#merging;
-    this.#merge();
+    this.#merge({ countMin: undefined, bytesMax: Number.POSITIVE_INFINITY });
     await this.#merging;
   }
 
@@ -89,19 +105,18 @@ export class Maintenance {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#ticker);
-    await Promise.all([this.#sealing, this.#merging, this.#dropping]);
+    await Promise.all([this.#sealed(), this.#merging, this.#dropping]);
   }
 
   #tick(): void {
     const nowMs = this.#context.clock.monotonicMs();
     this.checkMemory();
-    if (this.#isLogWaiting) this.#seal("log");
-    const oldest = this.#context.shards.some(({ memtable }) => {
-      return memtable.sinceMs !== undefined && nowMs - memtable.sinceMs >= this.#options.sealAgeMs;
-    });
-    if (oldest) this.#seal("age");
-    if (this.#context.shards.some((shard) => this.#hasManyBatches(shard))) this.#seal("batches");
-    this.#merge();
+    if (this.#isLogWaiting) this.#sealLog();
+    for (const shard of this.#context.shards) {
+      if (this.#sealing.has(shard)) continue;
+      if (this.#isOld(shard, nowMs) || isWorthIt(shard, nowMs)) this.#seal(shard, false);
+    }
+    this.#mergeIfWorthIt(nowMs);
     if (nowMs - this.#retentionAtMs >= retentionEveryMs) {
       this.#retentionAtMs = nowMs;
       this.#drop();
@@ -113,53 +128,76 @@ export class Maintenance {
     const { arena, shards } = this.#context;
     if (arena.usedBytes < arena.totalBytes * sealArenaShare) return false;
     const bytes = shards.reduce((sum, { memtable }) => sum + memtable.bytes, 0);
-    return bytes >= arena.totalBytes * sealRoundBytesShare;
+    return bytes > 0 && bytes >= arena.totalBytes * sealArenaBytesShare;
   }
 
-  /** Queries look at every batch: thousands of small ones cost more than the same rows in a segment. */
-  #hasManyBatches({ memtable }: Shard): boolean {
-    const quietMs = this.#context.clock.monotonicMs() - memtable.latestMs;
-    const most = quietMs >= sealQuietMs ? sealQuietBatches : sealBatchesMax;
-    return memtable.batches.length > most;
+  #isOld({ memtable }: Shard, nowMs: number): boolean {
+    return memtable.sinceMs !== undefined && nowMs - memtable.sinceMs >= this.#options.sealAgeMs;
   }
 
-  #seal(reason: SealReason): void {
-    if (this.#sealing !== undefined || this.#isPaused()) return;
-    this.#sealing = this.#attempt("seal", () => this.#sealRound(reason)).finally(() => {
-      this.#sealing = undefined;
-      this.checkMemory();
+  #sealFull(shard: Shard): void {
+    this.#fullAtMs = this.#context.clock.monotonicMs();
+    this.#seal(shard, false);
+  }
+
+  #sealLog(): void {
+    if (this.#isPaused()) return;
+    this.#isLogWaiting = false;
+    // The largest first: a log file goes when all of its shards are sealed, and those take longest.
+    const shards = [...this.#context.shards].sort((a, b) => b.memtable.bytes - a.memtable.bytes);
+    for (const shard of shards) this.#seal(shard, true);
+  }
+
+  #seal(shard: Shard, evenWithoutRows: boolean): void {
+    if (this.#isPaused()) return;
+    if (!evenWithoutRows && shard.memtable.batches.length === 0) return;
+    this.#due.set(shard, evenWithoutRows || this.#due.get(shard) === true);
+    this.#sealNext();
+  }
+
+  #sealNext(): void {
+    for (const [shard, evenWithoutRows] of this.#due) {
+      if (this.#isPaused()) this.#due.clear();
+      if (this.#sealing.size >= this.#options.sealsAtOnce || this.#isPaused()) return;
+      if (this.#sealing.has(shard)) continue;
+      this.#due.delete(shard);
+      const work = () => sealShard(this.#context, shard, evenWithoutRows);
+      const sealing = this.#attempt("seal", work).finally(() => {
+        this.#sealing.delete(shard);
+        this.committed(shard);
+        this.#sealNext();
+      });
+      this.#sealing.set(shard, sealing);
+    }
+  }
+
+  /** Resolves when nothing is being sealed, or is to be. */
+  async #sealed(): Promise<void> {
+    while (this.#sealing.size > 0) await Promise.all(this.#sealing.values());
+  }
+
+  /** What is about to be sealed is merged with the rest, and not after it. */
+  #mergeIfWorthIt(nowMs: number): void {
+    if (this.#due.size > 0 || this.#sealing.size > 0) return;
+    const sinceFullMs = nowMs - this.#fullAtMs;
+    const isFilling = this.#context.shards.some(({ memtable }) => {
+      return memtable.bytes >= sealQuietBytes && nowMs - memtable.latestMs < sealQuietMs;
     });
+    if (sinceFullMs < mergeBusyMs || isFilling) {
+      this.#merge({ countMin: mergeBusyCount, bytesMax: mergeBusyBytesMax });
+    } else {
+      const bytesMax = sinceFullMs < mergeCalmMs ? mergeSoonBytesMax : Number.POSITIVE_INFINITY;
+      this.#merge({ countMin: undefined, bytesMax });
+    }
   }
 
-  async #sealRound(reason: SealReason): Promise<void> {
-    if (reason === "log") this.#isLogWaiting = false;
-    if (reason === "memory") this.#memorySealAtMs = this.#context.clock.monotonicMs();
-    // The largest first: its slabs are most of what is waited for.
-    const queue = this.#context.shards
-      .filter((shard) => reason !== "batches" || this.#hasManyBatches(shard))
-      .sort((a, b) => b.memtable.bytes - a.memtable.bytes);
-    const lane = async (): Promise<void> => {
-      for (let shard = queue.shift(); shard !== undefined; shard = queue.shift()) {
-        if (this.#isStopped) return;
-        await sealShard(this.#context, shard, reason === "log");
-      }
-    };
-    await Promise.all(Array.from({ length: this.#options.sealsAtOnce }, lane));
-  }
-
-  #merge(): void {
+  #merge(limits: Parameters<typeof mergeOnce>[1]): void {
     if (this.#merging !== undefined || this.#isPaused()) return;
     this.#merging = this.#attempt("merge", async () => {
-      while (!this.#isStopped && (await mergeOnce(this.#context, this.#mergeBytesMax())));
+      while (!this.#isStopped && (await mergeOnce(this.#context, limits)));
     }).finally(() => {
       this.#merging = undefined;
     });
-  }
-
-  /** A worker in the middle of a long merge seals nothing, and the arena fills behind it. */
-  #mergeBytesMax(): number {
-    const sinceSealMs = this.#context.clock.monotonicMs() - this.#memorySealAtMs;
-    return sinceSealMs < mergeCalmMs ? mergeBusyBytesMax : Number.POSITIVE_INFINITY;
   }
 
   #drop(): void {
@@ -188,4 +226,16 @@ export class Maintenance {
       logger.error({ err: thrown, reason: messageOf(thrown) }, `${what} failed, trying again`);
     }
   }
+}
+
+function isFull({ memtable }: Shard): boolean {
+  return memtable.rows >= sealRows || memtable.bytes >= sealBytes;
+}
+
+/** Queries look at every batch: thousands of small ones cost more than the same rows in a segment. */
+function isWorthIt({ memtable }: Shard, nowMs: number): boolean {
+  const isQuiet = nowMs - memtable.latestMs >= sealQuietMs;
+  const count = memtable.batches.length;
+  if (!isQuiet) return count > sealBatchesMax;
+  return count > sealQuietBatches || memtable.bytes >= sealQuietBytes;
 }

@@ -3,70 +3,80 @@ import type { SegmentEntry } from "./manifest.ts";
 import { partitionsOf } from "./partitions.ts";
 
 export interface MergeLimits {
-  /** Segments of one tier that are merged into one. */
+  /** A merge takes at least so many segments of like size. */
   readonly mergeWidth: number;
   readonly mergeBytesMax: number;
   /** Records received further apart stay in separate files, so that retention can drop them apart. */
   readonly receiptSpanMsMax: number;
 }
 
-/** A tier is a factor of this in size. */
-const tierFactor = 4;
+/** Segments up to this size are all alike. */
+const alikeBytes = 256 * 1024;
 
-/** Segments up to this size are all of the lowest tier. */
-const tierBytesMin = 256 * 1024;
+/** At most so many at once, however many have gathered. */
+const mergeWidthMax = 32;
 
-/** At most so many at once, however many small ones have gathered. */
-const mergeWidthMax = 16;
+/** Segments are of like size when together they are this share of as many of the largest. */
+const alikeShare = 2 / 3;
 
 /**
- * Which segments of a shard to merge into one: the oldest of the lowest tier of sizes that has enough.
- * Undefined: none. Each record is so rewritten a few times in its life, by the logarithm of the size.
+ * Which segments of a shard to merge into one, oldest first: of all runs of like size, the one that adds most to
+ * its largest, since a record is rewritten so much less often. Undefined: none is worth it.
  */
 export function chooseMerge(
   segments: readonly SegmentEntry[],
   limits: MergeLimits,
 ): readonly SegmentEntry[] | undefined {
-  const tiers = new Map<string, SegmentEntry[]>();
+  const classes = new Map<string, SegmentEntry[]>();
   for (const segment of segments) {
-    const name = `${tierOf(segment.bytes)} ${classOf(segment)}`;
-    const tier = tiers.get(name) ?? [];
-    tiers.set(name, tier);
-    tier.push(segment);
+    const name = classOf(segment);
+    const same = classes.get(name) ?? [];
+    classes.set(name, same);
+    same.push(segment);
   }
-  const ordered = [...tiers.values()].sort((a, b) => a[0]!.bytes - b[0]!.bytes);
-  for (const tier of ordered) {
-    tier.sort((a, b) => a.positionFrom - b.positionFrom);
-    for (let first = 0; first + limits.mergeWidth <= tier.length; first++) {
-      const run = runFrom(tier.slice(first, first + mergeWidthMax), limits);
-      if (run.length >= limits.mergeWidth) return run;
+  let best: Run | undefined;
+  for (const same of classes.values()) {
+    same.sort((a, b) => a.bytes - b.bytes || a.positionFrom - b.positionFrom);
+    for (let first = 0; first + limits.mergeWidth <= same.length; first++) {
+      const run = bestRun(same.slice(first, first + mergeWidthMax), limits);
+      if (run !== undefined && run.gain > (best?.gain ?? 0)) best = run;
     }
   }
-  return undefined;
+  return best?.segments.toSorted((a, b) => a.positionFrom - b.positionFrom);
 }
 
-/** The longest beginning that makes one good segment. */
-function runFrom(tier: readonly SegmentEntry[], limits: MergeLimits): SegmentEntry[] {
-  const run: SegmentEntry[] = [];
+interface Run {
+  readonly segments: readonly SegmentEntry[];
+  /** Bytes of all over bytes of the largest. */
+  readonly gain: number;
+}
+
+/** Of the beginnings of a list that ascends in size, the one with the greatest gain. */
+function bestRun(ascending: readonly SegmentEntry[], limits: MergeLimits): Run | undefined {
+  const { mergeWidth, mergeBytesMax, receiptSpanMsMax } = limits;
+  let best: Run | undefined;
   let bytes = 0;
-  const firstMs = receiptOf(tier[0]!);
-  for (const segment of tier) {
+  let weight = 0;
+  let [oldest, latest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const [at, segment] of ascending.entries()) {
+    const receiptMs = receiptOf(segment);
+    oldest = Math.min(oldest, receiptMs);
+    latest = Math.max(latest, receiptMs);
     bytes += segment.bytes;
-    const isClose = Math.abs(receiptOf(segment) - firstMs) <= limits.receiptSpanMsMax;
-    const isSmall = bytes <= limits.mergeBytesMax && fewPartitions([...run, segment]);
-    if (!isClose || !isSmall) break;
-    run.push(segment);
+    if (bytes > mergeBytesMax || latest - oldest > receiptSpanMsMax) break;
+    weight += Math.max(segment.bytes, alikeBytes);
+    const gain = weight / Math.max(segment.bytes, alikeBytes);
+    const count = at + 1;
+    if (count < mergeWidth || gain < mergeWidth * alikeShare || gain <= (best?.gain ?? 0)) continue;
+    const segments = ascending.slice(0, count);
+    if (!fewPartitions(segments)) break;
+    best = { segments, gain };
   }
-  return run;
+  return best;
 }
 
 function fewPartitions(segments: readonly SegmentEntry[]): boolean {
   return partitionsOf(segments.flatMap(({ partitions }) => partitions)).length <= partitionsMax;
-}
-
-function tierOf(bytes: number): number {
-  const ratio = Math.max(1, bytes / tierBytesMin);
-  return Math.floor(Math.log(ratio) / Math.log(tierFactor));
 }
 
 /** The class that most of a segment is of: a class with its own files keeps them. */

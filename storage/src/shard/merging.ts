@@ -4,17 +4,30 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import type { StoreContext } from "./context.ts";
 import { mergeReceiptSpanMs } from "./limits.ts";
 import type { SegmentEntry } from "./manifest.ts";
-import { chooseMerge } from "./merge-choice.ts";
+import { chooseMerge, type MergeLimits } from "./merge-choice.ts";
 import { partitionsOf } from "./partitions.ts";
 import { unlinkIfThere } from "./sealing.ts";
 import { type LiveSegment, liveSegment, pin, unpin } from "./segment-set.ts";
 import type { Shard } from "./shard.ts";
 
+/** What bounds a merge at this time, beside the store's own limits. */
+export interface MergeMoment {
+  /** Segments that are alike, at least; undefined: as the store's `mergeWidth` says. */
+  readonly countMin: number | undefined;
+  readonly bytesMax: number;
+}
+
 /**
- * Merges once where it is worth it, into at most `bytesMax`; false: nowhere. The work is done beside appends and seals, only the
+ * Merges once where it is worth it; false: nowhere. The work is done beside appends and seals, only the
  * commit takes its turn among them. Rejects when the file cannot be made or the manifest is closed.
  */
-export async function mergeOnce(context: StoreContext, bytesMax: number): Promise<boolean> {
+export async function mergeOnce(context: StoreContext, moment: MergeMoment): Promise<boolean> {
+  const { mergeWidth, mergeBytesMax } = context.segmentLimits;
+  const limits: MergeLimits = {
+    mergeWidth: Math.max(mergeWidth, moment.countMin ?? 0),
+    mergeBytesMax: Math.min(moment.bytesMax, mergeBytesMax),
+    receiptSpanMsMax: mergeReceiptSpanMs,
+  };
   for (const shard of context.shards) {
     if (shard.state.kind !== "serving") continue;
     // What is damaged stays as it is: a copy elsewhere may yet repair it.
@@ -23,11 +36,7 @@ export async function mergeOnce(context: StoreContext, bytesMax: number): Promis
     );
     const chosen = chooseMerge(
       mergeable.map(({ entry }) => entry),
-      {
-        mergeWidth: context.segmentLimits.mergeWidth,
-        mergeBytesMax: Math.min(bytesMax, context.segmentLimits.mergeBytesMax),
-        receiptSpanMsMax: mergeReceiptSpanMs,
-      },
+      limits,
     );
     if (chosen === undefined) continue;
     const inputs = mergeable.filter(({ entry }) => chosen.includes(entry));
@@ -123,6 +132,7 @@ async function commit(
   shard.segments.replace(gone, [liveSegment(output, path)], context.retireReplaced);
   shard.generation = outcome.generation;
   context.counts.merges++;
+  context.counts.mergedBytes += output.bytes;
   void context.damage.forget(gone).catch(() => undefined);
   const facts = { shard: shard.id, inputs: replaces.length, rows: output.rows };
   context.logger.debug({ ...facts, bytes: output.bytes }, "segments merged");

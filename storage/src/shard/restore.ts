@@ -66,7 +66,8 @@ function checkEnds(
   if (Math.max(end, sealed) < committed) {
     throw new ServiceError("storage.damaged", "commit log ends below what was committed", facts);
   }
-  if (end < sealed && segments.some(({ isLost }) => isLost)) {
+  // A log that was closed with all of it sealed has no files, but noted how far it went.
+  if (Math.max(end, committed) < sealed && segments.some(({ isLost }) => isLost)) {
     const message = "commit log ends below what is sealed, and sealed segments are lost";
     throw new ServiceError("storage.damaged", message, facts);
   }

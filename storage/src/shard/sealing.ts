@@ -122,6 +122,7 @@ class Seal {
     if (old !== undefined) unlinkIfThere(join(this.#directory, old));
     counts.seals++;
     const rows = segments.reduce((sum, segment) => sum + segment.rows, 0);
+    counts.sealedBytes += segments.reduce((sum, segment) => sum + segment.bytes, 0);
     logger.debug({ shard: shard.id, rows, segments: segments.length, generation }, "shard sealed");
     this.#context.onSegments({ kind: "sealed", shard: shard.id });
   }

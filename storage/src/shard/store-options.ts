@@ -52,7 +52,7 @@ export const retentionMsDefault = 7 * dayMs;
 export const retentionDiskShareDefault = 0.8;
 
 const segmentLimitsDefault: SegmentLimits = {
-  mergeWidth: 4,
+  mergeWidth: 3,
   mergeBytesMax: 512 * 1024 * 1024,
   replacedKeepMs: 60_000,
   trashKeepMs: 60 * 60 * 1000,

@@ -68,6 +68,8 @@ export interface Store extends Closable {
   status(): StoreStatus;
   /** Seals all records in memory now. */
   seal(): Promise<void>;
+  /** Before `close`: seals whatever is in the log, records or not, so that its files can go and the next start reads nothing. */
+  settle(): Promise<void>;
   /** Merges until nothing is worth it. */
   merge(): Promise<void>;
   /** Drops what retention does not keep, now. */
@@ -151,6 +153,7 @@ class OpenStore implements Store {
       counts: {
         ...{ parts: 0, rows: 0, bytes: 0, repeats: 0 },
         ...{ seals: 0, merges: 0, drops: 0, maintenanceFailures: 0 },
+        ...{ loggedBytes: 0, sealedBytes: 0, mergedBytes: 0 },
       },
       onCommitted: (batch) => this.#committed(batch),
       onSegments: (change) => this.#tell(this.#segmentListeners, change),
@@ -244,6 +247,10 @@ class OpenStore implements Store {
     return this.#open.maintenance.sealAll();
   }
 
+  settle(): Promise<void> {
+    return this.#open.maintenance.sealAll(true);
+  }
+
   merge(): Promise<void> {
     return this.#open.maintenance.mergeAll();
   }
@@ -268,21 +275,28 @@ class OpenStore implements Store {
     const timer = setTimeout(tooLong.resolve, closeWaitMs);
     await Promise.race([idle, tooLong.promise]);
     clearTimeout(timer);
-    if (context.log.failure === undefined) await this.#noteCommitted(context, serving);
+    const isNoted =
+      context.log.failure === undefined && (await this.#noteCommitted(context, serving));
     for (const [timer, path] of this.#replaced) {
       clearTimeout(timer);
       this.#attempt(path, () => unlinkIfThere(path));
     }
-    await context.log.close();
+    // Without its files, the log's end is known only by what was noted.
+    await context.log.close({ discard: isNoted });
   }
 
-  /** Spares the next start a question; without it, as on a full disk, it knows of an earlier position. */
-  async #noteCommitted({ epochs, logger }: StoreContext, shards: readonly Shard[]): Promise<void> {
+  /** Spares the next start a question; without it, as on a full disk, it knows of an earlier position. False: not done. */
+  async #noteCommitted(
+    { epochs, logger }: StoreContext,
+    shards: readonly Shard[],
+  ): Promise<boolean> {
     const committed = shards.map((shard) => [shard.id, shard.committed.position] as const);
     try {
       await epochs.commit(new Map(committed));
+      return true;
     } catch (thrown) {
       logger.warn({ reason: messageOf(thrown) }, "committed positions could not be noted");
+      return false;
     }
   }
 
@@ -293,7 +307,8 @@ class OpenStore implements Store {
 
   #committed(batch: MemoryBatch): void {
     this.#tell(this.#listeners, batch);
-    this.#parts?.maintenance.checkMemory();
+    const { context, maintenance } = this.#open;
+    maintenance.committed(context.shards[batch.shard]!);
   }
 
   #tell<Event>(listeners: ReadonlySet<(event: Event) => void>, event: Event): void {

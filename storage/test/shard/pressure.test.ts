@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { sealBatchesMax, slabBytes } from "../../src/shard/limits.ts";
+import { sealBatchesMax, sealRows, slabBytes } from "../../src/shard/limits.ts";
 import { closeAfter, temp } from "../log/temp.ts";
 import { openRig, type Rig, type RigOptions } from "./rig.ts";
 
@@ -8,6 +8,17 @@ async function rigAt(t: TestContext, directory: string, options?: RigOptions): P
   const rig = await openRig(directory, options);
   closeAfter(t, () => rig.close());
   return rig;
+}
+
+/** Batches in memory of each shard. */
+function memoryOf({ store }: Rig): number[] {
+  return store.status().shards.map(({ memoryBatches }) => memoryBatches);
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!isSo() && Date.now() < deadline) await new Promise((next) => setTimeout(next, 20));
+  assert.ok(isSo());
 }
 
 test("the tail of all shards is packed into as few slabs as it needs", async (t) => {
@@ -39,17 +50,37 @@ test("an arena that fills is sealed away while appends go on", async (t) => {
   assert.deepEqual(rig.read().sort(), records.sort());
 });
 
+test("a shard whose records fill a block is sealed by itself, its neighbours are not", async (t) => {
+  const rig = await rigAt(t, temp(t), { logFileBytes: 8 << 20 });
+  await rig.append(["alone"], { shard: 1 });
+  const half = Array.from({ length: sealRows / 2 }, (_, i) => `${i}`);
+  await rig.append(half);
+  assert.deepEqual(memoryOf(rig), [1, 1, 0]);
+  await rig.append(half);
+  await until(() => rig.store.status().counts.seals === 1);
+  assert.deepEqual(memoryOf(rig), [0, 1, 0]);
+});
+
+test("what comes while its shard is being sealed waits for a block of its own", async (t) => {
+  const rig = await rigAt(t, temp(t), { logFileBytes: 8 << 20 });
+  const full = Array.from({ length: sealRows }, (_, i) => `${i}`);
+  const gate = Promise.withResolvers<void>();
+  rig.coordinator.beforeCommit = () => gate.promise;
+  await rig.append(full);
+  await rig.append(["a"]);
+  await rig.append(["b"]);
+  gate.resolve();
+  await until(() => rig.store.status().counts.seals === 1);
+  assert.deepEqual(memoryOf(rig), [2, 0, 0]);
+});
+
 test("a shard with very many small batches is sealed by itself, its neighbours are not", async (t) => {
   const rig = await rigAt(t, temp(t));
   await rig.append(["alone"], { shard: 1 });
   const records = Array.from({ length: sealBatchesMax + 1 }, (_, i) => `${i}`);
   await Promise.all(records.map((record) => rig.append([record])));
-  const deadline = Date.now() + 5_000;
-  while (rig.store.status().counts.seals === 0 && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  const batches = rig.store.status().shards.map(({ memoryBatches }) => memoryBatches);
-  assert.deepEqual(batches, [0, 1, 0]);
+  await until(() => rig.store.status().counts.seals > 0);
+  assert.deepEqual(memoryOf(rig), [0, 1, 0]);
   assert.deepEqual(rig.read(), [...records, "alone"]);
 });
 

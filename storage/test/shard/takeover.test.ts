@@ -180,3 +180,41 @@ test("a lost segment file is named in cuts and status, the rest is served", asyn
   assert.deepEqual(cut.missing, [`shard 0 segment ${lost?.[0]}`]);
   cut.release();
 });
+
+test("a store that settled before it closed leaves no log, and starts from its segments, lost ones named", async (t) => {
+  const directory = temp(t);
+  let rig = await openRig(directory);
+  await rig.append(["a"]);
+  await rig.store.seal();
+  await rig.append(["b"]);
+  await rig.append(["c"], { shard: 1 });
+  await rig.store.settle();
+  await rig.close();
+  assert.deepEqual(readdirSync(join(directory, "storage/log")), []);
+  rig = await openRig(directory);
+  assert.deepEqual(rig.read(), ["a", "b", "c"]);
+  assert.deepEqual(await rig.append(["d"], { shard: 1 }), { kind: "committed", position: 4 });
+  await rig.store.settle();
+  await rig.close();
+
+  const shard = join(directory, "storage/shard-0001");
+  for (const name of readdirSync(shard)) {
+    if (!name.startsWith("checkpoint")) rmSync(join(shard, name));
+  }
+  rig = await openRig(directory);
+  closeAfter(t, () => rig.close());
+  assert.deepEqual(rig.read(), ["a", "b"]);
+  assert.equal(rig.store.status().shards[1]?.lostSegments.length, 2);
+});
+
+test("a store that closed with records in memory keeps the log that has them, without spare files", async (t) => {
+  const directory = temp(t);
+  let rig = await openRig(directory);
+  await rig.append(["a"]);
+  assert.equal(readdirSync(join(directory, "storage/log")).length, 2);
+  await rig.close();
+  assert.equal(readdirSync(join(directory, "storage/log")).length, 1);
+  rig = await openRig(directory);
+  closeAfter(t, () => rig.close());
+  assert.deepEqual(rig.read(), ["a"]);
+});

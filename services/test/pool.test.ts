@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { silentLogger } from "../../kit/src/logger.ts";
+import { type Lane, WorkerPool } from "../src/threads/pool.ts";
+
+// A worker whose jobs take as long as the test says: each waits for a word of shared memory to be set.
+const source = `
+import { parentPort } from "node:worker_threads";
+parentPort.on("message", ({ id, payload: { started, done } }) => {
+  Atomics.add(started, 0, 1);
+  Atomics.notify(started, 0);
+  Atomics.wait(done, 0, 0);
+  parentPort.postMessage({ id, result: undefined });
+});
+`;
+
+class Given {
+  readonly pool: WorkerPool;
+  readonly #folder = mkdtempSync(path.join(os.tmpdir(), "logkeep-pool-"));
+
+  constructor(size: number) {
+    const file = path.join(this.#folder, "worker.mjs");
+    writeFileSync(file, source);
+    this.pool = new WorkerPool({
+      ...{ name: "test", size, depth: 2, workerData: {}, heapMaxMb: 64 },
+      entry: pathToFileURL(file),
+      logger: silentLogger,
+    });
+  }
+
+  begin(lane: Lane): Job {
+    return new Job(this.pool, lane);
+  }
+
+  async close(): Promise<void> {
+    await this.pool.close();
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+class Job {
+  readonly #started = new Int32Array(new SharedArrayBuffer(4));
+  readonly #done = new Int32Array(new SharedArrayBuffer(4));
+  readonly #settled: Promise<void>;
+
+  constructor(pool: WorkerPool, lane: Lane) {
+    const payload = { started: this.#started, done: this.#done };
+    this.#settled = pool.run<void>("job", payload, { lane });
+    this.#settled.catch(() => undefined);
+  }
+
+  get hasStarted(): boolean {
+    return Atomics.load(this.#started, 0) > 0;
+  }
+
+  async started(): Promise<void> {
+    const { async: isAsync, value } = Atomics.waitAsync(this.#started, 0, 0, 20_000);
+    if (isAsync) await value;
+    assert.ok(this.hasStarted);
+  }
+
+  async end(): Promise<void> {
+    Atomics.store(this.#done, 0, 1);
+    Atomics.notify(this.#done, 0);
+    await this.#settled;
+  }
+}
+
+async function givenOf(t: { after(work: () => Promise<void>): void }, size: number) {
+  const given = new Given(size);
+  t.after(() => given.close());
+  return given;
+}
+
+test("merges leave a worker to who waits for an answer", async (t) => {
+  const given = await givenOf(t, 2);
+  const merges = [given.begin("merge"), given.begin("mirror")];
+  await merges[0]!.started();
+  const query = given.begin("query");
+  await query.started();
+  assert.equal(merges[1]!.hasStarted, false);
+  await query.end();
+  await merges[0]!.end();
+  await merges[1]!.started();
+  await merges[1]!.end();
+});
+
+test("a seal does not wait for a merge, nor behind bodies that came before it", async (t) => {
+  const given = await givenOf(t, 2);
+  const merge = given.begin("merge");
+  await merge.started();
+  const bodies = [given.begin("ingest"), given.begin("ingest"), given.begin("ingest")];
+  await bodies[0]!.started();
+  const seal = given.begin("seal");
+  await bodies[0]!.end();
+  // One body may have been in line at the worker already; the third was not.
+  await bodies[1]!.started();
+  await bodies[1]!.end();
+  await seal.started();
+  assert.equal(bodies[2]!.hasStarted, false);
+  await seal.end();
+  await bodies[2]!.started();
+  await bodies[2]!.end();
+  await merge.end();
+});
+
+test("nothing is put in line behind a seal or merge", async (t) => {
+  const given = await givenOf(t, 2);
+  const [seal, first, second] = [given.begin("seal"), given.begin("ingest"), given.begin("ingest")];
+  await seal.started();
+  await first.started();
+  await first.end();
+  await second.started();
+  await second.end();
+  await seal.end();
+});
+
+test("a lone worker takes everything, one after the other", async (t) => {
+  const given = await givenOf(t, 1);
+  for (const lane of ["seal", "merge", "query"] as const) {
+    const job = given.begin(lane);
+    await job.started();
+    await job.end();
+  }
+});
