@@ -7,7 +7,9 @@ import { ZooKeeperClient } from "../src/client/client.ts";
 import type { ClientOptions } from "../src/client/options.ts";
 import type { SessionEvent } from "../src/client/session-events.ts";
 import { Lock } from "../src/recipes/lock.ts";
+import { DataResponse, WatchedRequest } from "../src/wire/records.ts";
 import { TestEnsemble, until } from "./ensemble-harness.ts";
+import { delay, RawClient } from "./server-harness.ts";
 
 const ids = [1, 2, 3];
 
@@ -64,6 +66,35 @@ test("a linearizable read shows what was answered at another member", async (con
     assert.equal(String(data), String(value));
     assert.equal(stat.version, version);
   }
+});
+
+test("what a client has seen is never undone for it: a member that is behind does not serve it", async (context) => {
+  const ensemble = new TestEnsemble(context, ids, { readOnlyMode: true });
+  await ensemble.startAll();
+  await ensemble.serving();
+  const { client } = open(context, addresses(ensemble, ids), { canBeReadOnly: true });
+  await client.create("/x", Buffer.from("old"));
+  await client.sync();
+  const ports = ids.map((id) => ensemble.port(id));
+  const behind = ids.find((id) => client.ensemble.server !== `127.0.0.1:${ensemble.port(id)}`)!;
+  const others = ids.filter((id) => id !== behind);
+  await until("all have it", async () => (await ensemble.client(context, behind)).exists("/x"));
+  await ensemble.stop(behind);
+  await ensemble.serving();
+  await client.setData("/x", Buffer.from("new"));
+  assert.equal(String((await client.getData("/x")).data), "new");
+  // Now only the one that was away is there, and reads alone.
+  for (const id of others) await ensemble.stop(id);
+  await ensemble.start(behind, { port: ports[ids.indexOf(behind)]! });
+  await until("it reads only", () => ensemble.get(behind).mode === "read-only");
+  const read = { path: "/x", watch: false };
+  const stranger = await RawClient.open(context, ensemble.port(behind), { readOnly: true });
+  const { body } = await stranger.client.ask("getData", WatchedRequest, read);
+  assert.equal(String(DataResponse.read(body).data), "old", "who has seen nothing is served");
+  const reading = client.getData("/x").then(({ data }) => String(data));
+  assert.equal(await Promise.race([reading, delay(1_500).then(() => "none")]), "none");
+  await Promise.all(others.map((id) => ensemble.start(id, { port: ports[ids.indexOf(id)]! })));
+  assert.equal(await reading, "new");
 });
 
 test("without a quorum a client that may reads alone, and moves when one is there again", async (context) => {

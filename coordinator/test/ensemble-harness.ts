@@ -71,7 +71,8 @@ export class TestEnsemble {
     return `server.${id}=${memberText(member!)}`;
   }
 
-  async start(id: number): Promise<Coordinator> {
+  /** With what is other than the ensemble's for this time. */
+  async start(id: number, options: Partial<CoordinatorOptions> = {}): Promise<Coordinator> {
     const coordinator = await startCoordinator({
       dataDir: join(this.#directory, String(id)),
       serverId: id,
@@ -88,6 +89,7 @@ export class TestEnsemble {
       },
       fatal: (error) => this.failures.push(error),
       ...this.#options,
+      ...options,
     });
     this.#running.set(id, coordinator);
     return coordinator;

@@ -121,7 +121,7 @@ const jobs: readonly Job[] = [
   {
     suite: "coordinator",
     name: "coordinator-fuzz",
-    files: ["coordinator/test/server-fuzz.test.ts"],
+    files: ["server", "server-admin"].map((name) => `coordinator/test/${name}-fuzz.test.ts`),
     env: (draw) => ({ LOGKEEP_FUZZ_FRAMES: growing(draw, 10_000) }),
   },
   {
