@@ -13,6 +13,6 @@ export class FilterPipe implements RowPipe {
   apply({ view, rows }: Rows): Rows {
     const left = new RowSet(view.rowCount);
     this.#filter.narrow(view, left);
-    return { view, rows: rows.filter((row) => left.has(row)) };
+    return { view, rows: rows.length === view.rowCount ? left.rows() : left.among(rows) };
   }
 }

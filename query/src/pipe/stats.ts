@@ -20,6 +20,7 @@ export class StatsPipe implements GatherPipe {
   readonly #node: StatsNode;
   readonly #grouper: Grouper;
   readonly #states: readonly StatsState[];
+  readonly #onlyCounts: boolean;
 
   /** A state for each of the node's functions. Throws `query.invalid` for a bucket that cannot be. */
   constructor(node: StatsNode, states: readonly StatsState[]) {
@@ -27,6 +28,7 @@ export class StatsPipe implements GatherPipe {
     this.#node = node;
     this.#grouper = new Grouper(node.by);
     this.#states = states;
+    this.#onlyCounts = states.every(({ countsRows }) => countsRows === true);
   }
 
   get byteSize(): number {
@@ -35,9 +37,24 @@ export class StatsPipe implements GatherPipe {
 
   add({ view, rows }: Rows): void {
     if (rows.length === 0) return;
+    if (this.#onlyCounts) {
+      this.#tally(view, rows);
+      return;
+    }
     const groups = this.#grouper.groupsOf(view, rows);
     const grouped = { rows, groups, groupCount: this.#grouper.size };
     for (const state of this.#states) state.add(view, grouped);
+  }
+
+  /** No row needs a group of its own where all functions only count. */
+  #tally(view: View, rows: Uint32Array): void {
+    // A group is there also when a condition leaves none of its rows.
+    const all = this.#grouper.tally(view, rows);
+    for (const state of this.#states) {
+      const counted = state.countedRows?.(view, rows) ?? rows;
+      const { hits, groups } = counted === rows ? all : this.#grouper.tally(view, counted);
+      state.addCounted?.(hits, { groups, groupCount: this.#grouper.size });
+    }
   }
 
   addCounted({ view, rows }: Rows, counts: Float64Array): void {

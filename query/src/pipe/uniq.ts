@@ -12,6 +12,8 @@ export interface UniqOptions {
   /** The name of the count, undefined: not shown. */
   readonly hitsAs: string | undefined;
   readonly limit: number | undefined;
+  /** The name of the place, from 1; undefined: not shown. */
+  readonly rankAs?: string | undefined;
   /** Most frequent first, equal ones by their values; else in order of first appearance. */
   readonly byHits: boolean;
   /** Rows where all the fields are empty count too. */
@@ -40,13 +42,13 @@ export class UniqPipe implements GatherPipe {
 
   add({ view, rows }: Rows): void {
     if (rows.length === 0) return;
-    const groups = this.#grouper.groupsOf(view, rows);
-    this.#counts.add(view, { rows, groups, groupCount: this.#grouper.size });
+    const { groups, hits } = this.#grouper.tally(view, rows);
+    this.#counts.addCounted(hits, { groups, groupCount: this.#grouper.size });
   }
 
   addCounted({ view, rows }: Rows, counts: Float64Array): void {
     const groups = this.#grouper.groupsOf(view, rows);
-    this.#counts.addCounted(counts, { rows, groups, groupCount: this.#grouper.size });
+    this.#counts.addCounted(counts, { groups, groupCount: this.#grouper.size });
   }
 
   export(): UniqPartial {
@@ -59,7 +61,7 @@ export class UniqPipe implements GatherPipe {
   }
 
   finish(): Rows {
-    const { by, hitsAs } = this.#options;
+    const { by, hitsAs, rankAs } = this.#options;
     const groups = this.#chosen();
     const columns = new Map<string, Column>();
     for (const [k, field] of by.entries()) {
@@ -73,6 +75,9 @@ export class UniqPipe implements GatherPipe {
         hitsAs,
         columnOf(groups, (group) => this.#counts.finish(group)),
       );
+    }
+    if (rankAs !== undefined) {
+      columns.set(rankAs, new ValuesColumn("rows", valuesOf(groups.map((_, i) => String(i + 1)))));
     }
     const view = View.table(new TableBlock({ rowCount: groups.length, columns }));
     return { view, rows: allRows(groups.length) };

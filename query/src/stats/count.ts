@@ -36,8 +36,16 @@ export class CountState implements StatsState {
     }
   }
 
+  get countsRows(): boolean {
+    return this.#fields.length === 0;
+  }
+
+  countedRows(_: View, rows: Uint32Array): Uint32Array {
+    return rows;
+  }
+
   /** As `add` of all rows, where the i-th stands for `hits[i]`. */
-  addCounted(hits: Float64Array, { groups, groupCount }: GroupedRows): void {
+  addCounted(hits: Float64Array, { groups, groupCount }: Omit<GroupedRows, "rows">): void {
     const counts = this.#counts.upTo(groupCount);
     for (let i = 0; i < hits.length; i++) {
       const group = groups === undefined ? 0 : (groups[i] as number);

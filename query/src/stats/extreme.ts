@@ -1,4 +1,5 @@
-import { codeAt, gatherNumbers } from "../table/column.ts";
+import type { Column } from "../../../kit/src/block.ts";
+import { numbersOf } from "../table/column.ts";
 import { GrowingF64 } from "../table/growing.ts";
 import { printNumber } from "../table/number.ts";
 import type { View } from "../table/view.ts";
@@ -29,14 +30,13 @@ export class ExtremeState implements StatsState {
   add(view: View, selection: GroupedRows): void {
     const { rows, groups, groupCount } = selection;
     const best = this.#numbers.upTo(groupCount);
-    const numbers = new Float64Array(rows.length);
     for (const field of this.#fields) {
       const column = view.column(field);
       if (column === undefined) continue;
-      gatherNumbers(column, rows, numbers);
+      const numbers = numbersOf(column, rows, view.rowCount);
       const left = keepExtremes(best, numbers, groups, this.#sign);
       // Texts matter only to a group without numbers, and most columns have none.
-      if (left > 0) this.#addTexts(view, field, selection, numbers);
+      if (left > 0) this.#addTexts(column, selection, numbers);
     }
   }
 
@@ -61,20 +61,26 @@ export class ExtremeState implements StatsState {
     return this.#texts.get(group)?.toString() ?? "";
   }
 
-  #addTexts(view: View, field: string, { rows, groups }: GroupedRows, numbers: Float64Array): void {
-    const column = view.column(field);
-    if (column === undefined) return;
-    const { bytes, offsets } = column.values();
+  #addTexts(column: Column, { rows, groups }: GroupedRows, numbers: Float64Array): void {
+    const asked = new Uint32Array(rows.length);
+    const groupsAsked = new Uint32Array(rows.length);
+    let count = 0;
     for (let i = 0; i < rows.length; i++) {
       const group = groups === undefined ? 0 : (groups[i] as number);
       if (!Number.isNaN(numbers[i]) || !Number.isNaN(this.#numbers.at(group))) continue;
-      const code = codeAt(column, rows[i] as number);
-      this.#keepText(group, bytes.subarray(offsets[code], offsets[code + 1]));
+      asked[count] = rows[i] as number;
+      groupsAsked[count++] = group;
+    }
+    if (count === 0) return;
+    const { bytes, offsets } = column.pick(asked.subarray(0, count));
+    for (let i = 0; i < count; i++) {
+      const from = offsets[i] as number;
+      const to = offsets[i + 1] as number;
+      if (from < to) this.#keepText(groupsAsked[i] as number, bytes.subarray(from, to));
     }
   }
 
   #keepText(group: number, text: Buffer): void {
-    if (text.length === 0) return;
     const before = this.#texts.get(group);
     if (before !== undefined && Buffer.compare(text, before) * this.#sign <= 0) return;
     this.#textBytes += text.length - (before?.length ?? -64);

@@ -23,6 +23,12 @@ export interface StatsState {
   /** Bytes held, near enough for the query's memory bound. */
   readonly byteSize: number;
   add(view: View, rows: GroupedRows): void;
+  /** Whether the function only counts rows; then it has the two that follow. */
+  readonly countsRows?: boolean;
+  /** Those of the given rows that are counted. */
+  countedRows?(view: View, rows: Uint32Array): Uint32Array;
+  /** As `add`, where `hits[i]` rows are of group `groups[i]`. */
+  addCounted?(hits: Float64Array, of: Omit<GroupedRows, "rows">): void;
   /** A copy that may be posted. */
   export(): StatsPartial;
   /** Takes a partial in: its group i is group `groupOf[i]` here. */

@@ -30,6 +30,18 @@ export class IfState implements StatsState {
     this.#inner.add(view, { rows: left, groups: groupsLeft, groupCount });
   }
 
+  get countsRows(): boolean {
+    return this.#inner.countsRows === true;
+  }
+
+  countedRows(view: View, rows: Uint32Array): Uint32Array {
+    return this.#condition.apply({ view, rows }).rows;
+  }
+
+  addCounted(hits: Float64Array, of: Omit<GroupedRows, "rows">): void {
+    this.#inner.addCounted?.(hits, of);
+  }
+
   export(): StatsPartial {
     return this.#inner.export();
   }

@@ -1,4 +1,4 @@
-import { gatherNumbers } from "../table/column.ts";
+import { numbersOf } from "../table/column.ts";
 import { GrowingF64 } from "../table/growing.ts";
 import { printNumber } from "../table/number.ts";
 import type { View } from "../table/view.ts";
@@ -26,12 +26,10 @@ export class SumState implements StatsState {
   add(view: View, { rows, groups, groupCount }: GroupedRows): void {
     const sums = this.#sums.upTo(groupCount);
     const counts = this.#counts.upTo(groupCount);
-    const numbers = new Float64Array(rows.length);
     for (const field of this.#fields) {
       const column = view.column(field);
       if (column === undefined) continue;
-      gatherNumbers(column, rows, numbers);
-      addNumbers(sums, counts, numbers, groups);
+      addNumbers(sums, counts, numbersOf(column, rows, view.rowCount), groups);
     }
   }
 

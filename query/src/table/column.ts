@@ -1,5 +1,6 @@
 import type { Codes, Column, Templates, Values } from "../../../kit/src/block.ts";
 import { pickValues } from "../../../kit/src/pick.ts";
+import { codesInto } from "./codes.ts";
 import { parseNumber, printNumber } from "./number.ts";
 
 /** A column whose values are there already; numbers are parsed on first use. */
@@ -175,6 +176,14 @@ export function emptyValues(column: Column): Uint8Array {
   return empty;
 }
 
+/** Element i is the number of row `rows[i]`, NaN where it has none; not to be written to. */
+export function numbersOf(column: Column, rows: Uint32Array, rowCount: number): Float64Array {
+  if (column.layout === "rows" && rows.length === rowCount) return column.numbers();
+  const numbers = new Float64Array(rows.length);
+  gatherNumbers(column, rows, numbers);
+  return numbers;
+}
+
 /** `out[i]` becomes the number of row `rows[i]`, NaN where it has none. */
 export function gatherNumbers(
   column: Column | undefined,
@@ -191,9 +200,8 @@ export function gatherNumbers(
   } else if (column.codes === undefined) {
     for (let i = 0; i < rows.length; i++) out[i] = numbers[rows[i] as number] as number;
   } else {
-    const { codes } = column;
-    for (let i = 0; i < rows.length; i++) {
-      out[i] = numbers[codes[rows[i] as number] as number] as number;
-    }
+    const codes = new Uint32Array(rows.length);
+    codesInto(column.codes, rows, false, codes);
+    for (let i = 0; i < rows.length; i++) out[i] = numbers[codes[i] as number] as number;
   }
 }

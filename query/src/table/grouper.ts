@@ -1,7 +1,8 @@
-import type { Values } from "../../../kit/src/block.ts";
+import type { ValueCounts, Values } from "../../../kit/src/block.ts";
 import type { GroupKey } from "../language/ast.ts";
 import { directGroupsMax } from "../limits.ts";
 import { BytesTable, type BytesTableData } from "./bytes-table.ts";
+import { codesInto, combineCodes, countCodes } from "./codes.ts";
 import { type KeyColumn, keyCodeAt, keyColumnOf } from "./group-key.ts";
 import { TupleTable } from "./tuple-table.ts";
 import type { View } from "./view.ts";
@@ -11,6 +12,12 @@ export interface GrouperData {
   readonly size: number;
   readonly values: readonly BytesTableData[];
   readonly tuples: Uint32Array;
+}
+
+/** Groups with how many rows each has; a group may come more than once. `groups` undefined: group 0. */
+export interface Tally {
+  readonly groups: Uint32Array | undefined;
+  readonly hits: Float64Array;
 }
 
 /**
@@ -48,14 +55,45 @@ export class Grouper {
     if (this.#keys.length === 0) return undefined;
     const columns = this.#keys.map((key) => keyColumnOf(view, key, rows));
     const groups = new Uint32Array(rows.length);
+    const isWhole = rows.length === view.rowCount;
     if (columns.length === 1) {
-      this.#groupsOfOne(columns[0] as KeyColumn, rows, groups);
+      this.#groupsOfOne(columns[0] as KeyColumn, rows, isWhole, groups);
       return groups;
     }
-    const combinations = columns.reduce((product, column) => product * column.count, 1);
-    if (combinations <= directGroupsMax) this.#groupsDirect(columns, rows, groups, combinations);
-    else this.#groupsHashed(columns, rows, groups);
+    const combinations = combinationsOf(columns);
+    if (combinations > directGroupsMax) this.#groupsHashed(columns, rows, groups);
+    else {
+      combinationsInto(columns, rows, isWhole, groups);
+      this.#groupsDirect(columns, groups, combinations);
+    }
     return groups;
+  }
+
+  /** How many of the rows each group has. Cheaper than `groupsOf` where nothing but counts is wanted. */
+  tally(view: View, rows: Uint32Array): Tally {
+    const [first] = this.#keys;
+    if (first === undefined) return { groups: undefined, hits: Float64Array.of(rows.length) };
+    const isWhole = rows.length === view.rowCount;
+    if (this.#keys.length === 1 && first.bucket === undefined && isWhole) {
+      const known = view.valueCounts(first.field);
+      if (known !== undefined) return this.#tallyKnown(known);
+    }
+    const columns = this.#keys.map((key) => keyColumnOf(view, key, rows));
+    const combinations = combinationsOf(columns);
+    // Counting costs a look at every combination, also of those that no row has.
+    const isDirect = combinations <= Math.min(directGroupsMax, 2 * rows.length + 1024);
+    if (!isDirect || columns.some(({ layout }) => layout === "rows")) {
+      const groups = this.groupsOf(view, rows) as Uint32Array;
+      return { groups, hits: new Float64Array(rows.length).fill(1) };
+    }
+    const counts = new Uint32Array(combinations);
+    if (combinations === 1) counts[0] = rows.length;
+    else {
+      const codes = new Uint32Array(rows.length);
+      combinationsInto(columns, rows, isWhole, codes);
+      countCodes(codes, counts);
+    }
+    return this.#tallyOf(columns, counts);
   }
 
   export(): GrouperData {
@@ -90,41 +128,81 @@ export class Grouper {
     return (this.#values[key] as BytesTable).text(id);
   }
 
-  #groupsOfOne(column: KeyColumn, rows: Uint32Array, groups: Uint32Array): void {
+  #tallyKnown({ values: { bytes, offsets }, counts }: ValueCounts): Tally {
+    const table = this.#values[0] as BytesTable;
+    const groups = new Uint32Array(counts.length);
+    let count = 0;
+    const hits = new Float64Array(counts.length);
+    for (let i = 0; i < counts.length; i++) {
+      if (counts[i] === 0) continue;
+      groups[count] = table.intern(bytes, offsets[i] as number, offsets[i + 1] as number);
+      hits[count++] = counts[i] as number;
+    }
+    return { groups: groups.subarray(0, count), hits: hits.subarray(0, count) };
+  }
+
+  /** From how many rows each combination of codes has. */
+  #tallyOf(columns: readonly KeyColumn[], counts: Uint32Array): Tally {
+    const values = this.#localValues(columns);
+    const groups: number[] = [];
+    const hits: number[] = [];
+    for (let combination = 0; combination < counts.length; combination++) {
+      const count = counts[combination] as number;
+      if (count === 0) continue;
+      groups.push(this.#groupOfCombination(columns, values, combination));
+      hits.push(count);
+    }
+    return { groups: Uint32Array.from(groups), hits: Float64Array.from(hits) };
+  }
+
+  #localValues(columns: readonly KeyColumn[]): LocalValues[] {
+    return columns.map((column, k) => new LocalValues(column, this.#values[k] as BytesTable));
+  }
+
+  #groupOfCombination(
+    columns: readonly KeyColumn[],
+    values: readonly LocalValues[],
+    combination: number,
+  ): number {
+    const tuple = this.#tuple;
+    let rest = combination;
+    for (let k = columns.length - 1; k >= 0; k--) {
+      const { layout, count } = columns[k] as KeyColumn;
+      const code = layout === "const" ? 0 : rest % count;
+      if (layout !== "const") rest = (rest - code) / count;
+      tuple[k] = (values[k] as LocalValues).idOf(code);
+    }
+    // With one key its values are the groups.
+    return columns.length === 1 ? (tuple[0] as number) : this.#tuples.intern(tuple);
+  }
+
+  #groupsOfOne(column: KeyColumn, rows: Uint32Array, isWhole: boolean, groups: Uint32Array): void {
     const values = new LocalValues(column, this.#values[0] as BytesTable);
     if (column.layout === "const") {
       if (rows.length > 0) groups.fill(values.idOf(0));
     } else if (column.codes === undefined) {
       for (let i = 0; i < rows.length; i++) groups[i] = values.idOf(rows[i] as number);
     } else {
-      const { codes } = column;
+      codesInto(column.codes, rows, isWhole, groups);
       const { ids } = values;
-      for (let i = 0; i < rows.length; i++) {
-        const code = codes[rows[i] as number] as number;
+      for (let i = 0; i < groups.length; i++) {
+        const code = groups[i] as number;
         const id = ids[code] as number;
         groups[i] = id >= 0 ? id : values.idOf(code);
       }
     }
   }
 
-  /** Few combinations: the block's own codes address the group. */
-  #groupsDirect(
-    columns: readonly KeyColumn[],
-    rows: Uint32Array,
-    groups: Uint32Array,
-    combinations: number,
-  ): void {
-    addCombinations(columns, rows, groups);
+  /** Few combinations: the block's own codes address the group. `groups` holds the combinations. */
+  #groupsDirect(columns: readonly KeyColumn[], groups: Uint32Array, combinations: number): void {
     if (this.#direct.length < combinations) this.#direct = new Int32Array(combinations);
     const direct = this.#direct.fill(-1, 0, combinations);
-    const values = columns.map(
-      (column, k) => new LocalValues(column, this.#values[k] as BytesTable),
-    );
-    for (let i = 0; i < rows.length; i++) {
+    const values = this.#localValues(columns);
+    for (let i = 0; i < groups.length; i++) {
       const combination = groups[i] as number;
       let group = direct[combination] as number;
       if (group < 0) {
-        group = this.#groupOf(columns, values, rows[i] as number);
+        group = this.#groupOfCombination(columns, values, combination);
         direct[combination] = group;
       }
       groups[i] = group;
@@ -132,9 +210,7 @@ export class Grouper {
   }
 
   #groupsHashed(columns: readonly KeyColumn[], rows: Uint32Array, groups: Uint32Array): void {
-    const values = columns.map(
-      (column, k) => new LocalValues(column, this.#values[k] as BytesTable),
-    );
+    const values = this.#localValues(columns);
     for (let i = 0; i < rows.length; i++) {
       groups[i] = this.#groupOf(columns, values, rows[i] as number);
     }
@@ -173,18 +249,27 @@ class LocalValues {
   }
 }
 
-/** `into[i]` becomes one number for the codes of row `rows[i]` in all columns. */
-function addCombinations(
+function combinationsOf(columns: readonly KeyColumn[]): number {
+  return columns.reduce(
+    (product, { layout, count }) => (layout === "const" ? product : product * count),
+    1,
+  );
+}
+
+/** `into[i]`, zero before, becomes one number for the codes of row `rows[i]` in all columns. */
+function combinationsInto(
   columns: readonly KeyColumn[],
   rows: Uint32Array,
+  isWhole: boolean,
   into: Uint32Array,
 ): void {
-  for (const { count, codes, layout } of columns) {
-    if (layout === "const") continue;
-    for (let i = 0; i < rows.length; i++) {
-      const row = rows[i] as number;
-      const code = codes === undefined ? row : (codes[row] as number);
-      into[i] = (into[i] as number) * count + code;
-    }
+  const varying = columns.filter(({ layout }) => layout !== "const");
+  const scratch = new Uint32Array(varying.length > 1 ? rows.length : 0);
+  for (const [k, { codes = rows, count }] of varying.entries()) {
+    const own = k === 0 ? into : scratch;
+    // Of a column without codes every row has its own value: its number is the row's.
+    if (codes === rows) own.set(rows);
+    else codesInto(codes, rows, isWhole, own);
+    if (k > 0) combineCodes(into, own, count);
   }
 }

@@ -19,6 +19,7 @@ export class TableBlock implements Block {
   readonly fieldNames: readonly string[];
   readonly #parts: TableParts;
   #times: Times | undefined;
+  #positions: Float64Array | undefined;
 
   constructor(parts: TableParts) {
     this.rowCount = parts.rowCount;
@@ -45,7 +46,8 @@ export class TableBlock implements Block {
   }
 
   positions(): Float64Array {
-    return this.#parts.positions ?? new Float64Array(this.rowCount);
+    this.#positions ??= this.#parts.positions ?? new Float64Array(this.rowCount);
+    return this.#positions;
   }
 
   column(field: string): Column | undefined {
