@@ -33,7 +33,7 @@ export async function openServer(): Promise<TestServer> {
 
 async function ownServer(): Promise<{ readonly address: string; close(): Promise<void> }> {
   const dataDir = await mkdtemp(join(tmpdir(), "logkeep-client-"));
-  const server = await startCoordinator({ dataDir, tickTimeMs: 100 });
+  const server = await startCoordinator({ dataDir, tickTimeMs: 100, maxSessionTimeoutMs: 40_000 });
   return {
     address: `${server.address.host}:${server.address.port}`,
     close: async () => {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Prng } from "../../kit/src/prng.ts";
 import { Barrier } from "../src/recipes/barrier.ts";
 import { DoubleBarrier } from "../src/recipes/double-barrier.ts";
-import { disturb, expire, seeded, until, world } from "./recipes-given.ts";
+import { disturb, expire, seeded, sessionTimeoutMs, until, world } from "./recipes-given.ts";
 
 test("nobody passes a barrier that is down, and everybody one that is up", async (context) => {
   const { client, party } = await world(context);
@@ -76,7 +76,7 @@ test("members enter together and leave together, and a round has a greater token
 
 test("a member that gives up does not count, and one that dies does not hold up the others", async (context) => {
   const { client, party } = await world(context);
-  const [dying, other] = [await party(), await party()];
+  const [dying, other] = [await party(sessionTimeoutMs), await party(sessionTimeoutMs)];
   const open = (from: typeof client) =>
     new DoubleBarrier({ client: from, path: "/barriers/three", members: 2 });
   const reason = new Error("enough");
@@ -132,7 +132,7 @@ test("rounds go on while connections and sessions are lost", async (context) => 
   await seeded(async (seed) => {
     const random = new Prng(seed);
     const { party } = await world(context);
-    const parties = await Promise.all(Array.from({ length: 4 }, party));
+    const parties = await Promise.all(Array.from({ length: 4 }, () => party(sessionTimeoutMs)));
     const started = performance.now();
     const isOver = (): boolean => performance.now() - started > 5_000;
     const ending = new AbortController();

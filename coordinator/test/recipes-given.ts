@@ -6,8 +6,11 @@ import type { Prng } from "../../kit/src/prng.ts";
 import { ZooKeeperClient } from "../src/client/client.ts";
 import { CuttableProxy, openServer } from "./client-server.ts";
 
-/** Short enough to let sessions expire in a test, long enough for a machine that has other work. */
+/** Of parties whose sessions are to expire: short enough for that, long enough for a machine that has other work. */
 export const sessionTimeoutMs = 1_000;
+
+/** Of all others: a busy machine may hold up client, proxy and server, which are one process, for a second and more. */
+const patientTimeoutMs = 10_000;
 
 /** A client behind a proxy of its own, that can lose its connection alone. */
 export interface Party {
@@ -18,7 +21,7 @@ export interface Party {
 /** A server with a client whose connection nobody cuts. */
 export interface World {
   readonly client: ZooKeeperClient;
-  party(): Promise<Party>;
+  party(timeoutMs?: number): Promise<Party>;
 }
 
 /** Everything is closed when the test ends. */
@@ -32,9 +35,10 @@ export async function world(context: TestContext): Promise<World> {
     await Promise.all(parties.map(({ proxy }) => proxy.close()));
     await server.close();
   });
-  const party = async (): Promise<Party> => {
+  const party = async (timeoutMs = patientTimeoutMs): Promise<Party> => {
     const proxy = await CuttableProxy.open(server.address);
-    const own = new ZooKeeperClient({ connect: proxy.address + server.chroot, sessionTimeoutMs });
+    const connect = proxy.address + server.chroot;
+    const own = new ZooKeeperClient({ connect, sessionTimeoutMs: timeoutMs });
     parties.push({ client: own, proxy });
     await own.connected();
     return { client: own, proxy };

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ZooKeeperClient } from "../src/client/client.ts";
 import { steps } from "../src/client/multi.ts";
 import { LeaderElection, type LeaderTerm } from "../src/recipes/leader-election.ts";
-import { expire, until, world } from "./recipes-given.ts";
+import { expire, sessionTimeoutMs, until, world } from "./recipes-given.ts";
 
 const path = "/elections/one";
 
@@ -56,7 +56,7 @@ test("the oldest candidate leads, and its successor follows with a greater token
 
 test("a leader whose session expires has lost its term and stands again, last", async (context) => {
   const { client, party } = await world(context);
-  const cut = await party();
+  const cut = await party(sessionTimeoutMs);
   const a = stand(cut.client, "a");
   await until(() => a.terms.length === 1);
   const b = stand(client, "b");

@@ -10,7 +10,7 @@ import type { Hold } from "../src/recipes/hold.ts";
 import { Lock } from "../src/recipes/lock.ts";
 import { ReadWriteLock } from "../src/recipes/read-write-lock.ts";
 import { isPassing } from "../src/recipes/until-done.ts";
-import { disturb, expire, seeded, until, world } from "./recipes-given.ts";
+import { disturb, expire, seeded, sessionTimeoutMs, until, world } from "./recipes-given.ts";
 
 const path = "/locks/one";
 
@@ -106,7 +106,7 @@ test("an entry whose answer is lost is found again, and there is only one", asyn
 
 test("a holder hears of a lost connection at once, or only when its session may be over", async (context) => {
   const { client, party } = await world(context);
-  const { client: cut, proxy } = await party();
+  const { client: cut, proxy } = await party(sessionTimeoutMs);
   const strict = await new Lock({ client: cut, path: "/a" }).acquire();
   const lasting = await new Lock({ client: cut, path: "/b", lostWhen: "lapsed" }).acquire();
   proxy.cut("up");
@@ -124,7 +124,7 @@ test("a holder hears of a lost connection at once, or only when its session may 
 
 test("after the holder's session expired the next one has a greater token, and the first is fenced", async (context) => {
   const { client, party } = await world(context);
-  const holder = await party();
+  const holder = await party(sessionTimeoutMs);
   const hold = await new Lock({ client: holder.client, path }).acquire();
   const next = new Lock({ client, path }).acquire();
   await expire(holder, client);
@@ -144,7 +144,7 @@ test("a waiter whose session expires waits again, behind the others", async (con
   const { client, party } = await world(context);
   const lock = new Lock({ client, path });
   const hold = await lock.acquire();
-  const waiter = await party();
+  const waiter = await party(sessionTimeoutMs);
   const waiting = new Lock({ client: waiter.client, path }).acquire();
   await until(async () => (await lock.entries()).length === 2);
   const before = (await lock.entries())[1]?.name;
@@ -234,7 +234,7 @@ for (const kind of ["lock", "read-write lock"] as const) {
     await seeded(async (seed) => {
       const random = new Prng(seed);
       const { client, party } = await world(context);
-      const parties = await Promise.all(Array.from({ length: 5 }, party));
+      const parties = await Promise.all(Array.from({ length: 5 }, () => party(sessionTimeoutMs)));
       await client.create("/log");
       const started = performance.now();
       const isOver = (): boolean => performance.now() - started > 6_000;

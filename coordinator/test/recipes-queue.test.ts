@@ -9,7 +9,7 @@ import { steps } from "../src/client/multi.ts";
 import { PriorityQueue } from "../src/recipes/priority-queue.ts";
 import { Queue } from "../src/recipes/queue.ts";
 import { isPassing } from "../src/recipes/until-done.ts";
-import { disturb, expire, seeded, until, world } from "./recipes-given.ts";
+import { disturb, expire, seeded, sessionTimeoutMs, until, world } from "./recipes-given.ts";
 
 const path = "/queues/one";
 
@@ -74,7 +74,7 @@ test("an item that is given back, or whose taker is lost, goes to the next with 
   assert.equal(second.id, first.id);
   assert.ok(second.token > first.token);
   await second.giveBack();
-  const dying = await party();
+  const dying = await party(sessionTimeoutMs);
   const lost = await new Queue({ client: dying.client, path }).take();
   const third = queue.take();
   await expire(dying, client);
@@ -144,7 +144,7 @@ test("each item is done once while connections and sessions are lost", async (co
   await seeded(async (seed) => {
     const random = new Prng(seed);
     const { client, party } = await world(context);
-    const parties = await Promise.all(Array.from({ length: 4 }, party));
+    const parties = await Promise.all(Array.from({ length: 4 }, () => party(sessionTimeoutMs)));
     const count = 150;
     await client.create("/done");
     const queue = new Queue({ client, path });
@@ -176,7 +176,7 @@ test("each item is done once while connections and sessions are lost", async (co
 test("an item whose offer has no answer is in the queue once or not at all", async (context) => {
   const random = new Prng(3);
   const { client, party } = await world(context);
-  const one = await party();
+  const one = await party(sessionTimeoutMs);
   const queue = new Queue({ client: one.client, path });
   const started = performance.now();
   const isOver = (): boolean => performance.now() - started > 3_000;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Prng } from "../../kit/src/prng.ts";
 import type { Hold } from "../src/recipes/hold.ts";
 import { Semaphore } from "../src/recipes/semaphore.ts";
-import { disturb, expire, seeded, until, world } from "./recipes-given.ts";
+import { disturb, expire, seeded, sessionTimeoutMs, until, world } from "./recipes-given.ts";
 
 const path = "/semaphores/one";
 
@@ -43,7 +43,7 @@ test("everybody must say the same number of permits", async (context) => {
 
 test("a permit comes back when the session of its holder expires", async (context) => {
   const { client, party } = await world(context);
-  const holder = await party();
+  const holder = await party(sessionTimeoutMs);
   const lost = await new Semaphore({ client: holder.client, path, permits: 1 }).acquire();
   const next = new Semaphore({ client, path, permits: 1 }).acquire();
   await expire(holder, client);
@@ -55,7 +55,7 @@ test("never more hold than there are permits while connections and sessions are 
   await seeded(async (seed) => {
     const random = new Prng(seed);
     const { client, party } = await world(context);
-    const parties = await Promise.all(Array.from({ length: 7 }, party));
+    const parties = await Promise.all(Array.from({ length: 7 }, () => party(sessionTimeoutMs)));
     const permits = 3;
     const started = performance.now();
     const isOver = (): boolean => performance.now() - started > 5_000;

@@ -11,7 +11,7 @@ import { Counter } from "../src/recipes/counter.ts";
 import { Group } from "../src/recipes/membership.ts";
 import { PersistentEphemeral } from "../src/recipes/persistent-ephemeral.ts";
 import { type CacheChange, TreeCache } from "../src/recipes/tree-cache.ts";
-import { disturb, expire, seeded, until, world } from "./recipes-given.ts";
+import { disturb, expire, seeded, sessionTimeoutMs, until, world } from "./recipes-given.ts";
 
 test("a counter adds, and says each sum once", async (context) => {
   const { client, party } = await world(context);
@@ -59,7 +59,7 @@ test("additions are counted once while connections and sessions are lost", async
   await seeded(async (seed) => {
     const random = new Prng(seed);
     const { client, party } = await world(context);
-    const parties = await Promise.all(Array.from({ length: 4 }, party));
+    const parties = await Promise.all(Array.from({ length: 4 }, () => party(sessionTimeoutMs)));
     const started = performance.now();
     const isOver = (): boolean => performance.now() - started > 4_000;
     let [sure, unsure] = [0, 0];
@@ -83,7 +83,7 @@ test("additions are counted once while connections and sessions are lost", async
 
 test("a persistent ephemeral says its token, takes other data, and comes back with it", async (context) => {
   const { client, party } = await world(context);
-  const own = await party();
+  const own = await party(sessionTimeoutMs);
   const options = { client: own.client, path: "/pe", data: Buffer.from("x") };
   const ephemeral = new PersistentEphemeral(options);
   await ephemeral.made;
@@ -115,7 +115,7 @@ test("a group shows who is there, their data and their coming and going", async 
   })();
   const at = (text: string): Promise<void> => until(() => seen.at(-1) === text);
   await at("");
-  const own = await party();
+  const own = await party(sessionTimeoutMs);
   const a = await new Group({ client: own.client, path: "/groups/one" }).join(
     "a",
     Buffer.from("1"),
@@ -218,7 +218,7 @@ test("a cache is what the tree is, whatever happens to its connection", async (c
   await seeded(async (seed) => {
     const random = new Prng(seed);
     const { client, party } = await world(context);
-    const own = await party();
+    const own = await party(sessionTimeoutMs);
     await client.create("/c");
     const cache = await TreeCache.open({ client: own.client, path: "/c" });
     const told = new Map<string, string>([["/c", ""]]);
