@@ -132,6 +132,7 @@ const others: ReadonlySet<string> = new Set([
   "zookeeper.serverCnxnFactory",
   "zookeeper.extendedTypesEnabled",
   "zookeeper.emulate353TTLNodes",
+  "zookeeper.quorum.auth.enableSasl",
   ...throttlingNames,
 ]);
 
@@ -146,6 +147,12 @@ export function optionsOfProperties(
   properties: ReadonlyMap<string, string>,
 ): Partial<CoordinatorOptions> {
   const options: Options = {};
+  const saslName = "zookeeper.quorum.auth.enableSasl";
+  if (flag(properties.get(saslName) ?? "false", saslName)) {
+    const message =
+      "quorum.auth.enableSasl is not supported: members prove themselves by sslQuorum";
+    throw new ServiceError("config.invalid", message);
+  }
   for (const [name, value] of properties) {
     const take = known.get(name) ?? known.get(name.replace(/^zookeeper\./, ""));
     take?.(value, name, options);

@@ -52,6 +52,15 @@ test("properties of ZooKeeper become options, with and without their prefix", ()
   });
 });
 
+test("SASL between members is refused rather than left out", () => {
+  const name = "zookeeper.quorum.auth.enableSasl";
+  assert.deepEqual(optionsOfProperties(new Map([[name, "false"]])), {});
+  assert.throws(() => optionsOfProperties(new Map([[name, "true"]])), {
+    code: "config.invalid",
+    message: "quorum.auth.enableSasl is not supported: members prove themselves by sslQuorum",
+  });
+});
+
 test("metrics are shown where metricsProvider says, on loopback unless it says otherwise", () => {
   const metricsOf = (values: Readonly<Record<string, string>>) =>
     optionsOfProperties(
