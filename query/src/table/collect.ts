@@ -1,5 +1,6 @@
 import type { Column, StreamLabels } from "../../../kit/src/block.ts";
-import { codeAt, ValuesBuilder, ValuesColumn } from "./column.ts";
+import { ValuesBuilder, ValuesColumn } from "./column.ts";
+import { PickedRows } from "./picked-rows.ts";
 import { isImplied } from "./posted.ts";
 import { TableBlock } from "./table-block.ts";
 import { View } from "./view.ts";
@@ -16,10 +17,11 @@ export function collectRows(scattered: ScatteredRows): View {
   const { views, rows } = scattered;
   const names = [...new Set(views.flatMap((view) => view.names))];
   const columns = new Map<string, Column>();
+  const picked = pickedOf(scattered);
   for (const name of names) {
     const holds = views.map((view) => !view.names.includes(name) || isImplied(view, name));
     if (holds.every(Boolean) && (name === "_time" || name === "_stream")) continue;
-    columns.set(name, collectColumn(scattered, name));
+    columns.set(name, collectColumn(scattered, picked, name));
   }
   const block = new TableBlock({
     rowCount: rows.length,
@@ -31,20 +33,39 @@ export function collectRows(scattered: ScatteredRows): View {
   return View.table(block, names, views[0]?.shape ?? "table");
 }
 
-function collectColumn({ views, viewOf, rows }: ScatteredRows, name: string): Column {
-  const columns = views.map((view) => view.column(name));
+function collectColumn(
+  { views, viewOf, rows }: ScatteredRows,
+  picked: readonly PickedRows[],
+  name: string,
+): Column {
+  const placed = views.map((view, number) => {
+    const column = view.column(name);
+    return column === undefined ? undefined : (picked[number] as PickedRows).of(column);
+  });
+  const next = new Uint32Array(views.length);
   const builder = new ValuesBuilder(rows.length);
   for (let i = 0; i < rows.length; i++) {
-    const column = columns[viewOf[i] as number];
-    if (column === undefined) {
+    const number = viewOf[i] as number;
+    const own = placed[number];
+    if (own === undefined) {
       builder.pushText("");
       continue;
     }
-    const { bytes, offsets } = column.values();
-    const code = codeAt(column, rows[i] as number);
-    builder.pushBytes(bytes, offsets[code] as number, offsets[code + 1] as number);
+    const at = next[number] as number;
+    next[number] = at + 1;
+    const { bytes, offsets } = own.values;
+    const place = own.places[at] as number;
+    builder.pushBytes(bytes, offsets[place] as number, offsets[place + 1] as number);
   }
   return new ValuesColumn("rows", builder.finish());
+}
+
+/** The rows of each view, in their order. */
+function pickedOf({ views, viewOf, rows }: ScatteredRows): PickedRows[] {
+  return views.map((view, number) => {
+    const own = views.length === 1 ? rows : rows.filter((_, i) => viewOf[i] === number);
+    return new PickedRows(own, view.rowCount);
+  });
 }
 
 function collectTimes({ views, viewOf, rows }: ScatteredRows) {

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import type { Column, Times, Values } from "../../../kit/src/block.ts";
-import { codeAt } from "./column.ts";
+import type { Times, Values } from "../../../kit/src/block.ts";
+import { PickedRows, type PlacedValues } from "./picked-rows.ts";
 import { TimePrinter, timeTextBytesMax } from "./time-text.ts";
 import type { View } from "./view.ts";
 
@@ -15,20 +15,20 @@ export interface NdjsonLines {
  * show them. Stops after `bytesMax` at a row's end, with at least one row.
  */
 export function encodeNdjson(view: View, rows: Uint32Array, bytesMax = Infinity): NdjsonLines {
+  const picked = new PickedRows(rows, view.rowCount);
   const writers = view.names
-    .map((name) => writerOf(view, name))
+    .map((name) => writerOf(view, name, rows, picked))
     .filter((each) => each !== undefined);
   const offsets = new Uint32Array(rows.length + 1);
   let out = Buffer.allocUnsafeSlow(Math.min(Math.max(rows.length * 256, 1024), 1 << 20));
   let at = 0;
   for (let i = 0; i < rows.length; i++) {
-    const row = rows[i] as number;
     const start = at;
     out[at++] = 0x7b;
     for (const writer of writers) {
-      const room = writer.room(row);
+      const room = writer.room(i);
       if (at + room + 4 > out.length) out = grown(out, at, at + room + 4);
-      at = writer.write(out, at, row, at === start + 1);
+      at = writer.write(out, at, i, at === start + 1);
     }
     if (at + 4 > out.length) out = grown(out, at, at + 4);
     out[at++] = 0x7d;
@@ -45,37 +45,45 @@ function grown(out: Buffer, used: number, needed: number): Buffer<ArrayBuffer> {
   return larger as Buffer<ArrayBuffer>;
 }
 
-/** Writes one field of a row: `,"name":"value"`, without the comma when it is the first. */
+/** Writes one field of the i-th row: `,"name":"value"`, without the comma when it is the first. */
 interface FieldWriter {
   /** Bytes that `write` may take at most. */
-  room(row: number): number;
-  write(out: Buffer, at: number, row: number, isFirst: boolean): number;
+  room(i: number): number;
+  write(out: Buffer, at: number, i: number, isFirst: boolean): number;
 }
 
-function writerOf(view: View, name: string): FieldWriter | undefined {
-  if (name === "_time" && view.hasTimes()) return new TimeWriter(view.times());
+function writerOf(
+  view: View,
+  name: string,
+  rows: Uint32Array,
+  picked: PickedRows,
+): FieldWriter | undefined {
+  if (name === "_time" && view.hasTimes()) return new TimeWriter(view.times(), rows);
   const column = view.column(name);
   if (column === undefined) {
     return view.shape === "table" ? new EmptyWriter(name) : undefined;
   }
-  return new ColumnWriter(name, column, view.shape === "table");
+  return new ColumnWriter(name, picked.of(column), view.shape === "table");
 }
 
 class TimeWriter implements FieldWriter {
   readonly #times: Times;
+  readonly #rows: Uint32Array;
   readonly #printer = new TimePrinter();
   readonly #prefix = prefixOf("_time");
 
-  constructor(times: Times) {
+  constructor(times: Times, rows: Uint32Array) {
     this.#times = times;
+    this.#rows = rows;
   }
 
   room(): number {
     return this.#prefix.length + timeTextBytesMax + 1;
   }
 
-  write(out: Buffer, at: number, row: number, isFirst: boolean): number {
+  write(out: Buffer, at: number, i: number, isFirst: boolean): number {
     const { ms, ns } = this.#times;
+    const row = this.#rows[i] as number;
     at = writePrefix(out, at, this.#prefix, isFirst);
     at = this.#printer.write(
       out,
@@ -99,7 +107,7 @@ class EmptyWriter implements FieldWriter {
     return this.#prefix.length + 1;
   }
 
-  write(out: Buffer, at: number, _row: number, isFirst: boolean): number {
+  write(out: Buffer, at: number, _: number, isFirst: boolean): number {
     at = writePrefix(out, at, this.#prefix, isFirst);
     out[at++] = 0x22;
     return at;
@@ -108,27 +116,27 @@ class EmptyWriter implements FieldWriter {
 
 class ColumnWriter implements FieldWriter {
   readonly #prefix: Buffer;
-  readonly #column: Column;
   readonly #values: Values;
+  readonly #places: Uint32Array;
   readonly #showsEmpty: boolean;
 
-  constructor(name: string, column: Column, showsEmpty: boolean) {
+  constructor(name: string, { values, places }: PlacedValues, showsEmpty: boolean) {
     this.#prefix = prefixOf(name);
-    this.#column = column;
-    this.#values = column.values();
+    this.#values = values;
+    this.#places = places;
     this.#showsEmpty = showsEmpty;
   }
 
-  room(row: number): number {
-    const code = codeAt(this.#column, row);
+  room(i: number): number {
+    const code = this.#places[i] as number;
     const { offsets } = this.#values;
     const length = (offsets[code + 1] as number) - (offsets[code] as number);
     // A byte becomes at most six: \u0000.
     return this.#prefix.length + 1 + 6 * length;
   }
 
-  write(out: Buffer, at: number, row: number, isFirst: boolean): number {
-    const code = codeAt(this.#column, row);
+  write(out: Buffer, at: number, i: number, isFirst: boolean): number {
+    const code = this.#places[i] as number;
     const { bytes, offsets } = this.#values;
     const from = offsets[code] as number;
     const to = offsets[code + 1] as number;
