@@ -1,4 +1,5 @@
 import { assert } from "../../../kit/src/assert.ts";
+import { AppliedTxns, type Packing } from "./applied-txns.ts";
 import type { Proposal } from "./proposals.ts";
 import { zxidCounter, zxidEpoch } from "./zxid.ts";
 
@@ -8,6 +9,8 @@ export interface LogTailBounds<B> {
   /** As `sizeOf` counts. */
   readonly recentBytesMax: number;
   readonly sizeOf: (body: B) => number;
+  /** How what is applied is kept; without it as it is. */
+  readonly packing?: Packing<B> | undefined;
 }
 
 /**
@@ -16,17 +19,15 @@ export interface LogTailBounds<B> {
  */
 export class LogTail<B> {
   readonly #bounds: LogTailBounds<B>;
-  /** In order; those before `#head` are given up. */
+  readonly #recent: AppliedTxns<B>;
+  /** What is not applied, in order; those before `#head` are. */
   #entries: Proposal<B>[] = [];
   #head = 0;
-  /** The index after the last that is applied. */
-  #appliedEnd = 0;
   #base: number;
   #last: number;
   #durable: number;
   #applied: number;
   #floor: number;
-  #appliedBytes = 0;
   #unappliedBytes = 0;
 
   /** `recent` are the last txns of the log, ending with `last`; `floor` is the zxid of the newest snapshot. */
@@ -40,10 +41,9 @@ export class LogTail<B> {
     const kept = bounds.recentMax === 0 ? [] : recent.slice(-bounds.recentMax - 1);
     // Of the first only the zxid is used: what lies before a txn is known by name only.
     this.#base = kept[0]?.zxid ?? last;
-    this.#entries = kept.slice(1);
-    assert((this.#entries.at(-1)?.zxid ?? this.#base) === last, "recent txns end with the last");
-    this.#appliedEnd = this.#entries.length;
-    this.#appliedBytes = this.#sizeOf(this.#entries);
+    assert((kept.at(-1)?.zxid ?? last) === last, "recent txns end with the last");
+    this.#recent = new AppliedTxns(bounds.sizeOf, bounds.packing);
+    for (const proposal of kept.slice(1)) this.#recent.push(proposal);
     this.#last = last;
     this.#durable = last;
     this.#applied = last;
@@ -101,28 +101,36 @@ export class LogTail<B> {
     if (through <= this.#applied) return none;
     assert(through <= this.#last, "what is not in the log cannot be applied");
     const end = through === this.#last ? this.#entries.length : this.#after(through);
-    const taken = this.#entries.slice(this.#appliedEnd, end);
-    this.#appliedEnd = end;
+    const taken = this.#entries.slice(this.#head, end);
+    this.#head = end;
+    this.#compact();
     this.#applied = through;
-    const bytes = this.#sizeOf(taken);
-    this.#unappliedBytes -= bytes;
-    this.#appliedBytes += bytes;
+    if (this.#bounds.recentMax === 0) {
+      this.#unappliedBytes -= this.#sizeOf(taken);
+      this.#base = taken.at(-1)?.zxid ?? this.#base;
+      return taken;
+    }
+    const before = this.#recent.bytes;
+    for (const proposal of taken) this.#recent.push(proposal);
+    this.#unappliedBytes -= this.#recent.bytes - before;
     this.#trim();
     return taken;
   }
 
   has(zxid: number): boolean {
-    return zxid === this.#base || this.#entryThrough(zxid)?.zxid === zxid;
+    return zxid === this.#base || this.#newestThrough(zxid) === zxid;
   }
 
   /** The newest zxid known to be in the history that is not above; undefined when all known are. */
   newestThrough(zxid: number): number | undefined {
     if (zxid < this.#base) return undefined;
-    return this.#entryThrough(zxid)?.zxid ?? this.#base;
+    return this.#newestThrough(zxid) ?? this.#base;
   }
 
   between(after: number, through: number): readonly Proposal<B>[] {
-    return this.#entries.slice(this.#after(after), this.#after(through));
+    const entries = this.#entries.slice(this.#after(after), this.#after(through));
+    if (after >= this.#applied) return entries;
+    return [...this.#recent.between(after, through), ...entries];
   }
 
   /** A snapshot of all through this zxid is on disk: a log is not cut below it. */
@@ -136,11 +144,9 @@ export class LogTail<B> {
   truncate(zxid: number): void {
     assert(zxid >= this.#floor, "a log is not cut below its snapshot");
     const from = this.#after(zxid);
-    const applied = Math.max(from, this.#appliedEnd);
-    this.#appliedBytes -= this.#sizeOf(this.#entries.slice(from, applied));
-    this.#unappliedBytes -= this.#sizeOf(this.#entries.slice(applied));
+    this.#unappliedBytes -= this.#sizeOf(this.#entries.slice(from));
     this.#entries.length = from;
-    this.#appliedEnd = Math.min(this.#appliedEnd, from);
+    this.#recent.cut(zxid);
     this.#base = Math.min(this.#base, zxid);
     this.#last = zxid;
     this.#durable = zxid;
@@ -151,8 +157,7 @@ export class LogTail<B> {
   reset(zxid: number): void {
     this.#entries = [];
     this.#head = 0;
-    this.#appliedEnd = 0;
-    this.#appliedBytes = 0;
+    this.#recent.clear();
     this.#unappliedBytes = 0;
     this.#base = zxid;
     this.#last = zxid;
@@ -167,13 +172,12 @@ export class LogTail<B> {
     return bytes;
   }
 
-  /** The newest entry that is not above a zxid. */
-  #entryThrough(zxid: number): Proposal<B> | undefined {
+  #newestThrough(zxid: number): number | undefined {
     const index = this.#after(zxid) - 1;
-    return index < this.#head ? undefined : this.#entries[index];
+    return index < this.#head ? this.#recent.newestThrough(zxid) : this.#entries[index]!.zxid;
   }
 
-  /** The index of the first entry above a zxid. */
+  /** The index of the first above a zxid. */
   #after(zxid: number): number {
     let low = this.#head;
     let high = this.#entries.length;
@@ -187,30 +191,19 @@ export class LogTail<B> {
 
   /** Gives up the oldest of what is applied, as far as that is too much. */
   #trim(): void {
-    const { recentMax, recentBytesMax, sizeOf } = this.#bounds;
-    const end = this.#appliedEnd;
-    while (
-      this.#head < end &&
-      (end - this.#head > recentMax || this.#appliedBytes > recentBytesMax)
-    ) {
-      const { zxid, body } = this.#entries[this.#head]!;
-      this.#base = zxid;
-      this.#appliedBytes -= sizeOf(body);
-      this.#entries[this.#head++] = gone;
+    const { recentMax, recentBytesMax } = this.#bounds;
+    const recent = this.#recent;
+    while (recent.length > recentMax || (recent.bytes > recentBytesMax && recent.length > 0)) {
+      this.#base = recent.shift();
     }
-    // Places that are given up go many at a time, so that one costs little.
-    if (this.#head < headMax && this.#head < this.#entries.length) return;
-    if (this.#head * 2 < this.#entries.length) return;
+  }
+
+  /** Those before `#head` go, many at a time. */
+  #compact(): void {
+    if (this.#head < this.#entries.length && this.#head * 2 < this.#entries.length) return;
     this.#entries = this.#entries.slice(this.#head);
-    this.#appliedEnd -= this.#head;
     this.#head = 0;
   }
 }
 
 const none: readonly never[] = [];
-
-/** Stands where an entry was given up, so that its body is not kept. */
-const gone: Proposal<never> = { zxid: 0, body: undefined as never };
-
-/** Places given up before the rest moves down. */
-const headMax = 1024;

@@ -1,4 +1,5 @@
 import { assert } from "../../../kit/src/assert.ts";
+import type { Packing } from "./applied-txns.ts";
 import { EarlyLinks } from "./early-links.ts";
 import { type Effects, type Input, Outbox, type ZabState } from "./effects.ts";
 import { Election, type Told } from "./election.ts";
@@ -29,6 +30,8 @@ export interface PeerOptions<B> {
   readonly recentBytesMax?: number;
   /** What a body takes in memory, in bytes; without it what is kept is bounded by number only. */
   readonly sizeOf?: (body: B) => number;
+  /** How committed txns are kept; without it as they are. */
+  readonly packing?: Packing<B>;
   /** The ensemble may be changed; as ZooKeeper's setting of this name. */
   readonly reconfigEnabled?: boolean;
 }
@@ -80,6 +83,7 @@ export class Peer<B, R = never> {
         recentMax: options.recentMax ?? (isAlone ? 0 : recentMaxDefault),
         recentBytesMax: options.recentBytesMax ?? recentBytesMaxDefault,
         sizeOf,
+        packing: options.packing,
       },
     );
     this.#own = { self, ensembles, log, sizeOf, epochs: new Epochs(history), timing };

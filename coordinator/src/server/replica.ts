@@ -1,5 +1,6 @@
 import { assert } from "../../../kit/src/assert.ts";
 import { messageOf } from "../../../kit/src/errors.ts";
+import type { Packing } from "../core/applied-txns.ts";
 import type { Input } from "../core/effects.ts";
 import type { LinkId } from "../core/messages.ts";
 import { type Effects, Peer, type Role } from "../core/peer.ts";
@@ -25,7 +26,7 @@ import type { Outcome, Tree } from "../tree/tree.ts";
 import { sumText } from "../tree/tree-digest.ts";
 import { type ErrorNumber, errorNumbers, opCodes } from "../wire/constants.ts";
 import type { ReconfigRequest } from "../wire/records.ts";
-import type { TxnBytes } from "../wire/txn-bytes.ts";
+import { TxnBytes } from "../wire/txn-bytes.ts";
 import { BufferSizes } from "./buffer-sizes.ts";
 import { entryOverheadBytes, handOverMs, imageBytesMax } from "./limits.ts";
 import { Memberships } from "./memberships.ts";
@@ -84,9 +85,9 @@ export class Replica<W extends object> {
     this.#snapshots = new SnapshotKeeper(directories, options, replayed, (zxid) =>
       this.#input({ kind: "snapshotTaken", zxid }),
     );
-    const sizeOf = ({ bytes }: TxnBytes): number => bytes.length + entryOverheadBytes;
+    const kept = { recentMax, sizeOf, packing };
     if (ensemble === undefined) {
-      this.#peer = new Peer(serverId, [serverId], recovered.history, { recentMax, sizeOf });
+      this.#peer = new Peer(serverId, [serverId], recovered.history, kept);
     } else {
       const memberships = new Memberships(this.directory, { ...ensemble, serverId });
       const { active, seen } = memberships.ensembles;
@@ -96,12 +97,7 @@ export class Replica<W extends object> {
         return text === undefined ? proposal : { ...proposal, ensemble: ensembleParse(text) };
       });
       const history = { ...recovered.history, recent, ...(seen && { ensembleSeen: seen }) };
-      this.#peer = new Peer(serverId, active, history, {
-        timing,
-        recentMax,
-        sizeOf,
-        reconfigEnabled,
-      });
+      this.#peer = new Peer(serverId, active, history, { ...kept, timing, reconfigEnabled });
       this.#memberships = memberships;
       this.#network = ensemble.network(() => memberships.reachable, this.#quorumEvents());
       this.#configShow();
@@ -478,6 +474,16 @@ export class Replica<W extends object> {
     if (role.kind === "stopped") this.#stopped?.();
   }
 }
+
+function sizeOf({ bytes }: TxnBytes): number {
+  return bytes.length + entryOverheadBytes;
+}
+
+/** An applied txn is kept for learners that are behind, as bytes. */
+const packing: Packing<TxnBytes> = {
+  bytesOf: ({ bytes }) => bytes,
+  bodyOf: ({ buffer, byteOffset, length }) => new TxnBytes(Buffer.from(buffer, byteOffset, length)),
+};
 
 function isSyncAsked(input: CoreInput): boolean {
   return input.kind === "message" && input.message.kind === "sync";

@@ -78,8 +78,8 @@ export const faults: readonly Fault[] = [
     plants: [
       {
         file: "log-tail.ts",
-        from: "    this.#applied = through;\n",
-        to: "    this.#applied = through;\n    if (taken.length > 1) this.#entries.splice(this.#after(through) - 2, 1);\n",
+        from: "for (const proposal of taken) this.#recent.push(proposal);",
+        to: "for (const proposal of taken) if (proposal !== taken.at(-2)) this.#recent.push(proposal);",
       },
       ...withoutOrderCheck,
     ],
