@@ -66,7 +66,11 @@ export function mountQueries(app: App, deps: QueryRoutesDeps): void {
   for (const path of paths) app.express.post(`/api/v1/${path}`, form);
   const both = (path: string, handler: Handler): void => {
     const gated: Handler = (request, response, identity) =>
-      deps.gate.run(goneSignal(response), async () => handler(request, response, identity));
+      deps.gate.run(
+        goneSignal(response),
+        async () => handler(request, response, identity),
+        identity.tenant,
+      );
     for (const method of ["get", "post"] as const)
       app.mount(method, `/api/v1/${path}`, "read", gated);
   };
