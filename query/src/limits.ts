@@ -25,6 +25,12 @@ export const taskRowsTarget = 200_000;
 export const keptAnswersBytes = 16 * 1024 * 1024;
 export const keptAnswerBytesMax = 512 * 1024;
 
+/** Bytes of partial answers that the main thread merges itself: some milliseconds' work. */
+export const mergedBytesMax = 256 * 1024;
+
+/** Milliseconds that a query may keep the main thread before others go first. */
+export const turnMsMax = 5;
+
 /** Bytes of a batch of rows handed to whoever answers: one write to a socket. */
 export const batchBytesTarget = 64 * 1024;
 

@@ -1,6 +1,7 @@
 import type { Block, Codes, Column } from "../../kit/src/block.ts";
 import type { Prng } from "../../kit/src/prng.ts";
 import { type Moment, momentCompare, momentPrint } from "../../kit/src/time.ts";
+import { type FinishMessage, type FinishTask, runFinish } from "../src/engine/finish.ts";
 import { FragmentHost } from "../src/engine/fragment-host.ts";
 import type { FragmentPool } from "../src/engine/pool.ts";
 import type { Cut, Part, PartReader, Source } from "../src/source.ts";
@@ -154,6 +155,16 @@ export class LocalPool implements FragmentPool {
     );
     return structuredClone(message);
   }
+}
+
+/** A pool whose workers merge what is much; counts how often they did. */
+export class FinishingPool extends LocalPool {
+  finished = 0;
+
+  readonly finish = (task: FinishTask): Promise<FinishMessage> => {
+    this.finished++;
+    return Promise.resolve(structuredClone(runFinish(structuredClone(task))));
+  };
 }
 
 /** Splits the records into parts of one to three blocks each, by shard, cut at random. */

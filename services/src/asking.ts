@@ -1,3 +1,4 @@
+import type { FinishMessage } from "../../query/src/engine/finish.ts";
 import type { PartialMessage } from "../../query/src/engine/fragment.ts";
 import type { FragmentPool } from "../../query/src/engine/pool.ts";
 import type { Cut, Part, TimeRange } from "../../query/src/source.ts";
@@ -55,5 +56,6 @@ export function workerFragments(pool: WorkerPool, store: Store): FragmentPool {
       for (const found of evaluated.damage) store.reportDamage(found);
       return evaluated.message;
     },
+    finish: (task, signal) => pool.run<FinishMessage>("finish", task, { lane: "query", signal }),
   };
 }

@@ -35,6 +35,10 @@ export class KeptAnswers implements FragmentPool {
     return this.#pool.size;
   }
 
+  get finish(): FragmentPool["finish"] {
+    return this.#pool.finish?.bind(this.#pool);
+  }
+
   get bytes(): number {
     return this.#bytes;
   }

@@ -3,7 +3,6 @@ import { type ErrorCode, ServiceError, serviceErrorOf } from "../../../kit/src/e
 import type { Query } from "../language/ast.ts";
 import { memoryBytesDefault, taskRowsTarget, timeoutMsDefault } from "../limits.ts";
 import { createGatherPipe } from "../pipe/create.ts";
-import type { GatherPipe } from "../pipe/pipe.ts";
 import { asksInternal } from "../plan/internal.ts";
 import type { Plan, PlanMessage } from "../plan/plan.ts";
 import { splitQuery } from "../plan/split.ts";
@@ -12,10 +11,10 @@ import { encodeNdjson } from "../table/ndjson.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { Deadline } from "./deadline.ts";
 import type { PartTask } from "./fragment.ts";
+import { Gathering } from "./gathering.ts";
 import type { FragmentPool } from "./pool.ts";
 import { RecordMerger, type RowBatch } from "./record-merger.ts";
-import { runPipes, windowed } from "./rest.ts";
-import { createNewest } from "./sink.ts";
+import { Turn } from "./turn.ts";
 import { WorkInFlight } from "./work.ts";
 
 export interface QueryRequest {
@@ -177,6 +176,7 @@ class QueryRun {
   async *#records(work: WorkInFlight): AsyncGenerator<RowBatch> {
     const after =
       this.#request.cursor === undefined ? undefined : decodeCursor(this.#request.cursor);
+    const turn = new Turn();
     const merger = new RecordMerger(this.#parts, this.#plan.window, after);
     while (!merger.isDone) {
       while (work.hasRoom) {
@@ -187,6 +187,7 @@ class QueryRun {
       const batch = merger.take();
       if (batch !== undefined) {
         yield batch;
+        await turn.pause();
         work.check();
         continue;
       }
@@ -205,16 +206,15 @@ class QueryRun {
 
   async *#gathered(work: WorkInFlight): AsyncGenerator<RowBatch> {
     const { sink } = this.#plan.worker;
-    const gather =
-      sink.kind === "gather"
-        ? createGatherPipe(sink.pipe)
-        : createNewest(sink.kind === "newest" ? sink.wanted : undefined);
-    await this.#gather(work, gather);
     const { rest, window, limit } = this.#plan;
-    const found = runPipes(windowed(gather.finish(), window), rest);
-    const { view, rows } = windowed(found, { offset: 0, limit });
-    this.#limited = rows.length < found.rows.length;
+    const gathering = new Gathering(this.#request.pool, { sink, window, rest, limit });
+    const turn = new Turn();
+    await this.#gather(work, gathering, turn);
+    const { found, limited } = await gathering.end(this.#deadline.signal);
+    const { view, rows } = found;
+    this.#limited = limited;
     for (let at = 0; at < rows.length; at += rowsPerBatch) {
+      await turn.pause();
       work.check();
       const some = rows.subarray(at, at + rowsPerBatch);
       yield { rows: some.length, bytes: encodeNdjson(view, some).bytes };
@@ -222,15 +222,16 @@ class QueryRun {
   }
 
   /** Hands out the parts, newest first, and merges what comes back. */
-  async #gather(work: WorkInFlight, gather: GatherPipe): Promise<void> {
+  async #gather(work: WorkInFlight, gathering: Gathering, turn: Turn): Promise<void> {
     const tasks = newestFirst(this.#parts).flatMap(tasksOf);
     let next = 0;
     while (next < tasks.length || work.count > 0) {
       while (work.hasRoom && next < tasks.length) work.start(tasks[next++] as PartTask);
       const { message } = await work.next();
       this.#note(message.scanned, message.damaged);
-      if (message.answer.kind === "gather") gather.merge(message.answer.partial);
-      this.#checkMemory(gather.byteSize);
+      if (message.answer.kind === "gather") gathering.add(message.answer.partial);
+      this.#checkMemory(gathering.byteSize);
+      await turn.pause();
     }
   }
 
@@ -256,7 +257,8 @@ class QueryRun {
   }
 }
 
-const rowsPerBatch = 1024;
+/** What is encoded in one step: about a millisecond's work. */
+const rowsPerBatch = 512;
 
 /** A large part goes to several workers, so that none is left alone with it at the end. */
 function tasksOf(part: Part): PartTask[] {

@@ -1,0 +1,67 @@
+import { type ErrorCode, type ErrorFields, ServiceError } from "../../../kit/src/errors.ts";
+import type { PipeNode } from "../language/ast.ts";
+import { createGatherPipe } from "../pipe/create.ts";
+import type { GatherPipe, Rows } from "../pipe/pipe.ts";
+import type { Sink, Window } from "../plan/plan.ts";
+import { collectRows } from "../table/collect.ts";
+import { type PostedRows, postedOf } from "../table/posted.ts";
+import { runPipes, windowed } from "./rest.ts";
+import { createNewest } from "./sink.ts";
+
+/** What is done with merged answers: plain data. */
+export interface Ending {
+  readonly sink: Sink;
+  readonly window: Window;
+  readonly rest: readonly PipeNode[];
+  /** Rows answered at most. */
+  readonly limit: number | undefined;
+}
+
+/** A query's last piece of work, for a worker when there is much of it. */
+export interface FinishTask {
+  readonly ending: Ending;
+  readonly partials: readonly unknown[];
+}
+
+export type FinishMessage =
+  | { readonly kind: "done"; readonly rows: PostedRows; readonly limited: boolean }
+  | {
+      readonly kind: "failed";
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly fields: ErrorFields;
+    };
+
+/** Rows answered, and whether there were more than the limit. */
+export interface Ended {
+  readonly found: Rows;
+  readonly limited: boolean;
+}
+
+/** What merges the answers of a sink that gathers. */
+export function gatherOf(sink: Sink): GatherPipe {
+  if (sink.kind === "gather") return createGatherPipe(sink.pipe);
+  return createNewest(sink.kind === "newest" ? sink.wanted : undefined);
+}
+
+export function endOf(gather: GatherPipe, { window, rest, limit }: Ending): Ended {
+  const all = runPipes(windowed(gather.finish(), window), rest);
+  const found = windowed(all, { offset: 0, limit });
+  return { found, limited: found.rows.length < all.rows.length };
+}
+
+/** Does the work; whatever a caller can bring about is in the message, never thrown. */
+export function runFinish({ ending, partials }: FinishTask): FinishMessage {
+  try {
+    const gather = gatherOf(ending.sink);
+    for (const partial of partials) gather.merge(partial);
+    const { found, limited } = endOf(gather, ending);
+    const { view, rows } = found;
+    const own = collectRows({ views: [view], viewOf: new Uint32Array(rows.length), rows });
+    return { kind: "done", rows: postedOf(own), limited };
+  } catch (thrown) {
+    if (!(thrown instanceof ServiceError)) throw thrown;
+    const { code, message, fields } = thrown;
+    return { kind: "failed", code, message, fields };
+  }
+}
