@@ -50,8 +50,9 @@ const io: CliIo = {
 
 const args = process.argv.slice(2);
 const program = programOf(io);
-// A coordinator alone loads nothing of the rest: that is half of its memory, and of its start.
+// What runs for long loads nothing of the rest: for a coordinator, that is half of its memory and of its start.
 if (args[0] === "coordinator") registerCoordinator(program, io);
+else if (args[0] === "start") (await import("./start-verb.ts")).registerStart(program, io);
 else (await import("./verbs.ts")).registerAll(program, io);
 process.exitCode = await runCli(program, args, io);
 // Sockets that a peer keeps half open must not keep the process.

@@ -162,36 +162,44 @@ export class WorkerPool {
     return this.#waiting.get(lane) as Job[];
   }
 
-  /** The least busy worker that may take a job of the lane now. */
+  /** The worker that takes a job of the lane now, if any may. */
   #memberFor(lane: Lane): Member | undefined {
-    const isUpkeep = upkeepLanes.has(lane);
-    if (isUpkeep && !this.#mayBegin(lane)) return undefined;
+    if (upkeepLanes.has(lane)) return this.#idleForUpkeep(lane);
     // While a seal waits for a worker to fall idle, nothing is put in line behind what runs.
-    const isSealWaiting = this.#queue("seal").length > 0 && this.#mayBegin("seal");
-    const depth = isUpkeep || isSealWaiting ? 1 : this.#options.depth;
+    const isSealWaiting = this.#queue("seal").length > 0;
     let best: Member | undefined;
-    for (const member of this.#members) {
+    // From the last: the first ones are who a seal or merge may need next.
+    for (const member of this.#members.toReversed()) {
       const { running } = member;
-      if (running.size >= depth || (running.size > 0 && isAtUpkeep(member))) continue;
+      const isKept = isSealWaiting || isAtUpkeep(member);
+      if (running.size >= (isKept ? 1 : this.#options.depth)) continue;
       if (best === undefined || running.size < best.running.size) best = member;
     }
     return best;
   }
 
-  /** Seals do not count merges: a merge may take long, and memory fills meanwhile. */
-  #mayBegin(lane: Lane): boolean {
-    const most = Math.max(1, this.#options.size - 1);
-    let count = 0;
-    for (const { running } of this.#members) {
-      for (const { options } of running.values()) {
-        if (lane === "seal" ? options.lane === "seal" : upkeepLanes.has(options.lane)) count++;
-      }
-    }
-    return count < most;
+  /**
+   * The first idle worker, but not the last one of all: what a seal compiles and keeps in memory is then there once.
+   * Where merges have all others, which may take long, a seal goes to the last, too: memory fills meanwhile.
+   */
+  #idleForUpkeep(lane: Lane): Member | undefined {
+    const count = Math.max(1, this.#members.length - 1);
+    const members = this.#members.slice(0, count);
+    const isBlocked = lane === "seal" && members.every(isAtMerge);
+    const allowed = isBlocked ? this.#members : members;
+    return allowed.find(({ running }) => running.size === 0);
   }
 }
 
 function isAtUpkeep({ running }: Member): boolean {
   for (const { options } of running.values()) if (upkeepLanes.has(options.lane)) return true;
+  return false;
+}
+
+/** Whether it runs a long job that is no seal. */
+function isAtMerge({ running }: Member): boolean {
+  for (const { options } of running.values()) {
+    if (options.lane !== "seal" && upkeepLanes.has(options.lane)) return true;
+  }
   return false;
 }
