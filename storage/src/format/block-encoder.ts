@@ -1,9 +1,24 @@
 import type { Moment } from "../../../kit/src/time.ts";
-import { type BlockHeader, type FieldMeta, printBlockHeader } from "./block-header.ts";
+import { Miner } from "../templates/miner.ts";
+import { columnKind, writeBlockHeader, writeFieldStart } from "./block-header.ts";
+import { ByteWriter } from "./byte-writer.ts";
 import { type ChunkRef, ChunkWriter } from "./chunk.ts";
-import { encodeField } from "./column-encoder.ts";
-import { gather, type RowOrder } from "./gather.ts";
-import { packIntegers } from "./integers.ts";
+import { writeField } from "./field-encoder.ts";
+import { FrameWriter } from "./frames.ts";
+import { type Gathered, gather, type Placing, placingOf, type RowOrder } from "./gather.ts";
+import { writeInts } from "./int-list.ts";
+import { minedBytesMin, referenceFieldsMax } from "./limits.ts";
+import { streamCodeBytes } from "./stream-codes.ts";
+import type { PayloadWriter } from "./streams.ts";
+import {
+  type OtherField,
+  rowsOfTemplates,
+  TemplateEncoder,
+  type TemplateInput,
+  type TemplateRows,
+} from "./template-encoder.ts";
+import { filterOf, WordSet } from "./token-filter.ts";
+import { parseWholeNumbers } from "./whole-numbers.ts";
 
 /** A block as it goes to a file: the chunks one behind the other, the last of them its header. */
 export interface EncodedBlock {
@@ -20,96 +35,231 @@ export interface EncodedBlock {
   readonly rawBytes: number;
 }
 
-/** Encodes rows of blocks as one block; `order` is by stream and time. `level` is zstd's. */
-export function encodeBlock(order: RowOrder, level: number): EncodedBlock {
-  const chunks = new ChunkWriter(level);
-  const rowCount = order.rowOf.length;
-  const { streams, codes } = gatherStreams(order);
-  const streamCodes = codes === undefined ? undefined : chunks.add(packIntegers(codes));
-  const times = gatherTimes(order);
-  const timesMs = chunks.add(packIntegers(times.ms));
-  const timesNs = times.ns === undefined ? undefined : chunks.add(packIntegers(times.ns));
-  const positions = gatherPositions(order);
-  const positionsRef = chunks.add(packIntegers(positions));
-  const fields = new Map<string, FieldMeta>();
-  let rawBytes = rowCount * 8;
-  for (const name of fieldNamesOf(order)) {
-    const gathered = gather(order, name);
-    const field = encodeField(gathered, chunks);
-    if (field !== undefined) fields.set(name, field);
-    rawBytes += gathered.values.bytes.length + (gathered.kind === "dict" ? rowCount : 0);
+/** Encodes blocks one after the other; its tables are used again. */
+export class BlockEncoder {
+  readonly #level: number;
+  readonly #miner = new Miner();
+
+  /** `level` is zstd's. */
+  constructor(level: number) {
+    this.#level = level;
   }
-  const header: BlockHeader = {
-    rowCount,
-    streams,
-    streamCodes,
-    timesMs,
-    timesNs,
-    fields,
-    positions: positionsRef,
-  };
-  const headerRef = chunks.add(Buffer.from(printBlockHeader(header)));
-  return {
-    chunks: chunks.chunks,
-    byteLength: chunks.byteLength,
-    header: headerRef,
-    rowCount,
-    ...timeBounds(times.ms, times.ns),
-    ...positionBounds(positions),
-    rawBytes,
-  };
-}
 
-function fieldNamesOf(order: RowOrder): string[] {
-  const names = new Set<string>();
-  for (const source of order.sources) for (const name of source.fieldNames) names.add(name);
-  return [...names];
-}
-
-/** The rows come sorted by the texts' order, so codes are in the order of first appearance. */
-function gatherStreams(order: RowOrder): { streams: string[]; codes: Float64Array | undefined } {
-  const codeOf = new Map<string, number>();
-  const sources = order.sources.map((block) => {
-    const { labels, codes } = block.streams();
-    return { labels, codes, remap: new Int32Array(labels.length).fill(-1) };
-  });
-  const codes = new Float64Array(order.rowOf.length);
-  for (let i = 0; i < codes.length; i++) {
-    const source = sources[order.sourceOf[i]!]!;
-    const old = source.codes === undefined ? 0 : source.codes[order.rowOf[i]!]!;
-    let code = source.remap[old]!;
-    if (code < 0) {
-      const text = source.labels[old]!.text;
-      code = codeOf.get(text) ?? codeOf.size;
-      codeOf.set(text, code);
-      source.remap[old] = code;
+  /** Encodes rows of blocks as one block; `order` is by stream and time. */
+  encode(order: RowOrder): EncodedBlock {
+    const placing = placingOf(order);
+    const chunks = new ChunkWriter(this.#level);
+    const frames = new FrameWriter(chunks);
+    const rowCount = placing.rowCount;
+    const times = gatherTimes(placing);
+    const rows = new ByteWriter();
+    const { streams, positions } = writeRowColumns(placing, times, order.byTime, frames, rows);
+    const fields = new Map<string, Gathered>();
+    let rawBytes = rowCount * 8;
+    for (const name of fieldNamesOf(order)) {
+      const gathered = gather(placing, name);
+      if (gathered.values.bytes.length === 0) continue;
+      fields.set(name, gathered);
+      rawBytes += gathered.values.bytes.length + (gathered.kind === "dict" ? rowCount : 0);
     }
-    codes[i] = code;
+    const fieldBytes = new ByteWriter();
+    this.#writeFields(fields, times.ms, frames, fieldBytes);
+    const out = new ByteWriter();
+    writeBlockHeader(out, {
+      rowCount,
+      streams,
+      hasNs: times.ns !== undefined,
+      rows: rows.bytes,
+      fieldCount: fields.size,
+      fields: fieldBytes.bytes,
+      frames: frames.finish(),
+    });
+    const header = chunks.add(Buffer.from(out.bytes));
+    return {
+      chunks: chunks.chunks,
+      byteLength: chunks.byteLength,
+      header,
+      rowCount,
+      ...timeBounds(times.ms, times.ns),
+      ...positionBounds(positions),
+      rawBytes,
+    };
   }
-  return { streams: [...codeOf.keys()], codes: codeOf.size === 1 ? undefined : codes };
+
+  /** Texts first: the rows by template are the order in which other fields change least. */
+  #writeFields(
+    fields: Map<string, Gathered>,
+    times: Float64Array,
+    frames: FrameWriter,
+    to: ByteWriter,
+  ): void {
+    const texts = [...fields].filter(([, gathered]) => isText(gathered)).map(([name]) => name);
+    const names = [
+      ...texts.sort(msgFirst),
+      ...[...fields.keys()].filter((name) => !texts.includes(name)),
+    ];
+    const others = othersOf(names, fields, texts.length);
+    let order: Uint32Array | undefined;
+    for (const [ordinal, name] of names.entries()) {
+      const gathered = fields.get(name)!;
+      if (ordinal >= texts.length) {
+        writeField(name, gathered, frames, order, to);
+        continue;
+      }
+      const { values } = gathered;
+      const mined = this.#miner.mine(values);
+      const rows = rowsOfTemplates(mined.templateOf, mined.templates.length);
+      writeTemplates(name, { values, mined, times, others }, rows, frames, to);
+      order ??= rows.order;
+    }
+  }
 }
 
-function gatherTimes(order: RowOrder): { ms: Float64Array; ns: Float64Array | undefined } {
-  const sources = order.sources.map((block) => block.times());
-  const ms = new Float64Array(order.rowOf.length);
-  const ns = new Float64Array(order.rowOf.length);
+function msgFirst(a: string, b: string): number {
+  return Number(b === "_msg") - Number(a === "_msg");
+}
+
+/** Texts of several words, no ids and no numbers. */
+function isText(gathered: Gathered): boolean {
+  if (gathered.kind !== "rows") return false;
+  const { bytes, offsets } = gathered.values;
+  if (bytes.length < (offsets.length - 1) * minedBytesMin) return false;
+  return (
+    bytes.subarray(0, 4_096).includes(0x20) && parseWholeNumbers(gathered.values) === undefined
+  );
+}
+
+function othersOf(
+  names: readonly string[],
+  fields: ReadonlyMap<string, Gathered>,
+  from: number,
+): OtherField[] {
+  const others: OtherField[] = [];
+  for (let ordinal = from; ordinal < names.length; ordinal++) {
+    const gathered = fields.get(names[ordinal]!)!;
+    if (gathered.kind === "sparse" || others.length === referenceFieldsMax) continue;
+    others.push({ ordinal, gathered });
+  }
+  return others;
+}
+
+function writeTemplates(
+  name: string,
+  input: TemplateInput,
+  rows: TemplateRows,
+  frames: FrameWriter,
+  to: ByteWriter,
+): void {
+  const words = new WordSet();
+  const column = new ByteWriter();
+  new TemplateEncoder(frames, words).write(input, rows, column);
+  const flags = { name, kind: columnKind.templates, hasFilter: true };
+  writeFieldStart(to, { ...flags, bounds: undefined, counts: undefined });
+  frames.addFilter(filterOf(words), to);
+  to.raw(column.bytes);
+}
+
+function fieldNamesOf({ sources }: RowOrder): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const source of sources) for (const name of source.fieldNames) names.add(name);
+  return names;
+}
+
+/**
+ * Writes stream codes, times and positions in the order of time: so times and positions go up in small steps, and
+ * the order of rows follows from the codes, being by stream and time.
+ */
+function writeRowColumns(
+  placing: Placing,
+  times: { readonly ms: Float64Array; readonly ns: Float64Array | undefined },
+  byTime: Uint32Array,
+  frames: FrameWriter,
+  to: ByteWriter,
+): { streams: string[]; positions: Float64Array } {
+  const { rowCount } = placing;
+  const { streams, codes } = gatherStreams(placing);
+  const positions = gatherPositions(placing);
+  const { out, packed, text } = frames.begin();
+  if (streams.length > 1) writeStreamCodes(codes, byTime, streams.length, text);
+  writeInts(picked(times.ms, byTime), 0, rowCount, out, packed, text, true);
+  if (times.ns !== undefined) {
+    writeInts(picked(times.ns, byTime), 0, rowCount, out, packed, text, true);
+  }
+  writeInts(picked(positions, byTime), 0, rowCount, out, packed, text, true);
+  frames.end(to);
+  return { streams, positions };
+}
+
+/** One, two or three bytes each, as the number of streams needs. */
+function writeStreamCodes(
+  codes: Uint32Array,
+  byTime: Uint32Array,
+  count: number,
+  text: PayloadWriter,
+): void {
+  const rowCount = codes.length;
+  const width = streamCodeBytes(count);
+  const { bytes, at } = text.reserve(rowCount * width);
+  for (let i = 0; i < rowCount; i++) {
+    const code = codes[byTime[i]!]!;
+    for (let k = 0; k < width; k++) bytes[at + k * rowCount + i] = code >>> (k * 8);
+  }
+}
+
+function picked(numbers: Float64Array, rows: Uint32Array): Float64Array {
+  const out = new Float64Array(rows.length);
+  for (let i = 0; i < out.length; i++) out[i] = numbers[rows[i]!]!;
+  return out;
+}
+
+/** The rows come sorted by the texts' order, so the texts are sorted too. */
+function gatherStreams({ sources, rowCount, starts, rows, places }: Placing): {
+  streams: string[];
+  codes: Uint32Array;
+} {
+  const texts = new Set<string>();
+  for (const source of sources) for (const { text } of source.streams().labels) texts.add(text);
+  const sorted = [...texts].sort();
+  const codeOf = new Map(sorted.map((text, code) => [text, code]));
+  const codes = new Uint32Array(rowCount);
+  const isUsed = new Uint8Array(sorted.length);
+  for (const [s, source] of sources.entries()) {
+    const streams = source.streams();
+    const remap = Uint32Array.from(streams.labels, ({ text }) => codeOf.get(text) ?? 0);
+    for (let i = starts[s]!; i < starts[s + 1]!; i++) {
+      const code = remap[streams.codes === undefined ? 0 : streams.codes[rows[i]!]!]!;
+      codes[places[i]!] = code;
+      isUsed[code] = 1;
+    }
+  }
+  const renumbered = new Uint32Array(sorted.length);
+  let count = 0;
+  for (let i = 0; i < sorted.length; i++) renumbered[i] = isUsed[i] === 1 ? count++ : 0;
+  for (let i = 0; i < rowCount; i++) codes[i] = renumbered[codes[i]!]!;
+  return { streams: sorted.filter((_, i) => isUsed[i] === 1), codes };
+}
+
+function gatherTimes({ sources, rowCount, starts, rows, places }: Placing) {
+  const ms = new Float64Array(rowCount);
+  const ns = new Float64Array(rowCount);
   let hasNs = false;
-  for (let i = 0; i < ms.length; i++) {
-    const source = sources[order.sourceOf[i]!]!;
-    const row = order.rowOf[i]!;
-    ms[i] = source.ms[row]!;
-    const within = source.ns === undefined ? 0 : source.ns[row]!;
-    ns[i] = within;
-    if (within !== 0) hasNs = true;
+  for (const [s, source] of sources.entries()) {
+    const times = source.times();
+    for (let i = starts[s]!; i < starts[s + 1]!; i++) {
+      ms[places[i]!] = times.ms[rows[i]!]!;
+      const within = times.ns === undefined ? 0 : times.ns[rows[i]!]!;
+      ns[places[i]!] = within;
+      if (within !== 0) hasNs = true;
+    }
   }
   return { ms, ns: hasNs ? ns : undefined };
 }
 
-function gatherPositions(order: RowOrder): Float64Array {
-  const sources = order.sources.map((block) => block.positions());
-  const positions = new Float64Array(order.rowOf.length);
-  for (let i = 0; i < positions.length; i++) {
-    positions[i] = sources[order.sourceOf[i]!]![order.rowOf[i]!]!;
+function gatherPositions({ sources, rowCount, starts, rows, places }: Placing): Float64Array {
+  const positions = new Float64Array(rowCount);
+  for (const [s, source] of sources.entries()) {
+    const own = source.positions();
+    for (let i = starts[s]!; i < starts[s + 1]!; i++) positions[places[i]!] = own[rows[i]!]!;
   }
   return positions;
 }

@@ -1,77 +1,90 @@
 import type { Bounds } from "../../../kit/src/block.ts";
 import { ByteReader } from "./byte-reader.ts";
-import { ByteWriter } from "./byte-writer.ts";
+import type { ByteWriter } from "./byte-writer.ts";
 import { type ChunkRef, readChunkRef, writeChunkRef } from "./chunk.ts";
-import { checkStored, damaged } from "./damage.ts";
-import { blockRowsMax, blockStreamsMax, columnsMax, dictValuesMax } from "./limits.ts";
+import { checkStored } from "./damage.ts";
+import { type ColumnRef, type PayloadRef, readColumnRef, readPayloadRef } from "./frames.ts";
+import { blockRowsMax, blockStreamsMax, columnsMax, framesMax } from "./limits.ts";
 
-/** How a column lies in a block; chunks are relative to the block's start. */
-export type ColumnMeta =
-  | { readonly kind: "const"; readonly value: Buffer }
-  | {
-      readonly kind: "dict";
-      readonly count: number;
-      /** The values (see `packDict`), in place or as a chunk. */
-      readonly values: Buffer | ChunkRef;
-      /** u8, or u16 when there are more than 256 values. */
-      readonly codes: ChunkRef;
-    }
-  | { readonly kind: "numbers"; readonly numbers: ChunkRef; readonly absent: number | undefined }
-  | {
-      readonly kind: "text";
-      /** Packed integers, one for each row. */
-      readonly lengths: ChunkRef;
-      readonly frames: readonly FrameRef[];
-    };
+/** Kinds of columns in a block of format version 2. */
+export const columnKind = { const: 0, dict: 1, ints: 2, list: 3, templates: 4, sparse: 5 } as const;
 
-/** Values of the rows up to `rowsEnd`, from the end of the frame before. */
-export interface FrameRef extends ChunkRef {
-  readonly rowsEnd: number;
-}
+const hasFilter = 8;
+const hasBounds = 16;
+const hasCounts = 32;
 
 /** What a block's header says of one field. */
-export interface FieldMeta {
-  readonly column: ColumnMeta;
-  readonly filter: ChunkRef | undefined;
+export interface FieldHead {
+  readonly name: string;
+  readonly kind: number;
+  readonly column: ColumnRef;
+  readonly filter: PayloadRef | undefined;
   /** Every value is a number within these. */
   readonly bounds: Bounds | undefined;
+  /** How many rows have each value of a dictionary. */
+  readonly counts: readonly number[] | undefined;
 }
 
+/** The header of a block of format version 2. */
 export interface BlockHeader {
   readonly rowCount: number;
   /** Canonical texts, in their order. */
   readonly streams: readonly string[];
-  /** Packed integers; undefined for a single stream. */
-  readonly streamCodes: ChunkRef | undefined;
-  readonly timesMs: ChunkRef;
-  /** Undefined when all are zero. */
-  readonly timesNs: ChunkRef | undefined;
-  readonly positions: ChunkRef;
-  readonly fields: ReadonlyMap<string, FieldMeta>;
+  readonly hasNs: boolean;
+  /** Stream codes, times and positions, one behind the other. */
+  readonly rows: ColumnRef;
+  readonly fields: readonly FieldHead[];
+  readonly frames: readonly ChunkRef[];
 }
 
-const kinds = ["const", "dict", "numbers", "text"] as const;
-const hasFilter = 8;
-const hasBounds = 16;
-/** The dictionary's values lie in place; the numbers have an absent one. */
-const hasMore = 32;
+export interface FieldFlags {
+  readonly name: string;
+  readonly kind: number;
+  readonly hasFilter: boolean;
+  readonly bounds: Bounds | undefined;
+  readonly counts: ArrayLike<number> | undefined;
+}
 
-export function printBlockHeader(header: BlockHeader): Buffer {
-  const out = new ByteWriter();
-  out.varint(header.rowCount);
-  out.varint(header.streams.length);
-  for (const text of header.streams) out.text(text);
-  if (header.streamCodes !== undefined) writeChunkRef(out, header.streamCodes);
-  writeChunkRef(out, header.timesMs);
-  out.varint(header.timesNs === undefined ? 0 : 1);
-  if (header.timesNs !== undefined) writeChunkRef(out, header.timesNs);
-  writeChunkRef(out, header.positions);
-  out.varint(header.fields.size);
-  for (const [name, field] of header.fields) {
-    out.text(name);
-    writeField(out, field);
+/** Writes what comes before a field's filter and column, which follow in this order. */
+export function writeFieldStart(out: ByteWriter, field: FieldFlags): void {
+  const { bounds, counts } = field;
+  out.text(field.name);
+  out.varint(
+    field.kind +
+      (field.hasFilter ? hasFilter : 0) +
+      (bounds === undefined ? 0 : hasBounds) +
+      (counts === undefined ? 0 : hasCounts),
+  );
+  if (bounds !== undefined) {
+    out.f64(bounds.min);
+    out.f64(bounds.max);
   }
-  return out.bytes;
+  if (counts === undefined) return;
+  out.varint(counts.length);
+  for (let i = 0; i < counts.length; i++) out.varint(counts[i]!);
+}
+
+export interface HeaderParts {
+  readonly rowCount: number;
+  readonly streams: readonly string[];
+  readonly hasNs: boolean;
+  /** As `FrameWriter.end` wrote it. */
+  readonly rows: Buffer;
+  readonly fieldCount: number;
+  readonly fields: Buffer;
+  readonly frames: readonly ChunkRef[];
+}
+
+export function writeBlockHeader(out: ByteWriter, parts: HeaderParts): void {
+  out.varint(parts.rowCount);
+  out.varint(parts.streams.length);
+  for (const text of parts.streams) out.text(text);
+  out.varint(parts.hasNs ? 1 : 0);
+  out.varint(parts.frames.length);
+  for (const frame of parts.frames) writeChunkRef(out, frame);
+  out.raw(parts.rows);
+  out.varint(parts.fieldCount);
+  out.raw(parts.fields);
 }
 
 export function parseBlockHeader(bytes: Buffer): BlockHeader {
@@ -81,91 +94,28 @@ export function parseBlockHeader(bytes: Buffer): BlockHeader {
   const streamCount = from.count(blockStreamsMax);
   checkStored(streamCount > 0 && streamCount <= rowCount, "a block's stream count is wrong");
   const streams = Array.from({ length: streamCount }, () => from.text());
-  const streamCodes = streamCount > 1 ? readChunkRef(from) : undefined;
-  const timesMs = readChunkRef(from);
-  const timesNs = from.count(1) === 1 ? readChunkRef(from) : undefined;
-  const positions = readChunkRef(from);
+  const hasNs = from.count(1) === 1;
+  const frameCount = from.count(framesMax);
+  const frames = Array.from({ length: frameCount }, () => readChunkRef(from));
+  const rows = readColumnRef(from);
   const fieldCount = from.count(columnsMax);
-  const fields = new Map<string, FieldMeta>();
-  for (let i = 0; i < fieldCount; i++) fields.set(from.text(), readField(from, rowCount));
+  const fields = Array.from({ length: fieldCount }, () => readField(from, rowCount));
   checkStored(from.isAtEnd, "a block's header is longer than what it says");
-  return { rowCount, streams, streamCodes, timesMs, timesNs, positions, fields };
+  return { rowCount, streams, hasNs, rows, fields, frames };
 }
 
-function writeField(out: ByteWriter, { column, filter, bounds }: FieldMeta): void {
-  const isInline = column.kind === "dict" && column.values instanceof Uint8Array;
-  const hasAbsent = column.kind === "numbers" && column.absent !== undefined;
-  out.varint(
-    kinds.indexOf(column.kind) +
-      (filter === undefined ? 0 : hasFilter) +
-      (bounds === undefined ? 0 : hasBounds) +
-      (isInline || hasAbsent ? hasMore : 0),
-  );
-  if (filter !== undefined) writeChunkRef(out, filter);
-  if (bounds !== undefined) {
-    out.f64(bounds.min);
-    out.f64(bounds.max);
-  }
-  switch (column.kind) {
-    case "const":
-      out.blob(column.value);
-      break;
-    case "dict":
-      out.varint(column.count);
-      if (column.values instanceof Uint8Array) out.blob(column.values);
-      else writeChunkRef(out, column.values);
-      writeChunkRef(out, column.codes);
-      break;
-    case "numbers":
-      writeChunkRef(out, column.numbers);
-      if (column.absent !== undefined) out.f64(column.absent);
-      break;
-    case "text":
-      writeChunkRef(out, column.lengths);
-      out.varint(column.frames.length);
-      for (const frame of column.frames) {
-        out.varint(frame.rowsEnd);
-        writeChunkRef(out, frame);
-      }
-      break;
-  }
-}
-
-function readField(from: ByteReader, rowCount: number): FieldMeta {
+function readField(from: ByteReader, rowCount: number): FieldHead {
+  const name = from.text();
   const tag = from.count(63);
-  const filter = (tag & hasFilter) === 0 ? undefined : readChunkRef(from);
   const bounds = (tag & hasBounds) === 0 ? undefined : { min: from.f64(), max: from.f64() };
-  const column = readColumn(from, tag & 7, { hasMore: (tag & hasMore) !== 0, rowCount });
-  return { column, filter, bounds };
+  const counts = (tag & hasCounts) === 0 ? undefined : readCounts(from, rowCount);
+  const filter = (tag & hasFilter) === 0 ? undefined : readPayloadRef(from);
+  return { name, kind: tag & 7, column: readColumnRef(from), filter, bounds, counts };
 }
 
-function readColumn(
-  from: ByteReader,
-  kind: number,
-  { hasMore, rowCount }: { readonly hasMore: boolean; readonly rowCount: number },
-): ColumnMeta {
-  switch (kinds[kind]) {
-    case "const":
-      return { kind: "const", value: from.blob() };
-    case "dict": {
-      const count = from.count(dictValuesMax);
-      const values = hasMore ? from.blob() : readChunkRef(from);
-      return { kind: "dict", count, values, codes: readChunkRef(from) };
-    }
-    case "numbers": {
-      const numbers = readChunkRef(from);
-      return { kind: "numbers", numbers, absent: hasMore ? from.f64() : undefined };
-    }
-    case "text": {
-      const lengths = readChunkRef(from);
-      const frameCount = from.count(rowCount);
-      const frames = Array.from({ length: frameCount }, () => ({
-        rowsEnd: from.count(rowCount),
-        ...readChunkRef(from),
-      }));
-      return { kind: "text", lengths, frames };
-    }
-    default:
-      throw damaged("a column is of an unknown kind", { kind });
-  }
+function readCounts(from: ByteReader, rowCount: number): readonly number[] {
+  const counts = Array.from({ length: from.count(256) }, () => from.count(rowCount));
+  const sum = counts.reduce((total, count) => total + count, 0);
+  checkStored(sum === rowCount, "the counts of a column do not add up");
+  return counts;
 }

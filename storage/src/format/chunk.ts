@@ -31,7 +31,21 @@ export class ChunkWriter {
 
   /** Adds a chunk, compressed if that helps. The bytes are kept as they are if not: they must stay. */
   add(raw: Buffer): ChunkRef {
+    return this.#add(raw, pack(raw, this.#level));
+  }
+
+  /** As `add`, but the bytes are the caller's to change. */
+  addCopy(raw: Buffer): ChunkRef {
     const stored = pack(raw, this.#level);
+    return this.#add(raw, stored === raw ? Buffer.from(raw) : stored);
+  }
+
+  /** Adds a chunk as it is. */
+  addRaw(raw: Buffer): ChunkRef {
+    return this.#add(raw, raw);
+  }
+
+  #add(raw: Buffer, stored: Buffer): ChunkRef {
     const ref = {
       at: this.#length,
       length: stored.length,

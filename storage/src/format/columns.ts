@@ -1,6 +1,7 @@
 import type { Codes, Column, Values } from "../../../kit/src/block.ts";
 import { pickValues } from "../../../kit/src/pick.ts";
 import { numbersOf } from "./numbers.ts";
+import { printWholeNumbers } from "./whole-numbers.ts";
 
 /** A column over values that are there already. */
 export class PlainColumn implements Column {
@@ -29,5 +30,42 @@ export class PlainColumn implements Column {
 
   pick(rows: Uint32Array): Values {
     return pickValues(this, this.#values, rows);
+  }
+}
+
+/** Whole numbers, printed when their texts are asked for. */
+export class NumberColumn implements Column {
+  readonly layout = "rows";
+  readonly codes = undefined;
+  readonly templates = undefined;
+  readonly valueCount: number;
+  readonly #stored: Float64Array;
+  readonly #absent: number | undefined;
+  #numbers: Float64Array | undefined;
+  #values: Values | undefined;
+
+  /** `absent` stands for an empty value. */
+  constructor(stored: Float64Array, absent: number | undefined) {
+    this.valueCount = stored.length;
+    this.#stored = stored;
+    this.#absent = absent;
+  }
+
+  values(): Values {
+    this.#values ??= printWholeNumbers(this.#stored, this.#absent);
+    return this.#values;
+  }
+
+  pick(rows: Uint32Array): Values {
+    if (this.#values !== undefined) return pickValues(this, this.#values, rows);
+    const picked = new Float64Array(rows.length);
+    for (let i = 0; i < rows.length; i++) picked[i] = this.#stored[rows[i]!]!;
+    return printWholeNumbers(picked, this.#absent);
+  }
+
+  numbers(): Float64Array {
+    if (this.#absent === undefined) return this.#stored;
+    this.#numbers ??= this.#stored.map((number) => (number === this.#absent ? Number.NaN : number));
+    return this.#numbers;
   }
 }

@@ -11,7 +11,9 @@ import { blockRowsMax, headerBytesMax, segmentBlocksMax } from "./limits.ts";
  * `u32 footer's stored length · u32 its raw length · u32 its crc · u32 version · 8 bytes magic · u32 crc
  * of the trailer before`. The file begins with the magic, the version and 4 bytes 0.
  */
-export const formatVersion = 1;
+export const formatVersion = 2;
+/** All of these are read. */
+const formatVersions: readonly number[] = [1, formatVersion];
 export const segmentMagic = Buffer.from("LOGKSEG\n", "latin1");
 export const fileHeaderBytes = 16;
 export const trailerBytes = 28;
@@ -64,20 +66,21 @@ export interface Footer {
   readonly blocks: readonly BlockMeta[];
 }
 
-export function fileHeader(): Buffer {
+export function fileHeader(version = formatVersion): Buffer {
   const header = Buffer.alloc(fileHeaderBytes);
   segmentMagic.copy(header);
-  header.writeUInt32LE(formatVersion, 8);
+  header.writeUInt32LE(version, 8);
   return header;
 }
 
-/** Throws unless these are the first bytes of a segment file that this program reads. */
-export function checkFileHeader(header: Buffer): void {
+/** The version of a file that begins so; throws unless this program reads it. */
+export function parseFileHeader(header: Buffer): number {
   const isSegment = header.length === fileHeaderBytes && segmentMagic.equals(header.subarray(0, 8));
   checkStored(isSegment, "this is not a segment file");
-  checkStored(header.equals(fileHeader()), "a segment file is of an unknown version", {
-    version: header.readUInt32LE(8),
-  });
+  const version = header.readUInt32LE(8);
+  const isKnown = formatVersions.includes(version) && header.equals(fileHeader(version));
+  checkStored(isKnown, "a segment file is of an unknown version", { version });
+  return version;
 }
 
 /** The footer and the trailer. */
@@ -108,13 +111,13 @@ export function printFooter(footer: Footer): Buffer {
 }
 
 /** How the footer before a trailer is stored. */
-export function parseTrailer(trailer: Buffer): Omit<ChunkRef, "at"> {
+export function parseTrailer(trailer: Buffer, fileVersion: number): Omit<ChunkRef, "at"> {
   const isTrailer =
     trailer.length === trailerBytes && segmentMagic.equals(trailer.subarray(16, 24));
   checkStored(isTrailer, "a segment file has no end");
   checkStored(crc32(trailer.subarray(0, 24)) === trailer.readUInt32LE(24), "a trailer is damaged");
   const version = trailer.readUInt32LE(12);
-  checkStored(version === formatVersion, "a segment file is of an unknown version", { version });
+  checkStored(version === fileVersion, "a segment file's ends are of two versions", { version });
   const rawLength = trailer.readUInt32LE(4);
   checkStored(rawLength <= headerBytesMax, "a footer is too large", { rawLength });
   return { length: trailer.readUInt32LE(0), rawLength, crc: trailer.readUInt32LE(8) };

@@ -1,5 +1,5 @@
-import type { Block, Column, Values } from "../../../kit/src/block.ts";
-import { dictValuesMax } from "./limits.ts";
+import type { Block, Codes, Column, Values } from "../../../kit/src/block.ts";
+import { listDictValuesMax, sparseShare } from "./limits.ts";
 import { ValueTable } from "./value-table.ts";
 
 /** Rows of several blocks in a new order: row i is row `rowOf[i]` of block `sourceOf[i]`. */
@@ -7,89 +7,163 @@ export interface RowOrder {
   readonly sources: readonly Block[];
   readonly sourceOf: Uint32Array;
   readonly rowOf: Uint32Array;
+  /** The rows by time; within a stream they are in that order already. */
+  readonly byTime: Uint32Array;
 }
 
-/** One field's values in a new order: distinct ones and codes, or one for each row. */
-export type Gathered =
-  | { readonly kind: "dict"; readonly values: Values; readonly codes: Uint32Array }
-  | { readonly kind: "rows"; readonly values: Values };
+/** The same, source by source, so that the loops over a column's rows know its type. */
+export interface Placing {
+  readonly sources: readonly Block[];
+  readonly rowCount: number;
+  /** The rows of source s are `rows[starts[s] … starts[s + 1])`, and go to `places[…]`. */
+  readonly starts: Uint32Array;
+  readonly rows: Uint32Array;
+  readonly places: Uint32Array;
+}
 
-/** A column with what its inner loops need at hand. */
-interface Source {
-  readonly isRows: boolean;
-  readonly codes: Column["codes"];
-  readonly bytes: Buffer;
-  readonly offsets: Uint32Array;
-  /** Code in the new dictionary of each value of the old one, -1: not met yet. */
-  readonly remap: Int32Array;
+/** One field's values in a new order: distinct ones and codes, one for each row, or those of few rows. */
+export type Gathered =
+  | { readonly kind: "dict"; readonly values: Values; readonly codes: Codes }
+  | { readonly kind: "rows"; readonly values: Values }
+  | { readonly kind: "sparse"; readonly values: Values; readonly rows: Uint32Array };
+
+export function placingOf({ sources, sourceOf, rowOf }: RowOrder): Placing {
+  const rowCount = rowOf.length;
+  const starts = new Uint32Array(sources.length + 1);
+  for (let i = 0; i < rowCount; i++) starts[sourceOf[i]! + 1]!++;
+  for (let i = 1; i < starts.length; i++) starts[i]! += starts[i - 1]!;
+  const next = starts.slice();
+  const rows = new Uint32Array(rowCount);
+  const places = new Uint32Array(rowCount);
+  for (let i = 0; i < rowCount; i++) {
+    const at = next[sourceOf[i]!]!++;
+    rows[at] = rowOf[i]!;
+    places[at] = i;
+  }
+  return { sources, rowCount, starts, rows, places };
 }
 
 /**
  * Brings a field's values into a new order. As a dictionary if that is smaller: values of few kinds
  * are then kept once. Which of the sources have dictionaries of their own does not matter.
  */
-export function gather(order: RowOrder, field: string): Gathered {
-  const sources = order.sources.map((block) => sourceOf(block.column(field)));
-  const codes = new Uint32Array(order.rowOf.length);
+export function gather(placing: Placing, field: string): Gathered {
+  const columns = placing.sources.map((block) => block.column(field));
+  if (isSparse(placing, columns)) return gatherSparse(placing, columns);
+  const codes = new Uint16Array(placing.rowCount);
   const table = new ValueTable();
-  if (gatherCodes(order, sources, codes, table)) {
+  if (gatherCodes(placing, columns, codes, table)) {
     const values = table.values();
+    const size = table.size;
     const spread = spreadLength(values, codes);
-    const width = table.size <= 256 ? 1 : 2;
-    const cost = values.bytes.length + table.size * 2 + codes.length * width;
-    if (table.size <= 256 || cost < (spread + codes.length) * 0.8)
-      return { kind: "dict", values, codes };
+    const cost = values.bytes.length + size * 2 + codes.length * (size <= 256 ? 1 : 2);
+    if (size <= 256) return { kind: "dict", values, codes };
+    // Values that come twice are worth it even where they are short: codes follow each other, numbers do not.
+    const isRepeated = size * 2 <= presentCount(values, codes);
+    if (isRepeated || cost < (spread + codes.length) * 0.8) return inOrderOfRows(values, codes);
   }
-  return { kind: "rows", values: gatherRows(order, sources) };
+  return { kind: "rows", values: gatherRows(placing, columns) };
 }
 
-const nothing: Source = {
-  isRows: false,
-  codes: undefined,
-  bytes: Buffer.alloc(0),
-  offsets: new Uint32Array(2),
-  remap: new Int32Array(1),
-};
-
-function sourceOf(column: Column | undefined): Source {
-  if (column === undefined) return { ...nothing, remap: Int32Array.of(-1) };
-  const { bytes, offsets } = column.values();
-  const isRows = column.layout === "rows";
-  const remap = new Int32Array(isRows ? 0 : column.valueCount).fill(-1);
-  return { isRows, codes: column.codes, bytes, offsets, remap };
+function isSparse(
+  { starts, rowCount }: Placing,
+  columns: readonly (Column | undefined)[],
+): boolean {
+  let rows = 0;
+  for (let s = 0; s < columns.length; s++) {
+    if (columns[s] !== undefined) rows += starts[s + 1]! - starts[s]!;
+  }
+  return rows * sparseShare <= rowCount;
 }
 
 /** False when there are too many different values for a dictionary to pay. */
 function gatherCodes(
-  { sourceOf, rowOf }: RowOrder,
-  sources: readonly Source[],
-  codes: Uint32Array,
+  { starts, rows, places }: Placing,
+  columns: readonly (Column | undefined)[],
+  codes: Uint16Array,
   table: ValueTable,
 ): boolean {
-  let hashed = 0;
-  for (let i = 0; i < codes.length; i++) {
-    const source = sources[sourceOf[i] as number] as Source;
-    const row = rowOf[i] as number;
-    if (source.isRows) {
-      codes[i] = table.codeOf(source.bytes, source.offsets[row]!, source.offsets[row + 1]!);
-      hashed++;
+  let rowsMet = 0;
+  for (let s = 0; s < columns.length; s++) {
+    const column = columns[s];
+    const from = starts[s]!;
+    const end = starts[s + 1]!;
+    if (column === undefined) fillCode(table.codeOf(noBytes, 0, 0), places, from, end, codes);
+    else if (column.layout === "rows") {
+      codesOfRows(column.values(), rows, places, from, end, codes, table);
+      rowsMet += end - from;
       // Early enough to spare the work, late enough to have met repeated values.
-      if ((hashed & 4_095) === 0 && table.size * 4 > hashed * 3) return false;
-    } else {
-      const value = source.codes === undefined ? 0 : source.codes[row]!;
-      let code = source.remap[value]!;
-      if (code < 0) {
-        code = table.codeOf(source.bytes, source.offsets[value]!, source.offsets[value + 1]!);
-        source.remap[value] = code;
-      }
-      codes[i] = code;
-    }
-    if (table.size > dictValuesMax) return false;
+      if (rowsMet >= 512 && table.size * 4 > rowsMet * 3) return false;
+    } else codesOfDict(column, rows, places, from, end, codes, table);
+    if (table.size > listDictValuesMax) return false;
   }
   return true;
 }
 
-function spreadLength({ offsets }: Values, codes: Uint32Array): number {
+const noBytes = Buffer.alloc(0);
+
+function fillCode(
+  code: number,
+  places: Uint32Array,
+  from: number,
+  end: number,
+  codes: Uint16Array,
+) {
+  for (let i = from; i < end; i++) codes[places[i]!] = code;
+}
+
+function codesOfRows(
+  { bytes, offsets }: Values,
+  rows: Uint32Array,
+  places: Uint32Array,
+  from: number,
+  end: number,
+  codes: Uint16Array,
+  table: ValueTable,
+): void {
+  for (let i = from; i < end; i++) {
+    const row = rows[i]!;
+    codes[places[i]!] = table.codeOf(bytes, offsets[row]!, offsets[row + 1]!);
+  }
+}
+
+function codesOfDict(
+  column: Column,
+  rows: Uint32Array,
+  places: Uint32Array,
+  from: number,
+  end: number,
+  codes: Uint16Array,
+  table: ValueTable,
+): void {
+  const { bytes, offsets } = column.values();
+  const own = column.codes;
+  if (own === undefined) {
+    if (from < end) fillCode(table.codeOf(bytes, 0, offsets[1]!), places, from, end, codes);
+    return;
+  }
+  const remap = new Int32Array(column.valueCount).fill(-1);
+  for (let i = from; i < end; i++) {
+    const value = own[rows[i]!]!;
+    let code = remap[value]!;
+    if (code < 0) {
+      code = table.codeOf(bytes, offsets[value]!, offsets[value + 1]!);
+      remap[value] = code;
+    }
+    codes[places[i]!] = code;
+  }
+}
+
+function presentCount({ offsets }: Values, codes: Codes): number {
+  let count = 0;
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i] as number;
+    if (offsets[code + 1] !== offsets[code]) count++;
+  }
+  return count;
+}
+
+function spreadLength({ offsets }: Values, codes: Codes): number {
   let length = 0;
   for (let i = 0; i < codes.length; i++) {
     const code = codes[i] as number;
@@ -98,25 +172,90 @@ function spreadLength({ offsets }: Values, codes: Uint32Array): number {
   return length;
 }
 
-function gatherRows({ sourceOf, rowOf }: RowOrder, sources: readonly Source[]): Values {
-  const offsets = new Uint32Array(rowOf.length + 1);
-  const starts = new Uint32Array(rowOf.length);
-  let length = 0;
-  for (let i = 0; i < rowOf.length; i++) {
-    const source = sources[sourceOf[i] as number] as Source;
-    const row = rowOf[i] as number;
-    const value = source.isRows ? row : source.codes === undefined ? 0 : source.codes[row]!;
-    const start = source.offsets[value]!;
-    starts[i] = start;
-    length += source.offsets[value + 1]! - start;
-    offsets[i + 1] = length;
+/** The dictionary in the order in which the rows first have its values. */
+function inOrderOfRows(values: Values, codes: Uint16Array): Gathered {
+  const count = values.offsets.length - 1;
+  const renumbered = new Int32Array(count).fill(-1);
+  const old = new Uint32Array(count);
+  let next = 0;
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i]!;
+    let own = renumbered[code]!;
+    if (own < 0) {
+      own = next++;
+      renumbered[code] = own;
+      old[own] = code;
+    }
+    codes[i] = own;
   }
-  const bytes = Buffer.allocUnsafeSlow(length);
-  for (let i = 0; i < rowOf.length; i++) {
-    const source = sources[sourceOf[i] as number] as Source;
-    copyValue(source.bytes, starts[i]!, bytes, offsets[i]!, offsets[i + 1]!);
+  const offsets = new Uint32Array(next + 1);
+  const bytes = Buffer.allocUnsafeSlow(values.bytes.length);
+  let at = 0;
+  for (let i = 0; i < next; i++) {
+    const start = values.offsets[old[i]!]!;
+    const end = values.offsets[old[i]! + 1]!;
+    copyValue(values.bytes, start, bytes, at, at + end - start);
+    at += end - start;
+    offsets[i + 1] = at;
+  }
+  return { kind: "dict", values: { bytes: bytes.subarray(0, at), offsets }, codes };
+}
+
+function gatherRows(
+  { rowCount, starts, rows, places }: Placing,
+  columns: readonly (Column | undefined)[],
+): Values {
+  const offsets = new Uint32Array(rowCount + 1);
+  const sources = columns.map((column) => column?.values());
+  for (let s = 0; s < columns.length; s++) {
+    const values = sources[s];
+    if (values === undefined) continue;
+    const { codes, layout } = columns[s]!;
+    for (let i = starts[s]!; i < starts[s + 1]!; i++) {
+      const value = layout === "rows" ? rows[i]! : codes === undefined ? 0 : codes[rows[i]!]!;
+      offsets[places[i]! + 1] = values.offsets[value + 1]! - values.offsets[value]!;
+    }
+  }
+  for (let i = 0; i < rowCount; i++) offsets[i + 1]! += offsets[i]!;
+  const bytes = Buffer.allocUnsafeSlow(offsets[rowCount]!);
+  for (let s = 0; s < columns.length; s++) {
+    const values = sources[s];
+    if (values === undefined) continue;
+    const { codes, layout } = columns[s]!;
+    for (let i = starts[s]!; i < starts[s + 1]!; i++) {
+      const value = layout === "rows" ? rows[i]! : codes === undefined ? 0 : codes[rows[i]!]!;
+      const to = places[i]!;
+      copyValue(values.bytes, values.offsets[value]!, bytes, offsets[to]!, offsets[to + 1]!);
+    }
   }
   return { bytes, offsets };
+}
+
+/** The values that are there, by row. Costs nothing for sources without the field. */
+function gatherSparse(
+  { starts, rows, places }: Placing,
+  columns: readonly (Column | undefined)[],
+): Gathered {
+  const found: { readonly row: number; readonly values: Values; readonly value: number }[] = [];
+  for (let s = 0; s < columns.length; s++) {
+    const column = columns[s];
+    if (column === undefined) continue;
+    const values = column.values();
+    for (let i = starts[s]!; i < starts[s + 1]!; i++) {
+      const row = rows[i]!;
+      const value = column.layout === "rows" ? row : (column.codes?.[row] ?? 0);
+      if (values.offsets[value] === values.offsets[value + 1]) continue;
+      found.push({ row: places[i]!, values, value });
+    }
+  }
+  found.sort((a, b) => a.row - b.row);
+  const parts = found.map(({ values, value }) =>
+    values.bytes.subarray(values.offsets[value], values.offsets[value + 1]),
+  );
+  const offsets = new Uint32Array(parts.length + 1);
+  for (let i = 0; i < parts.length; i++) offsets[i + 1] = offsets[i]! + parts[i]!.length;
+  const sparseRows = Uint32Array.from(found, ({ row }) => row);
+  return { kind: "sparse", values: { bytes: Buffer.concat(parts), offsets }, rows: sparseRows };
 }
 
 function copyValue(from: Buffer, start: number, to: Buffer, at: number, end: number): void {

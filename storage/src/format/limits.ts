@@ -46,8 +46,31 @@ export const chunkBytesMax = 1 << 30;
 /** Smaller chunks gain less by zstd than the call costs. */
 export const chunkBytesWorthPacking = 96;
 
-/** Raw bytes of one frame of plain text: what a read of a single value has to decompress. */
-export const frameBytes = 256 << 10;
+/** Raw bytes of one frame of payloads: what a read of a single value has to decompress. */
+export const frameBytes = 128 << 10;
+
+/** Frames of a block: what says more is damage. */
+export const framesMax = 1 << 16;
+
+/** Values in a list of which a typed encoding is tried: fewer gain less than its description takes. */
+export const listRowsTyped = 6;
+
+/** Distinct values of a dictionary: codes are two bytes, and one below all of them is left over. */
+export const listDictValuesMax = 65_535;
+
+/** A dictionary of a list pays up to this share of distinct values. */
+export const dictShareMax = 0.5;
+
+/** Shapes of one list: values of more are text. */
+export const shapesMax = 4;
+
+/** Runs of digits in a shape, less one; and the bytes of a value that has one. */
+export const shapeRunsMax = 16;
+export const shapeBytesMax = 256;
+
+/** Hexadecimal digits of an id that is kept as bytes. */
+export const hexDigitsMin = 8;
+export const hexDigitsMax = 128;
 
 /** Distinct values of a dictionary in a block: codes are at most two bytes. */
 export const dictValuesMax = 65_536;
@@ -76,3 +99,24 @@ export const cacheBytesDefault = 64 << 20;
 /** zstd levels: the first counts on the way in, the second when segments are merged. */
 export const sealLevel = 1;
 export const mergeLevel = 3;
+
+/** A field of which the batches or blocks that have it hold no more than this part of the rows is kept by row. */
+export const sparseShare = 16;
+
+/** Rows of a template below which a variable is not compared with the record's other fields. */
+export const referenceRowsMin = 4;
+
+/** Fields of a block that variables are compared with. */
+export const referenceFieldsMax = 32;
+
+/** Dictionaries of so many values have their counts in the header. */
+export const countedValuesMax = 256;
+
+/** Average bytes of texts below which they are not split into templates. */
+export const minedBytesMin = 12;
+
+/** What a pass over whole blocks keeps: the chunks that the columns of a block share. */
+export const passCacheBytes = 16 << 20;
+
+/** What codes of a dictionary take of the bits they need, about, once they lie by template and are compressed. */
+export const codesShare = 0.7;

@@ -81,12 +81,14 @@ export function orderByStream(rows: RowSet, blocks: readonly Block[]): RowOrder 
   for (let i = 1; i < starts.length; i++) starts[i]! += starts[i - 1]!;
   const sortedSource = new Uint32Array(rankOf.length);
   const sortedRow = new Uint32Array(rankOf.length);
+  const byTime = new Uint32Array(rankOf.length);
   for (let i = 0; i < rankOf.length; i++) {
     const to = starts[rankOf[i]!]!++;
     sortedSource[to] = sourceOf[i]!;
+    byTime[i] = to;
     sortedRow[to] = rows.rowOf[i]!;
   }
-  return { sources, sourceOf: sortedSource, rowOf: sortedRow };
+  return { sources, sourceOf: sortedSource, rowOf: sortedRow, byTime };
 }
 
 /** Without the blocks of which there is no row: their columns would be read for nothing. */

@@ -15,6 +15,11 @@ const salts = new Uint32Array([
 export function buildTokenFilter(values: Values): Buffer {
   const words = new WordSet();
   addWords(values.bytes, values.offsets, words);
+  return filterOf(words);
+}
+
+/** The filter of these words. */
+export function filterOf(words: WordSet): Buffer {
   const blocks = Math.max(1, Math.ceil((words.size * filterBitsPerToken) / 256));
   const filter = new Uint32Array(blocks * 8);
   for (const hash of words.slots) if (hash !== 0) insert(filter, blocks, hash);
@@ -74,7 +79,8 @@ function addWords(bytes: Buffer, offsets: Uint32Array, words: WordSet): void {
   }
 }
 
-function addWordsOf(bytes: Buffer, start: number, end: number, words: WordSet): void {
+/** Adds the words of `bytes[start … end)`. */
+export function addWordsOf(bytes: Buffer, start: number, end: number, words: WordSet): void {
   let at = start;
   while (at < end) {
     let byte = bytes[at++] as number;
@@ -91,7 +97,7 @@ function addWordsOf(bytes: Buffer, start: number, end: number, words: WordSet): 
 }
 
 /** Distinct hashes, none of them 0. */
-class WordSet {
+export class WordSet {
   slots = new Int32Array(4_096);
   size = 0;
 

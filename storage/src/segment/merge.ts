@@ -1,7 +1,7 @@
 import type { Block } from "../../../kit/src/block.ts";
 import { momentCompare } from "../../../kit/src/time.ts";
 import type { BlockMeta, PartitionMeta } from "../format/footer.ts";
-import { blockRowsMax, mergedBlockBytesMax, mergeLevel } from "../format/limits.ts";
+import { blockRowsMax, mergedBlockBytesMax, mergeLevel, passCacheBytes } from "../format/limits.ts";
 import { joinRows, makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";
 import { BlockCache } from "./block-cache.ts";
 import { type ColumnRun, columnRuns } from "./column-runs.ts";
@@ -43,8 +43,9 @@ export function mergeSegments(options: MergeOptions): SegmentFile {
   const segments: Segment[] = [];
   let writer: SegmentFileWriter | undefined;
   try {
-    // Every column is used once or twice, so little is worth keeping.
-    for (const input of inputs) segments.push(openSegment(input.path, new BlockCache(0)));
+    // Every column is used once or twice, but columns share chunks.
+    const cache = new BlockCache(passCacheBytes);
+    for (const input of inputs) segments.push(openSegment(input.path, cache));
     writer = new SegmentFileWriter(path, identity, mergeLevel);
     for (const { owner, blocks } of groupsOf(segments, options)) {
       for (const run of columnRuns(blocks)) mergeRun(writer, owner, run);

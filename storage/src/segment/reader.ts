@@ -3,14 +3,15 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import { type Moment, momentCompare } from "../../../kit/src/time.ts";
 import { checkStored, damaged } from "../format/damage.ts";
 import {
-  checkFileHeader,
   type Footer,
   fileHeaderBytes,
   type PartitionMeta,
+  parseFileHeader,
   parseFooter,
   parseTrailer,
   trailerBytes,
 } from "../format/footer.ts";
+import { passCacheBytes } from "../format/limits.ts";
 import { BlockCache } from "./block-cache.ts";
 import { guarded } from "./new-file.ts";
 import { type BlockBytes, SegmentBlock } from "./segment-block.ts";
@@ -59,8 +60,8 @@ export function openSegment(path: string, cache: BlockCache = new BlockCache()):
 
 /** Reads a whole segment file and checks every byte of it; throws as `openSegment` and its blocks do. */
 export function verifySegment(path: string): Footer {
-  // Nothing is kept: every block is read once.
-  const segment = openSegment(path, new BlockCache(0));
+  // Every block is read once, but its columns share chunks.
+  const segment = openSegment(path, new BlockCache(passCacheBytes));
   try {
     let end = fileHeaderBytes;
     for (const block of segment.blocks()) {
@@ -78,6 +79,7 @@ export function verifySegment(path: string): Footer {
 class OpenFile implements BlockBytes {
   readonly path: string;
   readonly size: number;
+  version = 0;
   cacheKey: string;
   #fd: number | undefined;
 
@@ -112,8 +114,8 @@ class OpenFile implements BlockBytes {
 
 function readFooter(file: OpenFile): Footer {
   checkStored(file.size >= fileHeaderBytes + trailerBytes, "a segment file is cut short");
-  checkFileHeader(file.read(0, fileHeaderBytes));
-  const ref = parseTrailer(file.read(file.size - trailerBytes, trailerBytes));
+  file.version = parseFileHeader(file.read(0, fileHeaderBytes));
+  const ref = parseTrailer(file.read(file.size - trailerBytes, trailerBytes), file.version);
   const blocksEnd = file.size - trailerBytes - ref.length;
   checkStored(blocksEnd >= fileHeaderBytes, "a footer is longer than its file");
   const footer = parseFooter(file.read(blocksEnd, ref.length), ref, blocksEnd);

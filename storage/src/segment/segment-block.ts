@@ -1,20 +1,21 @@
-import type { Block, Bounds, Codes, Column, Streams, Times } from "../../../kit/src/block.ts";
+import type { Block, Bounds, Column, Streams, Times, ValueCounts } from "../../../kit/src/block.ts";
 import type { ErrorFields } from "../../../kit/src/errors.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Moment } from "../../../kit/src/time.ts";
-import { type BlockHeader, type FieldMeta, parseBlockHeader } from "../format/block-header.ts";
+import type { BlockContent } from "../format/block-content.ts";
 import { type ChunkRef, unpack } from "../format/chunk.ts";
-import { decodeColumn } from "../format/column-decoder.ts";
+import { BlockContent2 } from "../format/content.ts";
 import { checkStored, damaged } from "../format/damage.ts";
 import type { BlockMeta } from "../format/footer.ts";
-import { unpackIntegers } from "../format/integers.ts";
 import { streamLabels } from "../format/stream-labels.ts";
-import { filterMayContain } from "../format/token-filter.ts";
+import { BlockContent1 } from "../format/version-1/content.ts";
 import type { BlockCache } from "./block-cache.ts";
 
 /** What a block asks of its file. */
 export interface BlockBytes {
   readonly path: string;
+  /** Of the file's format. */
+  readonly version: number;
   /** Different for every opened file: the cache tells columns apart by it. */
   readonly cacheKey: string;
   /** Exactly so many bytes from a position of the file. */
@@ -34,7 +35,7 @@ export class SegmentBlock implements Block {
   readonly timeMax: Moment;
   readonly #file: BlockBytes;
   readonly #cache: BlockCache;
-  #header: BlockHeader | undefined;
+  #content: BlockContent | undefined;
   #fieldNames: readonly string[] | undefined;
 
   constructor(file: BlockBytes, cache: BlockCache, ordinal: number, meta: BlockMeta) {
@@ -48,72 +49,73 @@ export class SegmentBlock implements Block {
   }
 
   get fieldNames(): readonly string[] {
-    this.#fieldNames ??= [...this.#head().fields.keys()];
+    this.#fieldNames ??= this.#open().fieldNames;
     return this.#fieldNames;
+  }
+
+  /** Of the file's format. */
+  get version(): number {
+    return this.#file.version;
   }
 
   times(): Times {
     return this.#cached<Times>("_time", () => {
-      const { timesMs, timesNs } = this.#head();
-      const ms = unpackIntegers(this.#chunk(timesMs), this.rowCount);
-      if (timesNs === undefined) return { value: { ms, ns: undefined }, bytes: ms.byteLength };
-      const ns = Uint32Array.from(unpackIntegers(this.#chunk(timesNs), this.rowCount));
-      return { value: { ms, ns }, bytes: ms.byteLength + ns.byteLength };
+      const value = this.#open().times();
+      return { value, bytes: value.ms.byteLength + (value.ns?.byteLength ?? 0) };
     });
   }
 
   streams(): Streams {
     return this.#cached<Streams>("_stream", () => {
-      const { streams, streamCodes } = this.#head();
-      const labels = streams.map(streamLabels);
-      const labelBytes = streams.reduce((sum, text) => sum + text.length * 4 + 400, 100);
-      if (streamCodes === undefined)
-        return { value: { labels, codes: undefined }, bytes: labelBytes };
-      const codes = codesOf(
-        unpackIntegers(this.#chunk(streamCodes), this.rowCount),
-        streams.length,
-      );
-      return { value: { labels, codes }, bytes: labelBytes + codes.byteLength };
+      const content = this.#open();
+      const labels = content.streams.map(streamLabels);
+      const codes = content.streamCodes();
+      const bytes = content.streams.reduce((sum, text) => sum + text.length * 4 + 400, 100);
+      return { value: { labels, codes }, bytes: bytes + (codes?.byteLength ?? 0) };
     });
   }
 
   positions(): Float64Array {
     return this.#cached("positions", () => {
-      const value = unpackIntegers(this.#chunk(this.#head().positions), this.rowCount);
+      const value = this.#open().positions();
       return { value, bytes: value.byteLength };
     });
   }
 
   column(field: string): Column | undefined {
-    const meta = this.#head().fields.get(field);
-    if (meta === undefined) return undefined;
-    return this.#cached(`column ${field}`, () => {
-      const decoded = decodeColumn(meta.column, this.rowCount, (ref) => this.#chunk(ref));
-      return { value: decoded.column, bytes: decoded.bytes };
+    const content = this.#open();
+    if (content.fieldNames.length === 0) return undefined;
+    return this.#cached<Column | undefined>(`column ${field}`, () => {
+      const decoded = content.column(field, this);
+      return { value: decoded?.column, bytes: decoded?.bytes ?? 0 };
     });
   }
 
   mayContain(field: string, tokens: readonly string[]): boolean {
     if (tokens.length === 0) return true;
-    const meta = this.#head().fields.get(field);
-    if (meta === undefined) return false;
-    if (meta.filter !== undefined) {
-      const { filter } = meta;
-      const bytes = this.#cached(`filter ${field}`, () => {
-        const value = this.#chunk(filter);
-        return { value, bytes: value.length + 100 };
-      });
-      return filterMayContain(bytes, tokens);
-    }
-    return this.#mayContainExactly(field, meta, tokens);
+    const content = this.#open();
+    return this.#named(`filter ${field}`, () => content.mayContain(field, tokens, this));
   }
 
   bounds(field: string): Bounds | undefined {
-    return this.#head().fields.get(field)?.bounds;
+    return this.#open().bounds(field);
   }
 
-  valueCounts(_field: string): undefined {
-    return undefined;
+  valueCounts(field: string): ValueCounts | undefined {
+    return this.#named(field, () => this.#open().valueCounts(field));
+  }
+
+  /** Stored bytes of each field, its token filter, and what rows have besides. */
+  storedBytes(): ReadonlyMap<string, number> {
+    return this.#open().storedBytes();
+  }
+
+  /** Its bytes as they are in the file, every chunk checked against its checksum. */
+  stored(): Buffer {
+    return this.#named("bytes", () => {
+      this.#open().verifyRest();
+      return this.#file.read(this.meta.at, this.meta.byteLength);
+    });
   }
 
   /** Reads and checks every chunk, and decodes every column. */
@@ -121,46 +123,34 @@ export class SegmentBlock implements Block {
     this.times();
     this.streams();
     this.positions();
-    for (const [field, { filter }] of this.#head().fields) {
-      this.column(field)?.values();
-      if (filter !== undefined) this.#named(`filter ${field}`, () => this.#chunk(filter));
-    }
+    for (const field of this.fieldNames) this.column(field)?.values();
+    this.#named("frames", () => this.#open().verifyRest());
   }
 
-  /** Of a column without a filter: small enough to look, or whole numbers. */
-  #mayContainExactly(
-    field: string,
-    { column, bounds }: FieldMeta,
-    tokens: readonly string[],
-  ): boolean {
-    switch (column.kind) {
-      case "const":
-        return tokens.every((token) => column.value.includes(token));
-      case "dict": {
-        // In place the values lie packed, lengths first: looking there too can only find too much.
-        const isInline = column.values instanceof Uint8Array;
-        const bytes = isInline ? (column.values as Buffer) : this.column(field)?.values().bytes;
-        return bytes === undefined || tokens.every((token) => bytes.includes(token));
-      }
-      case "numbers":
-        return tokens.every((token) => mayBePrinted(token, bounds));
-      case "text":
-        return true;
-    }
-  }
-
-  #head(): BlockHeader {
-    this.#header ??= this.#cached("header", () => {
+  #open(): BlockContent {
+    this.#content ??= this.#cached("header", () => {
       const { header, rowCount } = this.meta;
-      const bytes = this.#chunk(header);
-      const value = parseBlockHeader(bytes);
+      const bytes = this.#read(header);
+      const value =
+        this.#file.version === 1
+          ? new BlockContent1(bytes, (ref) => this.#read(ref))
+          : new BlockContent2(bytes, (ref) => this.#chunk(ref));
       checkStored(value.rowCount === rowCount, "a block's header has another row count");
-      return { value, bytes: bytes.length * 3 + value.fields.size * 300 };
+      return { value, bytes: bytes.length * 3 + value.fieldNames.length * 300 };
     });
-    return this.#header;
+    return this.#content;
   }
 
+  /** A chunk, kept for a while: columns share it. */
   #chunk(ref: ChunkRef): Buffer {
+    const key = `${this.#file.cacheKey}/${this.ordinal}/chunk ${ref.at}`;
+    return this.#cache.get(key, () => {
+      const value = this.#read(ref);
+      return { value, bytes: value.length + 100 };
+    });
+  }
+
+  #read(ref: ChunkRef): Buffer {
     const fits = ref.at + ref.length <= this.meta.byteLength;
     checkStored(fits, "a chunk lies beyond its block");
     return unpack(this.#file.read(this.meta.at + ref.at, ref.length), ref);
@@ -187,20 +177,4 @@ export class SegmentBlock implements Block {
       throw damaged(thrown.message, fields);
     }
   }
-}
-
-function codesOf(numbers: Float64Array, count: number): Codes {
-  const isRight = numbers.every((code) => code >= 0 && code < count && Number.isInteger(code));
-  checkStored(isRight, "the stream codes of a block are wrong");
-  if (count <= 256) return Uint8Array.from(numbers);
-  return count <= 65_536 ? Uint16Array.from(numbers) : Uint32Array.from(numbers);
-}
-
-/** Whether a whole number within the bounds can print as this word, a minus sign being none of it. */
-function mayBePrinted(token: string, bounds: Bounds | undefined): boolean {
-  if (!/^\d{1,15}$/.test(token)) return false;
-  if (bounds === undefined) return true;
-  const number = Number(token);
-  const isWithin = number >= bounds.min && number <= bounds.max;
-  return isWithin || (-number >= bounds.min && -number <= bounds.max);
 }

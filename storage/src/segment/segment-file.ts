@@ -1,6 +1,6 @@
 import type { Block } from "../../../kit/src/block.ts";
 import { momentCompare } from "../../../kit/src/time.ts";
-import { encodeBlock } from "../format/block-encoder.ts";
+import { BlockEncoder } from "../format/block-encoder.ts";
 import {
   type BlockMeta,
   type Footer,
@@ -42,21 +42,21 @@ export interface BlockOwner {
 /** Writes one segment file, block by block; afterwards it is `finish`ed or `abandon`ed. */
 export class SegmentFileWriter {
   readonly #identity: SegmentIdentity;
-  readonly #zstdLevel: number;
+  readonly #encoder: BlockEncoder;
   readonly #file: NewFile;
   readonly #partitions: PartitionMeta[] = [];
   readonly #blocks: BlockMeta[] = [];
 
   constructor(path: string, identity: SegmentIdentity, zstdLevel: number) {
     this.#identity = identity;
-    this.#zstdLevel = zstdLevel;
+    this.#encoder = new BlockEncoder(zstdLevel);
     this.#file = new NewFile(path);
     this.#file.append(fileHeader());
   }
 
   /** Writes rows, sorted by time, as one block. */
   addBlock(owner: BlockOwner, sources: readonly Block[], rows: RowSet): void {
-    const block = encodeBlock(orderByStream(rows, sources), this.#zstdLevel);
+    const block = this.#encoder.encode(orderByStream(rows, sources));
     this.#blocks.push({
       partition: this.#partitionOf(owner, block),
       day: owner.day,

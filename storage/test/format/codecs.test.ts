@@ -5,12 +5,12 @@ import type { Block, Values } from "../../../kit/src/block.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { Prng } from "../../../kit/src/prng.ts";
 import { openBatch } from "../../src/format/batch.ts";
-import { encodeBlock } from "../../src/format/block-encoder.ts";
-import { type BlockHeader, parseBlockHeader } from "../../src/format/block-header.ts";
+import type { BlockColumns } from "../../src/format/block-content.ts";
+import { BlockEncoder } from "../../src/format/block-encoder.ts";
 import { ByteReader } from "../../src/format/byte-reader.ts";
 import { ByteWriter } from "../../src/format/byte-writer.ts";
 import { unpack } from "../../src/format/chunk.ts";
-import { decodeColumn } from "../../src/format/column-decoder.ts";
+import { BlockContent2 } from "../../src/format/content.ts";
 import { packIntegers, unpackIntegers } from "../../src/format/integers.ts";
 import { numberAt, numbersOf } from "../../src/format/numbers.ts";
 import { parseWholeNumbers, printWholeNumbers } from "../../src/format/whole-numbers.ts";
@@ -116,7 +116,7 @@ test("a block's header and columns of any bytes are read or refused as damage", 
     const bytes = Buffer.from(header);
     for (let i = prng.below(4); i >= 0; i--) bytes[prng.below(bytes.length)] = prng.below(256);
     try {
-      readColumns(parseBlockHeader(bytes), raw);
+      readColumns(bytes, raw);
     } catch (thrown) {
       assert.ok(isDamaged(thrown), `round ${round}: ${String(thrown)}`);
     }
@@ -129,19 +129,31 @@ function encodedBlock(records: Parameters<typeof batchOf>[0]): { header: Buffer;
   const batch: Block = openBatch(bytes, 0, bytes.length, 1);
   const rowOf = Uint32Array.from({ length: batch.rowCount }, (_, row) => row);
   const sourceOf = new Uint32Array(batch.rowCount);
-  const block = encodeBlock({ sources: [batch], sourceOf, rowOf }, 1);
+  const block = new BlockEncoder(1).encode({ sources: [batch], sourceOf, rowOf, byTime: rowOf });
   const raw = Buffer.concat(block.chunks);
   const { at, length } = block.header;
   return { header: unpack(raw.subarray(at, at + length), block.header), raw };
 }
 
-function readColumns(header: BlockHeader, raw: Buffer): void {
-  for (const { column } of header.fields.values()) {
-    const decoded = decodeColumn(column, header.rowCount, (ref) =>
-      unpack(raw.subarray(ref.at, ref.at + ref.length), ref),
-    );
-    decoded.column.values();
-    decoded.column.numbers();
+/** Reads all that a header leads to, out of chunks that are whole. */
+function readColumns(header: Buffer, raw: Buffer): void {
+  const content = new BlockContent2(header, (ref) =>
+    unpack(raw.subarray(ref.at, ref.at + ref.length), ref),
+  );
+  const columns: BlockColumns = {
+    times: () => content.times(),
+    column: (field) => content.column(field, columns)?.column,
+  };
+  content.times();
+  content.positions();
+  content.streamCodes();
+  for (const name of content.fieldNames) {
+    const column = columns.column(name);
+    column?.pick(Uint32Array.of(0));
+    column?.values();
+    column?.numbers();
+    content.valueCounts(name);
+    content.mayContain(name, ["word", "12"], columns);
   }
 }
 

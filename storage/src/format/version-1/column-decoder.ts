@@ -1,21 +1,14 @@
-import type { Codes, Column, Values } from "../../../kit/src/block.ts";
-import { pickValues } from "../../../kit/src/pick.ts";
+import type { Codes, Column, Values } from "../../../../kit/src/block.ts";
+import type { DecodedColumn } from "../block-content.ts";
+import type { ChunkRef } from "../chunk.ts";
+import { NumberColumn, PlainColumn } from "../columns.ts";
+import { checkStored } from "../damage.ts";
+import { unpackIntegers } from "../integers.ts";
+import { chunkBytesMax } from "../limits.ts";
 import type { ColumnMeta } from "./block-header.ts";
-import type { ChunkRef } from "./chunk.ts";
-import { PlainColumn } from "./columns.ts";
-import { checkStored } from "./damage.ts";
-import { unpackIntegers } from "./integers.ts";
-import { chunkBytesMax } from "./limits.ts";
-import { printWholeNumbers } from "./whole-numbers.ts";
 
 /** Gives the raw bytes of a chunk, checked. */
 export type ReadChunk = (ref: ChunkRef) => Buffer;
-
-/** A decoded column and about how many bytes it holds or will hold once it was printed or parsed. */
-export interface DecodedColumn {
-  readonly column: Column;
-  readonly bytes: number;
-}
 
 /** Decodes a column of so many rows; `storage.damaged` when it cannot be what was written. */
 export function decodeColumn(meta: ColumnMeta, rowCount: number, read: ReadChunk): DecodedColumn {
@@ -102,40 +95,4 @@ function offsetsOf(lengths: Float64Array, total: number): Uint32Array {
   }
   checkStored(inOrder && end === total, "the lengths of a column do not add up", { end, total });
   return offsets;
-}
-
-/** Whole numbers, printed when their texts are asked for. */
-class NumberColumn implements Column {
-  readonly layout = "rows";
-  readonly codes = undefined;
-  readonly templates = undefined;
-  readonly valueCount: number;
-  readonly #stored: Float64Array;
-  readonly #absent: number | undefined;
-  #numbers: Float64Array | undefined;
-  #values: Values | undefined;
-
-  constructor(stored: Float64Array, absent: number | undefined) {
-    this.valueCount = stored.length;
-    this.#stored = stored;
-    this.#absent = absent;
-  }
-
-  values(): Values {
-    this.#values ??= printWholeNumbers(this.#stored, this.#absent);
-    return this.#values;
-  }
-
-  pick(rows: Uint32Array): Values {
-    if (this.#values !== undefined) return pickValues(this, this.#values, rows);
-    const picked = new Float64Array(rows.length);
-    for (let i = 0; i < rows.length; i++) picked[i] = this.#stored[rows[i]!]!;
-    return printWholeNumbers(picked, this.#absent);
-  }
-
-  numbers(): Float64Array {
-    if (this.#absent === undefined) return this.#stored;
-    this.#numbers ??= this.#stored.map((number) => (number === this.#absent ? Number.NaN : number));
-    return this.#numbers;
-  }
 }

@@ -1,0 +1,33 @@
+import type { Bounds, Codes, Column, Times, ValueCounts } from "../../../kit/src/block.ts";
+
+/** A column and about how many bytes it holds or will hold once it was printed or parsed. */
+export interface DecodedColumn {
+  readonly column: Column;
+  readonly bytes: number;
+}
+
+/** What a block's header says and leads to, whatever its format version. Nothing is kept but what is small. */
+export interface BlockContent {
+  readonly rowCount: number;
+  /** Canonical texts, in their order. */
+  readonly streams: readonly string[];
+  readonly fieldNames: readonly string[];
+  streamCodes(): Codes | undefined;
+  times(): Times;
+  positions(): Float64Array;
+  /** `columns` gives other columns of the block, kept or not. */
+  column(field: string, columns: BlockColumns): DecodedColumn | undefined;
+  mayContain(field: string, tokens: readonly string[], columns: BlockColumns): boolean;
+  bounds(field: string): Bounds | undefined;
+  valueCounts(field: string): ValueCounts | undefined;
+  /** Reads and checks every chunk that decoding every column leaves out. */
+  verifyRest(): void;
+  /** Stored bytes of each field, and of what rows have besides. */
+  storedBytes(): ReadonlyMap<string, number>;
+}
+
+/** The columns of a block, as its cache has them. */
+export interface BlockColumns {
+  column(field: string): Column | undefined;
+  times(): Times;
+}

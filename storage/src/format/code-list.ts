@@ -1,0 +1,159 @@
+import type { Codes } from "../../../kit/src/block.ts";
+import type { ByteWriter } from "./byte-writer.ts";
+import { checkStored } from "./damage.ts";
+import type { ColumnSource, PayloadWriter } from "./streams.ts";
+
+/**
+ * Codes of a dictionary. `runs`: how long each code stays, and the code; `bytes`: one byte each, for zstd; `recent`:
+ * for dictionaries in order of first appearance, 0 for the next new code, else how far back from the newest, in two
+ * planes: what repeats soon is small; `planes`: two bytes each, all low ones first. With `order`, what follows each other is row `order[i]`.
+ */
+const mode = { runs: 0, bytes: 1, recent: 2, planes: 3 } as const;
+
+/** A run costs about so many bytes before zstd, and a tenth of a byte is what a repeated code costs after it. */
+const rowsOfRun = 12;
+
+export function writeCodes(
+  codes: Codes,
+  valueCount: number,
+  order: Uint32Array | undefined,
+  out: ByteWriter,
+  text: PayloadWriter,
+): void {
+  const runs = runsOf(codes);
+  const runsOrdered = order === undefined ? runs : runsInOrder(codes, order);
+  const runCount = Math.min(runs, runsOrdered);
+  const how = modeOf(runCount, valueCount, codes.length);
+  const isOrdered = how !== mode.recent && order !== undefined && runsOrdered < runs;
+  const own = isOrdered ? ordered(codes, order) : codes;
+  out.varint(how * 2 + (isOrdered ? 1 : 0));
+  if (how === mode.runs) writeRuns(own, text);
+  else if (how === mode.bytes) writeBytes(own, text);
+  else if (how === mode.recent) writeRecent(own, text);
+  else writePlanes(own, text);
+}
+
+export function readCodes(
+  { head, text }: ColumnSource,
+  valueCount: number,
+  rowCount: number,
+  order: () => Uint32Array,
+): Codes {
+  const tag = head.count(7);
+  const codes = emptyCodes(valueCount, rowCount);
+  const how = tag >>> 1;
+  if (how === mode.runs) readRuns(codes, text);
+  else if (how === mode.bytes) codes.set(text.take(rowCount));
+  else if (how === mode.recent) readRecent(codes, text.take(rowCount * 2));
+  else readPlanes(codes, text.take(rowCount * 2));
+  let codeMax = 0;
+  for (let i = 0; i < rowCount; i++) if (codes[i]! > codeMax) codeMax = codes[i]!;
+  checkStored(codeMax < valueCount, "the codes of a column are wrong", { codeMax, valueCount });
+  if ((tag & 1) === 0) return codes;
+  const places = order();
+  const out = emptyCodes(valueCount, rowCount);
+  for (let i = 0; i < rowCount; i++) out[places[i]!] = codes[i]!;
+  return out;
+}
+
+function modeOf(runs: number, valueCount: number, rowCount: number): number {
+  if (runs * rowsOfRun <= rowCount) return mode.runs;
+  if (valueCount <= 256) return mode.bytes;
+  // Most of many values are there but a few times, and soon again or not at all.
+  return valueCount * 8 > rowCount ? mode.recent : mode.planes;
+}
+
+function emptyCodes(valueCount: number, rowCount: number): Codes {
+  if (valueCount <= 256) return new Uint8Array(rowCount);
+  return valueCount <= 65_536 ? new Uint16Array(rowCount) : new Uint32Array(rowCount);
+}
+
+function runsOf(codes: Codes): number {
+  let runs = 1;
+  for (let i = 1; i < codes.length; i++) if (codes[i] !== codes[i - 1]) runs++;
+  return runs;
+}
+
+function runsInOrder(codes: Codes, order: Uint32Array): number {
+  let runs = 1;
+  let before = codes[order[0]!]!;
+  for (let i = 1; i < order.length; i++) {
+    const code = codes[order[i]!]!;
+    if (code !== before) runs++;
+    before = code;
+  }
+  return runs;
+}
+
+function ordered(codes: Codes, order: Uint32Array): Uint32Array {
+  const out = new Uint32Array(codes.length);
+  for (let i = 0; i < out.length; i++) out[i] = codes[order[i]!]!;
+  return out;
+}
+
+function writeRuns(codes: Codes, text: PayloadWriter): void {
+  let from = 0;
+  for (let i = 1; i <= codes.length; i++) {
+    if (i < codes.length && codes[i] === codes[from]) continue;
+    text.varint(codes[from]!);
+    text.varint(i - from);
+    from = i;
+  }
+}
+
+function readRuns(codes: Codes, text: { varint(): number }): void {
+  let at = 0;
+  while (at < codes.length) {
+    const code = text.varint();
+    const length = text.varint();
+    const isRight = length > 0 && at + length <= codes.length && code < 2 ** 32;
+    checkStored(isRight, "the runs of a column are wrong");
+    // What does not fit the array's type would be cut to a code that is right.
+    checkStored(code < 256 ** codes.BYTES_PER_ELEMENT, "the codes of a column are wrong");
+    codes.fill(code, at, at + length);
+    at += length;
+  }
+}
+
+function writeBytes(codes: Codes, text: PayloadWriter): void {
+  const { bytes, at } = text.reserve(codes.length);
+  for (let i = 0; i < codes.length; i++) bytes[at + i] = codes[i]!;
+}
+
+function writePlanes(codes: Codes, text: PayloadWriter): void {
+  const count = codes.length;
+  const { bytes, at } = text.reserve(count * 2);
+  for (let i = 0; i < count; i++) {
+    const code = codes[i]!;
+    bytes[at + i] = code;
+    bytes[at + count + i] = code >>> 8;
+  }
+}
+
+function readPlanes(codes: Codes, planes: Buffer): void {
+  const count = codes.length;
+  for (let i = 0; i < count; i++) codes[i] = planes[i]! | (planes[count + i]! << 8);
+}
+
+function writeRecent(codes: Codes, text: PayloadWriter): void {
+  const count = codes.length;
+  const { bytes, at } = text.reserve(count * 2);
+  let next = 0;
+  for (let i = 0; i < count; i++) {
+    const code = codes[i]!;
+    // Distances are below 65,536: so many codes there are at most.
+    const back = code === next ? 0 : (next - code) & 0xffff;
+    if (code === next) next++;
+    bytes[at + i] = back;
+    bytes[at + count + i] = back >>> 8;
+  }
+}
+
+function readRecent(codes: Codes, planes: Buffer): void {
+  const count = codes.length;
+  let next = 0;
+  for (let i = 0; i < count; i++) {
+    const back = planes[i]! | (planes[count + i]! << 8);
+    codes[i] = back === 0 ? next++ : (next - back) & 0xffff;
+  }
+}

@@ -1,0 +1,294 @@
+import type { Bounds, Codes, Times, ValueCounts, Values } from "../../../kit/src/block.ts";
+import type { BlockColumns, BlockContent, DecodedColumn } from "./block-content.ts";
+import { type BlockHeader, columnKind, type FieldHead, parseBlockHeader } from "./block-header.ts";
+import type { ChunkRef } from "./chunk.ts";
+import { readCodes } from "./code-list.ts";
+import { NumberColumn, PlainColumn } from "./columns.ts";
+import { mayBePrinted } from "./content-checks.ts";
+import { checkStored, damaged } from "./damage.ts";
+import { type ColumnRef, openColumnRef, payloadOf, type ReadFrame } from "./frames.ts";
+import { readInts } from "./int-list.ts";
+import { blockRowsMax, listDictValuesMax } from "./limits.ts";
+import { placedRows, type RowsByTime, readStreamCodes } from "./stream-codes.ts";
+import type { ColumnSource } from "./streams.ts";
+import { TemplateColumn } from "./template-column.ts";
+import { filterMayContain } from "./token-filter.ts";
+import { readList } from "./value-list-reader.ts";
+
+/** A block of format version 2: its columns' payloads lie in frames. */
+export class BlockContent2 implements BlockContent {
+  readonly #header: BlockHeader;
+  readonly #fields: ReadonlyMap<string, FieldHead>;
+  readonly #frame: ReadFrame;
+
+  /** `chunk` gives a chunk's raw bytes, checked, and keeps them for a while. */
+  constructor(header: Buffer, chunk: (ref: ChunkRef) => Buffer) {
+    const parsed = parseBlockHeader(header);
+    this.#header = parsed;
+    this.#fields = new Map(parsed.fields.map((field) => [field.name, field]));
+    this.#frame = (ordinal) => {
+      const ref = parsed.frames[ordinal];
+      checkStored(ref !== undefined, "a payload is in no frame");
+      return chunk(ref);
+    };
+  }
+
+  get rowCount(): number {
+    return this.#header.rowCount;
+  }
+
+  get streams(): readonly string[] {
+    return this.#header.streams;
+  }
+
+  get fieldNames(): readonly string[] {
+    return [...this.#fields.keys()];
+  }
+
+  streamCodes(): Codes | undefined {
+    return this.#rows().rows.codes;
+  }
+
+  times(): Times {
+    const { source, rows } = this.#rows();
+    const ms = placedRows(readInts(source, this.rowCount), rows.places);
+    if (!this.#header.hasNs) return { ms, ns: undefined };
+    return { ms, ns: Uint32Array.from(placedRows(readInts(source, this.rowCount), rows.places)) };
+  }
+
+  positions(): Float64Array {
+    const { source, rows } = this.#rows();
+    readInts(source, this.rowCount);
+    if (this.#header.hasNs) readInts(source, this.rowCount);
+    return placedRows(readInts(source, this.rowCount), rows.places);
+  }
+
+  column(field: string, columns: BlockColumns): DecodedColumn | undefined {
+    const head = this.#fields.get(field);
+    if (head === undefined) return undefined;
+    const source = openColumnRef(head.column, this.#frame);
+    const { rowCount } = this;
+    switch (head.kind) {
+      case columnKind.const:
+        return plain("const", bytesAlone(Buffer.from(source.head.blob())), undefined);
+      case columnKind.dict: {
+        const values = readDictionary(source);
+        const order = (): Uint32Array => this.#order(columns);
+        return plain("dict", values, readCodes(source, values.offsets.length - 1, rowCount, order));
+      }
+      case columnKind.ints: {
+        const { numbers, absent } = readWhole(source, rowCount, () => this.#order(columns));
+        return { column: new NumberColumn(numbers, absent), bytes: rowCount * 28 + 300 };
+      }
+      case columnKind.list: {
+        const { values, codes } = readList(source, rowCount);
+        const isOne = codes === undefined && values.offsets.length === 2 && rowCount > 1;
+        return plain(codes !== undefined ? "dict" : isOne ? "const" : "rows", values, codes);
+      }
+      case columnKind.sparse:
+        return plain("rows", readSparse(source, rowCount), undefined);
+      case columnKind.templates:
+        return this.#templates(head, source, columns);
+      default:
+        throw damaged("a column is of an unknown kind", { kind: head.kind });
+    }
+  }
+
+  mayContain(field: string, tokens: readonly string[], columns: BlockColumns): boolean {
+    const head = this.#fields.get(field);
+    if (head === undefined) return false;
+    if (head.kind === columnKind.templates) return this.#mayTextContain(head, tokens, columns);
+    if (head.filter !== undefined) {
+      return filterMayContain(payloadOf(head.filter, this.#frame), tokens);
+    }
+    if (head.kind === columnKind.ints)
+      return tokens.every((token) => mayBePrinted(token, head.bounds));
+    if (head.kind === columnKind.const)
+      return tokens.every((token) => head.column.head.includes(token));
+    // Small enough to look.
+    const bytes = columns.column(field)?.values().bytes;
+    return bytes === undefined || tokens.every((token) => bytes.includes(token));
+  }
+
+  bounds(field: string): Bounds | undefined {
+    return this.#fields.get(field)?.bounds;
+  }
+
+  valueCounts(field: string): ValueCounts | undefined {
+    const head = this.#fields.get(field);
+    if (head === undefined) return undefined;
+    if (head.kind === columnKind.const) {
+      const source = openColumnRef(head.column, this.#frame);
+      const values = bytesAlone(Buffer.from(source.head.blob()));
+      return { values, counts: Uint32Array.of(this.rowCount) };
+    }
+    if (head.counts === undefined || head.kind !== columnKind.dict) return undefined;
+    const values = readDictionary(openColumnRef(head.column, this.#frame));
+    const isRight = values.offsets.length - 1 === head.counts.length;
+    checkStored(isRight, "a dictionary has not as many counts as values");
+    return { values, counts: Uint32Array.from(head.counts) };
+  }
+
+  verifyRest(): void {
+    for (let i = 0; i < this.#header.frames.length; i++) this.#frame(i);
+  }
+
+  storedBytes(): ReadonlyMap<string, number> {
+    const sizes = new Map<string, number>();
+    sizes.set("_time, _stream, positions", this.#stored(this.#header.rows));
+    for (const { name, column, filter } of this.#header.fields) {
+      const own = this.#stored(column);
+      const filterBytes = filter === undefined ? 0 : this.#part(filter.frame, filter.length);
+      sizes.set(name, own);
+      if (filterBytes > 0) sizes.set(`${name}, filter`, filterBytes);
+    }
+    return sizes;
+  }
+
+  #stored({ packed, text, head }: ColumnRef): number {
+    return (
+      head.length + this.#part(packed.frame, packed.length) + this.#part(text.frame, text.length)
+    );
+  }
+
+  /** A frame's stored bytes are shared by raw bytes. */
+  #part(frame: number, length: number): number {
+    const ref = this.#header.frames[frame];
+    return ref === undefined || length === 0 ? 0 : (ref.length / ref.rawLength) * length;
+  }
+
+  /** Stream codes, and what follows them. */
+  #rows(): { rows: RowsByTime; source: ColumnSource } {
+    const source = openColumnRef(this.#header.rows, this.#frame);
+    return { rows: readStreamCodes(source.text, this.streams.length, this.rowCount), source };
+  }
+
+  #templates(head: FieldHead, source: ColumnSource, columns: BlockColumns): DecodedColumn {
+    const { filter } = head;
+    const column = new TemplateColumn(source, {
+      rowCount: this.rowCount,
+      frame: this.#frame,
+      field: (ordinal) => {
+        const other = this.#header.fields[ordinal];
+        const isOther = other !== undefined && other.kind !== columnKind.templates;
+        const found = isOther ? columns.column(other.name) : undefined;
+        checkStored(found !== undefined, "a variable is of no field");
+        return found;
+      },
+      times: () => columns.times().ms,
+      mayContain: (tokens) =>
+        filter === undefined || filterMayContain(payloadOf(filter, this.#frame), tokens),
+    });
+    // Its values are not known before they are read, so a usual length stands for theirs.
+    return { column, bytes: this.rowCount * 120 + 1_000 };
+  }
+
+  #mayTextContain(head: FieldHead, tokens: readonly string[], columns: BlockColumns): boolean {
+    const { filter } = head;
+    if (filter === undefined) return true;
+    const bytes = payloadOf(filter, this.#frame);
+    const missing = tokens.filter((token) => !filterMayContain(bytes, [token]));
+    if (missing.length === 0) return true;
+    // A word lies in a variable or in the template; so all of these must lie in one template.
+    const column = columns.column(head.name);
+    const { templates = undefined } = column ?? {};
+    if (templates === undefined) return true;
+    return templates.templates.some(
+      ({ rowCount, literals }) =>
+        rowCount > 0 &&
+        missing.every((token) => literals.some((literal) => literal.includes(token))),
+    );
+  }
+
+  /** The rows by template of the first column that has templates. */
+  #order(columns: BlockColumns): Uint32Array {
+    const first = this.#header.fields[0];
+    const isFirst = first !== undefined && first.kind === columnKind.templates;
+    const column = isFirst ? columns.column(first.name) : undefined;
+    checkStored(column instanceof TemplateColumn, "a column is in the order of no templates");
+    return column.templates.order;
+  }
+}
+
+/** Whole numbers, and which of them stands for none. */
+function readWhole(
+  source: ColumnSource,
+  rowCount: number,
+  order: () => Uint32Array,
+): { numbers: Float64Array; absent: number | undefined } {
+  if (source.head.count(1) === 0) {
+    const numbers = readInts(source, rowCount);
+    checkStored(numbers.every(isWhole), "a column of whole numbers has others");
+    return { numbers, absent: undefined };
+  }
+  const present = readCodes(source, 2, rowCount, order);
+  const own = readInts(source, source.head.count(rowCount));
+  checkStored(own.every(isWhole), "a column of whole numbers has others");
+  const absent = own.reduce((least, number) => Math.min(least, number), 0) - 1;
+  const numbers = new Float64Array(rowCount).fill(absent);
+  let next = 0;
+  for (let row = 0; row < rowCount; row++) {
+    if (present[row] === 1) numbers[row] = own[next++] ?? absent;
+  }
+  checkStored(next === own.length, "a column of whole numbers has not as many as it says");
+  return { numbers, absent };
+}
+
+function isWhole(number: number): boolean {
+  return Number.isSafeInteger(number) && number > -1e15 - 1 && number < 1e15;
+}
+
+function bytesAlone(bytes: Buffer): Values {
+  return { bytes, offsets: Uint32Array.of(0, bytes.length) };
+}
+
+function plain(
+  layout: "const" | "dict" | "rows",
+  values: Values,
+  codes: Codes | undefined,
+): DecodedColumn {
+  const bytes = values.bytes.length + values.offsets.length * 12 + (codes?.byteLength ?? 0) + 300;
+  return { column: new PlainColumn(layout, values, codes), bytes };
+}
+
+function readDictionary(source: ColumnSource): Values {
+  const count = source.head.count(listDictValuesMax);
+  const { values, codes } = readList(source, count);
+  const isRight = codes === undefined && values.offsets.length === count + 1;
+  checkStored(isRight, "a dictionary has not its values");
+  return values;
+}
+
+/** Values for every row from those of the rows that have one. */
+function readSparse(source: ColumnSource, rowCount: number): Values {
+  const count = source.head.count(blockRowsMax);
+  const rows = readInts(source, count);
+  const { values, codes } = readList(source, count);
+  const isOne = values.offsets.length === 2;
+  let next = 0;
+  const lengths = new Uint32Array(rowCount + 1);
+  for (let i = 0; i < count; i++) {
+    const row = rows[i]!;
+    checkStored(
+      row >= next && row < rowCount && Number.isInteger(row),
+      "a sparse column's rows are wrong",
+    );
+    next = row + 1;
+    const value = codes !== undefined ? codes[i]! : isOne ? 0 : i;
+    lengths[row + 1] = values.offsets[value + 1]! - values.offsets[value]!;
+  }
+  for (let i = 0; i < rowCount; i++) lengths[i + 1]! += lengths[i]!;
+  if (codes === undefined && !(isOne && count > 1))
+    return { bytes: values.bytes, offsets: lengths };
+  const bytes = Buffer.allocUnsafeSlow(lengths[rowCount]!);
+  for (let i = 0; i < count; i++) {
+    const value = codes !== undefined ? codes[i]! : 0;
+    values.bytes.copy(
+      bytes,
+      lengths[rows[i]!]!,
+      values.offsets[value]!,
+      values.offsets[value + 1]!,
+    );
+  }
+  return { bytes, offsets: lengths };
+}

@@ -1,0 +1,99 @@
+import { bitsOf, packBits, packedLength, unpackBits } from "./bits.ts";
+import type { ByteWriter } from "./byte-writer.ts";
+import { checkStored } from "./damage.ts";
+import { packIntegers, unpackIntegers } from "./integers.ts";
+import type { ColumnSource, PayloadWriter } from "./streams.ts";
+
+/** How a list of numbers lies: distances from the least, zigzag steps, or as `packIntegers` has it. */
+const mode = { offsets: 0, steps: 1, planes: 2 } as const;
+const exactMax = 2 ** 51;
+
+/**
+ * Writes `numbers[from … from + count]`. Whole numbers take as many bits as their range or their steps need; what
+ * is not whole goes as doubles. `smooth`: in byte planes for zstd, for what is regular but for some jumps.
+ */
+export function writeInts(
+  numbers: Float64Array,
+  from: number,
+  count: number,
+  out: ByteWriter,
+  packed: PayloadWriter,
+  text: PayloadWriter,
+  smooth = false,
+): void {
+  const own = numbers.subarray(from, from + count);
+  const { min, max, stepMax, isExact } = measure(own);
+  if (!isExact || smooth) {
+    const planes = packIntegers(own);
+    out.varint(mode.planes);
+    out.varint(planes.length);
+    text.copy(planes, 0, planes.length);
+    return;
+  }
+  const width = bitsOf(max - min);
+  const stepWidth = bitsOf(stepMax);
+  const how = stepWidth < width ? mode.steps : mode.offsets;
+  const bits = how === mode.steps ? stepWidth : width;
+  out.varint(how + bits * 4);
+  const base = how === mode.steps ? (own[0] as number) : min;
+  out.varint(base < 0 ? -base * 2 - 1 : base * 2);
+  const { bytes, at } = packed.reserve(packedLength(count, bits));
+  if (how === mode.steps) packBits(steps(own), count, 0, bits, bytes, at);
+  else packBits(own, count, min, bits, bytes, at);
+}
+
+export function readInts({ head, packed, text }: ColumnSource, count: number): Float64Array {
+  const tag = head.count(4 * 64);
+  const how = tag % 4;
+  if (how === mode.planes) return unpackIntegers(Buffer.from(text.take(head.varint())), count);
+  const bits = Math.floor(tag / 4);
+  checkStored(how !== 3 && bits <= 53, "numbers are packed in an unknown way");
+  const zigzag = head.varint();
+  const base = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
+  const numbers = new Float64Array(count);
+  const bytes = packed.take(packedLength(count, bits));
+  unpackBits(bytes, numbers, how === mode.steps ? 0 : base, bits);
+  if (how === mode.steps) addSteps(numbers, base);
+  return numbers;
+}
+
+function measure(values: Float64Array) {
+  const first = values[0] ?? 0;
+  let min = first;
+  let max = first;
+  let stepMax = 0;
+  let isExact = true;
+  let before = first;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (value < min) min = value;
+    if (value > max) max = value;
+    const step = value >= before ? (value - before) * 2 : (before - value) * 2 - 1;
+    if (step > stepMax) stepMax = step;
+    if (value !== Math.trunc(value) || (value === 0 && 1 / value < 0)) isExact = false;
+    before = value;
+  }
+  // Negated so that NaN counts as not exact.
+  if (!(min >= -exactMax && max <= exactMax)) isExact = false;
+  return { min, max, stepMax, isExact };
+}
+
+function steps(values: Float64Array): Float64Array {
+  const out = new Float64Array(values.length);
+  let before = values[0] ?? 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    out[i] = value >= before ? (value - before) * 2 : (before - value) * 2 - 1;
+    before = value;
+  }
+  return out;
+}
+
+function addSteps(values: Float64Array, base: number): void {
+  let value = base;
+  for (let i = 0; i < values.length; i++) {
+    const step = values[i] as number;
+    value += step % 2 === 0 ? step / 2 : -(step + 1) / 2;
+    values[i] = value;
+  }
+}

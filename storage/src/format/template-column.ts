@@ -1,0 +1,253 @@
+import type { Codes, Column, Template, Templates, Values } from "../../../kit/src/block.ts";
+import { templateBytesMax, templatesMax, templateVariablesMax } from "../templates/limits.ts";
+import { variableMark } from "../templates/miner.ts";
+import { TimeTexts, timeForms, timeTextBytesMax } from "../templates/time-texts.ts";
+import { ByteReader } from "./byte-reader.ts";
+import { readCodes } from "./code-list.ts";
+import { PlainColumn } from "./columns.ts";
+import { checkStored, damaged } from "./damage.ts";
+import { openColumnRef, type ReadFrame, readColumnRef } from "./frames.ts";
+import { chunkBytesMax, columnsMax } from "./limits.ts";
+import { numbersOf } from "./numbers.ts";
+import type { ColumnSource } from "./streams.ts";
+import { rowsOfTemplates, type TemplateRows, variableKind } from "./template-encoder.ts";
+import { renderTexts, type TextGroup } from "./template-texts.ts";
+import { readList } from "./value-list-reader.ts";
+
+/** What a column of templates asks of its block. */
+export interface TemplateContext {
+  readonly rowCount: number;
+  readonly frame: ReadFrame;
+  /** Another column, by its place in the header. */
+  readonly field: (ordinal: number) => Column;
+  readonly times: () => Float64Array;
+  readonly mayContain: (tokens: readonly string[]) => boolean;
+}
+
+/** Texts stored as templates and variables. Variables are read when they are asked for. */
+export class TemplateColumn implements Column {
+  readonly layout = "rows";
+  readonly codes = undefined;
+  readonly templates: StoredTemplates;
+  #values: Values | undefined;
+  #numbers: Float64Array | undefined;
+
+  constructor(source: ColumnSource, context: TemplateContext) {
+    this.templates = new StoredTemplates(source, context);
+  }
+
+  get valueCount(): number {
+    return this.templates.codes.length;
+  }
+
+  values(): Values {
+    this.#values ??= this.templates.texts();
+    return this.#values;
+  }
+
+  numbers(): Float64Array {
+    this.#numbers ??= numbersOf(this.values());
+    return this.#numbers;
+  }
+
+  pick(rows: Uint32Array): Values {
+    return this.templates.textsOf(rows);
+  }
+}
+
+class StoredTemplates implements Templates {
+  readonly codes: Codes;
+  readonly templates: readonly StoredTemplate[];
+  /** The templates' texts and where their variables lie. */
+  readonly directory: Buffer;
+  readonly #context: TemplateContext;
+  readonly #rows: TemplateRows;
+  /** Place of each row among those of its template. */
+  #ranks: Uint32Array | undefined;
+
+  constructor(source: ColumnSource, context: TemplateContext) {
+    const count = source.head.count(templatesMax + 1);
+    checkStored(count > 0, "a column of texts has no templates");
+    this.codes = readCodes(source, count, context.rowCount, noOrder);
+    this.directory = source.text.take(source.head.count(chunkBytesMax));
+    this.#context = context;
+    this.#rows = rowsOfTemplates(this.codes, count);
+    const { starts } = this.#rows;
+    const from = new ByteReader(this.directory);
+    const templates: StoredTemplate[] = [];
+    for (let t = 0; t < count; t++) {
+      const bytes = from.blob();
+      const rowCount = from.count(context.rowCount);
+      checkStored(rowCount === starts[t + 1]! - starts[t]!, "a template has not its rows");
+      templates.push(new StoredTemplate(bytes, rowCount, from.blob()));
+    }
+    checkStored(from.isAtEnd, "a column's templates are longer than they say");
+    this.templates = templates;
+  }
+
+  /** The rows in the order of their templates. */
+  get order(): Uint32Array {
+    return this.#rows.order;
+  }
+
+  variablesMayContain(tokens: readonly string[]): boolean {
+    return this.#context.mayContain(tokens);
+  }
+
+  variable(template: number, index: number): Column {
+    const stored = this.templates[template]!;
+    const known = stored.columns[index];
+    if (known !== undefined) return known;
+    const column = this.#read(stored.variable(index), this.#rowsOf(template));
+    stored.columns[index] = column;
+    return column;
+  }
+
+  texts(): Values {
+    const groups: TextGroup[] = [];
+    for (let t = 0; t < this.templates.length; t++) {
+      const places = this.#rowsOf(t);
+      if (places.length > 0) groups.push(this.#group(t, places, undefined));
+    }
+    return renderTexts(groups, this.codes.length);
+  }
+
+  textsOf(rows: Uint32Array): Values {
+    const ranks = this.#rankOfRows();
+    const picked = new Uint16Array(rows.length);
+    for (let i = 0; i < rows.length; i++) picked[i] = this.codes[rows[i]!]!;
+    const { order, starts } = rowsOfTemplates(picked, this.templates.length);
+    const groups: TextGroup[] = [];
+    for (let t = 0; t < this.templates.length; t++) {
+      if (starts[t] === starts[t + 1]) continue;
+      const places = order.subarray(starts[t], starts[t + 1]);
+      const own = new Uint32Array(places.length);
+      for (let i = 0; i < own.length; i++) own[i] = ranks[rows[places[i]!]!]!;
+      groups.push(this.#group(t, places, own));
+    }
+    return renderTexts(groups, rows.length);
+  }
+
+  #group(template: number, places: Uint32Array, ranks: Uint32Array | undefined): TextGroup {
+    const { literals } = this.templates[template]!;
+    const variables = Array.from({ length: literals.length - 1 }, (_, index) =>
+      this.variable(template, index),
+    );
+    return { literals, variables, places, ranks };
+  }
+
+  #rowsOf(template: number): Uint32Array {
+    const { order, starts } = this.#rows;
+    return order.subarray(starts[template], starts[template + 1]);
+  }
+
+  #rankOfRows(): Uint32Array {
+    if (this.#ranks !== undefined) return this.#ranks;
+    const { order, starts } = this.#rows;
+    const ranks = new Uint32Array(order.length);
+    for (let t = 0; t < this.templates.length; t++) {
+      const first = starts[t]!;
+      for (let i = first; i < starts[t + 1]!; i++) ranks[order[i]!] = i - first;
+    }
+    this.#ranks = ranks;
+    return ranks;
+  }
+
+  #read(from: ByteReader, rows: Uint32Array): Column {
+    const kind = from.count(2);
+    if (kind === variableKind.time) {
+      return timeColumn(from.count(timeForms - 1), this.#context.times(), rows);
+    }
+    if (kind === variableKind.field) {
+      return pickedColumn(this.#context.field(from.count(columnsMax)), rows);
+    }
+    const source = openColumnRef(readColumnRef(from), this.#context.frame);
+    const { values, codes } = readList(source, rows.length);
+    if (codes !== undefined) return new PlainColumn("dict", values, codes);
+    const isOne = values.offsets.length === 2 && rows.length > 1;
+    return new PlainColumn(isOne ? "const" : "rows", values);
+  }
+}
+
+function noOrder(): Uint32Array {
+  throw damaged("the templates of rows are in no other order");
+}
+
+class StoredTemplate implements Template {
+  readonly rowCount: number;
+  readonly columns: (Column | undefined)[] = [];
+  readonly #bytes: Buffer;
+  readonly #stored: Buffer;
+  #literals: readonly Buffer[] | undefined;
+  #variablesAt: number[] | undefined;
+
+  constructor(bytes: Buffer, rowCount: number, variables: Buffer) {
+    this.#bytes = bytes;
+    this.rowCount = rowCount;
+    this.#stored = variables;
+  }
+
+  get literals(): readonly Buffer[] {
+    this.#literals ??= splitAtMarks(this.#bytes);
+    return this.#literals;
+  }
+
+  /** Where a variable is described. */
+  variable(index: number): ByteReader {
+    this.#variablesAt ??= this.#places();
+    const at = this.#variablesAt[index];
+    checkStored(at !== undefined, "a template has not its variables");
+    return new ByteReader(this.#stored.subarray(at));
+  }
+
+  #places(): number[] {
+    const from = new ByteReader(this.#stored);
+    const places: number[] = [];
+    while (!from.isAtEnd) {
+      places.push(from.position);
+      if (from.count(2) === variableKind.list) readColumnRef(from);
+      else from.varint();
+    }
+    checkStored(places.length === this.literals.length - 1, "a template has not its variables");
+    return places;
+  }
+}
+
+function splitAtMarks(bytes: Buffer): Buffer[] {
+  checkStored(bytes.length <= templateBytesMax, "a template is too long");
+  const literals: Buffer[] = [];
+  let from = 0;
+  while (true) {
+    const mark = bytes.indexOf(variableMark, from);
+    if (mark < 0) break;
+    literals.push(bytes.subarray(from, mark));
+    from = mark + 1;
+  }
+  literals.push(bytes.subarray(from));
+  checkStored(literals.length <= templateVariablesMax + 1, "a template has too many variables");
+  return literals;
+}
+
+function timeColumn(form: number, ms: Float64Array, rows: Uint32Array): Column {
+  const bytes = Buffer.allocUnsafeSlow(rows.length * timeTextBytesMax);
+  const offsets = new Uint32Array(rows.length + 1);
+  const texts = new TimeTexts();
+  let at = 0;
+  for (let i = 0; i < rows.length; i++) {
+    const length = texts.print(form, ms[rows[i]!]!);
+    for (let k = 0; k < length; k++) bytes[at++] = texts.bytes[k]!;
+    offsets[i + 1] = at;
+  }
+  return new PlainColumn("rows", { bytes: bytes.subarray(0, at), offsets });
+}
+
+/** The column of these rows. */
+function pickedColumn(column: Column, rows: Uint32Array): Column {
+  if (column.layout === "const") return column;
+  const { codes } = column;
+  if (codes === undefined) return new PlainColumn("rows", column.pick(rows));
+  const picked =
+    codes.BYTES_PER_ELEMENT === 1 ? new Uint8Array(rows.length) : new Uint16Array(rows.length);
+  for (let i = 0; i < rows.length; i++) picked[i] = codes[rows[i]!]!;
+  return new PlainColumn("dict", column.values(), picked);
+}

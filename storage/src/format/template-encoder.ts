@@ -1,0 +1,190 @@
+import type { Codes, Values } from "../../../kit/src/block.ts";
+import type { MinedTexts } from "../templates/miner.ts";
+import { TimeTexts, timeForms } from "../templates/time-texts.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import { writeCodes } from "./code-list.ts";
+import type { FrameWriter } from "./frames.ts";
+import type { Gathered } from "./gather.ts";
+import { referenceRowsMin } from "./limits.ts";
+import { addWordsOf, type WordSet } from "./token-filter.ts";
+import { type Ranges, writeList } from "./value-list.ts";
+
+/** What a variable is: a list of its own, the value of another field, or the record's time as text. */
+export const variableKind = { list: 0, field: 1, time: 2 } as const;
+
+/** A field that variables may be equal to. */
+export interface OtherField {
+  /** Its place in the block's header. */
+  readonly ordinal: number;
+  readonly gathered: Gathered & { kind: "dict" | "rows" };
+}
+
+export interface TemplateInput {
+  readonly values: Values;
+  readonly mined: MinedTexts;
+  /** Milliseconds of each row. */
+  readonly times: Float64Array;
+  readonly others: readonly OtherField[];
+}
+
+/** Rows grouped by template, in order within each. */
+export interface TemplateRows {
+  readonly order: Uint32Array;
+  /** The rows of template t are `order[starts[t] … starts[t + 1])`. */
+  readonly starts: Uint32Array;
+}
+
+export function rowsOfTemplates(templateOf: Codes, count: number): TemplateRows {
+  const starts = new Uint32Array(count + 1);
+  for (let i = 0; i < templateOf.length; i++) starts[templateOf[i]! + 1]!++;
+  for (let t = 1; t <= count; t++) starts[t]! += starts[t - 1]!;
+  const next = starts.slice();
+  const order = new Uint32Array(templateOf.length);
+  for (let i = 0; i < order.length; i++) order[next[templateOf[i]!]!++] = i;
+  return { order, starts };
+}
+
+/**
+ * Writes texts as templates and variables: the template of each row, a directory of the templates (text, how many
+ * rows, where each variable lies), and the variables of one template and place together, each a list. Adds the
+ * variables' words to `words`.
+ */
+export class TemplateEncoder {
+  readonly #frames: FrameWriter;
+  readonly #words: WordSet;
+  readonly #directory = new ByteWriter();
+  readonly #variables = new ByteWriter();
+  readonly #times = new TimeTexts();
+  readonly #fieldsUsed = new Set<OtherField>();
+  #starts = new Uint32Array(0);
+  #ends = new Uint32Array(0);
+
+  constructor(frames: FrameWriter, words: WordSet) {
+    this.#frames = frames;
+    this.#words = words;
+  }
+
+  write(input: TemplateInput, rows: TemplateRows, to: ByteWriter): void {
+    const { mined } = input;
+    const count = mined.templates.length;
+    if (this.#starts.length < mined.templateOf.length) {
+      this.#starts = new Uint32Array(mined.templateOf.length);
+      this.#ends = new Uint32Array(mined.templateOf.length);
+    }
+    this.#directory.clear();
+    for (let template = 0; template < count; template++) this.#template(input, rows, template);
+    for (const { gathered } of this.#fieldsUsed) addValues(gathered.values, this.#words);
+    this.#fieldsUsed.clear();
+    const { out, text } = this.#frames.begin();
+    out.varint(count);
+    writeCodes(mined.templateOf, count, undefined, out, text);
+    const { bytes } = this.#directory;
+    out.varint(bytes.length);
+    text.copy(bytes, 0, bytes.length);
+    this.#frames.end(to);
+  }
+
+  #template(input: TemplateInput, { order, starts }: TemplateRows, template: number): void {
+    const { bytes, variableCount } = input.mined.templates[template]!;
+    const from = starts[template]!;
+    const rowCount = starts[template + 1]! - from;
+    this.#directory.blob(bytes);
+    this.#directory.varint(rowCount);
+    this.#variables.clear();
+    if (rowCount > 0) {
+      const rows = order.subarray(from, from + rowCount);
+      for (let index = 0; index < variableCount; index++) this.#variable(input, rows, index);
+    }
+    this.#directory.blob(this.#variables.bytes);
+  }
+
+  #variable(input: TemplateInput, rows: Uint32Array, index: number): void {
+    const list = this.#rangesOf(input, rows, index);
+    const to = this.#variables;
+    if (rows.length >= referenceRowsMin) {
+      const form = this.#timeForm(list, input.times, rows);
+      if (form >= 0) {
+        to.varint(variableKind.time);
+        to.varint(form);
+        return;
+      }
+      const other = input.others.find(({ gathered }) => isEqualTo(list, gathered, rows));
+      if (other !== undefined) {
+        to.varint(variableKind.field);
+        to.varint(other.ordinal);
+        this.#fieldsUsed.add(other);
+        return;
+      }
+    }
+    to.varint(variableKind.list);
+    writeList(list, this.#frames.begin(), this.#words);
+    this.#frames.end(to);
+  }
+
+  #rangesOf({ values, mined }: TemplateInput, rows: Uint32Array, index: number): Ranges {
+    const starts = this.#starts;
+    const ends = this.#ends;
+    const { variablesAt } = mined;
+    for (let i = 0; i < rows.length; i++) {
+      const variable = variablesAt[rows[i]!]! + index;
+      starts[i] = mined.starts[variable]!;
+      ends[i] = mined.ends[variable]!;
+    }
+    return { bytes: values.bytes, starts, ends, count: rows.length };
+  }
+
+  /** The form in which every value is its record's time; -1 when there is none. */
+  #timeForm({ bytes, starts, ends, count }: Ranges, ms: Float64Array, rows: Uint32Array): number {
+    const length = ends[0]! - starts[0]!;
+    if (length < 8 || length > 24) return -1;
+    const texts = this.#times;
+    for (let form = 0; form < timeForms; form++) {
+      let i = 0;
+      for (; i < count; i++) {
+        const printed = texts.print(form, ms[rows[i]!]!);
+        if (printed !== ends[i]! - starts[i]! || printed === 0) break;
+        if (!isSame(texts.bytes, 0, bytes, starts[i]!, printed)) break;
+      }
+      if (i < count) continue;
+      this.#addTimeWords(form, ms, rows);
+      return form;
+    }
+    return -1;
+  }
+
+  #addTimeWords(form: number, ms: Float64Array, rows: Uint32Array): void {
+    let before = Number.NaN;
+    for (let i = 0; i < rows.length; i++) {
+      const time = ms[rows[i]!]!;
+      if (time === before) continue;
+      before = time;
+      addWordsOf(this.#times.bytes, 0, this.#times.print(form, time), this.#words);
+    }
+  }
+}
+
+function addValues({ bytes, offsets }: Values, words: WordSet): void {
+  for (let i = 0; i < offsets.length - 1; i++)
+    addWordsOf(bytes, offsets[i]!, offsets[i + 1]!, words);
+}
+
+/** Whether every value is the other field's of its row. The first value tells most of the others apart. */
+function isEqualTo(list: Ranges, other: OtherField["gathered"], rows: Uint32Array): boolean {
+  const { bytes, starts, ends, count } = list;
+  const { offsets } = other.values;
+  const codes = other.kind === "dict" ? other.codes : undefined;
+  for (let i = 0; i < count; i++) {
+    const row = rows[i]!;
+    const value = codes === undefined ? row : codes[row]!;
+    const from = offsets[value]!;
+    const length = offsets[value + 1]! - from;
+    if (length !== ends[i]! - starts[i]! || length === 0) return false;
+    if (!isSame(other.values.bytes, from, bytes, starts[i]!, length)) return false;
+  }
+  return true;
+}
+
+function isSame(a: Buffer, atA: number, b: Buffer, atB: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (a[atA + i] !== b[atB + i]) return false;
+  return true;
+}
