@@ -17,5 +17,10 @@ function wordBytes(): Uint8Array {
 
 /** The distinct words of a text, in order of first appearance. */
 export function wordsOf(text: string): string[] {
-  return [...new Set(text.match(/[\w\u0080-\u{10ffff}]+/gu) ?? [])];
+  return [...new Set(wordListOf(text))];
+}
+
+/** All words of a text, in their order. */
+export function wordListOf(text: string): readonly string[] {
+  return text.match(/[\w\u0080-\u{10ffff}]+/gu) ?? [];
 }

@@ -78,3 +78,24 @@ export const tailReplayRows = 4_096;
 
 /** Bytes of rows that a CSV answer may hold to find its header. */
 export const csvBufferBytes = 64 * 1024 * 1024;
+
+/** Rows that `unroll` or `join` may make of one block or answer: several blocks' worth, at some hundred bytes each. */
+export const unrolledRowsMax = 1_000_000;
+
+/** Fields that one block's texts may be unpacked into; beyond it names are data, and each costs a column. */
+export const unpackedFieldsMax = 1_000;
+
+/** Rows of an inner query that `join` and `union` hold. */
+export const innerRowsMax = 100_000;
+
+/** Values that an inner query gives to `in(…)`; they are posted with every piece of the outer one. */
+export const innerValuesMax = 50_000;
+
+/** Bytes of an inner query's answer, as it is printed. */
+export const innerBytesMax = 16 * 1024 * 1024;
+
+/** Queries within a query, at any depth: each is a whole scan. */
+export const innerQueriesMax = 16;
+
+/** Streams whose neighbours `stream_context` looks for, each a query of its own. */
+export const contextStreamsMax = 100;

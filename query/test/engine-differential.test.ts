@@ -10,7 +10,7 @@ import { LocalPool, storeOf } from "./engine-blocks.ts";
 import { drawQuery, drawRecords } from "./engine-draw.ts";
 import { evaluate, type Row } from "./engine-naive.ts";
 
-const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 250);
+const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 300);
 const firstSeed = Number(process.env["SEED"] ?? 1);
 const lastSeed = process.env["SEED"] === undefined ? seeds : firstSeed;
 const allTime = { from: { ms: 0, ns: 0 }, to: { ms: 4e12, ns: 0 } };
@@ -52,6 +52,7 @@ function comparable(rows: readonly Row[], query: Query): string[] {
         .sort(([a], [b]) => (a < b ? -1 : 1)),
     ),
   );
-  const isOrdered = !query.pipes.some(({ kind }) => kind === "stats" || kind === "uniq");
+  const unordered = ["stats", "uniq", "union"];
+  const isOrdered = !query.pipes.some(({ kind }) => unordered.includes(kind));
   return isOrdered ? texts : texts.sort();
 }

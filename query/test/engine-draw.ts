@@ -1,6 +1,7 @@
 import type { Prng } from "../../kit/src/prng.ts";
 import type { FilterNode, PipeNode, Query, StatsFunction, StatsName } from "../src/language/ast.ts";
 import type { TestRecord } from "./engine-blocks.ts";
+import { drawTransform } from "./engine-draw-pipes.ts";
 
 const streams = [
   '{host="a",service="api"}',
@@ -35,6 +36,9 @@ function drawFields(prng: Prng, i: number): Record<string, string> {
   if (prng.chance(0.7)) fields["code"] = prng.pick(codes);
   if (prng.chance(0.5)) fields["took"] = String(prng.below(2000) / 4);
   if (prng.chance(0.5)) fields["trace"] = `t${i}`;
+  if (prng.chance(0.3)) fields["list"] = prng.pick(['["a","b",3]', "[]", "none", '[{"x":1}]']);
+  if (prng.chance(0.3))
+    fields["json"] = prng.pick(['{"a":"1","level":"inner"}', "", '{"code":"7"}']);
   return fields;
 }
 
@@ -42,9 +46,18 @@ const fields = ["level", "code", "took", "app", "_msg", "_stream", "nothing"];
 
 export function drawFilter(prng: Prng, depth = 2): FilterNode {
   const field = prng.pick(fields);
-  switch (prng.below(depth > 0 ? 7 : 4)) {
+  switch (prng.below(depth > 0 ? 9 : 5)) {
     case 0:
       return { kind: "any" };
+    case 4:
+      return {
+        kind: "compareField",
+        field: prng.pick(["took", "code", "level"]),
+        op: prng.pick(["eq", "le", "lt"]),
+        other: prng.pick(["code", "level", "nothing"]),
+      };
+    case 8:
+      return drawSubquery(prng);
     case 1:
       return {
         kind: "exact",
@@ -55,13 +68,22 @@ export function drawFilter(prng: Prng, depth = 2): FilterNode {
       return { kind: "in", field: prng.pick(["level", "code"]), values: ["error", "200", "404"] };
     case 3:
       return { kind: prng.chance(0.5) ? "exists" : "empty", field };
-    case 4:
-      return { kind: "not", part: drawFilter(prng, depth - 1) };
     case 5:
+      return { kind: "not", part: drawFilter(prng, depth - 1) };
+    case 6:
       return { kind: "and", parts: [drawFilter(prng, depth - 1), drawFilter(prng, depth - 1)] };
     default:
       return { kind: "or", parts: [drawFilter(prng, depth - 1), drawFilter(prng, depth - 1)] };
   }
+}
+
+function drawSubquery(prng: Prng): FilterNode {
+  const [field, by] = [prng.pick(["level", "code"]), [prng.pick(["level", "code"])]];
+  const last: PipeNode = prng.chance(0.5)
+    ? { kind: "uniq", by, hitsAs: undefined, limit: undefined }
+    : { kind: "fields", fields: [named(field)] };
+  const query = { filter: drawFilter(prng, 0), pipes: [last] };
+  return { kind: "subquery", field, test: "in", query };
 }
 
 /** A query whose answer is one set of rows: what only limits an unordered table is not drawn. */
@@ -70,6 +92,7 @@ export function drawQuery(prng: Prng): Query {
   while (prng.chance(0.5)) pipes.push(drawRowPipe(prng));
   if (prng.chance(0.8)) {
     pipes.push(drawGather(prng));
+    if (prng.chance(0.2)) pipes.push(drawInner(prng));
     while (prng.chance(0.4)) pipes.push(drawRowPipe(prng));
     if (prng.chance(0.3)) pipes.push(drawStats(prng));
   } else {
@@ -78,7 +101,27 @@ export function drawQuery(prng: Prng): Query {
   return { filter: drawFilter(prng), pipes };
 }
 
+/** Groups that another query counts, beside or under those that there are. */
+function drawInner(prng: Prng): PipeNode {
+  const by = [prng.pick(["level", "code"])];
+  const count: StatsFunction = { ...plainFunction, name: "count", as: "others" };
+  const keys = by.map((field) => ({ field, bucket: undefined }));
+  const query: Query = {
+    filter: drawFilter(prng, 1),
+    pipes: [{ kind: "stats", by: keys, functions: [count] }],
+  };
+  if (prng.chance(0.5)) return { kind: "union", query };
+  const prefix = prng.pick(["", "their."]);
+  return { kind: "join", by, query, isInner: prng.chance(0.5), prefix };
+}
+
+const plainFunction = { args: [], phi: undefined, limit: undefined, filter: undefined } as const;
+
 function drawRowPipe(prng: Prng): PipeNode {
+  if (prng.chance(0.4)) {
+    const condition = () => (prng.chance(0.3) ? drawFilter(prng, 0) : undefined);
+    return drawTransform(prng, fields, condition);
+  }
   const some = () => prng.pick(fields);
   switch (prng.below(6)) {
     case 0:
@@ -124,7 +167,14 @@ function drawGather(prng: Prng): PipeNode {
     case 0: {
       const keys = distinct.map((field) => ({ field, desc: prng.chance(0.5) }));
       const limit = prng.chance(0.7) ? prng.below(30) : undefined;
-      return { kind: "sort", by: keys, offset: prng.below(5), limit };
+      return {
+        kind: "sort",
+        by: keys,
+        offset: prng.below(5),
+        limit,
+        ...(prng.chance(0.3) && { partitionBy: [prng.pick(["level", "code", "nothing"])] }),
+        ...(prng.chance(0.3) && { rankAs: "rank" }),
+      };
     }
     case 1:
       return { kind: "top", limit: 1 + prng.below(4), by: distinct, hitsAs: "hits" };
@@ -148,7 +198,9 @@ const statsNames: readonly StatsName[] = [
   "count",
   "count_empty",
   "count_uniq",
+  "count_uniq_hash",
   "sum",
+  "sum_len",
   "avg",
   "min",
   "max",

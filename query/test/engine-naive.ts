@@ -5,19 +5,55 @@ import type {
   PipeNode,
   Query,
   SortKey,
+  SortPipe,
   StatsFunction,
 } from "../src/language/ast.ts";
+import { mapQuery } from "../src/language/map-filter.ts";
+import type { JoinPipe } from "../src/language/pipe-node.ts";
 import { shown, type TestRecord } from "./engine-blocks.ts";
+import { transformed } from "./engine-naive-pipes.ts";
+import { comparesFields } from "./filter-naive.ts";
 
 export type Row = Record<string, string>;
 
 /** Evaluates a query over objects, one pipe after the other: slow, plain, and of other code than the engine. */
 export function evaluate(query: Query, records: readonly TestRecord[]): Row[] {
+  const { filter, pipes } = mapQuery(query, (each) => answered(each, records));
   const rows = records
     .toSorted(newestFirst)
     .map(shown)
-    .filter((row) => matches(query.filter, row));
-  return query.pipes.reduce(runPipe, rows);
+    .filter((row) => matches(filter, row));
+  return pipes.reduce((before: Row[], pipe) => {
+    if (pipe.kind === "union") return before.concat(evaluate(pipe.query, records));
+    if (pipe.kind === "join") return joined(before, pipe, evaluate(pipe.query, records));
+    return runPipe(before, pipe);
+  }, rows);
+}
+
+/** The filter with the values of the queries within it. */
+function answered(filter: FilterNode, records: readonly TestRecord[]): FilterNode {
+  if (filter.kind === "not") return { kind: "not", part: answered(filter.part, records) };
+  if (filter.kind === "and" || filter.kind === "or") {
+    return { ...filter, parts: filter.parts.map((part) => answered(part, records)) };
+  }
+  if (filter.kind !== "subquery") return filter;
+  const rows = evaluate(filter.query, records);
+  const values = rows.flatMap((row) => Object.values(row)).filter((value) => value !== "");
+  return { kind: "in", field: filter.field, values };
+}
+
+function joined(rows: Row[], { by, isInner, prefix }: JoinPipe, found: readonly Row[]): Row[] {
+  return rows.flatMap((row) => {
+    const own = found.filter((other) => by.every((key) => (other[key] ?? "") === (row[key] ?? "")));
+    if (own.length === 0) return isInner ? [] : [row];
+    return own.map((other) => {
+      const extra = Object.entries(other).filter(([name]) => !by.includes(name));
+      return {
+        ...row,
+        ...Object.fromEntries(extra.map(([name, value]) => [prefix + name, value])),
+      };
+    });
+  });
 }
 
 export function newestFirst(a: TestRecord, b: TestRecord): number {
@@ -45,6 +81,8 @@ export function matches(filter: FilterNode, row: Row): boolean {
       return filter.parts.some((part) => matches(part, row));
     case "not":
       return !matches(filter.part, row);
+    case "compareField":
+      return comparesFields(filter, row);
     default:
       throw new Error(`no naive ${filter.kind}`);
   }
@@ -83,6 +121,7 @@ function runPipe(rows: Row[], pipe: PipeNode): Row[] {
     case "offset":
       return rows.slice(pipe.count);
     case "sort": {
+      if (pipe.partitionBy !== undefined || pipe.rankAs !== undefined) return ranked(rows, pipe);
       const end = pipe.limit === undefined ? undefined : pipe.offset + pipe.limit;
       return rows.toSorted((a, b) => compareKeys(a, b, pipe.by)).slice(pipe.offset, end);
     }
@@ -117,9 +156,26 @@ function runPipe(rows: Row[], pipe: PipeNode): Row[] {
         .sort(byHits(["name"]))
         .map(({ row, hits }) => ({ [pipe.as]: row["name"] ?? "", hits: `${hits}` }));
     }
-    case "extract":
-      throw new Error("no naive extract");
+    default:
+      return transformed(rows, pipe, matches);
   }
+}
+
+/** The groups by their first rows, each cut for itself. */
+function ranked(rows: readonly Row[], pipe: SortPipe): Row[] {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows.toSorted((a, b) => compareKeys(a, b, pipe.by))) {
+    const key = JSON.stringify(pipe.partitionBy?.map((field) => row[field] ?? ""));
+    const group = groups.get(key) ?? [];
+    group.push(row);
+    groups.set(key, group);
+  }
+  const end = pipe.limit === undefined ? undefined : pipe.offset + pipe.limit;
+  return [...groups.values()].flatMap((group) =>
+    group
+      .map((row, i) => (pipe.rankAs === undefined ? row : { ...row, [pipe.rankAs]: String(i + 1) }))
+      .slice(pipe.offset, end),
+  );
 }
 
 function selects({ name, prefix }: { name: string; prefix: boolean }, field: string): boolean {
@@ -202,7 +258,9 @@ function stats(rows: readonly Row[], pipe: Extract<PipeNode, { kind: "stats" }>)
       pipe.by.map(({ field, bucket }) => {
         const value = row[field] ?? "";
         if (bucket === undefined) return [field, value];
-        if (bucket.kind === "calendar") throw new Error("no naive calendar");
+        if (bucket.kind === "calendar" || bucket.kind === "ipv4") {
+          throw new Error(`no naive ${bucket.kind}`);
+        }
         if (bucket.kind === "number") {
           const number = numberOf(value);
           const low =
@@ -224,7 +282,13 @@ function stats(rows: readonly Row[], pipe: Extract<PipeNode, { kind: "stats" }>)
   }));
 }
 
-function aggregate({ name, args, phi, filter, limit }: StatsFunction, all: readonly Row[]): string {
+function aggregate(node: StatsFunction, all: readonly Row[]): string {
+  const { name, phi, filter, limit } = node;
+  const names = Object.keys(all[0] ?? {});
+  const args = [
+    ...node.args,
+    ...names.filter((each) => node.prefixes?.some((prefix) => each.startsWith(prefix))),
+  ];
   const rows = filter === undefined ? all : all.filter((row) => matches(filter, row));
   const values = rows.flatMap((row) => args.map((field) => row[field] ?? ""));
   const numbers = values.map(numberOf).filter((value) => !Number.isNaN(value));
@@ -265,7 +329,11 @@ function aggregate({ name, args, phi, filter, limit }: StatsFunction, all: reado
       return JSON.stringify([...new Set(filled)].sort(compareValues).slice(0, limit));
     case "values":
       return JSON.stringify(filled);
-    case "row_any":
-      throw new Error("no naive row_any");
+    case "count_uniq_hash":
+      return aggregate({ ...node, name: "count_uniq" }, rows);
+    case "sum_len":
+      return String(values.reduce((total, value) => total + Buffer.byteLength(value), 0));
+    default:
+      throw new Error(`no naive ${name}`);
   }
 }

@@ -1,4 +1,12 @@
-import type { CompareNode, FilterNode, LabelMatcher, TimeBound } from "../src/language/ast.ts";
+import type {
+  CompareFieldNode,
+  CompareNode,
+  DayRangeNode,
+  FilterNode,
+  LabelMatcher,
+  TimeBound,
+  WeekRangeNode,
+} from "../src/language/ast.ts";
 import { streamLabelsOf } from "../src/table/table-block.ts";
 import { parseTime } from "../src/table/time-text.ts";
 import type { PlainRecord } from "./memory-block.ts";
@@ -18,12 +26,55 @@ export function matchesNaively(node: FilterNode, record: PlainRecord): boolean {
       return node.groups.some((group) => group.every((each) => matchesLabel(each, record)));
     case "time":
       return isWithin(node.from, node.to, record);
+    case "dayRange":
+    case "weekRange":
+      return recurs(node, record);
+    case "compareField":
+      return comparesFields(node, record);
+    case "valueType":
+    case "subquery":
+      throw new Error(`no naive ${node.kind}`);
     default:
       return matchesValue(node, record[node.field] ?? "");
   }
 }
 
-type FieldNode = Extract<FilterNode, { readonly field: string }>;
+/** Of times in UTC; by the clock of the place, which is the offset east. */
+function recurs(node: DayRangeNode | WeekRangeNode, record: PlainRecord): boolean {
+  const time = parseTime(record["_time"] ?? "2026-11-20T12:00:00Z");
+  if (time === undefined) return false;
+  const local = new Date(time.ms + node.offset.ms);
+  const { start, end, startInclusive, endInclusive } = node;
+  if (node.kind === "weekRange") {
+    const day = local.getUTCDay();
+    return (startInclusive ? day >= start : day > start) && (endInclusive ? day <= end : day < end);
+  }
+  const seconds = local.getUTCSeconds() + local.getUTCMilliseconds() / 1e3 + time.ns / 1e9;
+  const minute = local.getUTCHours() * 60 + local.getUTCMinutes() + seconds / 60;
+  return (
+    (startInclusive ? minute >= start : minute > start) &&
+    (endInclusive ? minute <= end : minute < end)
+  );
+}
+
+/** By number when both are one, else by bytes; `eq` by the text alone. */
+export function comparesFields(
+  { field, other, op }: CompareFieldNode,
+  record: PlainRecord,
+): boolean {
+  const [a, b] = [record[field] ?? "", record[other] ?? ""];
+  if (op === "eq") return a === b;
+  const difference = numberOf(a) - numberOf(b);
+  const order = Number.isNaN(difference)
+    ? Buffer.compare(Buffer.from(a), Buffer.from(b))
+    : difference;
+  return op === "lt" ? order < 0 : order <= 0;
+}
+
+type FieldNode = Exclude<
+  Extract<FilterNode, { readonly field: string }>,
+  { readonly kind: "compareField" | "valueType" | "subquery" }
+>;
 
 function matchesValue(node: FieldNode, value: string): boolean {
   switch (node.kind) {

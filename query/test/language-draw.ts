@@ -7,11 +7,14 @@ import type {
   MathNode,
   PipeNode,
   Query,
+  QueryOptions,
   SortKey,
   StatsFunction,
   StatsName,
   TimeBound,
 } from "../src/language/ast.ts";
+import { statsNames } from "../src/language/stats-names.ts";
+import { drawTransform } from "./language-draw-pipes.ts";
 
 /** Draws queries that a text can say, of all kinds; names and values are plain, odd and hostile. */
 export class QueryDraw {
@@ -21,26 +24,30 @@ export class QueryDraw {
     this.#prng = prng;
   }
 
-  query(): Query {
-    const pipes = Array.from({ length: this.#prng.below(4) }, () => this.#pipe());
-    return { filter: this.filter(3), pipes };
+  query(depth = 2): Query {
+    const prng = this.#prng;
+    const pipes = Array.from({ length: prng.below(4) }, () => this.#pipe(depth));
+    const query = { filter: this.filter(3, depth), pipes };
+    if (prng.chance(0.9)) return query;
+    return { options: prng.pick(queryOptions), ...query };
   }
 
-  filter(depth: number): FilterNode {
+  filter(depth: number, queryDepth = 0): FilterNode {
     const choice = depth === 0 ? 0 : this.#prng.below(8);
-    if (choice === 5) return { kind: "not", part: this.filter(depth - 1) };
-    if (choice < 6) return this.#leaf();
+    if (choice === 5) return { kind: "not", part: this.filter(depth - 1, queryDepth) };
+    if (choice < 6) return this.#leaf(queryDepth);
     const kind = choice === 6 ? "and" : "or";
     const parts: FilterNode[] = [];
     while (parts.length < 2 || this.#prng.chance(0.4)) {
-      const part = this.filter(depth - 1);
+      const part = this.filter(depth - 1, queryDepth);
       if (part.kind !== kind) parts.push(part);
     }
     return { kind, parts };
   }
 
-  #leaf(): FilterNode {
+  #leaf(queryDepth: number): FilterNode {
     const prng = this.#prng;
+    if (queryDepth > 0 && prng.chance(0.05)) return this.#subquery(queryDepth - 1);
     const field = this.#name();
     const text = this.#text();
     const values = Array.from({ length: prng.below(4) }, () => this.#value());
@@ -80,8 +87,39 @@ export class QueryDraw {
       () => ({ kind: "empty", field }),
       () => ({ kind: "stream", groups: this.#groups() }),
       () => this.#time(),
+      () => ({
+        kind: "compareField",
+        field,
+        op: prng.pick(["eq", "le", "lt"]),
+        other: this.#name(),
+      }),
+      () => ({ kind: "valueType", field, type: text }),
+      () => ({ kind: "dayRange", start: prng.below(1441), end: prng.below(1441), ...this.#ends() }),
+      () => ({ kind: "weekRange", start: prng.below(7), end: prng.below(7), ...this.#ends() }),
     ];
     return prng.pick(leaves)();
+  }
+
+  #ends() {
+    const prng = this.#prng;
+    const offset = { ms: prng.pick([0, 0, 7_200_000, -60_000]), ns: 0 };
+    return { startInclusive: prng.chance(0.5), endInclusive: prng.chance(0.5), offset };
+  }
+
+  #subquery(queryDepth: number): FilterNode {
+    const prng = this.#prng;
+    const inner = this.query(queryDepth);
+    const [name, by] = [this.#name(), [this.#name()]];
+    const last: PipeNode = prng.chance(0.5)
+      ? { kind: "fields", fields: [{ name, prefix: false }] }
+      : { kind: "uniq", by, hitsAs: undefined, limit: undefined };
+    const query = { ...inner, pipes: [...inner.pipes, last] };
+    return {
+      kind: "subquery",
+      field: this.#name(),
+      test: prng.pick(["in", "containsAny", "containsAll"]),
+      query,
+    };
   }
 
   #time(): FilterNode {
@@ -119,11 +157,25 @@ export class QueryDraw {
     }
   }
 
-  #pipe(): PipeNode {
+  #pipe(queryDepth: number): PipeNode {
     const prng = this.#prng;
+    if (prng.chance(0.5)) {
+      return drawTransform(prng, {
+        name: () => this.#name(),
+        text: () => this.#text(),
+        value: () => this.#value(),
+        some: (draw) => this.#some(draw),
+        filter: () => (prng.chance(0.3) ? this.filter(1) : undefined),
+        query: queryDepth > 0 ? () => this.query(queryDepth - 1) : undefined,
+      });
+    }
     const limit = prng.chance(0.5) ? prng.below(1000) : undefined;
     const selector = () => ({ name: this.#name(), prefix: prng.chance(0.3) });
-    const pair = () => ({ from: this.#name(), to: this.#name() });
+    const pair = () => ({
+      from: this.#name(),
+      to: this.#name(),
+      ...(prng.chance(0.2) && { prefix: true as const }),
+    });
     const key = (): SortKey => ({ field: this.#name(), desc: prng.chance(0.5) });
     const pipes: readonly (() => PipeNode)[] = [
       () => ({ kind: "fields", fields: this.#some(selector) }),
@@ -132,7 +184,14 @@ export class QueryDraw {
       () => ({ kind: "rename", pairs: this.#some(pair) }),
       () => ({ kind: "copy", pairs: this.#some(pair) }),
       () => this.#stats(),
-      () => ({ kind: "sort", by: this.#some(key), offset: prng.pick([0, 7]), limit }),
+      () => ({
+        kind: "sort",
+        by: this.#some(key),
+        offset: prng.pick([0, 7]),
+        limit,
+        ...(prng.chance(0.3) && { partitionBy: this.#some(() => this.#name()) }),
+        ...(prng.chance(0.3) && { rankAs: this.#name() }),
+      }),
       () => ({ kind: "limit", count: prng.below(1000) }),
       () => ({ kind: "offset", count: prng.below(1000) }),
       () => ({
@@ -140,6 +199,7 @@ export class QueryDraw {
         limit: prng.below(50),
         by: this.#some(() => this.#name()),
         hitsAs: this.#name(),
+        ...(prng.chance(0.3) && { rankAs: this.#name() }),
       }),
       () => ({
         kind: "uniq",
@@ -180,6 +240,7 @@ export class QueryDraw {
   #bucket(field: string): Bucket | undefined {
     const prng = this.#prng;
     if (prng.chance(0.5)) return undefined;
+    if (field !== "_time" && prng.chance(0.2)) return { kind: "ipv4", bits: prng.below(33) };
     if (field !== "_time") {
       return { kind: "number", step: prng.pick([0.5, 1, 100]), offset: prng.pick([0, -3, 0.25]) };
     }
@@ -191,11 +252,12 @@ export class QueryDraw {
   #function(as: string): StatsFunction {
     const prng = this.#prng;
     const name: StatsName = prng.pick(statsNames);
-    const isLimited = name === "count_uniq" || name === "uniq_values" || name === "values";
-    const mayBeAll = name === "count" || name === "row_any";
+    const isLimited = limitedNames.includes(name);
+    const mayBeAll = ["count", "row_any", "rate", "json_values", "sum_len"].includes(name);
     return {
       name,
       args: mayBeAll && prng.chance(0.5) ? [] : this.#some(() => this.#name()),
+      ...(prng.chance(0.2) && { prefixes: this.#some(() => this.#name()) }),
       phi: name === "quantile" ? prng.pick([0, 0.5, 0.99, 1]) : undefined,
       limit: isLimited && prng.chance(0.5) ? prng.below(100) : undefined,
       filter: prng.chance(0.3) ? this.filter(2) : undefined,
@@ -210,7 +272,8 @@ export class QueryDraw {
       case 0:
         return { kind: "number", value: prng.pick([0, 1, -2, 0.5, 1e21, 1e-7, Infinity, -1e9]) };
       case 1:
-        return { kind: "field", field: this.#name() };
+        // In quotes it is an address, a number.
+        return { kind: "field", field: this.#name().replace(/^[\d.]+$/, "x") };
       case 2: {
         const operand = this.#math(depth - 1);
         return operand.kind === "number" ? operand : { kind: "negate", operand };
@@ -218,11 +281,12 @@ export class QueryDraw {
       case 3:
         return {
           kind: "binary",
-          op: prng.pick(["^", "*", "/", "%", "+", "-", "default"]),
+          op: prng.pick(["^", "*", "/", "%", "+", "-", "&", "or", "xor", "default"]),
           left: this.#math(depth - 1),
           right: this.#math(depth - 1),
         };
       default: {
+        if (prng.chance(0.2)) return { kind: "call", name: prng.pick(["now", "rand"]), args: [] };
         const name = prng.pick(["abs", "ceil", "exp", "floor", "ln", "sqrt", "round"] as const);
         if (prng.chance(0.5)) return { kind: "call", name, args: [this.#math(depth - 1)] };
         const args = this.#some(() => this.#math(depth - 1));
@@ -331,17 +395,16 @@ const characters = [..."aZ09_-.:*/\\\"'`()[]{}<>=!~|,;#&% \n\té🔥"];
 
 const patterns = ["err|warn", "blk_-?[0-9]+77 ", "(?i)x", "^a.b$", "\\d+", "[\"'`]", "a{2,5}"];
 
-const statsNames: readonly StatsName[] = [
-  "count",
-  "count_empty",
+const limitedNames: readonly StatsName[] = [
   "count_uniq",
-  "sum",
-  "avg",
-  "min",
-  "max",
-  "median",
-  "quantile",
+  "count_uniq_hash",
+  "json_values",
   "uniq_values",
   "values",
-  "row_any",
+];
+
+const queryOptions: readonly QueryOptions[] = [
+  { concurrency: 2 },
+  { ignoreGlobalTimeFilter: true },
+  { concurrency: 1, ignoreGlobalTimeFilter: false },
 ];

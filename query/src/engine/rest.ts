@@ -1,7 +1,10 @@
+import { ServiceError } from "../../../kit/src/errors.ts";
 import type { PipeNode } from "../language/ast.ts";
 import { createGatherPipe, createRowPipe } from "../pipe/create.ts";
+import { joinRows, unionRows } from "../pipe/join.ts";
 import type { Rows } from "../pipe/pipe.ts";
 import type { Window } from "../plan/plan.ts";
+import { isGatherPipe, isRowPipe } from "../plan/split.ts";
 
 /** Pipes over rows that are all here. */
 export function runPipes(rows: Rows, pipes: readonly PipeNode[]): Rows {
@@ -9,29 +12,23 @@ export function runPipes(rows: Rows, pipes: readonly PipeNode[]): Rows {
 }
 
 function runPipe(rows: Rows, pipe: PipeNode): Rows {
+  if (isRowPipe(pipe)) return createRowPipe(pipe).apply(rows);
+  if (isGatherPipe(pipe)) {
+    const gather = createGatherPipe(pipe);
+    gather.add(rows);
+    return gather.finish();
+  }
   switch (pipe.kind) {
-    case "fields":
-    case "delete":
-    case "rename":
-    case "copy":
-    case "filter":
-    case "math":
-    case "extract":
-      return createRowPipe(pipe).apply(rows);
     case "limit":
       return windowed(rows, { offset: 0, limit: pipe.count });
     case "offset":
       return windowed(rows, { offset: pipe.count, limit: undefined });
-    case "stats":
-    case "sort":
-    case "top":
-    case "uniq":
-    case "fieldNames":
-    case "fieldValues": {
-      const gather = createGatherPipe(pipe);
-      gather.add(rows);
-      return gather.finish();
-    }
+    case "join":
+      return joinRows(rows, pipe);
+    case "union":
+      return unionRows(rows, pipe);
+    case "streamContext":
+      throw new ServiceError("query.invalid", "stream_context stands right after the filter");
   }
 }
 

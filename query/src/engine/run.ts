@@ -14,6 +14,7 @@ import type { PartTask } from "./fragment.ts";
 import { Gathering } from "./gathering.ts";
 import type { FragmentPool } from "./pool.ts";
 import { RecordMerger, type RowBatch } from "./record-merger.ts";
+import { resolveInner } from "./resolve.ts";
 import { Turn } from "./turn.ts";
 import { WorkInFlight } from "./work.ts";
 
@@ -70,6 +71,19 @@ const missingMax = 100;
  */
 export async function runQuery(request: QueryRequest): Promise<QueryAnswer> {
   const startMs = performance.now();
+  const { request: outer, missing, scanned } = await resolveInner(request, runResolved);
+  return runResolved(outer, { startMs, missing, scanned });
+}
+
+/** What has happened for a query before it was begun itself. */
+interface Before {
+  readonly startMs: number;
+  readonly missing: readonly string[];
+  readonly scanned: QuerySummary["scanned"];
+}
+
+async function runResolved(request: QueryRequest, before?: Before): Promise<QueryAnswer> {
+  const startMs = before?.startMs ?? performance.now();
   const { query, range, limit } = request;
   const after = request.cursor === undefined ? undefined : decodeCursor(request.cursor);
   const plan = splitQuery(query, { range, limit, after });
@@ -82,14 +96,22 @@ export async function runQuery(request: QueryRequest): Promise<QueryAnswer> {
     cut.release();
     throw new ServiceError("query.partial", "some shards do not answer", { missing: cut.missing });
   }
-  const run = new QueryRun(request, plan, cut, startMs);
-  return { missing: cut.missing, rows: run.rows(), summary: () => run.summary() };
+  const run = new QueryRun(request, plan, cut, {
+    missing: [],
+    scanned: nothing,
+    ...before,
+    startMs,
+  });
+  const missing = [...new Set([...(before?.missing ?? []), ...cut.missing])];
+  return { missing, rows: run.rows(), summary: () => run.summary() };
 }
 
 /** What cannot be run is told before a part is read. */
 function checkPipes(plan: Plan): void {
   if (plan.worker.sink.kind === "gather") createGatherPipe(plan.worker.sink.pipe);
 }
+
+const nothing: QuerySummary["scanned"] = { rows: 0, bytes: 0, blocks: 0 };
 
 class QueryRun {
   readonly #request: QueryRequest;
@@ -102,25 +124,26 @@ class QueryRun {
   #isBegun = false;
   #hasEnded = false;
   readonly #missing: string[];
-  readonly #scanned = { rows: 0, bytes: 0, blocks: 0 };
+  readonly #scanned: { rows: number; bytes: number; blocks: number };
   #status: "complete" | "error" = "complete";
   #code: ErrorCode | undefined;
   #limited = false;
   #cursor: string | undefined;
   #tookMs = 0;
 
-  constructor(request: QueryRequest, plan: Plan, cut: Cut, startMs: number) {
+  constructor(request: QueryRequest, plan: Plan, cut: Cut, before: Before) {
     this.#request = request;
     this.#plan = plan;
     this.#cut = cut;
-    this.#startMs = startMs;
+    this.#startMs = before.startMs;
+    this.#scanned = { ...before.scanned };
     this.#memoryBytesMax = request.memoryBytesMax ?? memoryBytesDefault;
     this.#deadline = new Deadline(request.timeoutMs ?? timeoutMsDefault, request.signal);
     this.#deadline.failed.catch(() => {
       // Nobody has asked for a row, so nobody would end what has not begun.
       if (!this.#isBegun) this.#end();
     });
-    this.#missing = [...cut.missing];
+    this.#missing = [...new Set([...before.missing, ...cut.missing])];
     const { filter } = plan.worker;
     this.#parts = asksInternal(filter) ? cut.parts : cut.parts.filter((part) => !part.internal);
   }

@@ -1,10 +1,12 @@
 import { assert } from "../../../kit/src/assert.ts";
+import { ServiceError } from "../../../kit/src/errors.ts";
 import type { CompareNode, FilterNode, PhraseNode, PrefixNode, TimeNode } from "../language/ast.ts";
 import { parseIpv4, parseNumeric } from "../language/numeric.ts";
 import { printFilter } from "../language/print-filter.ts";
 import { Pattern } from "../regex/pattern.ts";
 import { AndFilter } from "./and.ts";
 import { AnyFilter } from "./any.ts";
+import { CompareFieldFilter } from "./compare-field.ts";
 import { ExactTest } from "./exact.ts";
 import { ExistsFilter } from "./exists.ts";
 import type { Filter } from "./filter.ts";
@@ -16,6 +18,7 @@ import { NumberFilter } from "./number.ts";
 import { OrFilter } from "./or.ts";
 import { PhraseTest } from "./phrase.ts";
 import { AnyCasePhraseTest } from "./phrase-any-case.ts";
+import { RecurringTimeFilter } from "./recurring-time.ts";
 import { RegexTest } from "./regex.ts";
 import { SequenceTest } from "./sequence.ts";
 import { StreamFilter } from "./stream.ts";
@@ -24,6 +27,7 @@ import { TextRangeTest } from "./text-range.ts";
 import { TimeFilter } from "./time.ts";
 import { ValueFilter } from "./value-filter.ts";
 import type { ValueTest } from "./value-test.ts";
+import { ValueTypeFilter } from "./value-type.ts";
 
 /** The filter that a node means. Its times are resolved. Throws `query.invalid` for what is no regular expression. */
 export function compileFilter(node: FilterNode): Filter {
@@ -40,6 +44,17 @@ export function compileFilter(node: FilterNode): Filter {
       return new StreamFilter(node);
     case "time":
       return timeFilter(node);
+    case "dayRange":
+    case "weekRange":
+      return new RecurringTimeFilter(node, printFilter(node));
+    case "compareField":
+      return new CompareFieldFilter(node, printFilter(node));
+    case "valueType":
+      return new ValueTypeFilter(node.field, node.type, printFilter(node));
+    case "subquery":
+      throw new ServiceError("query.invalid", "a query within a filter cannot be asked here", {
+        filter: printFilter(node).slice(0, 200),
+      });
     case "exists":
       return new ExistsFilter(node.field, printFilter(node));
     case "empty":

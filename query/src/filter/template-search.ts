@@ -47,7 +47,7 @@ export class TemplateSearch {
   #decided(templates: Templates, number: number, words: WordMemo): Marks {
     const template = templates.templates[number];
     const needle = this.#needles[0];
-    if (template === undefined || needle === undefined) return none;
+    if (template === undefined || needle === undefined || template.rowCount === 0) return none;
     if (needle.isInLiteral(template)) return { matched: "all", open: undefined };
     const { inside, across } = needle.inVariables(templates, number, words);
     return { matched: inside, open: across };
@@ -56,7 +56,7 @@ export class TemplateSearch {
   /** Rows that have all of the needles, one by one. */
   #possible(templates: Templates, number: number, words: WordMemo): Marks {
     const template = templates.templates[number];
-    if (template === undefined) return none;
+    if (template === undefined || template.rowCount === 0) return none;
     let open: RowSet | undefined;
     for (const needle of this.#needles) {
       if (needle.isInLiteral(template)) continue;

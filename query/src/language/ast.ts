@@ -1,17 +1,22 @@
 import type { Moment } from "../../../kit/src/time.ts";
 import type { FilterNode } from "./filter-node.ts";
 import type { MathNode } from "./math-node.ts";
+import type { BlocksCountPipe, FacetsPipe, InnerPipe, TransformPipe } from "./pipe-node.ts";
 
 export type {
+  CompareFieldNode,
   CompareNode,
+  DayRangeNode,
   FilterNode,
   LabelMatcher,
   PhraseNode,
   PrefixNode,
   RangeNode,
   StreamNode,
+  SubqueryNode,
   TimeBound,
   TimeNode,
+  WeekRangeNode,
 } from "./filter-node.ts";
 export type { MathNode } from "./math-node.ts";
 
@@ -20,8 +25,17 @@ export type { MathNode } from "./math-node.ts";
  * what was left out in the text is filled in, or undefined where leaving out means something.
  */
 export interface Query {
+  readonly options?: QueryOptions;
   readonly filter: FilterNode;
   readonly pipes: readonly PipeNode[];
+}
+
+/** `options(concurrency=2, ignore_global_time_filter=true)` in front of a query; at least one of them. */
+export interface QueryOptions {
+  /** Pieces of work at a time, at least 1. */
+  readonly concurrency?: number;
+  /** An inner query looks at all times, not only at those that the outer one was asked for. */
+  readonly ignoreGlobalTimeFilter?: boolean;
 }
 
 /** A new pipe is a new member here, a parser in `parse-pipe.ts` and a printer in `print.ts`. */
@@ -40,7 +54,11 @@ export type PipeNode =
   | MathPipe
   | ExtractPipe
   | FieldNamesPipe
-  | FieldValuesPipe;
+  | FieldValuesPipe
+  | FacetsPipe
+  | BlocksCountPipe
+  | TransformPipe
+  | InnerPipe;
 
 /** A field's name, or with `prefix` every field whose name begins so: `http.*`; `*` has name "". */
 export interface FieldSelector {
@@ -63,6 +81,8 @@ export interface DeletePipe {
 export interface FieldPair {
   readonly from: string;
   readonly to: string;
+  /** `a.* as b.*`: all fields whose names begin so, with another beginning. */
+  readonly prefix?: true;
 }
 
 /** `rename a as b, c as d`, also `mv`; pairs are applied in order. */
@@ -98,7 +118,8 @@ export interface GroupKey {
 export type Bucket =
   | { readonly kind: "time"; readonly step: Duration; readonly offset: Duration }
   | { readonly kind: "calendar"; readonly unit: CalendarUnit }
-  | { readonly kind: "number"; readonly step: number; readonly offset: number };
+  | { readonly kind: "number"; readonly step: number; readonly offset: number }
+  | { readonly kind: "ipv4"; readonly bits: number };
 
 export type CalendarUnit = "week" | "month" | "year";
 
@@ -106,23 +127,33 @@ export type CalendarUnit = "week" | "month" | "year";
 export type Duration = Moment;
 
 export type StatsName =
+  | "avg"
   | "count"
   | "count_empty"
   | "count_uniq"
-  | "sum"
-  | "avg"
-  | "min"
+  | "count_uniq_hash"
+  | "histogram"
+  | "json_values"
   | "max"
   | "median"
+  | "min"
   | "quantile"
+  | "rate"
+  | "rate_sum"
+  | "row_any"
+  | "row_max"
+  | "row_min"
+  | "sum"
+  | "sum_len"
   | "uniq_values"
-  | "values"
-  | "row_any";
+  | "values";
 
 export interface StatsFunction {
   readonly name: StatsName;
-  /** Fields; none means all fields, for `count` all rows. `median` and `quantile` have at least one. */
+  /** Fields; none means all fields, for `count` all rows. `row_max` and `row_min` compare the first. */
   readonly args: readonly string[];
+  /** `sum(a, b.*)`: also the fields whose names begin so; at least one when it is there. */
+  readonly prefixes?: readonly string[];
   /** Only of `quantile`: 0 to 1. */
   readonly phi: number | undefined;
   /** Values kept by `count_uniq`, `uniq_values`, `values`. */
@@ -131,14 +162,21 @@ export interface StatsFunction {
   readonly filter: FilterNode | undefined;
   /** The result's name: as written, or the function's own text, `count(*)`, `sum(bytes)`. */
   readonly as: string;
+  /** Of `rate` and `rate_sum`: the seconds that are divided by, known once the range is. */
+  readonly seconds?: number;
 }
 
-/** `sort by (a desc, b) offset 5 limit 10`. Undefined limit: all rows. At least one key. */
+/** `sort by (a desc, b) partition by (c) offset 5 limit 10 rank as n`. At least one key. */
 export interface SortPipe {
   readonly kind: "sort";
   readonly by: readonly SortKey[];
   readonly offset: number;
+  /** Undefined: all rows. */
   readonly limit: number | undefined;
+  /** Offset and limit count in each group of rows with equal values of these fields. */
+  readonly partitionBy?: readonly string[];
+  /** The field that gets a row's place, from 1; counted before the offset. */
+  readonly rankAs?: string;
 }
 
 export interface SortKey {
@@ -165,6 +203,8 @@ export interface TopPipe {
   readonly by: readonly string[];
   /** The name of the count, `hits` unless told. */
   readonly hitsAs: string;
+  /** The field that gets the place, from 1. */
+  readonly rankAs?: string;
 }
 
 /** `uniq by (a, b) with hits limit 100`: each combination once. */

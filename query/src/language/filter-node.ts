@@ -1,3 +1,5 @@
+import type { Duration, Query } from "./ast.ts";
+
 /** Where a row's time, stream and fields are asked something. `field` is `_msg` unless written. */
 export type FilterNode =
   /** `*` */
@@ -49,8 +51,14 @@ export type FilterNode =
   /** `field:*` and `field:""`. An absent field and an empty value are the same. */
   | { readonly kind: "exists"; readonly field: string }
   | { readonly kind: "empty"; readonly field: string }
+  | CompareFieldNode
+  /** `:value_type(dict)`: how the block of the row stores the field. */
+  | { readonly kind: "valueType"; readonly field: string; readonly type: string }
+  | SubqueryNode
   | StreamNode
   | TimeNode
+  | DayRangeNode
+  | WeekRangeNode
   /** Two or more parts, none of them of the same kind. */
   | { readonly kind: "and"; readonly parts: readonly FilterNode[] }
   | { readonly kind: "or"; readonly parts: readonly FilterNode[] }
@@ -90,6 +98,23 @@ export interface RangeNode {
   readonly maxInclusive: boolean;
 }
 
+/** `:eq_field(b)`, `:le_field(b)`, `:lt_field(b)`: the value against another field's of the same row. */
+export interface CompareFieldNode {
+  readonly kind: "compareField";
+  readonly field: string;
+  readonly op: "eq" | "le" | "lt";
+  readonly other: string;
+}
+
+/** `:in(query)`, `:contains_any(query)`, `:contains_all(query)`: against the values that another query finds. */
+export interface SubqueryNode {
+  readonly kind: "subquery";
+  readonly field: string;
+  readonly test: "in" | "containsAny" | "containsAll";
+  /** Ends with `fields name` or `uniq by (name)`. */
+  readonly query: Query;
+}
+
 /** `{service="api", host=~"h.+" or service="web"}`: a row's stream meets every matcher of a group. */
 export interface StreamNode {
   readonly kind: "stream";
@@ -111,6 +136,27 @@ export interface TimeNode {
   readonly kind: "time";
   readonly from: TimeBound | undefined;
   readonly to: TimeBound | undefined;
+}
+
+/** `_time:day_range[08:00, 18:00) offset 2h`: minutes of the day, 0 to 1,440, each end as a whole moment. */
+export interface DayRangeNode {
+  readonly kind: "dayRange";
+  readonly start: number;
+  readonly end: number;
+  readonly startInclusive: boolean;
+  readonly endInclusive: boolean;
+  /** What the place is east of UTC. */
+  readonly offset: Duration;
+}
+
+/** `_time:week_range[Mon, Fri] offset 2h`: days from Sunday, 0 to 6. */
+export interface WeekRangeNode {
+  readonly kind: "weekRange";
+  readonly start: number;
+  readonly end: number;
+  readonly startInclusive: boolean;
+  readonly endInclusive: boolean;
+  readonly offset: Duration;
 }
 
 /** A moment, or one before now by `ms` and `ns` (negative `ms`: after); `resolveTimes` makes moments of these. */

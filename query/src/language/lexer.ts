@@ -1,4 +1,5 @@
 import type { ServiceError } from "../../../kit/src/errors.ts";
+import type { Query } from "./ast.ts";
 import { nestingMax } from "./limits.ts";
 import { readStringLiteral } from "./string-literal.ts";
 import { type SyntaxHint, syntaxError } from "./syntax-error.ts";
@@ -20,7 +21,7 @@ export interface Token {
 export type LexMode = "filter" | "value" | "math";
 
 const marks = ["!=", "!~", "=~", "<=", ">=", ..."()[]{},|:*=!<>~"];
-const mathMarks = [..."(),|*+-/%^"];
+const mathMarks = [..."(),|*+-/%^&"];
 const quotes = new Set(['"', "'", "`"]);
 
 const wordEnd = /[\s"'`()[\]{},|:*=!<>~]|$/g;
@@ -32,12 +33,15 @@ const blank = /(?:\s+|#[^\n]*)*/y;
 /** Reads a query's text token by token; one token ahead, and at most `nestingMax` levels deep. */
 export class Lexer {
   readonly source: string;
+  /** Reads a whole query within another, up to a parenthesis that it did not open. */
+  readonly innerQuery: (lexer: Lexer) => Query;
   #position = 0;
   #ahead: { readonly mode: LexMode; readonly token: Token } | undefined;
   #depth = 0;
 
-  constructor(source: string) {
+  constructor(source: string, innerQuery: (lexer: Lexer) => Query) {
     this.source = source;
+    this.innerQuery = innerQuery;
   }
 
   /** The offset after the last token taken. */
@@ -104,6 +108,19 @@ export class Lexer {
     this.#position = end;
     this.#ahead = undefined;
     return { kind: "word", text: this.source.slice(start, end), start, end, spaced: false };
+  }
+
+  /** What `read` gives; when it throws, the text is where it was and the error is handed to `otherwise`. */
+  attempt<T>(read: () => T, otherwise: (thrown: unknown) => T): T {
+    const [position, depth] = [this.#position, this.#depth];
+    try {
+      return read();
+    } catch (thrown) {
+      this.#position = position;
+      this.#depth = depth;
+      this.#ahead = undefined;
+      return otherwise(thrown);
+    }
   }
 
   /** Does what is one level deeper. */

@@ -11,3 +11,15 @@ export const countMax = Number.MAX_SAFE_INTEGER;
 
 /** `top` without a number. */
 export const topDefault = 10;
+
+/** `limit` without a number. */
+export const limitDefault = 10;
+
+/** `facets` without numbers: values a field, and which fields are no facets. */
+export const facetsDefaults = { limit: 10, valuesMax: 1_000, lengthMax: 128 };
+
+/** Neighbours on one side that `stream_context` may ask for: what a person reads through. */
+export const contextRowsMax = 1_000;
+
+/** How far `stream_context` looks unless told. */
+export const contextWindow = { ms: 3_600_000, ns: 0 };

@@ -13,9 +13,12 @@ export type MathNode =
   | { readonly kind: "call"; readonly name: MathFunctionName; readonly args: readonly MathNode[] };
 
 /** `default` gives its right side where the left is NaN. */
-export type MathOperator = "^" | "*" | "/" | "%" | "+" | "-" | "default";
+export type MathOperator = "^" | "*" | "/" | "%" | "+" | "-" | "&" | "xor" | "or" | "default";
 
-/** `min` and `max` take one or more arguments and pass over NaN; `round` one, or a step as its second. */
+/**
+ * `min` and `max` take one or more arguments and pass over NaN; `round` one, or a step as its second; `now` (ns since 1970,
+ * put in with the times that count from now) and `rand` none.
+ */
 export type MathFunctionName =
   | "abs"
   | "ceil"
@@ -24,5 +27,7 @@ export type MathFunctionName =
   | "ln"
   | "max"
   | "min"
+  | "now"
+  | "rand"
   | "round"
   | "sqrt";

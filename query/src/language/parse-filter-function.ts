@@ -1,7 +1,8 @@
-import type { FilterNode } from "./ast.ts";
+import type { FilterNode, Query } from "./ast.ts";
 import { type Lexer, type Token, unexpected } from "./lexer.ts";
 import { parseIpv4, parseNumeric } from "./numeric.ts";
-import { parseValues, takeText } from "./parse-values.ts";
+import { parseValues, takeField, takeText } from "./parse-values.ts";
+import { subqueryField } from "./subquery.ts";
 import { closest } from "./syntax-error.ts";
 
 type Parse = (lexer: Lexer, field: string) => FilterNode;
@@ -17,14 +18,21 @@ const parsers: Readonly<Record<string, Parse>> = {
   len_range: parseLengthRange,
   exact: parseExactly,
   i: parseIgnoringCase,
+  eq_field: compareField("eq"),
+  le_field: compareField("le"),
+  lt_field: compareField("lt"),
+  value_type: parseValueType,
 };
+
+/** Names that stand before a parenthesis in a filter. */
+export const filterFunctions: readonly string[] = Object.keys(parsers);
 
 export function isFilterFunction(name: string): boolean {
   return Object.hasOwn(parsers, name.toLowerCase());
 }
 
 export function closestFunction(name: string): string | undefined {
-  return closest(name, Object.keys(parsers));
+  return closest(name, filterFunctions);
 }
 
 /** `name(…)`; the name has been taken and is one of ours. */
@@ -37,12 +45,54 @@ export function parseFilterFunction(lexer: Lexer, field: string, name: Token): F
 function list(kind: "in" | "containsAny" | "containsAll" | "sequence"): Parse {
   return (lexer, field) => {
     lexer.expect("(");
-    if (lexer.take("*", "value")) {
-      lexer.expect(")");
+    if (/^\s*\*\s*\)/.test(lexer.source.slice(lexer.position))) {
+      lexer.next("value");
+      lexer.expect(")", "value");
       return { kind: "any" };
     }
-    return { kind, field, values: parseValues(lexer) };
+    if (kind === "sequence") return { kind, field, values: parseValues(lexer) };
+    return lexer.attempt<FilterNode>(
+      () => ({ kind, field, values: parseValues(lexer) }),
+      (thrown) => ({ kind: "subquery", field, test: kind, query: parseSubquery(lexer, thrown) }),
+    );
   };
+}
+
+/** What is no list of values may be a query; `noValues` is why it is no list. */
+function parseSubquery(lexer: Lexer, noValues: unknown): Query {
+  const start = lexer.peek();
+  const query = lexer.attempt(
+    () => {
+      const inner = lexer.innerQuery(lexer);
+      lexer.expect(")", "filter", { expected: '"|" or ")"' });
+      return inner;
+    },
+    (thrown) => {
+      // Without a pipe it is a list of values that has gone wrong.
+      throw lexer.source.slice(start.start).includes("|") ? thrown : noValues;
+    },
+  );
+  if (subqueryField(query) !== undefined) return query;
+  if (query.pipes.length === 0) throw noValues;
+  throw lexer.error(start, "a query within a filter gives the values of one field", {
+    expected: "| fields name or | uniq by (name) at its end",
+  });
+}
+
+function compareField(op: "eq" | "le" | "lt"): Parse {
+  return (lexer, field) => {
+    lexer.expect("(");
+    const other = takeField(lexer);
+    lexer.expect(")");
+    return { kind: "compareField", field, op, other };
+  };
+}
+
+function parseValueType(lexer: Lexer, field: string): FilterNode {
+  lexer.expect("(");
+  const type = takeText(lexer, "a type such as dict").text;
+  lexer.expect(")");
+  return { kind: "valueType", field, type };
 }
 
 function parseNumberRange(lexer: Lexer, field: string): FilterNode {

@@ -1,10 +1,12 @@
 import type { MathAssignment, MathPipe } from "./ast.ts";
+import { nanosOf } from "./duration.ts";
 import { type Lexer, unexpected } from "./lexer.ts";
 import type { MathFunctionName, MathNode, MathOperator } from "./math-node.ts";
-import { parseNumeric } from "./numeric.ts";
+import { parseIpv4, parseNumeric } from "./numeric.ts";
 import { takeField } from "./parse-values.ts";
 import { printMath } from "./print-math.ts";
 import { closest } from "./syntax-error.ts";
+import { parseTimePoint } from "./time-point.ts";
 
 /** What follows `math`: `a / b as c, …`. */
 export function parseMath(lexer: Lexer): MathPipe {
@@ -12,8 +14,9 @@ export function parseMath(lexer: Lexer): MathPipe {
   do {
     const expression = parseDefault(lexer);
     const token = lexer.peek("math");
-    const isNamed = token.kind === "word" && token.text.toLowerCase() === "as";
-    if (isNamed) lexer.next("math");
+    const hasAs = token.kind === "word" && token.text.toLowerCase() === "as";
+    if (hasAs) lexer.next("math");
+    const isNamed = hasAs || token.kind === "word" || token.kind === "string";
     assignments.push({ expression, as: isNamed ? takeField(lexer) : printMath(expression) });
   } while (lexer.take(","));
   return { kind: "math", assignments };
@@ -30,6 +33,9 @@ function parseDefault(lexer: Lexer): MathNode {
 }
 
 const levels: readonly (readonly MathOperator[])[] = [
+  ["or"],
+  ["xor"],
+  ["&"],
   ["+", "-"],
   ["*", "/", "%"],
 ];
@@ -40,10 +46,17 @@ function parseLevel(lexer: Lexer, level: number): MathNode {
   if (operators === undefined) return parseNegation(lexer);
   let left = parseLevel(lexer, level + 1);
   for (;;) {
-    const op = operators.find((each) => lexer.take(each, "math"));
+    const op = operators.find((each) => takeOperator(lexer, each));
     if (op === undefined) return left;
     left = { kind: "binary", op, left, right: parseLevel(lexer, level + 1) };
   }
+}
+
+function takeOperator(lexer: Lexer, op: MathOperator): boolean {
+  const { kind, text } = lexer.peek("math");
+  const found = kind === (/[a-z]/.test(op) ? "word" : "mark") && text.toLowerCase() === op;
+  if (found) lexer.next("math");
+  return found;
 }
 
 function parseNegation(lexer: Lexer): MathNode {
@@ -61,6 +74,9 @@ function parsePower(lexer: Lexer): MathNode {
   return { kind: "binary", op: "^", left, right: lexer.nested(() => parseNegation(lexer)) };
 }
 
+/** Words that stand between operands. */
+const mathKeywords = new Set(["as", "default", "or", "xor"]);
+
 const expectedOperand = "a field, a number, a function or (…)";
 
 function parseOperand(lexer: Lexer): MathNode {
@@ -70,14 +86,14 @@ function parseOperand(lexer: Lexer): MathNode {
     lexer.expect(")", "math", { expected: 'an operator or ")"' });
     return inner;
   }
-  if (token.kind === "string") return { kind: "field", field: token.text || "_msg" };
+  if (token.kind === "string") return quotedOperand(token.text);
   if (token.kind !== "word") {
     throw lexer.error(token, unexpected(token), { expected: expectedOperand });
   }
   if (lexer.sees("(", "math")) return parseCall(lexer, token);
   const value = parseNumeric(token.text);
   if (value !== undefined) return { kind: "number", value };
-  const isKeyword = ["as", "default"].includes(token.text.toLowerCase());
+  const isKeyword = mathKeywords.has(token.text.toLowerCase());
   if (isKeyword || /^\d/.test(token.text)) {
     throw lexer.error(token, unexpected(token), {
       expected: expectedOperand,
@@ -85,6 +101,21 @@ function parseOperand(lexer: Lexer): MathNode {
     });
   }
   return { kind: "field", field: token.text };
+}
+
+/** A time or an address in quotes is one; anything else is a field's name. */
+function quotedOperand(text: string): MathNode {
+  const value = constantOf(text);
+  return value === undefined ? { kind: "field", field: text || "_msg" } : { kind: "number", value };
+}
+
+/** Nanoseconds since 1970 of a time in RFC 3339, the number of an IPv4 address. */
+function constantOf(text: string): number | undefined {
+  const address = parseIpv4(text);
+  if (address !== undefined) return address;
+  if (!/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d/.test(text)) return undefined;
+  const start = parseTimePoint(text)?.start;
+  return start === undefined ? undefined : Number(nanosOf(start));
 }
 
 /** How many arguments a function takes, at least and at most. */
@@ -96,6 +127,8 @@ const arities: Readonly<Record<MathFunctionName, readonly [number, number]>> = {
   ln: [1, 1],
   max: [1, 100],
   min: [1, 100],
+  now: [0, 0],
+  rand: [0, 0],
   round: [1, 2],
   sqrt: [1, 1],
 };

@@ -5,28 +5,29 @@ import { countMax } from "./limits.ts";
 import { parseNumeric } from "./numeric.ts";
 import { parseFilter } from "./parse-filter.ts";
 import { takeCount, takeField, takeText } from "./parse-values.ts";
-import { statsFunctionText } from "./print-stats.ts";
+import { printStatsFunction } from "./print.ts";
+import { statsNames } from "./stats-names.ts";
 import { closest } from "./syntax-error.ts";
 
-const names: readonly StatsName[] = [
+/** Functions that may be without fields, and then look at all of them or at rows alone. */
+const withoutFields: ReadonlySet<StatsName> = new Set([
   "count",
-  "count_empty",
+  "json_values",
+  "rate",
+  "row_any",
+  "sum_len",
+]);
+
+const limited: ReadonlySet<StatsName> = new Set([
   "count_uniq",
-  "sum",
-  "avg",
-  "min",
-  "max",
-  "median",
-  "quantile",
+  "count_uniq_hash",
+  "json_values",
   "uniq_values",
   "values",
-  "row_any",
-];
-
-const withoutFields: readonly StatsName[] = ["count", "row_any"];
+]);
 
 export function isStatsName(name: string): name is StatsName {
-  return (names as readonly string[]).includes(name);
+  return (statsNames as readonly string[]).includes(name);
 }
 
 /** What follows `stats`: `by (keys)`, `(keys)` or nothing, then functions. */
@@ -75,7 +76,10 @@ const namedSteps: Readonly<Record<string, string>> = {
 
 function parseBucket(lexer: Lexer, field: string): Bucket {
   const token = takeText(lexer, "a step such as 5m");
-  return field === "_time" ? timeBucket(lexer, token) : numberBucket(lexer, token);
+  if (field === "_time") return timeBucket(lexer, token);
+  const [, bits] = /^\/(\d{1,2})$/.exec(token.text) ?? [];
+  if (bits !== undefined && Number(bits) <= 32) return { kind: "ipv4", bits: Number(bits) };
+  return numberBucket(lexer, token);
 }
 
 function timeBucket(lexer: Lexer, token: Token): Bucket {
@@ -113,9 +117,9 @@ function parseFunction(lexer: Lexer): StatsFunction {
   lexer.expect("(", "filter", { expected: `"(": ${name}(…)` });
   const phi = name === "quantile" ? takePhi(lexer) : undefined;
   const hasMore = phi === undefined || lexer.take(",", "value");
-  const args = hasMore ? takeArgs(lexer) : [];
+  const { args, prefixes } = hasMore ? takeArgs(lexer) : noArgs;
   const end = lexer.expect(")", "value", { expected: '"," or ")"' });
-  if (args.length === 0 && !(withoutFields as readonly string[]).includes(name)) {
+  if (args.length === 0 && prefixes.length === 0 && !withoutFields.has(name)) {
     throw lexer.error(end, `${name} needs a field to look at`, { suggestion: `${name}(field)` });
   }
   let limit: number | undefined;
@@ -125,8 +129,8 @@ function parseFunction(lexer: Lexer): StatsFunction {
     else if (filter === undefined && lexer.takeWord("if")) filter = parseCondition(lexer);
     else break;
   }
-  const unnamed = { name, args, phi, limit, filter };
-  return { ...unnamed, as: takeResultName(lexer) ?? statsFunctionText(unnamed) };
+  const unnamed = { name, args, ...(prefixes.length > 0 && { prefixes }), phi, limit, filter };
+  return { ...unnamed, as: takeResultName(lexer) ?? printStatsFunction(unnamed) };
 }
 
 function takeName(lexer: Lexer): StatsName {
@@ -136,7 +140,7 @@ function takeName(lexer: Lexer): StatsName {
     lexer.next();
     return name;
   }
-  const hint = { expected: "a function, such as count()", suggestion: closest(name, names) };
+  const hint = { expected: "a function, such as count()", suggestion: closest(name, statsNames) };
   const message =
     token.kind === "word" ? `unknown function "${token.text.slice(0, 40)}"` : unexpected(token);
   throw lexer.error(token, message, hint);
@@ -152,19 +156,30 @@ function takePhi(lexer: Lexer): number {
   });
 }
 
+interface Args {
+  readonly args: readonly string[];
+  readonly prefixes: readonly string[];
+}
+
+const noArgs: Args = { args: [], prefixes: [] };
+
 /** Fields up to the closing parenthesis; none and `*` mean all. */
-function takeArgs(lexer: Lexer): readonly string[] {
-  if (lexer.sees(")", "value")) return [];
-  if (lexer.take("*", "value")) return [];
+function takeArgs(lexer: Lexer): Args {
+  if (lexer.sees(")", "value")) return noArgs;
+  if (lexer.take("*", "value")) return noArgs;
   const args: string[] = [];
-  do args.push(takeField(lexer));
-  while (lexer.take(",", "value"));
-  return args;
+  const prefixes: string[] = [];
+  do {
+    const field = takeField(lexer);
+    const isPrefix = lexer.seesAdjacent("*") && lexer.take("*");
+    (isPrefix ? prefixes : args).push(field);
+  } while (lexer.take(",", "value"));
+  return { args, prefixes };
 }
 
 function takeLimit(lexer: Lexer, name: StatsName): number {
   const token = lexer.next();
-  if (name !== "count_uniq" && name !== "uniq_values" && name !== "values") {
+  if (!limited.has(name)) {
     throw lexer.error(token, `${name} takes no limit`);
   }
   return takeCount(lexer, countMax);

@@ -2,6 +2,7 @@ import type { FilterNode, TimeBound, TimeNode } from "./ast.ts";
 import { parseDurationNanos } from "./duration.ts";
 import type { Lexer, Token } from "./lexer.ts";
 import { unexpected } from "./lexer.ts";
+import { parseRecurring } from "./parse-recurring.ts";
 import { agoBound, agoPoint, boundEarlier, parseTimePoint, type TimeSpan } from "./time-point.ts";
 
 const expectedTime = "a duration such as 5m, a date, an RFC 3339 time, now-1h, or [from, to)";
@@ -9,6 +10,7 @@ const expectedTime = "a duration such as 5m, a date, an RFC 3339 time, now-1h, o
 /** What follows `_time:`. */
 export function parseTimeFilter(lexer: Lexer): FilterNode {
   if (lexer.take("*")) return { kind: "any" };
+  if (lexer.seesWord("day_range", "week_range")) return parseRecurring(lexer);
   const isOffsetOnly = lexer.seesWord("offset");
   const range = isOffsetOnly
     ? { kind: "time" as const, from: undefined, to: agoBound(-1n) }

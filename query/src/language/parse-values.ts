@@ -1,3 +1,4 @@
+import type { FieldSelector } from "./ast.ts";
 import { type Lexer, type Token, unexpected } from "./lexer.ts";
 
 /** A word or a quoted text. */
@@ -58,4 +59,35 @@ export function takeCount(lexer: Lexer, max: number): number {
   throw lexer.error(token, isNegative ? "this number is negative" : "this is no whole number", {
     expected: "a whole number such as 10",
   });
+}
+
+/** `a, b.*` or `(a, b.*)`; at least one. */
+export function parseSelectors(lexer: Lexer): readonly FieldSelector[] {
+  const selectors: FieldSelector[] = [];
+  const isEnclosed = lexer.take("(");
+  do selectors.push(parseSelector(lexer));
+  while (lexer.take(","));
+  if (isEnclosed) lexer.expect(")", "filter", { expected: '"," or ")"' });
+  return selectors;
+}
+
+function parseSelector(lexer: Lexer): FieldSelector {
+  if (lexer.take("*")) return { name: "", prefix: true };
+  const name = takeField(lexer);
+  return lexer.seesAdjacent("*") && lexer.take("*")
+    ? { name, prefix: true }
+    : { name, prefix: false };
+}
+
+/** `keep_original_fields` and `skip_empty_results`, in any order. */
+export function takeWriteOptions(lexer: Lexer): {
+  readonly keepOriginal: boolean;
+  readonly skipEmpty: boolean;
+} {
+  let [keepOriginal, skipEmpty] = [false, false];
+  for (;;) {
+    if (lexer.takeWord("keep_original_fields")) keepOriginal = true;
+    else if (lexer.takeWord("skip_empty_results")) skipEmpty = true;
+    else return { keepOriginal, skipEmpty };
+  }
 }

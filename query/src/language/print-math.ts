@@ -31,5 +31,5 @@ function printNumber(value: number): string {
 /** Names that read as numbers, functions or keywords stand in quotes. */
 function printMathField(field: string): string {
   const isPlain = /^[A-Za-z_][A-Za-z0-9_.]*$/.test(field);
-  return isPlain && !/^(?:as|default|inf(?:inity)?)$/i.test(field) ? field : quoted(field);
+  return isPlain && !/^(?:as|default|or|xor|inf(?:inity)?)$/i.test(field) ? field : quoted(field);
 }

@@ -1,13 +1,48 @@
-import type { ExtractPipe, ExtractStep, FieldSelector, PipeNode, Query, SortPipe } from "./ast.ts";
-import { printFilter } from "./print-filter.ts";
+import type {
+  ExtractPipe,
+  ExtractStep,
+  FieldPair,
+  FieldSelector,
+  FilterNode,
+  PipeNode,
+  Query,
+  QueryOptions,
+  SortPipe,
+  StatsFunction,
+  TopPipe,
+} from "./ast.ts";
+import type { FacetsPipe } from "./pipe-node.ts";
+import { escapedPlaceholder } from "./placeholders.ts";
+import { printFilterNode } from "./print-filter-node.ts";
+import { printInner } from "./print-inner.ts";
 import { printMath } from "./print-math.ts";
 import { printName } from "./print-name.ts";
-import { printStats } from "./print-stats.ts";
+import { printStats, statsFunctionText } from "./print-stats.ts";
+import { printTransform } from "./print-transform.ts";
 import { quoted } from "./string-literal.ts";
 
 /** The query as text that reads back as the same query. */
-export function printQuery({ filter, pipes }: Query): string {
-  return [printFilter(filter), ...pipes.map(printPipe)].join(" | ");
+export function printQuery({ options, filter, pipes }: Query): string {
+  const text = [printFilter(filter), ...pipes.map(printPipe)].join(" | ");
+  return options === undefined ? text : `${printOptions(options)} ${text}`;
+}
+
+function printFilter(filter: FilterNode): string {
+  return printFilterNode(filter, printQuery);
+}
+
+/** A function's own text, which is its result's name unless one is given: `sum(bytes)`, `count(*)`. */
+export function printStatsFunction(unnamed: Omit<StatsFunction, "as">): string {
+  return statsFunctionText(unnamed, printFilter);
+}
+
+function printOptions({ concurrency, ignoreGlobalTimeFilter }: QueryOptions): string {
+  const parts: string[] = [];
+  if (concurrency !== undefined) parts.push(`concurrency=${concurrency}`);
+  if (ignoreGlobalTimeFilter !== undefined) {
+    parts.push(`ignore_global_time_filter=${ignoreGlobalTimeFilter}`);
+  }
+  return `options(${parts.join(", ")})`;
 }
 
 export function printPipe(pipe: PipeNode): string {
@@ -16,19 +51,17 @@ export function printPipe(pipe: PipeNode): string {
     case "delete":
       return `${pipe.kind} ${pipe.fields.map(printSelector).join(", ")}`;
     case "rename":
-    case "copy": {
-      const pairs = pipe.pairs.map(({ from, to }) => `${printName(from)} as ${printName(to)}`);
-      return `${pipe.kind} ${pairs.join(", ")}`;
-    }
+    case "copy":
+      return `${pipe.kind} ${pipe.pairs.map(printPair).join(", ")}`;
     case "stats":
-      return printStats(pipe);
+      return printStats(pipe, printFilter);
     case "sort":
       return printSort(pipe);
     case "limit":
     case "offset":
       return `${pipe.kind} ${pipe.count}`;
     case "top":
-      return `top ${pipe.limit} by (${printNames(pipe.by)}) hits as ${printName(pipe.hitsAs)}`;
+      return printTop(pipe);
     case "uniq": {
       const hits = pipe.hitsAs === undefined ? "" : ` hits as ${printName(pipe.hitsAs)}`;
       return `uniq by (${printNames(pipe.by)})${hits}${printLimit(pipe.limit)}`;
@@ -45,12 +78,27 @@ export function printPipe(pipe: PipeNode): string {
       return `field_names as ${printName(pipe.as)}`;
     case "fieldValues":
       return `field_values ${printName(pipe.field)}${printLimit(pipe.limit)}`;
+    case "facets":
+      return printFacets(pipe);
+    case "blocksCount":
+      return `blocks_count as ${printName(pipe.as)}`;
+    case "join":
+    case "union":
+    case "streamContext":
+      return printInner(pipe, printQuery);
+    default:
+      return printTransform(pipe, printFilter);
   }
 }
 
 function printSelector({ name, prefix }: FieldSelector): string {
   if (!prefix) return printName(name);
   return name === "" ? "*" : `${printName(name)}*`;
+}
+
+function printPair({ from, to, ...pair }: FieldPair): string {
+  const prefix = pair.prefix === true;
+  return `${printSelector({ name: from, prefix })} as ${printSelector({ name: to, prefix })}`;
 }
 
 function printNames(names: readonly string[]): string {
@@ -61,14 +109,28 @@ function printLimit(limit: number | undefined): string {
   return limit === undefined ? "" : ` limit ${limit}`;
 }
 
-function printSort({ by, offset, limit }: SortPipe): string {
+function printSort({ by, offset, limit, partitionBy, rankAs }: SortPipe): string {
   const keys = by.map(({ field, desc }) => `${printName(field)}${desc ? " desc" : ""}`);
-  const skipped = offset === 0 ? "" : ` offset ${offset}`;
-  return `sort by (${keys.join(", ")})${skipped}${printLimit(limit)}`;
+  const parts = [`sort by (${keys.join(", ")})`];
+  if (partitionBy !== undefined) parts.push(`partition by (${printNames(partitionBy)})`);
+  if (offset !== 0) parts.push(`offset ${offset}`);
+  if (limit !== undefined) parts.push(`limit ${limit}`);
+  if (rankAs !== undefined) parts.push(`rank as ${printName(rankAs)}`);
+  return parts.join(" ");
+}
+
+function printTop({ limit, by, hitsAs, rankAs }: TopPipe): string {
+  const rank = rankAs === undefined ? "" : ` rank as ${printName(rankAs)}`;
+  return `top ${limit} by (${printNames(by)}) hits as ${printName(hitsAs)}${rank}`;
+}
+
+function printFacets({ limit, valuesMax, lengthMax, keepConst }: FacetsPipe): string {
+  const bounds = `max_values_per_field ${valuesMax} max_value_len ${lengthMax}`;
+  return `facets ${limit} ${bounds}${keepConst ? " keep_const_fields" : ""}`;
 }
 
 function printExtract({ pattern, from, filter, keepOriginal, skipEmpty }: ExtractPipe): string {
-  const text = pattern.steps.map(printStep).join("") + escaped(pattern.tail);
+  const text = pattern.steps.map(printStep).join("") + escapedPlaceholder(pattern.tail);
   const parts = ["extract"];
   if (filter !== undefined) parts.push(`if (${printFilter(filter)})`);
   parts.push(quoted(text), "from", printName(from));
@@ -78,9 +140,6 @@ function printExtract({ pattern, from, filter, keepOriginal, skipEmpty }: Extrac
 }
 
 function printStep({ literal, field, plain }: ExtractStep): string {
-  return `${escaped(literal)}<${plain ? "plain:" : ""}${escaped(field ?? "_")}>`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const name = escapedPlaceholder(field ?? "_");
+  return `${escapedPlaceholder(literal)}<${plain ? "plain:" : ""}${name}>`;
 }

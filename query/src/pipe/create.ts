@@ -1,16 +1,28 @@
 import { compileFilter } from "../filter/compile.ts";
 import type { FilterNode } from "../language/ast.ts";
+import type { TransformPipe } from "../language/pipe-node.ts";
 import type { GatherPipeNode, RowPipeNode } from "../plan/plan.ts";
 import { createState } from "../stats/create.ts";
+import { BlocksCountPipe } from "./blocks-count.ts";
+import { DropEmptyPipe } from "./drop-empty.ts";
 import { ExtractPipe } from "./extract.ts";
+import { ExtractRegexpPipe } from "./extract-regexp.ts";
+import { FacetsPipe } from "./facets.ts";
 import { FieldNamesPipe } from "./field-names.ts";
 import { CopyPipe, DeletePipe, FieldsPipe, RenamePipe } from "./fields.ts";
 import { FilterPipe } from "./filter.ts";
+import { FormatPipe } from "./format.ts";
+import { createValuePipe } from "./map-text.ts";
 import { MathPipe } from "./math.ts";
+import { PackPipe } from "./pack.ts";
+import { PartitionSortPipe } from "./partition-sort.ts";
 import type { GatherPipe, RowPipe } from "./pipe.ts";
+import { SamplePipe } from "./sample.ts";
 import { SortPipe } from "./sort.ts";
 import { StatsPipe } from "./stats.ts";
 import { UniqPipe } from "./uniq.ts";
+import { UnpackPipe } from "./unpack.ts";
+import { UnrollPipe } from "./unroll.ts";
 
 /** The pipe that a node asks for. Throws `query.invalid` for what cannot be run. */
 export function createRowPipe(node: RowPipeNode): RowPipe {
@@ -29,6 +41,33 @@ export function createRowPipe(node: RowPipeNode): RowPipe {
       return new MathPipe(node.assignments);
     case "extract":
       return new ExtractPipe(node, conditionOf(node.filter));
+    default:
+      return createTransform(node);
+  }
+}
+
+function createTransform(node: TransformPipe): RowPipe {
+  switch (node.kind) {
+    case "extractRegexp":
+      return new ExtractRegexpPipe(node, conditionOf(node.filter));
+    case "format":
+      return new FormatPipe(node, conditionOf(node.filter));
+    case "pack":
+      return new PackPipe(node);
+    case "unpack":
+      return new UnpackPipe(node, conditionOf(node.filter));
+    case "unroll":
+      return new UnrollPipe(node, conditionOf(node.filter));
+    case "sample":
+      return new SamplePipe(node.every);
+    case "dropEmpty":
+      return new DropEmptyPipe();
+    case "collapseNums":
+    case "replace":
+    case "replaceRegexp":
+      return createValuePipe(node, conditionOf(node.filter));
+    default:
+      return createValuePipe(node, undefined);
   }
 }
 
@@ -40,10 +79,13 @@ export function createGatherPipe(node: GatherPipeNode): GatherPipe {
       return new StatsPipe(node, states);
     }
     case "sort":
+      if (node.partitionBy !== undefined || node.rankAs !== undefined) {
+        return new PartitionSortPipe(node);
+      }
       return new SortPipe({ kind: "keys", by: node.by }, node.offset, node.limit);
     case "top": {
-      const { by, hitsAs, limit } = node;
-      return new UniqPipe({ by, hitsAs, limit, byHits: true, keepsEmpty: true });
+      const { by, hitsAs, limit, rankAs } = node;
+      return new UniqPipe({ by, hitsAs, limit, rankAs, byHits: true, keepsEmpty: true });
     }
     case "uniq": {
       const { by, hitsAs, limit } = node;
@@ -55,6 +97,10 @@ export function createGatherPipe(node: GatherPipeNode): GatherPipe {
     }
     case "fieldNames":
       return new FieldNamesPipe(node.as);
+    case "facets":
+      return new FacetsPipe(node);
+    case "blocksCount":
+      return new BlocksCountPipe(node.as);
   }
 }
 

@@ -43,8 +43,11 @@ export class CopyPipe implements RowPipe {
   }
 
   apply({ view, rows }: Rows): Rows {
-    for (const { from, to } of this.#pairs) {
-      if (from !== to) view = put(view, to, view.column(from));
+    for (const pair of this.#pairs) {
+      const before = view;
+      for (const { from, to } of spelledOut(view, pair)) {
+        if (from !== to) view = put(view, to, before.column(from));
+      }
     }
     return { view, rows };
   }
@@ -59,16 +62,39 @@ export class RenamePipe implements RowPipe {
   }
 
   apply({ view, rows }: Rows): Rows {
-    for (const { from, to } of this.#pairs) {
-      if (from === to) continue;
-      const column = view.column(from);
-      const at = view.names.indexOf(from);
-      const names = view.names.filter((name) => name !== to);
-      const renamed = names.map((name) => (name === from ? to : name));
-      view = put(view, to, column).only(at < 0 ? [...names, to] : renamed);
+    for (const pair of this.#pairs) {
+      view = pair.prefix === true ? renamedAll(view, pair) : renamed(view, pair);
     }
     return { view, rows };
   }
+}
+
+function renamed(view: View, { from, to }: FieldPair): View {
+  if (from === to) return view;
+  const column = view.column(from);
+  const at = view.names.indexOf(from);
+  const names = view.names.filter((name) => name !== to);
+  const kept = names.map((name) => (name === from ? to : name));
+  return put(view, to, column).only(at < 0 ? [...names, to] : kept);
+}
+
+/** All at once, so that a name may be both an old and a new one. */
+function renamedAll(view: View, pair: FieldPair): View {
+  const pairs = spelledOut(view, pair);
+  const newName = new Map(pairs.map(({ from, to }) => [from, to]));
+  const taken = new Set(newName.values());
+  const names = view.names.filter((name) => newName.has(name) || !taken.has(name));
+  const written = pairs.reduce((made, { from, to }) => made.with(to, view.column(from)), view);
+  return written.only([...new Set(names.map((name) => newName.get(name) ?? name))]);
+}
+
+/** A pair of beginnings as the pairs of names that it stands for. */
+function spelledOut(view: View, { from, to, prefix }: FieldPair): readonly FieldPair[] {
+  if (prefix !== true) return [{ from, to }];
+  return matching(view, { name: from, prefix }).map((name) => ({
+    from: name,
+    to: to + name.slice(from.length) || "_msg",
+  }));
 }
 
 function matching(view: View, { name, prefix }: FieldSelector): string[] {

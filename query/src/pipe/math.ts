@@ -1,6 +1,10 @@
+import { assert } from "../../../kit/src/assert.ts";
 import type { MathAssignment, MathNode } from "../language/ast.ts";
-import { gatherNumbers, NumberColumn } from "../table/column.ts";
+import { mixed } from "../table/bytes-table.ts";
+import { NumberColumn } from "../table/column.ts";
+import { gatherMathNumbers } from "../table/math-numbers.ts";
 import type { View } from "../table/view.ts";
+
 import type { RowPipe, Rows } from "./pipe.ts";
 
 /** `math a / b as c`: over whole columns; each assignment sees the ones before. */
@@ -34,7 +38,7 @@ function evaluate(node: MathNode, view: View, rows: Uint32Array): Float64Array {
       return new Float64Array(rows.length).fill(node.value);
     case "field": {
       const numbers = new Float64Array(rows.length);
-      gatherNumbers(view.column(node.field), rows, numbers);
+      gatherMathNumbers(view.column(node.field), rows, numbers);
       return numbers;
     }
     case "negate":
@@ -45,6 +49,7 @@ function evaluate(node: MathNode, view: View, rows: Uint32Array): Float64Array {
       return binary(node.op, left, right);
     }
     case "call":
+      if (node.name === "rand") return randomNumbers(rows);
       return call(
         node.name,
         node.args.map((arg) => evaluate(arg, view, rows)),
@@ -62,6 +67,9 @@ const operators: Readonly<Record<BinaryOperator, (a: number, b: number) => numbe
   "%": (a, b) => a % b,
   "+": (a, b) => a + b,
   "-": (a, b) => a - b,
+  "&": (a, b) => bitwise(a, b, (x, y) => x & y),
+  xor: (a, b) => bitwise(a, b, (x, y) => x ^ y),
+  or: (a, b) => bitwise(a, b, (x, y) => x | y),
   default: (a, b) => (Number.isNaN(a) ? b : a),
 };
 
@@ -70,7 +78,20 @@ function binary(op: BinaryOperator, left: Float64Array, right: Float64Array): Fl
   return left.map((value, i) => operator(value, right[i] as number));
 }
 
-const functions: Readonly<Record<FunctionName, (...args: number[]) => number>> = {
+/** Of whole numbers from 0 to 2^53 − 1; NaN of others. */
+function bitwise(a: number, b: number, of: (x: bigint, y: bigint) => bigint): number {
+  const isWhole = Number.isSafeInteger(a) && Number.isSafeInteger(b) && a >= 0 && b >= 0;
+  return isWhole ? Number(of(BigInt(a), BigInt(b))) : Number.NaN;
+}
+
+/** From 0, below 1, and the same each time: a seed of the rows' numbers. */
+function randomNumbers(rows: Uint32Array): Float64Array {
+  return Float64Array.from(rows, (row) => mixed(row ^ 0x9e3779b9) / 2 ** 32);
+}
+
+const functions: Readonly<
+  Record<Exclude<FunctionName, "now" | "rand">, (...args: number[]) => number>
+> = {
   abs: Math.abs,
   ceil: Math.ceil,
   exp: Math.exp,
@@ -88,6 +109,7 @@ const functions: Readonly<Record<FunctionName, (...args: number[]) => number>> =
 };
 
 function call(name: FunctionName, args: readonly Float64Array[]): Float64Array {
+  assert(name !== "now" && name !== "rand", "times are resolved before a query is run");
   const apply = functions[name];
   const [first] = args;
   if (first === undefined) return new Float64Array(0);

@@ -1,4 +1,6 @@
-import type { PipeNode, Query } from "../language/ast.ts";
+import type { FieldPair, PipeNode, Query } from "../language/ast.ts";
+import type { TransformPipe } from "../language/pipe-node.ts";
+import { regexGroups } from "../regex/pattern.ts";
 
 /** The fields that every row of the answer has, in order, as far as the query itself says. */
 export function columnsOf(query: Query): readonly string[] | undefined {
@@ -20,6 +22,7 @@ function columnsAfter(
           !pipe.fields.some(({ name, prefix }) => (prefix ? each.startsWith(name) : each === name)),
       );
     case "rename":
+      if (pipe.pairs.some(({ prefix }) => prefix)) return undefined;
       return pipe.pairs.reduce<readonly string[] | undefined>(
         (names, { from, to }) =>
           names
@@ -28,10 +31,8 @@ function columnsAfter(
         before,
       );
     case "copy":
-      return added(
-        before,
-        pipe.pairs.map(({ to }) => to),
-      );
+      if (pipe.pairs.some(({ prefix }) => prefix)) return undefined;
+      return added(before, targets(pipe.pairs));
     case "math":
       return added(
         before,
@@ -50,19 +51,66 @@ function columnsAfter(
         ...pipe.functions.map(({ as }) => as),
       ]);
     case "top":
-      return distinct([...pipe.by, pipe.hitsAs]);
+      return distinct([...pipe.by, pipe.hitsAs, ...named(pipe.rankAs)]);
     case "uniq":
       return distinct(pipe.hitsAs === undefined ? pipe.by : [...pipe.by, pipe.hitsAs]);
     case "fieldNames":
       return [pipe.as, "hits"];
     case "fieldValues":
       return [pipe.field, "hits"];
-    case "filter":
+    case "facets":
+      return ["field_name", "field_value", "hits"];
+    case "blocksCount":
+      return [pipe.as];
     case "sort":
+      return added(before, named(pipe.rankAs));
+    case "filter":
     case "limit":
     case "offset":
       return before;
+    case "join":
+    case "union":
+    case "streamContext":
+      return undefined;
+    default:
+      return columnsWith(before, pipe);
   }
+}
+
+function columnsWith(
+  before: readonly string[] | undefined,
+  pipe: TransformPipe,
+): readonly string[] | undefined {
+  switch (pipe.kind) {
+    case "format":
+    case "len":
+    case "hash":
+    case "jsonArrayLen":
+    case "unpackWords":
+    case "pack":
+      return added(before, [pipe.as]);
+    case "sample":
+    case "collapseNums":
+    case "decolorize":
+    case "replace":
+    case "replaceRegexp":
+      return before;
+    case "unroll":
+      return added(before, pipe.fields);
+    case "extractRegexp":
+      return added(before, regexGroups(pipe.pattern));
+    case "unpack":
+    case "dropEmpty":
+      return undefined;
+  }
+}
+
+function targets(pairs: readonly FieldPair[]): readonly string[] {
+  return pairs.map(({ to }) => to);
+}
+
+function named(name: string | undefined): readonly string[] {
+  return name === undefined ? [] : [name];
 }
 
 function added(

@@ -1,16 +1,29 @@
 import type { FilterNode, PipeNode } from "../language/ast.ts";
+import type { TransformPipe } from "../language/pipe-node.ts";
 import type { TimeRange } from "../time-range.ts";
 
 /** Pipes that look at each row alone. */
-export type RowPipeNode = Extract<
-  PipeNode,
-  { readonly kind: "fields" | "delete" | "rename" | "copy" | "filter" | "math" | "extract" }
->;
+export type RowPipeNode =
+  | TransformPipe
+  | Extract<
+      PipeNode,
+      { readonly kind: "fields" | "delete" | "rename" | "copy" | "filter" | "math" | "extract" }
+    >;
 
 /** Pipes that need all rows and can be split into partials. */
 export type GatherPipeNode = Extract<
   PipeNode,
-  { readonly kind: "stats" | "sort" | "top" | "uniq" | "fieldNames" | "fieldValues" }
+  {
+    readonly kind:
+      | "stats"
+      | "sort"
+      | "top"
+      | "uniq"
+      | "fieldNames"
+      | "fieldValues"
+      | "facets"
+      | "blocksCount";
+  }
 >;
 
 /** Rows `offset … offset + limit` of an ordered answer; without a limit, to its end. */

@@ -1,6 +1,7 @@
 import { assert } from "../../../kit/src/assert.ts";
 import { type Moment, momentCompare } from "../../../kit/src/time.ts";
 import type { FilterNode, PipeNode, Query, SortPipe, TimeBound } from "../language/ast.ts";
+import type { InnerPipe } from "../language/pipe-node.ts";
 import type { TimeRange } from "../source.ts";
 import type { GatherPipeNode, Plan, RecordKey, RowPipeNode, Sink, Window } from "./plan.ts";
 
@@ -56,11 +57,12 @@ function sinkOf(
 ): { readonly sink: Sink; readonly window: Window; readonly pipesLeft: readonly PipeNode[] } {
   const [first] = rest;
   const isNewest = first?.kind === "sort" && sortsNewest(first, pipes);
-  if (first !== undefined && !isWindow(first) && !isNewest) {
-    assert(!isRowPipe(first), "row pipes were taken before");
+  if (first !== undefined && isGatherPipe(first) && !isNewest) {
     const { window, count } = windowOf(rest.slice(1), false);
     const pipesLeft = rest.slice(1);
-    if (first.kind !== "sort" || count === 0) {
+    const isPlainSort =
+      first.kind === "sort" && first.partitionBy === undefined && first.rankAs === undefined;
+    if (!isPlainSort || count === 0) {
       return { sink: { kind: "gather", pipe: first }, window: everything, pipesLeft };
     }
     const sorted = withWindow(first, window);
@@ -95,25 +97,28 @@ function pageOf(page: Window, own: Window, { after, limit }: SplitOptions): Wind
 
 /** Whether a pipe looks at each row alone. */
 export function isRowPipe(pipe: PipeNode): pipe is RowPipeNode {
+  return !isWindow(pipe) && !isGatherPipe(pipe) && !isInnerPipe(pipe);
+}
+
+/** Whether a pipe needs all rows and can be split into partials. */
+export function isGatherPipe(pipe: PipeNode): pipe is GatherPipeNode {
   switch (pipe.kind) {
-    case "fields":
-    case "delete":
-    case "rename":
-    case "copy":
-    case "filter":
-    case "math":
-    case "extract":
-      return true;
     case "stats":
     case "sort":
-    case "limit":
-    case "offset":
     case "top":
     case "uniq":
     case "fieldNames":
     case "fieldValues":
+    case "facets":
+    case "blocksCount":
+      return true;
+    default:
       return false;
   }
+}
+
+function isInnerPipe(pipe: PipeNode): pipe is InnerPipe {
+  return pipe.kind === "join" || pipe.kind === "union" || pipe.kind === "streamContext";
 }
 
 type WindowPipe = Extract<PipeNode, { readonly kind: "limit" | "offset" }>;
@@ -162,6 +167,8 @@ function sortsNewest(sort: SortPipe, pipes: readonly RowPipeNode[]): boolean {
   const [key] = sort.by;
   return (
     sort.by.length === 1 &&
+    sort.partitionBy === undefined &&
+    sort.rankAs === undefined &&
     key?.field === "_time" &&
     key.desc &&
     pipes.every((pipe) => pipe.kind === "filter")
@@ -178,11 +185,12 @@ function projection(pipe: GatherPipeNode, rest: readonly PipeNode[]): RowPipeNod
   const [next] = rest;
   if (pipe.kind !== "sort" || next?.kind !== "fields") return undefined;
   const keys = pipe.by.map(({ field }) => ({ name: field, prefix: false }));
-  return { kind: "fields", fields: [...next.fields, ...keys] };
+  const groups = (pipe.partitionBy ?? []).map((name) => ({ name, prefix: false }));
+  return { kind: "fields", fields: [...next.fields, ...keys, ...groups] };
 }
 
 /** The range without what `_time` filters that hold for every row rule out. */
-function narrowedRange(filter: FilterNode, range: TimeRange): TimeRange {
+export function narrowedRange(filter: FilterNode, range: TimeRange): TimeRange {
   if (filter.kind === "and") {
     return filter.parts.reduce((left, part) => narrowedRange(part, left), range);
   }

@@ -3,6 +3,14 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import { patternLengthMax, programSizeMax } from "./limits.ts";
 import { type RequiredLiteral, requiredLiteral } from "./literal.ts";
 
+/** Where a pattern matches in a text. */
+export interface PatternMatch {
+  readonly start: number;
+  readonly end: number;
+  /** The text of a group by its name or number; empty for one that took no part, or that there is not. */
+  group(name: string): string;
+}
+
 /** A regular expression in RE2's syntax; the time to match grows with the text, whatever the pattern. */
 export class Pattern {
   readonly source: string;
@@ -24,10 +32,24 @@ export class Pattern {
     return this.#compiled.test(text);
   }
 
+  /** The matches in a text, one after the other; good until the next is asked for. */
+  *matches(text: string): Iterable<PatternMatch> {
+    const matcher = this.#compiled.matcher(text);
+    const group = (name: string) => groupOf(matcher, name);
+    while (matcher.find()) yield { start: matcher.start(), end: matcher.end(), group };
+  }
+
   /** Whether the whole text matches. */
   testWhole(text: string): boolean {
     return this.#compiled.testExact(text);
   }
+}
+
+function groupOf(matcher: ReturnType<RE2JS["matcher"]>, name: string): string {
+  if (/^\d+$/.test(name)) {
+    return Number(name) > matcher.groupCount() ? "" : (matcher.group(Number(name)) ?? "");
+  }
+  return Object.hasOwn(matcher.namedGroups, name) ? (matcher.group(name) ?? "") : "";
 }
 
 /** Throws what `errorOf` makes of the reason when the text is no pattern. */
@@ -66,4 +88,12 @@ function reasonOf(source: string, thrown: RE2JSException): string {
   if (known !== undefined) return known[1];
   const reason = thrown.message.replace(/^error parsing regexp: /, "");
   return `this is no regular expression: ${reason}`;
+}
+
+/** The names of a pattern's groups, in their order. */
+export function regexGroups(source: string): readonly string[] {
+  const groups = RE2JS.compile(source, RE2JS.DOTALL).namedGroups();
+  return Object.entries(groups)
+    .sort(([, a], [, b]) => a - b)
+    .map(([name]) => name);
 }

@@ -12,8 +12,11 @@ export interface ScatteredRows {
   readonly rows: Uint32Array;
 }
 
-/** Copies the rows into one view of their own, in their order; the views may go then. */
-export function collectRows(scattered: ScatteredRows): View {
+/**
+ * Copies the rows into one view of their own, in their order; the views may go then. `repeats`: a row may be there several
+ * times.
+ */
+export function collectRows(scattered: ScatteredRows, repeats = false): View {
   const { views, rows } = scattered;
   const names = [...new Set(views.flatMap((view) => view.names))];
   const columns = new Map<string, Column>();
@@ -29,6 +32,7 @@ export function collectRows(scattered: ScatteredRows): View {
     times: collectTimes(scattered),
     streams: collectStreams(scattered),
     positions: collectPositions(scattered),
+    repeats,
   });
   return View.table(block, names, views[0]?.shape ?? "table");
 }

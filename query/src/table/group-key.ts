@@ -1,6 +1,7 @@
 import type { Codes, Times, Values } from "../../../kit/src/block.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { CalendarUnit, Duration, GroupKey } from "../language/ast.ts";
+import { parseIpv4, printIpv4 } from "../language/numeric.ts";
 import { valuesOf } from "./column.ts";
 import { printNumber } from "./number.ts";
 import { TimePrinter, timeTextBytesMax } from "./time-text.ts";
@@ -34,6 +35,8 @@ export function keyColumnOf(view: View, key: GroupKey, rows: Uint32Array): KeyCo
   switch (bucket.kind) {
     case "number":
       return numberKey(view, field, bucket);
+    case "ipv4":
+      return networkKey(view, field, bucket.bits);
     case "calendar":
       return calendarKey(view, bucket.unit, rows);
     case "time":
@@ -102,13 +105,32 @@ function numberKey(
   return { layout: column.layout, codes: column.codes, count: column.valueCount, values };
 }
 
+/** The first address of each value's network; values that are no addresses stay as they are. */
+function networkKey(view: View, field: string, bits: number): KeyColumn {
+  const column = view.column(field);
+  if (column === undefined) return fieldKey(view, field);
+  const size = 2 ** (32 - bits);
+  const values = () => {
+    const { bytes, offsets } = column.values();
+    return valuesOf(
+      Array.from({ length: column.valueCount }, (_, i) => {
+        const text = bytes.toString("utf8", offsets[i] as number, offsets[i + 1] as number);
+        const address = parseIpv4(text);
+        return address === undefined ? text : printIpv4(Math.floor(address / size) * size);
+      }),
+    );
+  };
+  return { layout: column.layout, codes: column.codes, count: column.valueCount, values };
+}
+
 function timeKey(view: View, step: TimeStep, rows: Uint32Array): KeyColumn {
   const times = view.shownTimes();
   if (times === undefined) return absentKey;
   if (step.ms < 1) return fineTimeKey(times, step.ns);
   const { ms } = times;
-  const { lowest, highest } = bucketBounds(ms, rows, step);
-  const textOf = (bucket: number) => timeText(bucket * step.ms + step.offsetMs, 0);
+  const { lowest, highest } = bucketBounds(view, ms, rows, step);
+  const printer = new TimePrinter();
+  const textOf = (bucket: number) => timeText(bucket * step.ms + step.offsetMs, 0, printer);
   const count = highest - lowest + 1;
   if (count === 1) {
     return { layout: "const", codes: undefined, count, values: () => valuesOf([textOf(lowest)]) };
@@ -118,16 +140,42 @@ function timeKey(view: View, step: TimeStep, rows: Uint32Array): KeyColumn {
     const startOf = (value: number) => Math.floor((value - step.offsetMs) / step.ms);
     return sparseTimeKey(ms, rows, startOf, textOf);
   }
-  const codes = new Uint32Array(view.rowCount);
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i] as number;
-    codes[row] = Math.floor(((ms[row] as number) - step.offsetMs) / step.ms) - lowest;
-  }
+  const codes = bucketCodes(ms, rows, step, lowest);
   const texts = () => valuesOf(Array.from({ length: count }, (_, i) => textOf(lowest + i)));
   return { layout: "dict", codes, count, values: texts };
 }
 
-function bucketBounds(ms: Float64Array, rows: Uint32Array, step: TimeStep) {
+/** The number of each row's bucket. Rows are mostly in order of time, so most lie in the bucket of the row before. */
+function bucketCodes(
+  ms: Float64Array,
+  rows: Uint32Array,
+  step: TimeStep,
+  lowest: number,
+): Uint32Array {
+  const codes = new Uint32Array(ms.length);
+  let code = 0;
+  let from = Number.POSITIVE_INFINITY;
+  let to = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i] as number;
+    const value = ms[row] as number;
+    if (!(value >= from && value < to)) {
+      const bucket = Math.floor((value - step.offsetMs) / step.ms);
+      code = bucket - lowest;
+      from = bucket * step.ms + step.offsetMs;
+      to = from + step.ms;
+    }
+    codes[row] = code;
+  }
+  return codes;
+}
+
+function bucketBounds(view: View, ms: Float64Array, rows: Uint32Array, step: TimeStep) {
+  const bucketOf = (value: number) => Math.floor((value - step.offsetMs) / step.ms);
+  if (rows.length === view.rowCount && rows.length > 0 && view.hasTimes()) {
+    // All of a block's records: it says itself when they begin and end.
+    return { lowest: bucketOf(view.timeMin.ms), highest: bucketOf(view.timeMax.ms) };
+  }
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < rows.length; i++) {
@@ -137,7 +185,6 @@ function bucketBounds(ms: Float64Array, rows: Uint32Array, step: TimeStep) {
     if (value > max) max = value;
   }
   if (rows.length === 0) return { lowest: 0, highest: 0 };
-  const bucketOf = (value: number) => Math.floor((value - step.offsetMs) / step.ms);
   return { lowest: bucketOf(min), highest: bucketOf(max) };
 }
 
@@ -202,10 +249,10 @@ function fineTimeKey({ ms, ns }: Times, stepNs: number): KeyColumn {
 }
 
 /** What is no time is the empty value. */
-function timeText(ms: number, ns: number): string {
+function timeText(ms: number, ns: number, printer = new TimePrinter()): string {
   if (Number.isNaN(ms)) return "";
   const text = Buffer.alloc(timeTextBytesMax);
-  return text.toString("latin1", 0, new TimePrinter().write(text, 0, ms, ns));
+  return text.toString("latin1", 0, printer.write(text, 0, ms, ns));
 }
 
 /** Which of the key's values a row has. */

@@ -11,6 +11,8 @@ export interface TableParts {
   readonly times?: Times | undefined;
   readonly streams?: Streams | undefined;
   readonly positions?: Float64Array | undefined;
+  /** Rows may be several of one record, in an order that is theirs. */
+  readonly repeats?: boolean;
 }
 
 /** A block of columns in memory: rows that pipes gathered, or the rows of an aggregate. */
@@ -34,6 +36,11 @@ export class TableBlock implements Block {
 
   get timeMax(): Moment {
     return this.#bound(1);
+  }
+
+  /** Whether rows may be several of one record, and so equal in time, stream and position. */
+  get repeats(): boolean {
+    return this.#parts.repeats === true;
   }
 
   times(): Times {

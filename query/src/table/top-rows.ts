@@ -1,6 +1,7 @@
 import { assert } from "../../../kit/src/assert.ts";
 import { collectRows, type ScatteredRows } from "./collect.ts";
 import { firstKeys, orderedRows, type RowOrder } from "./order.ts";
+import { TableBlock } from "./table-block.ts";
 import type { View } from "./view.ts";
 
 /** Candidates kept beyond what is wanted before the rest is cut: sorting fewer at a time costs more. */
@@ -45,7 +46,7 @@ export class TopRows {
     const keys = isBounded ? firstKeys(view, rows, this.#order) : undefined;
     let number = this.#views.push(view) - 1;
     const before = this.#count;
-    const isNewest = this.#order.kind === "newest";
+    const isNewest = this.#order.kind === "newest" && !repeatsRows(view);
     for (let n = 0; n < rows.length; n++) {
       // Of records with one time the later one is the newer, and blocks mostly ascend in time, so
       // that their last rows are the likeliest to be wanted.
@@ -118,6 +119,11 @@ export class TopRows {
     const keys = firstKeys(view, this.#rows.subarray(last, last + 1), this.#order);
     if (keys !== undefined) this.#threshold = keys[0] as number;
   }
+}
+
+/** Rows made of one record, as by `unroll`, are equal in the order and keep their own. */
+function repeatsRows({ block }: View): boolean {
+  return block instanceof TableBlock && block.repeats;
 }
 
 function grown(from: Uint32Array, length: number): Uint32Array {

@@ -1,5 +1,6 @@
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { FilterNode, Query } from "../language/ast.ts";
+import { mapFilter, mapQuery } from "../language/map-filter.ts";
 import type { RowPipeNode } from "../plan/plan.ts";
 import { isRowPipe } from "../plan/split.ts";
 
@@ -25,7 +26,16 @@ export function planTail(id: string, query: Query): TailPlan {
       },
     );
   }
+  mapQuery(query, checkFilter);
   return { id, filter: query.filter, pipes: query.pipes.filter(isRowPipe) };
+}
+
+/** A query within another has an end, which a tail would have to ask for again and again. */
+function checkFilter(filter: FilterNode): FilterNode {
+  return mapFilter(filter, (leaf) => {
+    if (leaf.kind !== "subquery") return leaf;
+    throw new ServiceError("query.invalid", "a tail or a match takes no queries within the query");
+  });
 }
 
 /** Records that matched, in the order in which they are delivered. */

@@ -14,7 +14,8 @@ export function countedKeys(pipe: GatherPipeNode): readonly GroupKey[] | undefin
   switch (pipe.kind) {
     case "stats": {
       const isCount = pipe.functions.every(
-        ({ name, args, filter }) => name === "count" && args.length === 0 && filter === undefined,
+        ({ name, args, prefixes, filter }) =>
+          name === "count" && args.length === 0 && prefixes === undefined && filter === undefined,
       );
       return isCount ? pipe.by : undefined;
     }
@@ -25,6 +26,8 @@ export function countedKeys(pipe: GatherPipeNode): readonly GroupKey[] | undefin
       return [{ field: pipe.field, bucket: undefined }];
     case "sort":
     case "fieldNames":
+    case "facets":
+    case "blocksCount":
       return undefined;
   }
 }

@@ -40,7 +40,10 @@ export function translateFilter(filter: FilterNode, options: TranslateOptions): 
 }
 
 /** The kinds of filter that look at one field's value. */
-type ValueNode = Extract<FilterNode, { readonly field: string }>;
+type ValueNode = Exclude<
+  Extract<FilterNode, { readonly field: string }>,
+  { readonly kind: "compareField" | "valueType" | "subquery" }
+>;
 
 class Translation {
   readonly #places: FieldPlaces;
@@ -67,6 +70,12 @@ class Translation {
         return this.#stream(node);
       case "time":
         return this.#time(node);
+      case "dayRange":
+      case "weekRange":
+      case "compareField":
+      case "valueType":
+      case "subquery":
+        return unknown;
       default:
         return this.#value(node);
     }
