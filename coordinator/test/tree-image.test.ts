@@ -9,7 +9,8 @@ import type { ImageSource } from "../src/quorum/ports.ts";
 import { treeFingerprint } from "../src/tree/fingerprint.ts";
 import { TreeImage, WireImage } from "../src/tree/image.ts";
 import { ImageOverrunError } from "../src/tree/image-body.ts";
-import { imageTurnBytes } from "../src/tree/limits.ts";
+import type { ByteSource } from "../src/tree/image-bytes.ts";
+import { imageTurnBytes, imageWindowBytes } from "../src/tree/limits.ts";
 import { treeRestore } from "../src/tree/restore.ts";
 import type { Tree } from "../src/tree/tree.ts";
 import { adler32 } from "../src/wire/adler32.ts";
@@ -214,6 +215,38 @@ function withoutLastAcl(body: Buffer): Buffer {
     rest,
   ]);
 }
+
+/** As a file is read: a part of it at a time, and fewer bytes than were asked for. */
+function sourceOf(file: Buffer): ByteSource {
+  const read: ByteSource["read"] = (into, at, length, position) =>
+    file.copy(into, at, position, position + Math.min(length, 300_000));
+  return { size: file.length, read };
+}
+
+test("a snapshot of many windows, read piece by piece, is the same tree, or an error when a bit is flipped", () => {
+  const harness = new TreeHarness(1n);
+  const lengths = [10, imageWindowBytes / 3, 0, imageWindowBytes - 100, imageWindowBytes * 2];
+  for (let i = 0; i < 400; i++) {
+    const length = i % 40 === 0 ? lengths[(i / 40) % 5]! : i * 7;
+    const data = Buffer.alloc(length, i);
+    harness.run({ op: "create", path: `/${i}-é`, data, acl: open, flags: 0 });
+  }
+  const { tree } = harness;
+  const file = allOf(new TreeImage(tree));
+  assert(file.length > 4 * imageWindowBytes);
+  const restored = treeRestore(sourceOf(file), tree.zxidLast);
+  assert.equal(treeFingerprint(restored), treeFingerprint(tree));
+  assert.equal(restored.digests.mismatches, 0);
+  const prng = new Prng(5);
+  for (let round = 0; round < 25; round++) {
+    const bytes = Buffer.from(file);
+    const at = round < 5 ? file.length - 1 - round * 13 : prng.below(file.length);
+    bytes[at]! ^= 1 << prng.below(8);
+    assert.throws(() => treeRestore(sourceOf(bytes), tree.zxidLast), { name: "WireError" });
+    const cut = sourceOf(file.subarray(0, at));
+    assert.throws(() => treeRestore(cut, tree.zxidLast), { fault: "truncated" });
+  }
+});
 
 test("a snapshot that holds a znode twice, nowhere, or with no root is refused", () => {
   const harness = new TreeHarness(1n);

@@ -116,8 +116,9 @@ function imageBytes(tree: Tree): Buffer {
 function digestCounted(tree: Tree): bigint {
   let sum = 0n;
   for (let id = 0; id < tree.znodes.idEnd; id++) {
+    if (!tree.znodes.isLive(id)) continue;
     const path = tree.znodes.path(id);
-    if (!tree.znodes.isLive(id) || path.startsWith("/zookeeper/")) continue;
+    if (path.startsWith("/zookeeper/")) continue;
     const {
       data,
       acl: _,

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -8,12 +9,12 @@ import {
   readSync,
   renameSync,
   rmSync,
-  statSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
 
 import { ServiceError } from "../../../kit/src/errors.ts";
+import type { ByteSource } from "../tree/image-bytes.ts";
 
 /** Where Apache keeps logs, snapshots and epochs below its data directory. */
 export function versionDirectory(dataDir: string): string {
@@ -81,20 +82,36 @@ export function writeAll(fd: number, bytes: Uint8Array, position: number): void 
   }
 }
 
-/** The whole of a file, also above the 2 GiB that one call may read. */
-export function readWhole(path: string): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(statSync(path).size);
+/** A file that is read piece by piece, until it is closed. */
+export function fileOpen(path: string): ByteSource & { close(): void } {
   const fd = openSync(path, "r");
+  return {
+    size: fstatSync(fd).size,
+    read: (into, at, length, position) => readSync(fd, into, at, length, position),
+    close: () => closeSync(fd),
+  };
+}
+
+/** Bytes of a file in a buffer of their own: fewer than asked for only when it has become shorter. */
+export function fileRead(file: ByteSource, position: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  while (at < length) {
+    // One call reads at most 2 GiB.
+    const count = file.read(bytes, at, Math.min(length - at, 2 ** 30), position + at);
+    if (count === 0) break;
+    at += count;
+  }
+  return bytes.subarray(0, at);
+}
+
+/** The whole of a file. */
+export function readWhole(path: string): Buffer {
+  const file = fileOpen(path);
   try {
-    let at = 0;
-    while (at < bytes.length) {
-      const count = readSync(fd, bytes, at, Math.min(bytes.length - at, 2 ** 30), at);
-      if (count === 0) break;
-      at += count;
-    }
-    return bytes.subarray(0, at);
+    return fileRead(file, 0, file.size);
   } finally {
-    closeSync(fd);
+    file.close();
   }
 }
 

@@ -4,7 +4,7 @@
  */
 export const preallocateBytes = 4 * 1024 * 1024;
 
-/** A log file above this is followed by a new one, so that recovery reads pieces that fit in memory. */
+/** A log file above this is followed by a new one, so that a start with an old one reads little. */
 export const logFileBytesMax = 256 * 1024 * 1024;
 
 /** Snapshots kept, with every log from the oldest on, as Apache's autopurge does. */
@@ -15,3 +15,6 @@ export const snapCountDefault = 100_000;
 
 /** Bytes of txns kept from the logs for learners that are behind: small beside a tree that takes so many. */
 export const recentBytesMax = 32 * 1024 * 1024;
+
+/** Bytes of a txn log that are read at once: many txns, and little beside the tree that they are applied to. */
+export const logPieceBytes = 1024 * 1024;

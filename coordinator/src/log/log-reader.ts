@@ -1,4 +1,5 @@
 import { ServiceError } from "../../../kit/src/errors.ts";
+import type { ByteSource } from "../tree/image-bytes.ts";
 import { adler32 } from "../wire/adler32.ts";
 import { WireError } from "../wire/errors.ts";
 import {
@@ -12,7 +13,8 @@ import {
 import { entryBytesMax } from "../wire/limits.ts";
 import { JuteReader } from "../wire/reader.ts";
 import { TxnEntry } from "../wire/txns.ts";
-import { readWhole } from "./files.ts";
+import { fileOpen, fileRead } from "./files.ts";
+import { logPieceBytes } from "./limits.ts";
 
 /**
  * What a crash did to the last entry of a log. `stopped`: its write was cut off, and zeros written ahead stand for the
@@ -36,32 +38,128 @@ export interface LogEnd {
  * `storage.damaged`. So does a `WireError` of `onEntry`: an entry whose checksum holds was written as it is.
  */
 export function logRead(path: string, onEntry: (bytes: Buffer, end: number) => void): LogEnd {
-  const bytes = readWhole(path);
-  const used = usedLength(bytes);
-  const end = { bytes: 0, tornBytes: used, entries: 0, torn: undefined };
-  // A crash between the file's creation and its first sync can leave it without any of its bytes, or of its entries.
-  if (used === 0) return end;
-  const from = new JuteReader(bytes);
+  const file = fileOpen(path);
   try {
-    fileHeaderRead(from, logMagic);
-  } catch (thrown) {
-    if (!(thrown instanceof WireError)) throw thrown;
-    if (used <= fileHeaderBytes) return { ...end, torn: "lost" };
-    throw damaged(path, 0, thrown);
+    const run = wholeRun(file, path, onEntry);
+    const rest = fileRead(file, run.bytes, file.size - run.bytes);
+    return restRead({ path, bytes: rest, base: run.bytes, used: usedLength(rest) }, run, onEntry);
+  } finally {
+    file.close();
   }
-  for (let entries = 0; ; entries++) {
-    const at = from.position;
-    if (at >= used) return { bytes: at, tornBytes: 0, entries, torn: undefined };
-    const entry = entryNext(from, { path, bytes, used });
-    if (typeof entry === "string") {
-      return { bytes: at, tornBytes: used - at, entries, torn: entry };
-    }
+}
+
+/** Reads one piece of a log after the other as long as entries are whole: nearly always that is all of it. */
+function wholeRun(
+  file: ByteSource,
+  path: string,
+  onEntry: (bytes: Buffer, end: number) => void,
+): Run {
+  let bytes = 0;
+  let entries = 0;
+  for (;;) {
+    // A buffer of its own for each piece: entries are views that the caller may keep for a while.
+    const from = new JuteReader(pieceRead(file, bytes));
+    if (bytes === 0 && !isHeader(from)) return { bytes, entries };
+    let end = from.position;
     try {
-      onEntry(entry, from.position);
+      for (let entry = entryWhole(from); entry !== undefined; entry = entryWhole(from)) {
+        onEntry(entry, bytes + from.position);
+        end = from.position;
+        entries++;
+      }
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
-      throw damaged(path, at, thrown);
+      throw damaged(path, bytes + end, thrown);
     }
+    if (end === 0) return { bytes, entries };
+    bytes += end;
+  }
+}
+
+/** Through where everything is whole. */
+interface Run {
+  readonly bytes: number;
+  readonly entries: number;
+}
+
+/** A piece that is large enough for what it begins with. */
+function pieceRead(file: ByteSource, position: number): Buffer {
+  const length = Math.min(file.size - position, logPieceBytes);
+  const piece = fileRead(file, position, length);
+  if (position === 0 || piece.length < lengthEnd) return piece;
+  const needed = piece.readInt32BE(lengthEnd - 4) + logRecordOverhead;
+  const isLong = needed > length && needed <= logRecordOverhead + entryBytesMax;
+  return isLong ? fileRead(file, position, Math.min(needed, file.size - position)) : piece;
+}
+
+function isHeader(from: JuteReader): boolean {
+  try {
+    fileHeaderRead(from, logMagic);
+    return true;
+  } catch (thrown) {
+    if (!(thrown instanceof WireError)) throw thrown;
+    return false;
+  }
+}
+
+/** The next entry when it is all there and as it was written. What else stands there is for `restRead` to say. */
+function entryWhole(from: JuteReader): Buffer | undefined {
+  try {
+    const entry = logRecordRead(from);
+    return entry === undefined || entry.length < entryHeaderBytes ? undefined : entry;
+  } catch (thrown) {
+    if (!(thrown instanceof WireError)) throw thrown;
+    return undefined;
+  }
+}
+
+/** How a log ends, or what is wrong with it: from where its entries are no longer whole. */
+function restRead(file: File, run: Run, onEntry: (bytes: Buffer, end: number) => void): LogEnd {
+  const { path, bytes, base, used } = file;
+  // A crash between the file's creation and its first sync can leave it without any of its bytes, or of its entries.
+  if (used === 0) return { bytes: base, tornBytes: 0, entries: run.entries, torn: undefined };
+  const from = new JuteReader(bytes);
+  try {
+    if (base === 0) fileHeaderRead(from, logMagic);
+  } catch (thrown) {
+    if (!(thrown instanceof WireError)) throw thrown;
+    if (used <= fileHeaderBytes) return { bytes: 0, tornBytes: used, entries: 0, torn: "lost" };
+    throw damaged(path, 0, thrown);
+  }
+  for (let entries = run.entries; ; entries++) {
+    const at = from.position;
+    if (at >= used) return { bytes: base + at, tornBytes: 0, entries, torn: undefined };
+    const entry = entryNext(from, file);
+    if (typeof entry === "string") {
+      return { bytes: base + at, tornBytes: used - at, entries, torn: entry };
+    }
+    try {
+      onEntry(entry, base + from.position);
+    } catch (thrown) {
+      if (!(thrown instanceof WireError)) throw thrown;
+      throw damaged(path, base + at, thrown);
+    }
+  }
+}
+
+/**
+ * How many records a log seems to have, by their lengths alone, up to `countMax`. Only where each record ends is looked at.
+ */
+export function logRecordsCount(path: string, countMax: number): number {
+  const file = fileOpen(path);
+  try {
+    const head = Buffer.alloc(lengthEnd);
+    let count = 0;
+    for (let at = fileHeaderBytes; count < countMax; count++) {
+      if (file.read(head, 0, lengthEnd, at) < lengthEnd) break;
+      const length = head.readInt32BE(lengthEnd - 4);
+      if (length <= 0 || length > entryBytesMax) break;
+      at += logRecordOverhead + length;
+      if (at > file.size) break;
+    }
+    return count;
+  } finally {
+    file.close();
   }
 }
 
@@ -86,9 +184,12 @@ const zxidOffset = 12;
 /** Session id, cxid, zxid, time, type. */
 const entryHeaderBytes = 32;
 
+/** The rest of a file. */
 interface File {
   readonly path: string;
   readonly bytes: Buffer;
+  /** Where in the file its first byte is. */
+  readonly base: number;
   /** Everything after is zeros. */
   readonly used: number;
 }
@@ -101,11 +202,15 @@ function entryNext(from: JuteReader, file: File): Buffer | Torn {
     if (entry === undefined) throw new WireError("trailing", "data follows the log's end", at);
     if (entry.length >= entryHeaderBytes) return entry;
     // Its checksum holds, so it was written this way.
-    throw damaged(file.path, at, new WireError("type", "an entry without a header", at));
+    throw damaged(
+      file.path,
+      file.base + at,
+      new WireError("type", "an entry without a header", at),
+    );
   } catch (thrown) {
     if (!(thrown instanceof WireError)) throw thrown;
     const torn = hasRecordAfter(file, at) ? undefined : tornOf(file, at, thrown);
-    if (torn === undefined) throw damaged(file.path, at, thrown);
+    if (torn === undefined) throw damaged(file.path, file.base + at, thrown);
     return torn;
   }
 }
@@ -132,7 +237,7 @@ function tornOf(file: File, at: number, fault: WireError): Torn | undefined {
   if (length <= 0 || length > entryBytesMax) return undefined;
   const end = at + logRecordOverhead + length;
   if (used < end) return bytes.length >= end ? "stopped" : "lost";
-  return hasZeroSector(bytes, at, end) ? "lost" : undefined;
+  return hasZeroSector(file, at, end) ? "lost" : undefined;
 }
 
 /** Of a record: checksum and length. */
@@ -148,9 +253,9 @@ function isWholeUpTo(bytes: Buffer, at: number, end: number): boolean {
 const sectorBytes = 512;
 const sectorZero = Buffer.alloc(sectorBytes);
 
-function hasZeroSector(bytes: Buffer, from: number, end: number): boolean {
+function hasZeroSector({ bytes, base }: File, from: number, end: number): boolean {
   for (let at = from; at < end; ) {
-    const stop = Math.min(end, at - (at % sectorBytes) + sectorBytes);
+    const stop = Math.min(end, at - ((base + at) % sectorBytes) + sectorBytes);
     if (bytes.compare(sectorZero, 0, stop - at, at, stop) === 0) return true;
     at = stop;
   }

@@ -6,7 +6,8 @@ import { TxnBytes } from "../wire/txn-bytes.ts";
  * a hole would become one in a learner's history.
  */
 export class RecentTxns {
-  readonly #countMax: number;
+  /** As many as are kept at most. */
+  readonly countMax: number;
   readonly #bytesMax: number;
   #zxids: number[] = [];
   #bodies: Buffer[] = [];
@@ -18,12 +19,12 @@ export class RecentTxns {
 
   /** One more than `countMax` is kept: of the first only the zxid counts, as what the second follows on. */
   constructor(countMax: number, bytesMax: number) {
-    this.#countMax = countMax === 0 ? 0 : countMax + 1;
+    this.countMax = countMax === 0 ? 0 : countMax + 1;
     this.#bytesMax = bytesMax;
   }
 
   get isWanted(): boolean {
-    return this.#countMax > 0;
+    return this.countMax > 0;
   }
 
   get zxidLast(): number | undefined {
@@ -37,13 +38,13 @@ export class RecentTxns {
     this.#bodies.push(bytes);
     this.#bytes += bytes.length;
     while (
-      this.#zxids.length - this.#head > this.#countMax ||
+      this.#zxids.length - this.#head > this.countMax ||
       (this.#bytes > this.#bytesMax && this.#zxids.length - this.#head > 1)
     ) {
       this.#bytes -= this.#bodies[this.#head]!.length;
       this.#bodies[this.#head++] = gone;
     }
-    if (this.#head > this.#countMax) this.#shift();
+    if (this.#head > this.countMax) this.#shift();
   }
 
   /** What was read so far is not followed by what comes. */

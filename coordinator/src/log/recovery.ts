@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { basename, join } from "node:path";
 
@@ -12,9 +13,9 @@ import { epochsSettle } from "./epoch-files.ts";
 import {
   directoryCreate,
   directorySync,
+  fileOpen,
   filesNamed,
   type NamedFile,
-  readWhole,
   temporariesRemove,
 } from "./files.ts";
 import { type Directories, installFinish, installPending } from "./install.ts";
@@ -52,7 +53,8 @@ export interface Recovered<W extends object> {
  * set aside when an older one and the logs make up for it. What is damaged in any other way, or missing, throws
  * `storage.damaged` and is left as it is.
  */
-export function recover<W extends object>(dataDir: string, options: RecoverOptions): Recovered<W> {
+export function recover<W extends object>(dataDir: string, given: RecoverOptions): Recovered<W> {
+  const options = { hashSeed: randomBytes(4).readInt32BE(), ...given };
   const directory = directoryCreate(dataDir);
   const { dataLogDir } = options;
   const logDirectory = dataLogDir === undefined ? directory : directoryCreate(dataLogDir);
@@ -150,17 +152,17 @@ function baseRead<W extends object>(
   throw passedOver[0]!.error;
 }
 
-function snapshotRead<W extends object>(
-  { path, zxid }: NamedFile,
-  { digests }: TreeOptions,
-): Tree<W> {
+function snapshotRead<W extends object>({ path, zxid }: NamedFile, options: TreeOptions): Tree<W> {
+  const file = fileOpen(path);
   try {
-    return treeRestore<W>(readWhole(path), zxid, { digests });
+    return treeRestore<W>(file, zxid, options);
   } catch (thrown) {
     if (!(thrown instanceof WireError)) throw thrown;
     const message = `a snapshot is damaged: ${thrown.message}`;
     const fields = { path, offset: thrown.offset, fault: thrown.fault };
     throw new ServiceError("storage.damaged", message, fields, { cause: thrown });
+  } finally {
+    file.close();
   }
 }
 

@@ -6,7 +6,7 @@ import type { Tree } from "../tree/tree.ts";
 import type { TxnEntry } from "../wire/txns.ts";
 import { directorySync, type NamedFile } from "./files.ts";
 import { recentBytesMax } from "./limits.ts";
-import { entryRead, entryZxid, type LogEnd, logRead } from "./log-reader.ts";
+import { entryRead, entryZxid, type LogEnd, logRead, logRecordsCount } from "./log-reader.ts";
 import type { RecentTxns } from "./recent-txns.ts";
 import { fileCut } from "./truncate.ts";
 
@@ -154,6 +154,12 @@ function olderLogs(
   recent: RecentTxns,
 ): readonly NamedFile[] {
   if (!recent.isWanted) return [];
+  // Mostly those that are needed have more than are kept.
+  let count = 0;
+  for (const { path } of logs.slice(first).reverse()) {
+    if (count <= recent.countMax) count += logRecordsCount(path, recent.countMax + 1);
+  }
+  if (count > recent.countMax) return [];
   let from = first;
   for (let bytes = 0; from > 0 && bytes < recentBytesMax; from--) {
     bytes += statSync(logs[from]!.path).size;

@@ -34,13 +34,17 @@ export function crcText(register: number, text: string): number {
   return crc;
 }
 
-/** The register after these bytes. */
-export function crcBytes(register: number, bytes: Uint8Array): number {
-  const { length } = bytes;
-  if (length >= crcNativeBytes) return ~crc32(bytes, ~register >>> 0);
+/** The register after these bytes, or those of them from `from` to `end`. */
+export function crcBytes(
+  register: number,
+  bytes: Uint8Array,
+  from = 0,
+  end = bytes.length,
+): number {
+  if (end - from >= crcNativeBytes) return ~crc32(bytes.subarray(from, end), ~register >>> 0);
   let crc = register;
-  let at = 0;
-  for (const whole = length - 7; at < whole; at += 8) {
+  let at = from;
+  for (const whole = end - 7; at < whole; at += 8) {
     crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
     crc =
       tables[1792 + (crc & 0xff)]! ^
@@ -52,7 +56,7 @@ export function crcBytes(register: number, bytes: Uint8Array): number {
       tables[256 + bytes[at + 6]!]! ^
       tables[bytes[at + 7]!]!;
   }
-  for (; at < length; at++) crc = tables[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
+  for (; at < end; at++) crc = tables[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
   return crc;
 }
 

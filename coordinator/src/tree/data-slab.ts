@@ -1,11 +1,11 @@
 import { assert } from "../../../kit/src/assert.ts";
 import { slabChunkBytes, slabDataMax } from "./limits.ts";
 
-/** Where a znode's data lies: opaque to everyone but the slab that gave it. */
+/** Where a znode's bytes lie: opaque to everyone but the slab that gave it. */
 export type DataRef = number;
 
-export const dataNull: DataRef = -1;
-export const dataEmpty: DataRef = -2;
+/** The place of no bytes. */
+export const refEmpty: DataRef = -2;
 
 const slotStep = 16;
 const classCount = slabDataMax / slotStep;
@@ -14,6 +14,7 @@ const bigBase = 0x4000_0000;
 
 interface Chunk {
   readonly bytes: Buffer;
+  readonly view: DataView;
   readonly sizeClass: number;
   readonly slots: number;
   /** Slots handed out at least once; those above are untouched. */
@@ -23,8 +24,8 @@ interface Chunk {
 }
 
 /**
- * The data of all znodes, outside the JavaScript heap: slots of equal size in chunks, one size class
- * every 16 bytes. A ref is chunk × slots + slot; data above `slabDataMax` has a buffer of its own.
+ * The bytes of all znodes, outside the JavaScript heap: slots of equal size in chunks, one size class
+ * every 16 bytes. A ref is chunk × slots + slot; what is above `slabDataMax` has a buffer of its own.
  */
 export class DataSlab {
   readonly #chunks: (Chunk | undefined)[] = [];
@@ -40,29 +41,39 @@ export class DataSlab {
     return this.#bytesReserved;
   }
 
-  /** Stores a copy of the data; null is kept apart from empty. */
-  put(data: Uint8Array | null): DataRef {
-    if (data === null) return dataNull;
-    if (data.length === 0) return dataEmpty;
-    if (data.length > slabDataMax) return this.#putBig(data);
-    const sizeClass = Math.ceil(data.length / slotStep);
+  /** A place for so many bytes. What is there now is not defined. */
+  take(length: number): DataRef {
+    if (length === 0) return refEmpty;
+    if (length > slabDataMax) return this.#takeBig(length);
+    const sizeClass = classOf(length);
     const index = this.#open[sizeClass]!.at(-1) ?? this.#chunkAdd(sizeClass);
     const chunk = this.#chunks[index]!;
     const slot = chunk.free.pop() ?? chunk.used++;
     chunk.live++;
     if (chunk.live === chunk.slots) this.#open[sizeClass]!.pop();
-    chunk.bytes.set(data, slot * sizeClass * slotStep);
     return index * slotsPerChunkMax + slot;
   }
 
-  /** A view, valid until this ref is freed. */
-  get(ref: DataRef, length: number): Uint8Array | null {
-    if (ref === dataNull) return null;
-    if (ref === dataEmpty) return Buffer.alloc(0);
-    if (ref >= bigBase) return this.#big[ref - bigBase]!;
-    const chunk = this.#chunks[Math.floor(ref / slotsPerChunkMax)]!;
-    const from = (ref % slotsPerChunkMax) * chunk.sizeClass * slotStep;
-    return chunk.bytes.subarray(from, from + length);
+  /** Whether a place is just the one that so many bytes would be given. */
+  isFit(ref: DataRef, length: number): boolean {
+    if (ref < 0) return length === 0;
+    if (length === 0 || length > slabDataMax) return false;
+    return ref < bigBase && this.#chunkOf(ref).sizeClass === classOf(length);
+  }
+
+  /** The buffer that holds this place, which begins at `offsetOf`. Not for `refEmpty`. */
+  bufferOf(ref: DataRef): Buffer {
+    return ref >= bigBase ? this.#big[ref - bigBase]! : this.#chunkOf(ref).bytes;
+  }
+
+  /** The numbers of a place that is not a buffer of its own; undefined for one that is. */
+  viewOf(ref: DataRef): DataView | undefined {
+    return ref >= bigBase ? undefined : this.#chunkOf(ref).view;
+  }
+
+  offsetOf(ref: DataRef): number {
+    if (ref >= bigBase) return 0;
+    return (ref % slotsPerChunkMax) * this.#chunkOf(ref).sizeClass * slotStep;
   }
 
   free(ref: DataRef): void {
@@ -87,13 +98,15 @@ export class DataSlab {
     }
   }
 
-  #putBig(data: Uint8Array): DataRef {
+  #chunkOf(ref: DataRef): Chunk {
+    return this.#chunks[Math.floor(ref / slotsPerChunkMax)]!;
+  }
+
+  #takeBig(length: number): DataRef {
     // Not from the shared pool: a pooled slice would pin its neighbours.
-    const copy = Buffer.allocUnsafeSlow(data.length);
-    copy.set(data);
     const slot = this.#bigFree.pop() ?? this.#big.length;
-    this.#big[slot] = copy;
-    this.#bytesReserved += copy.length;
+    this.#big[slot] = Buffer.allocUnsafeSlow(length);
+    this.#bytesReserved += length;
     return bigBase + slot;
   }
 
@@ -103,9 +116,14 @@ export class DataSlab {
     const bytes = Buffer.allocUnsafeSlow(slots * slotBytes);
     const index = this.#chunksFree.pop() ?? this.#chunks.length;
     assert((index + 1) * slotsPerChunkMax < bigBase, "the data slab has run out of refs");
-    this.#chunks[index] = { bytes, sizeClass, slots, used: 0, live: 0, free: [] };
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#chunks[index] = { bytes, view, sizeClass, slots, used: 0, live: 0, free: [] };
     this.#open[sizeClass]!.push(index);
     this.#bytesReserved += bytes.length;
     return index;
   }
+}
+
+function classOf(length: number): number {
+  return (length + slotStep - 1) >>> 4;
 }

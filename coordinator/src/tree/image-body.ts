@@ -1,8 +1,8 @@
-import { SnapshotAcls, SnapshotNode, SnapshotSessions, snapshotPathEnd } from "../wire/files.ts";
+import { SnapshotAcls, SnapshotSessions, snapshotPathEnd } from "../wire/files.ts";
 import { JuteWriter } from "../wire/writer.ts";
 import { imageTurnBytes } from "./limits.ts";
 import type { Tree } from "./tree.ts";
-import { none, rootId } from "./znodes.ts";
+import { none } from "./znodes.ts";
 
 /** An image was given up, since whoever takes it is slower than the tree changes. */
 export class ImageOverrunError extends Error {
@@ -111,9 +111,7 @@ export class ImageBody<W extends object> {
     }
     for (const one of chain.reverse()) {
       this.#settle(one);
-      const stat = znodes.state(one);
-      this.#writer.string(one === rootId ? "" : znodes.path(one));
-      SnapshotNode.write(this.#writer, { data: stat.data, acl: stat.acl, stat });
+      znodes.persist(one, this.#writer);
     }
   }
 

@@ -1,12 +1,15 @@
 import { frameBytesMax } from "../wire/limits.ts";
 
-/** Znodes in one tree. A JavaScript `Map` ends at 2^24 entries; the margin leaves room for its growth. */
+/** Znodes in one tree: some 4 GiB with 100 bytes each, and an id that stays a small number in every column. */
 export const znodesMax = 16_000_000;
 
 /** Znodes in one chunk of the stat slab (4.25 MiB): growth never copies, and a small tree stays small. */
 export const statChunkNodes = 65_536;
 
-/** Data up to this many bytes shares chunks of its size class; longer data has a buffer of its own. */
+/** Znodes in one chunk of rows (2.5 MiB), for the same reasons. */
+export const rowChunkNodes = 65_536;
+
+/** A znode's name and data, up to this many bytes, share chunks of their size class; longer ones have a buffer of their own. */
 export const slabDataMax = 2_048;
 
 /** Bytes in one chunk of a size class. A chunk whose last slot is freed goes back whole. */
@@ -42,6 +45,9 @@ export const imageTurnZnodes = 1_000;
 
 /** Bytes put together in one turn, before a znode more: some znodes hold a megabyte each. */
 export const imageTurnBytes = 256 * 1024;
+
+/** Bytes of an image's file held at once while it is read: many znodes, and little beside what becomes of them. */
+export const imageWindowBytes = 1024 * 1024;
 
 /**
  * Bytes kept for one image of znodes that change before they are taken: a second of a disk's full speed. A receiver that

@@ -4,11 +4,13 @@ import type { Acl } from "../wire/records.ts";
 import type { Txn } from "../wire/txns.ts";
 import { AclPool, aclOpen } from "./acl-pool.ts";
 import { type DigestGiven, DigestLog } from "./digest-log.ts";
+import { ttlOwner } from "./extended-owners.ts";
 import { configPath } from "./paths.ts";
 import { Quotas, quotaLimitsOf, quotaStatsTargetOf, quotaTargetOf } from "./quotas.ts";
 import { Sessions } from "./sessions.ts";
 import { Watches } from "./watches.ts";
-import { none, rootId, ttlOwner, type ZnodeState, Znodes } from "./znodes.ts";
+import { none, rootId, type ZnodeState, type ZnodesOptions } from "./znode-state.ts";
+import { Znodes } from "./znodes.ts";
 
 /** What stands before a txn, as numbers. */
 export interface TxnContext {
@@ -17,10 +19,8 @@ export interface TxnContext {
   readonly timeMs: number;
 }
 
-export interface TreeOptions {
-  /** Whether ZooKeeper's digest of the tree is kept (`zookeeper.digest.enabled`). Default true. */
-  readonly digests?: boolean | undefined;
-}
+/** `digests`: whether ZooKeeper's of the tree is kept (`zookeeper.digest.enabled`). */
+export type TreeOptions = ZnodesOptions;
 
 /** What became of a txn. */
 export interface Outcome {
@@ -146,7 +146,7 @@ export class Tree<W extends object = object> {
     if (parent === none) return failed(errorNumbers.NONODE);
     // Both also when the znode is there already: a replay may find the parent older than the child.
     this.#childCreated(parent, txn.parentCversion, zxid);
-    const there = this.znodes.find(path);
+    const there = this.znodes.findBelow(parent, path);
     if (there !== none) {
       this.#aclComplete(there, txn.acl);
       return failed(errorNumbers.NODEEXISTS);

@@ -33,8 +33,12 @@ export function isDigested(path: string): boolean {
 
 /** The head of the znode with this path. The root's path counts as an empty one. */
 export function headOf(path: string, data: Uint8Array | null): number {
-  let crc = path.length === 1 ? crcStart : crcText(crcStart, path);
-  if (data !== null) crc = crcBytes(crc, data);
+  const crc = path.length === 1 ? crcStart : crcText(crcStart, path);
+  return headFrom(data === null ? crc : crcBytes(crc, data));
+}
+
+/** The head, by the register after path and data. */
+export function headFrom(crc: number): number {
   // A register is as good as its four bytes at the start of what follows.
   return ~(
     at(0, crc & 0xff) ^
@@ -46,6 +50,8 @@ export function headOf(path: string, data: Uint8Array | null): number {
 
 /** What an int field gives to the tail. The tail moves by the XOR of what the field gave and what it gives. */
 export function intTail(field: number, value: number): number {
+  // Versions mostly are, and no sum of zeros is anything.
+  if (value === 0) return 0;
   return (
     at(field, value >>> 24) ^
     at(field + 1, (value >>> 16) & 0xff) ^
@@ -68,6 +74,15 @@ export function childTail(cversion: number, pzxid: number): number {
 export function dataTail(version: number, mzxid: number, mtime: number): number {
   const zxidAndTime = numberTail(digestField.mzxid, mzxid) ^ numberTail(digestField.mtime, mtime);
   return intTail(digestField.version, version) ^ zxidAndTime;
+}
+
+/** All of the tail, from what snapshots keep of a Stat: 60 bytes as well, the pzxid last. */
+export function persistedTail(view: DataView, from: number): number {
+  let tail = intTail(digestField.pzxid, view.getInt32(from + 52));
+  tail ^= intTail(digestField.pzxid + 4, view.getInt32(from + 56));
+  for (let i = 0; i < 16; i += 4) tail ^= intTail(i, view.getInt32(from + i));
+  for (let i = 16; i < 52; i += 4) tail ^= intTail(i + 8, view.getInt32(from + i));
+  return tail;
 }
 
 /** What a znode keeps for life. */

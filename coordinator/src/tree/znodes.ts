@@ -1,68 +1,49 @@
 import { assert } from "../../../kit/src/assert.ts";
-import { containerOwner, ttlMsMax } from "../wire/constants.ts";
-import { doubled } from "./columns.ts";
-import { type DataRef, DataSlab, dataNull } from "./data-slab.ts";
+import type { JuteWriter } from "../wire/writer.ts";
 import { DigestSlab } from "./digest-slab.ts";
+import { ExtendedOwners, isExtendedOwner, ttlOwner } from "./extended-owners.ts";
 import { znodesMax } from "./limits.ts";
-import { parentOf } from "./paths.ts";
 import { StatSlab, statField } from "./stat-slab.ts";
 import type { DigestSum } from "./tree-digest.ts";
 import {
   childTail,
   dataTail,
   digestField,
-  headOf,
   intTail,
-  isDigested,
   lifeTail,
   numberTail,
+  persistedTail,
 } from "./znode-digest.ts";
+import { ZnodePaths } from "./znode-paths.ts";
+import { rowField, ZnodeRows } from "./znode-rows.ts";
+import {
+  type BeforeChange,
+  none,
+  type PersistedZnode,
+  persistedBytes,
+  rootId,
+  type ZnodeState,
+  type ZnodesOptions,
+} from "./znode-state.ts";
+import { nameFlag, type ZnodeParts, ZnodeValues } from "./znode-values.ts";
 
-/** No znode: the end of a list, or a path that is not there. */
-export const none = -1;
-
-/** The root is the first znode of every tree. */
-export const rootId = 0;
-
-/** What a znode keeps; `cversion` is the number of creates below it, as it stands in txns and snapshots. */
-export interface ZnodeState {
-  readonly data: Uint8Array | null;
-  readonly acl: number;
-  readonly czxid: number;
-  readonly mzxid: number;
-  readonly pzxid: number;
-  readonly ctime: number;
-  readonly mtime: number;
-  readonly version: number;
-  readonly cversion: number;
-  readonly aversion: number;
-  readonly ephemeralOwner: bigint;
-}
-
-/** Told before a znode changes or goes, so that an image of the tree under way can keep the old state. */
-export type BeforeChange = (id: number) => void;
+export { none, rootId, ttlOwner };
 
 /**
- * Znodes in columns of typed arrays, a number each; no object on the heap but the path's string.
+ * Znodes in rows of ints, a number each, with no object on the heap. A znode has its name, and its path by those above it.
  * Children hang in a list through `next` and `prev`. This class knows nothing of rules: it stores.
  */
 export class Znodes {
-  readonly #ids = new Map<string, number>();
-  readonly #paths: string[] = [];
+  readonly #rows = new ZnodeRows();
+  readonly #values = new ZnodeValues(this.#rows);
+  readonly #paths: ZnodePaths;
   readonly #stats = new StatSlab();
-  readonly #data = new DataSlab();
-  /** Owners of containers and TTL znodes, which a Stat shows as 0. */
-  readonly #extendedOwners = new Map<number, bigint>();
+  readonly #extendedOwners = new ExtendedOwners();
   readonly #idsFree: number[] = [];
-  #parent = new Int32Array(1024);
-  #first = new Int32Array(1024);
-  #next = new Int32Array(1024);
-  #prev = new Int32Array(1024);
-  #acl = new Int32Array(1024);
-  #creates = new Int32Array(1024);
-  #ref = new Int32Array(1024);
+  #size = 0;
   #idEnd = 0;
-  #parentLast = 0;
+  /** A Stat on its way to a snapshot. */
+  readonly #persisted = Buffer.alloc(persistedBytes);
   #dataBytes = 0;
   #pathBytes = 0;
   #hooks: readonly BeforeChange[] = [];
@@ -70,12 +51,13 @@ export class Znodes {
   readonly #digests: DigestSlab | undefined;
 
   /** Without `digests` none are kept, which saves their time. */
-  constructor({ digests = true }: { readonly digests?: boolean | undefined } = {}) {
+  constructor({ digests = true, hashSeed = 0 }: ZnodesOptions = {}) {
     this.#digests = digests ? new DigestSlab() : undefined;
+    this.#paths = new ZnodePaths(this.#rows, this.#values, hashSeed);
   }
 
   get size(): number {
-    return this.#ids.size;
+    return this.#size;
   }
 
   /** One above the highest id in use. */
@@ -89,10 +71,9 @@ export class Znodes {
   }
 
   get bytesReserved(): number {
+    const columns = this.#rows.bytesReserved + this.#paths.bytesReserved;
     const digests = this.#digests?.bytesReserved ?? 0;
-    return (
-      this.#stats.bytesReserved + this.#data.bytesReserved + this.#parent.length * 28 + digests
-    );
+    return columns + this.#stats.bytesReserved + this.#values.bytesReserved + digests;
   }
 
   /** ZooKeeper's digest of all znodes, which changes as they do; undefined where none is kept. */
@@ -126,52 +107,55 @@ export class Znodes {
   }
 
   find(path: string): number {
-    return this.#ids.get(path) ?? none;
+    return this.#paths.find(path);
   }
 
-  /** The parent of the znode with this path. Mostly it is that of the one before, which a look at the path tells. */
+  findBytes(bytes: Uint8Array, from: number, end: number): number {
+    return this.#paths.findBytes(bytes, from, end);
+  }
+
+  /** The parent of the znode with this path. */
   findParent(path: string): number {
-    const slash = path.lastIndexOf("/");
-    const last = this.#paths[this.#parentLast];
-    if (slash > 0 && last?.length === slash && path.startsWith(last)) return this.#parentLast;
-    const parent = this.find(parentOf(path));
-    if (parent !== none) this.#parentLast = parent;
-    return parent;
+    return this.#paths.findParent(path);
+  }
+
+  /** The znode with this path, whose parent is known. */
+  findBelow(parent: number, path: string): number {
+    return this.#paths.findBelow(parent, path);
   }
 
   /** Whether this id is in use; for a walk over all ids. */
   isLive(id: number): boolean {
-    return this.#ref[id] !== idle;
+    return this.#rows.get(id, rowField.ref) !== idle;
   }
 
   path(id: number): string {
-    return this.#paths[id]!;
+    return this.#paths.bytesOf(id).toString();
   }
 
   parent(id: number): number {
-    return this.#parent[id]!;
+    return this.#rows.get(id, rowField.parent);
   }
 
   firstChild(id: number): number {
-    return this.#first[id]!;
+    return this.#rows.get(id, rowField.first);
   }
 
   nextSibling(id: number): number {
-    return this.#next[id]!;
+    return this.#rows.get(id, rowField.next);
   }
 
   childNames(id: number): string[] {
     const names: string[] = [];
-    const from = id === rootId ? 1 : this.path(id).length + 1;
-    for (let at = this.#first[id]!; at !== none; at = this.#next[at]!) {
-      names.push(this.#paths[at]!.slice(from));
+    for (let at = this.firstChild(id); at !== none; at = this.nextSibling(at)) {
+      names.push(this.#values.name(at));
     }
     return names;
   }
 
   /** A view of the data, valid until it changes. */
   data(id: number): Uint8Array | null {
-    return this.#data.get(this.#ref[id]!, this.dataLength(id));
+    return this.#values.data(id, this.dataLength(id));
   }
 
   /** A view of the Stat in its wire form, 68 bytes. */
@@ -180,12 +164,12 @@ export class Znodes {
   }
 
   acl(id: number): number {
-    return this.#acl[id]!;
+    return this.#rows.get(id, rowField.acl);
   }
 
   /** Creates below this znode so far: the counter of sequential names. */
   creates(id: number): number {
-    return this.#creates[id]!;
+    return this.#rows.get(id, rowField.creates);
   }
 
   czxid(id: number): number {
@@ -236,10 +220,8 @@ export class Znodes {
   }
 
   /** Every container and TTL znode; `ttlMs` is undefined for a container. The tree may change meanwhile. */
-  *expiring(): Iterable<{ readonly id: number; readonly ttlMs: number | undefined }> {
-    for (const [id, owner] of this.#extendedOwners) {
-      yield { id, ttlMs: owner === containerOwner ? undefined : Number(owner & ttlMask) };
-    }
+  expiring(): Iterable<{ readonly id: number; readonly ttlMs: number | undefined }> {
+    return this.#extendedOwners.expiring();
   }
 
   mtime(id: number): number {
@@ -260,70 +242,123 @@ export class Znodes {
   }
 
   state(id: number): ZnodeState {
-    const stats = this.#stats;
     return {
       data: this.data(id),
-      acl: this.#acl[id]!,
+      acl: this.acl(id),
       czxid: this.czxid(id),
       mzxid: this.mzxid(id),
       pzxid: this.pzxid(id),
       ctime: this.ctime(id),
       mtime: this.mtime(id),
       version: this.version(id),
-      cversion: this.#creates[id]!,
+      cversion: this.creates(id),
       aversion: this.aversion(id),
-      ephemeralOwner: this.#extendedOwners.get(id) ?? stats.long(id, statField.ephemeralOwner),
+      ephemeralOwner: this.#owner(id),
     };
+  }
+
+  /** Writes a znode as snapshots have it, its path before it. */
+  persist(id: number, to: JuteWriter): void {
+    to.buffer(id === rootId ? noBytes : this.#paths.bytesOf(id));
+    to.buffer(this.data(id));
+    to.longNumber(this.acl(id));
+    const stat = this.#persisted;
+    this.#stats.persist(id, stat);
+    stat.writeInt32BE(this.creates(id), statField.cversion);
+    if (this.isExpiring(id)) stat.writeBigInt64BE(this.#owner(id), statField.ephemeralOwner);
+    to.raw(stat);
+  }
+
+  /** Makes room at once for about so many, which are to come. */
+  expect(count: number): void {
+    this.#paths.expect(count);
   }
 
   /** Adds a znode below `parent` (`none` for the root). Does not touch the parent's Stat but its child count. */
   insert(path: string, parent: number, state: ZnodeState): number {
-    const { size } = this.#ids;
-    assert(size < znodesMax, "the tree is full");
-    const id = this.#idsFree.pop() ?? this.#idTake();
-    this.#ids.set(path, id);
-    assert(this.#ids.size > size, "a znode is inserted twice");
-    this.#paths[id] = path;
-    this.#stats.clear(id);
-    this.#parent[id] = parent;
-    this.#first[id] = none;
-    this.#acl[id] = state.acl;
-    this.#ref[id] = dataNull;
-    this.#pathBytes += path.length;
-    this.#dataPut(id, state.data);
+    const name = parent === none ? noBytes : this.#paths.nameOf(path);
+    const nameEnd = name.length;
+    const data = state.data ?? noBytes;
+    const dataFrom = state.data === null ? -1 : 0;
+    const dataEnd = data.length;
+    const isThere = parent !== none && this.#paths.findNamed(parent, name, 0, nameEnd) !== none;
+    assert(!isThere, "a znode is inserted twice");
+    const id = this.#add(parent, {
+      name,
+      nameFrom: 0,
+      nameEnd,
+      data,
+      dataFrom,
+      dataEnd,
+      view: undefined,
+    });
+    this.#rows.set(id, rowField.acl, state.acl);
     this.#fill(id, state);
-    this.#link(id, parent);
-    this.#digestInsert(id, state);
+    if (this.#isCounted(id)) {
+      const tail =
+        lifeTail(state.czxid, state.ctime, state.ephemeralOwner) ^
+        dataTail(state.version, state.mzxid, state.mtime) ^
+        childTail(state.cversion, state.pzxid) ^
+        intTail(digestField.aversion, state.aversion);
+      this.#digests!.count(id, this.#digests!.headOf(id, data, 0, dataEnd), tail);
+    }
+    return id;
+  }
+
+  /** The same of a snapshot's znode, without an object of it; `none` when its parent has a child of that name. */
+  insertPersisted(parent: number, znode: PersistedZnode): number {
+    const { name, nameFrom, nameEnd, data, dataFrom, dataEnd, view, statAt } = znode;
+    if (parent !== none && this.#paths.findNamed(parent, name, nameFrom, nameEnd) !== none)
+      return none;
+    const id = this.#add(parent, znode);
+    this.#rows.set(id, rowField.acl, znode.acl);
+    this.#stats.restore(id, data, statAt);
+    this.#rows.set(id, rowField.creates, view.getInt32(statAt + statField.cversion));
+    if (!this.#stats.isZero(id, statField.ephemeralOwner)) {
+      this.#ownerSet(id, this.#stats.long(id, statField.ephemeralOwner));
+    }
+    this.#cversionDerive(id);
+    if (this.#isCounted(id)) {
+      const head = this.#digests!.headOf(id, data, dataFrom === -1 ? dataEnd : dataFrom, dataEnd);
+      this.#digests!.count(id, head, persistedTail(view, statAt));
+    }
     return id;
   }
 
   /** Takes a znode without children out. */
   remove(id: number): void {
-    assert(this.#first[id] === none, "a znode with children is removed");
+    assert(this.firstChild(id) === none, "a znode with children is removed");
     this.#beforeChange?.(id);
-    const parent = this.#parent[id]!;
+    const parent = this.parent(id);
     this.#unlink(id, parent);
-    this.#dataPut(id, null);
-    if (this.#isDigested(id)) this.#digests!.remove(id);
+    if (this.#isCounted(id)) this.#digests!.uncount(id);
     this.#extendedOwners.delete(id);
-    this.#pathBytes -= this.#paths[id]!.length;
-    this.#ids.delete(this.#paths[id]!);
-    this.#paths[id] = "";
-    this.#ref[id] = idle;
+    this.#dataBytes -= this.dataLength(id);
+    this.#pathBytes -= this.#paths.length(id);
+    this.#paths.remove(id);
+    this.#values.free(id);
+    this.#rows.set(id, rowField.ref, idle);
     this.#idsFree.push(id);
+    this.#size--;
   }
 
   /** Replaces the data and nothing else. */
   dataSet(id: number, data: Uint8Array | null): void {
     this.#beforeChange?.(id);
-    this.#dataPut(id, data);
-    if (this.#isDigested(id)) this.#digests!.headSet(id, headOf(this.path(id), data));
+    const length = data?.length ?? 0;
+    this.#dataBytes += length - this.dataLength(id);
+    this.#values.dataSet(id, data);
+    this.#stats.intSet(id, statField.dataLength, length);
+    if (this.#isCounted(id)) {
+      const head = this.#digests!.headOf(id, data ?? noBytes, 0, length);
+      this.#digests!.headSet(id, head);
+    }
   }
 
   /** What a setData leaves in the Stat. */
   modified(id: number, version: number, zxid: number, timeMs: number): void {
     this.#beforeChange?.(id);
-    if (this.#isDigested(id)) {
+    if (this.#isCounted(id)) {
       const before = dataTail(this.version(id), this.mzxid(id), this.mtime(id));
       this.#digests!.tailMove(id, before ^ dataTail(version, zxid, timeMs));
     }
@@ -334,8 +369,8 @@ export class Znodes {
 
   aclSet(id: number, acl: number, aversion: number): void {
     this.#beforeChange?.(id);
-    this.#acl[id] = acl;
-    if (this.#isDigested(id)) {
+    this.#rows.set(id, rowField.acl, acl);
+    if (this.#isCounted(id)) {
       const before = intTail(digestField.aversion, this.aversion(id));
       this.#digests!.tailMove(id, before ^ intTail(digestField.aversion, aversion));
     }
@@ -344,41 +379,51 @@ export class Znodes {
 
   createsSet(id: number, creates: number): void {
     this.#beforeChange?.(id);
-    if (this.#isDigested(id)) {
-      const before = intTail(digestField.cversion, this.#creates[id]!);
+    if (this.#isCounted(id)) {
+      const before = intTail(digestField.cversion, this.creates(id));
       this.#digests!.tailMove(id, before ^ intTail(digestField.cversion, creates));
     }
-    this.#creates[id] = creates;
+    this.#rows.set(id, rowField.creates, creates);
     this.#cversionDerive(id);
   }
 
   pzxidSet(id: number, zxid: number): void {
     this.#beforeChange?.(id);
-    if (this.#isDigested(id)) {
+    if (this.#isCounted(id)) {
       const before = numberTail(digestField.pzxid, this.pzxid(id));
       this.#digests!.tailMove(id, before ^ numberTail(digestField.pzxid, zxid));
     }
     this.#stats.numberSet(id, statField.pzxid, zxid);
   }
 
-  #digestInsert(id: number, state: ZnodeState): void {
-    if (this.#digests === undefined) return;
-    const path = this.path(id);
-    if (!isDigested(path)) {
-      this.#digests.insertUncounted(id);
-      return;
-    }
-    const { czxid, mzxid, pzxid, ctime, mtime, aversion } = state;
-    const tail =
-      lifeTail(czxid, ctime, state.ephemeralOwner) ^
-      dataTail(state.version, mzxid, mtime) ^
-      childTail(state.cversion, pzxid) ^
-      intTail(digestField.aversion, aversion);
-    this.#digests.insert(id, headOf(path, state.data), tail);
+  #owner(id: number): bigint {
+    return this.#extendedOwners.get(id) ?? this.#stats.long(id, statField.ephemeralOwner);
   }
 
-  #isDigested(id: number): boolean {
-    return this.#digests !== undefined && isDigested(this.path(id));
+  /** All but its ACL, its Stat and its digest. */
+  #add(parent: number, parts: ZnodeParts): number {
+    assert(this.#size < znodesMax, "the tree is full");
+    const id = this.#idsFree.pop() ?? this.#idEnd++;
+    this.#rows.reach(id);
+    this.#values.put(id, parts);
+    this.#stats.clear(id);
+    const length = parts.dataFrom === -1 ? 0 : parts.dataEnd - parts.dataFrom;
+    this.#stats.intSet(id, statField.dataLength, length);
+    this.#rows.set(id, rowField.parent, parent);
+    this.#rows.set(id, rowField.first, none);
+    this.#paths.add(id, parent, parts.name, parts.nameFrom, parts.nameEnd);
+    this.#values.countedFollow(id, parent);
+    this.#digests?.add(id, parent, parts);
+    this.#link(id, parent);
+    this.#size++;
+    this.#dataBytes += length;
+    this.#pathBytes += this.#paths.length(id);
+    return id;
+  }
+
+  /** Whether a digest counts it: what servers write below `/zookeeper` by themselves may differ between them. */
+  #isCounted(id: number): boolean {
+    return this.#digests !== undefined && !this.#values.hasFlag(id, nameFlag.uncounted);
   }
 
   #fill(id: number, state: ZnodeState): void {
@@ -390,32 +435,39 @@ export class Znodes {
     stats.numberSet(id, statField.mtime, state.mtime);
     stats.intSet(id, statField.version, state.version);
     stats.intSet(id, statField.aversion, state.aversion);
-    this.#creates[id] = state.cversion;
-    if (isExtendedOwner(state.ephemeralOwner)) this.#extendedOwners.set(id, state.ephemeralOwner);
-    else stats.longSet(id, statField.ephemeralOwner, state.ephemeralOwner);
+    this.#rows.set(id, rowField.creates, state.cversion);
+    if (state.ephemeralOwner !== 0n) this.#ownerSet(id, state.ephemeralOwner);
     this.#cversionDerive(id);
   }
 
+  #ownerSet(id: number, owner: bigint): void {
+    const isExtended = isExtendedOwner(owner);
+    if (isExtended) this.#extendedOwners.set(id, owner);
+    this.#stats.longSet(id, statField.ephemeralOwner, isExtended ? 0n : owner);
+  }
+
   #link(id: number, parent: number): void {
-    this.#prev[id] = none;
-    this.#next[id] = none;
+    const rows = this.#rows;
+    rows.set(id, rowField.prev, none);
+    rows.set(id, rowField.next, none);
     if (parent === none) return;
     this.#beforeChange?.(parent);
-    const first = this.#first[parent]!;
-    this.#next[id] = first;
-    if (first !== none) this.#prev[first] = id;
-    this.#first[parent] = id;
+    const first = rows.get(parent, rowField.first);
+    rows.set(id, rowField.next, first);
+    if (first !== none) rows.set(first, rowField.prev, id);
+    rows.set(parent, rowField.first, id);
     this.#childCountAdd(parent, 1);
   }
 
   #unlink(id: number, parent: number): void {
     if (parent === none) return;
     this.#beforeChange?.(parent);
-    const next = this.#next[id]!;
-    const prev = this.#prev[id]!;
-    if (next !== none) this.#prev[next] = prev;
-    if (prev === none) this.#first[parent] = next;
-    else this.#next[prev] = next;
+    const rows = this.#rows;
+    const next = rows.get(id, rowField.next);
+    const prev = rows.get(id, rowField.prev);
+    if (next !== none) rows.set(next, rowField.prev, prev);
+    if (prev === none) rows.set(parent, rowField.first, next);
+    else rows.set(prev, rowField.next, next);
     this.#childCountAdd(parent, -1);
   }
 
@@ -426,46 +478,12 @@ export class Znodes {
 
   /** A Stat shows creates and deletes below a znode: 2 × creates − children, wrapping as Java's int does. */
   #cversionDerive(id: number): void {
-    const shown = (this.#creates[id]! * 2 - this.childCount(id)) | 0;
+    const shown = (this.creates(id) * 2 - this.childCount(id)) | 0;
     this.#stats.intSet(id, statField.cversion, shown);
   }
-
-  #dataPut(id: number, data: Uint8Array | null): void {
-    // Stored before the old is freed: the new data may be a view of the old.
-    const ref: DataRef = this.#data.put(data);
-    this.#data.free(this.#ref[id]!);
-    this.#ref[id] = ref;
-    const length = data?.length ?? 0;
-    this.#dataBytes += length - this.dataLength(id);
-    this.#stats.intSet(id, statField.dataLength, length);
-  }
-
-  #idTake(): number {
-    const id = this.#idEnd++;
-    if (id >= this.#parent.length) {
-      this.#parent = doubled(this.#parent);
-      this.#first = doubled(this.#first);
-      this.#next = doubled(this.#next);
-      this.#prev = doubled(this.#prev);
-      this.#acl = doubled(this.#acl);
-      this.#creates = doubled(this.#creates);
-      this.#ref = doubled(this.#ref);
-    }
-    return id;
-  }
 }
 
-/** The data column of an id that is not in use. */
+/** The ref of an id that is not in use. */
 const idle = -3;
 
-const ttlMask = BigInt(ttlMsMax);
-
-/** Containers own themselves; a TTL znode's owner is 0xff, two zero bytes, and its TTL in the rest. */
-export function isExtendedOwner(owner: bigint): boolean {
-  return owner === containerOwner || BigInt.asUintN(64, owner) >> 40n === 0xff_00_00n;
-}
-
-/** What a znode with this TTL is stored as owned by. */
-export function ttlOwner(ttlMs: bigint): bigint {
-  return BigInt.asIntN(64, (0xff_00_00n << 40n) | ttlMs);
-}
+const noBytes = Buffer.alloc(0);

@@ -27,7 +27,10 @@ export const logRecordOverhead = 13;
 
 /** Reads the header of a file and refuses one of another kind or version. */
 export function fileHeaderRead(from: JuteReader, magic: number): FileHeader {
-  const header = FileHeader.read(from);
+  return fileHeaderCheck(FileHeader.read(from), magic);
+}
+
+export function fileHeaderCheck(header: FileHeader, magic: number): FileHeader {
   if (header.magic !== magic) {
     throw new WireError("magic", `the file starts with ${header.magic.toString(16)}`, 0);
   }
