@@ -8,7 +8,6 @@ import { TLSSocket } from "node:tls";
  */
 interface SocketParts {
   _handle?: unknown;
-  _server?: unknown;
 }
 
 /** Every socket of the process reads into this one: it is handed on before the next read begins. */
@@ -21,7 +20,7 @@ const bytesRead = Buffer.allocUnsafeSlow(64 * 1024);
  */
 export function readShared(socket: Socket, onBytes: (bytes: Buffer) => void): Socket {
   const parts = socket as unknown as SocketParts;
-  const { _handle: handle, _server: server } = parts;
+  const { _handle: handle } = parts;
   if (socket instanceof TLSSocket || handle === undefined || handle === null) {
     socket.on("data", onBytes);
     return socket;
@@ -35,8 +34,9 @@ export function readShared(socket: Socket, onBytes: (bytes: Buffer) => void): So
   };
   parts._handle = null;
   const shared = new Socket({ handle, onread } as unknown as SocketConstructorOpts);
-  // The server counts its connections by this.
-  (shared as unknown as SocketParts)._server = server;
+  // Whoever holds the one learns what becomes of the other: a server counts its connections by the first.
+  shared.once("close", () => socket.destroy());
+  socket.once("close", () => shared.destroy());
   // With no "data" to wait for, this is what makes the end known.
   shared.resume();
   return shared;
