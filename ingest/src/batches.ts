@@ -1,5 +1,3 @@
-import { crc32 } from "node:zlib";
-import type { Moment } from "../../kit/src/time.ts";
 import { BatchBuilder } from "../../storage/src/format/batch-builder.ts";
 import type { FieldNames } from "../../storage/src/format/field-names.ts";
 import { batchBytesFull } from "../../storage/src/format/limits.ts";
@@ -67,7 +65,6 @@ export class Batches {
       batch.clear();
     }
     if (batch.bytes === 0 && !this.#dirty.includes(batch)) this.#dirty.push(batch);
-    batch.setTime(record.timeMs, record.timeNs);
     batch.builder.append(
       record.timeMs,
       record.timeNs,
@@ -117,10 +114,10 @@ export class Batches {
       shard,
       offset: room.offset,
       length,
-      bodyCrc: crc32(room.view.subarray(0, length)),
+      bodyCrc: builder.encodedCrc,
       rows: builder.rowCount,
-      timeMin: batch.timeMin,
-      timeMax: batch.timeMax,
+      timeMin: builder.timeMin,
+      timeMax: builder.timeMax,
       tenant,
       class: retentionClass,
       internal,
@@ -134,38 +131,14 @@ class ShardBatch {
   readonly builder: BatchBuilder;
   /** At least the bytes of the batch so far; 0: it is empty. */
   bytes = 0;
-  #minMs = 0;
-  #minNs = 0;
-  #maxMs = 0;
-  #maxNs = 0;
 
   constructor(shard: number, builder: BatchBuilder) {
     this.shard = shard;
     this.builder = builder;
   }
 
-  get timeMin(): Moment {
-    return { ms: this.#minMs, ns: this.#minNs };
-  }
-
-  get timeMax(): Moment {
-    return { ms: this.#maxMs, ns: this.#maxNs };
-  }
-
   clear(): void {
     this.builder.reset();
     this.bytes = 0;
-  }
-
-  setTime(ms: number, ns: number): void {
-    const isFirst = this.bytes === 0;
-    if (isFirst || ms < this.#minMs || (ms === this.#minMs && ns < this.#minNs)) {
-      this.#minMs = ms;
-      this.#minNs = ns;
-    }
-    if (isFirst || ms > this.#maxMs || (ms === this.#maxMs && ns > this.#maxNs)) {
-      this.#maxMs = ms;
-      this.#maxNs = ns;
-    }
   }
 }

@@ -9,6 +9,7 @@ import {
   isDigit,
   lineSpaces,
   numberEnd,
+  plainCount,
   plainEnd,
   putCodePoint,
   skipSpace,
@@ -50,32 +51,44 @@ export class JsonReader {
       this.end = end;
       return end + 1;
     }
-    return this.#unescape(at + 1, end);
+    return this.unescape(at + 1, end);
   }
 
-  /** Writes the string to scratch whose content begins at `start` and is plain up to `plainThrough`. */
-  #unescape(start: number, plainThrough: number): number {
+  /**
+   * Reads the string whose content begins at `start` and is plain up to `plainThrough`, writing what it stands for to
+   * scratch; returns the position after its quote.
+   */
+  unescape(start: number, plainThrough: number): number {
     const { source } = this;
     const { bytes, view } = source;
-    this.start = source.scratch;
-    let at = start;
-    let end = plainThrough;
+    source.reserve(plainThrough - start);
+    copyBytes(view, bytes, start, plainThrough, view, bytes, source.scratch);
+    let to = source.scratch + plainThrough - start;
+    let at = plainThrough;
+    // A word may be written past what it is good for, and an escape stands for at most four bytes.
+    const toMax = bytes.length - 4;
     for (;;) {
-      // What an escape stands for has at most four bytes.
-      source.reserve(end - at + 4);
-      copyBytes(view, bytes, at, end, view, bytes, source.scratch);
-      source.scratch += end - at;
-      if (bytes[end] === byte.quote) break;
-      const code = escapeAt(bytes, end, source.bodyEnd);
+      if (to > toMax) throw source.isFull();
+      const word = view.getInt32(at, true);
+      view.setInt32(to, word, true);
+      const plain = plainCount(word);
+      at += plain;
+      to += plain;
+      if (plain === 4) continue;
+      if (bytes[at] === byte.quote) break;
+      if (to > toMax) throw source.isFull();
+      const code = escapeAt(bytes, at, source.bodyEnd);
       if (code < 0) {
         throw this.fault.set(stringFaults[code] ?? "a string cannot be read", plainThrough);
       }
-      source.scratch = putCodePoint(bytes, source.scratch, code);
-      at = end + (bytes[end + 1] !== 0x75 ? 2 : code > 0xffff ? 12 : 6);
-      end = plainEnd(bytes, at);
+      at += bytes[at + 1] !== 0x75 ? 2 : code > 0xffff ? 12 : 6;
+      if (code < 0x80) bytes[to++] = code;
+      else to = putCodePoint(bytes, to, code);
     }
-    this.end = source.scratch;
-    return end + 1;
+    this.start = source.scratch;
+    this.end = to;
+    source.scratch = to;
+    return at + 1;
   }
 
   /** Checks the value at `at` and returns the position after it. */

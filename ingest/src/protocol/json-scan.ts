@@ -71,6 +71,30 @@ export function plainEnd(bytes: Uint8Array, at: number): number {
   return at;
 }
 
+/** As `plainEnd`, for a text that is probably long. `view` is over the memory of the bytes. */
+export function longPlainEnd(view: DataView, at: number): number {
+  for (;;) {
+    const plain = plainCount(view.getInt32(at, true));
+    at += plain;
+    if (plain < 4) return at;
+  }
+}
+
+/**
+ * How many of the four bytes of a little-endian word stand before the first that is not plain. A byte is zero, or less
+ * than 0x20, where taking 1 or 0x20 from it borrows (Mycroft); the lowest such byte is exact.
+ */
+export function plainCount(word: number): number {
+  const quotes = word ^ 0x22222222;
+  const backslashes = word ^ 0x5c5c5c5c;
+  const found =
+    (((quotes - 0x01010101) & ~quotes) |
+      ((backslashes - 0x01010101) & ~backslashes) |
+      ((word - 0x20202020) & ~word)) &
+    0x80808080;
+  return found === 0 ? 4 : (31 - Math.clz32(found & -found)) >> 3;
+}
+
 /** The end of the JSON number at `at`, or -1 when there is none. */
 export function numberEnd(bytes: Uint8Array, at: number): number {
   if (bytes[at] === byte.minus) at++;

@@ -1,10 +1,14 @@
 import type { FieldNames } from "../../../storage/src/format/field-names.ts";
+import { isSame, viewOf } from "../../../storage/src/format/words.ts";
 import { shapeChildrenMax, shapeFieldsMax, shapeMissesMax, shapeNodesMax } from "../limits.ts";
 import { DecodeFault } from "./fault.ts";
 import type { JsonReader } from "./json-reader.ts";
-import { byte, hasWord, isDigit, numberEnd, plainEnd } from "./json-scan.ts";
+import { byte, hasWord, isDigit, longPlainEnd, numberEnd, plainEnd } from "./json-scan.ts";
 import type { LineTrace } from "./line-trace.ts";
 import type { RecordFields } from "./record.ts";
+
+/** Texts of which this is the length, or more, are looked at four bytes at a time. */
+const longBytes = 24;
 
 /** Lines whose values stand between the same bytes: same names, same nesting, same white space. */
 export interface LineShape {
@@ -70,13 +74,14 @@ export class LineShapes {
       }
       let end: number;
       if (node.isText) {
-        end = plainEnd(bytes, at);
+        end = node.isLong ? longPlainEnd(view, at) : plainEnd(bytes, at);
         if (bytes[end] !== byte.quote) {
           end = this.#escaped(at, end, slot);
           if (end < 0) return undefined;
         } else {
           starts[slot] = at;
           ends[slot] = end;
+          if (end - at >= longBytes !== node.isLong) node.isLong = !node.isLong;
         }
       } else {
         end = this.#other(at, slot);
@@ -92,7 +97,7 @@ export class LineShapes {
     const reader = this.#reader;
     if (reader.source.bytes[plainThrough] !== byte.backslash) return -1;
     try {
-      const after = reader.string(at - 1);
+      const after = reader.unescape(at, plainThrough);
       this.#record.starts[slot] = reader.start;
       this.#record.ends[slot] = reader.end;
       return after - 1;
@@ -176,26 +181,33 @@ class ShapeNode {
   /** The child that came last. */
   likely: ShapeNode | undefined = undefined;
   shape: LineShape | undefined = undefined;
-  /** The bytes in fours; then those left over, and a mask of their place in a word. */
-  readonly words: Int32Array;
-  readonly rest: number;
-  readonly restMask: number;
+  /** Whether the last value was a long text. */
+  isLong = false;
+  /** The first four bytes, fewer under a mask; the next four, those after them, and the last four. */
+  readonly first: number;
+  readonly firstMask: number;
+  readonly second: number;
+  readonly third: number;
+  readonly last: number;
+  /** All of them: there are rarely more than sixteen. */
+  readonly bytes: DataView;
 
   constructor(bytes: Uint8Array = new Uint8Array(0), isText = false) {
+    const padded = new Uint8Array(Math.max(12, bytes.length));
+    padded.set(bytes);
     this.length = bytes.length;
     this.isText = isText;
-    const padded = new DataView(new ArrayBuffer(bytes.length + 4));
-    for (const [at, each] of bytes.entries()) padded.setUint8(at, each);
-    this.words = new Int32Array(bytes.length >> 2);
-    for (let i = 0; i < this.words.length; i++) this.words[i] = padded.getInt32(4 * i, true);
-    this.rest = padded.getInt32(4 * this.words.length, true);
-    this.restMask = (1 << (8 * (bytes.length & 3))) - 1;
+    this.bytes = viewOf(padded);
+    this.first = this.bytes.getInt32(0, true);
+    this.firstMask = bytes.length < 4 ? (1 << (8 * bytes.length)) - 1 : -1;
+    this.second = this.bytes.getInt32(4, true);
+    this.third = this.bytes.getInt32(8, true);
+    this.last = this.bytes.getInt32(Math.max(0, bytes.length - 4), true);
   }
 
   isOf(bytes: Uint8Array, isText: boolean): boolean {
     if (this.isText !== isText || this.length !== bytes.length) return false;
-    const view = new DataView(Uint8Array.from([...bytes, 0, 0, 0, 0]).buffer);
-    return standsAt(this, view, 0);
+    return isSame(viewOf(bytes), 0, bytes.length, this.bytes, 0);
   }
 }
 
@@ -224,12 +236,15 @@ function otherNode(node: ShapeNode, view: DataView, at: number): ShapeNode | und
 }
 
 function standsAt(node: ShapeNode, view: DataView, at: number): boolean {
-  const { words } = node;
-  const end = at + node.length;
-  for (let i = 0; i < words.length; i++, at += 4) {
-    if (view.getInt32(at, true) !== words[i]) return false;
+  if ((view.getInt32(at, true) & node.firstMask) !== node.first) return false;
+  const { length } = node;
+  const end = at + length;
+  if (length > 4) {
+    if (length > 8 && view.getInt32(at + 4, true) !== node.second) return false;
+    if (length > 12 && view.getInt32(at + 8, true) !== node.third) return false;
+    if (view.getInt32(end - 4, true) !== node.last) return false;
+    if (length > 16 && !isSame(view, at + 12, length - 16, node.bytes, 12)) return false;
   }
-  if ((view.getInt32(at, true) & node.restMask) !== node.rest) return false;
   // A string after what has come before other values only: there may be a node that has its quote too.
   return node.isText || view.getUint8(end) !== byte.quote;
 }

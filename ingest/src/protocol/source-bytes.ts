@@ -40,9 +40,12 @@ export class SourceBytes {
 
   /** Makes sure that `bytes` more fit into scratch; throws the fault where they do not. */
   reserve(bytes: number): void {
-    if (this.scratch + bytes > this.bytes.length) {
-      throw this.#fault.set("the record is too long when decoded", this.bodyEnd, true);
-    }
+    if (this.scratch + bytes > this.bytes.length) throw this.isFull();
+  }
+
+  /** The fault of a record for which scratch has no room. */
+  isFull(): DecodeFault {
+    return this.#fault.set("the record is too long when decoded", this.bodyEnd, true);
   }
 
   /** Appends a text to scratch; it ends at the new `scratch`. Returns where it starts. */

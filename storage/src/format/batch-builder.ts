@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../../../kit/src/assert.ts";
+import type { Moment } from "../../../kit/src/time.ts";
 import { ColumnBuilder } from "./batch-column.ts";
 import {
   at,
@@ -11,11 +12,13 @@ import {
   headerBytes,
 } from "./batch-layout.ts";
 import { type BatchPlan, type ColumnPlan, Places, planColumn, writeColumn } from "./batch-plan.ts";
+import { crcJoined } from "./crc.ts";
 import type { FieldNames } from "./field-names.ts";
 import { batchBytesFull, batchColumnsFull, batchRowsMax, builderBytesKept } from "./limits.ts";
 import { viewOf } from "./words.ts";
 
-const emptyView = new DataView(new ArrayBuffer(0));
+const noBytes = new Uint8Array(0);
+const emptyView = viewOf(noBytes);
 
 export interface BatchBuilderOptions {
   readonly tenant: string;
@@ -35,6 +38,8 @@ export interface BatchBuilderOptions {
  * `encodeInto` and then `reset`; a full one takes no more records.
  */
 export class BatchBuilder {
+  /** The CRC-32 of all bytes that `encodeInto` wrote last. */
+  encodedCrc = 0;
   readonly #options: BatchBuilderOptions;
   readonly #tenant: Buffer;
   readonly #class: Buffer;
@@ -56,12 +61,17 @@ export class BatchBuilder {
   #streams: Buffer[] = [];
   #streamsLength = 0;
   readonly #codeOfText = new Map<string, number>();
-  readonly #codeOfId = new Map<number, number>();
-  #idLast = -1;
-  #codeLast = 0;
+  /** Of each stream id its code in this batch, or -1; and its text, kept from batch to batch. */
+  #codeOfId = new Int32Array(0);
+  #textOfId: (Buffer | undefined)[] = [];
+  #textsGeneration = -1;
+  /** The ids of the streams in this batch. */
+  #streamIds: number[] = [];
   #plan: BatchPlan | undefined;
   /** What the last record came from, which is mostly what the next one does. */
   #source: Uint8Array | undefined;
+  /** The same memory, not as a Buffer, whose `subarray` is slow. */
+  #sourceBytes: Uint8Array = noBytes;
   #sourceView: DataView = emptyView;
 
   constructor(options: BatchBuilderOptions) {
@@ -72,6 +82,15 @@ export class BatchBuilder {
 
   get rowCount(): number {
     return this.#rowCount;
+  }
+
+  /** Inclusive bounds of the times of the records. */
+  get timeMin(): Moment {
+    return { ms: this.#timeMinMs, ns: this.#timeMinNs };
+  }
+
+  get timeMax(): Moment {
+    return { ms: this.#timeMaxMs, ns: this.#timeMaxNs };
   }
 
   /** True when the batch is to be encoded before another record is appended. */
@@ -91,7 +110,8 @@ export class BatchBuilder {
   /**
    * Adds a record: field i is named `nameIds[i]` and its value is the UTF-8 bytes
    * `source[starts[i] … ends[i])`, copied now. Empty values are left out; of one name given twice the
-   * last value counts. `stream` is a canonical text or its id in `streamTexts`.
+   * last value counts. `stream` is a canonical text or its id in `streamTexts`, for all records of the same stream
+   * in a batch the one or the other.
    */
   append(
     timeMs: number,
@@ -108,9 +128,11 @@ export class BatchBuilder {
     if (row === 0) this.#begin(timeMs, timeNs);
     else if (row === this.#times.length) this.#growRows();
     this.#setTime(row, timeMs, timeNs);
-    this.#streamCodes[row] = stream === this.#idLast ? this.#codeLast : this.#streamCode(stream);
+    this.#streamCodes[row] =
+      typeof stream === "number" ? this.#streamCode(stream) : this.#streamCodeOfText(stream);
     if (source !== this.#source) this.#setSource(source);
     const view = this.#sourceView;
+    const bytes = this.#sourceBytes;
     const columns = this.#columns;
     let added = 13;
     for (let i = 0; i < fieldCount; i++) {
@@ -120,7 +142,7 @@ export class BatchBuilder {
       const nameId = nameIds[i] as number;
       const column = columns[nameId] ?? this.#addColumn(nameId);
       if (column.entries === 0) this.#active.push(column);
-      added += column.append(row, source, view, start, end);
+      added += column.append(row, bytes, view, start, end);
     }
     this.#bytes += added;
     this.#rowCount = row + 1;
@@ -144,7 +166,10 @@ export class BatchBuilder {
     for (const [i, column] of this.#active.entries()) {
       writeColumn(out, column, plan.columns[i] as ColumnPlan);
     }
-    out.writeUInt32LE(crc32(out.subarray(at.flags)), at.crc);
+    const crc = crc32(out.subarray(at.flags));
+    out.writeUInt32LE(crc, at.crc);
+    const headCrc = crc32(out.subarray(0, at.flags));
+    this.encodedCrc = crcJoined(headCrc, crc, plan.byteLength - at.flags);
     return plan.byteLength;
   }
 
@@ -164,15 +189,17 @@ export class BatchBuilder {
     this.#streams = [];
     this.#streamsLength = 0;
     this.#codeOfText.clear();
-    this.#codeOfId.clear();
-    this.#idLast = -1;
+    for (const id of this.#streamIds) this.#codeOfId[id] = -1;
+    this.#streamIds = [];
     this.#plan = undefined;
     this.#source = undefined;
+    this.#sourceBytes = noBytes;
     this.#sourceView = emptyView;
   }
 
   #setSource(source: Uint8Array): void {
     this.#source = source;
+    this.#sourceBytes = new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
     this.#sourceView = viewOf(source);
   }
 
@@ -199,31 +226,44 @@ export class BatchBuilder {
     }
   }
 
-  #streamCode(stream: string | number): number {
-    if (typeof stream === "string") return this.#streamCodeOfText(stream);
-    let code = this.#codeOfId.get(stream);
-    if (code === undefined) {
-      const texts = this.#options.streamTexts;
-      assert(texts !== undefined, "streams are given by id only with a table of their texts");
-      code = this.#streamCodeOfText(texts.nameOf(stream));
-      this.#codeOfId.set(stream, code);
+  #streamCode(id: number): number {
+    const code = id < this.#codeOfId.length ? (this.#codeOfId[id] as number) : -1;
+    return code >= 0 ? code : this.#addStreamId(id);
+  }
+
+  #addStreamId(id: number): number {
+    const { streamTexts } = this.#options;
+    assert(streamTexts !== undefined, "streams are given by id only with a table of their texts");
+    if (streamTexts.generation !== this.#textsGeneration) this.#textOfId = [];
+    this.#textsGeneration = streamTexts.generation;
+    while (this.#textOfId.length <= id) this.#textOfId.push(undefined);
+    const text = this.#textOfId[id] ?? Buffer.from(streamTexts.nameOf(id), "utf8");
+    this.#textOfId[id] = text;
+    if (id >= this.#codeOfId.length) {
+      const codes = new Int32Array(Math.max(64, 2 * id)).fill(-1);
+      codes.set(this.#codeOfId);
+      this.#codeOfId = codes;
     }
-    this.#idLast = stream;
-    this.#codeLast = code;
+    this.#streamIds.push(id);
+    const code = this.#addStream(text);
+    this.#codeOfId[id] = code;
     return code;
   }
 
   #streamCodeOfText(text: string): number {
     let code = this.#codeOfText.get(text);
     if (code === undefined) {
-      code = this.#streams.length;
-      const bytes = Buffer.from(text, "utf8");
-      this.#streams.push(bytes);
-      this.#streamsLength += bytes.length;
-      this.#bytes += bytes.length + 4;
+      code = this.#addStream(Buffer.from(text, "utf8"));
       this.#codeOfText.set(text, code);
     }
     return code;
+  }
+
+  #addStream(text: Buffer): number {
+    this.#streams.push(text);
+    this.#streamsLength += text.length;
+    this.#bytes += text.length + 4;
+    return this.#streams.length - 1;
   }
 
   #addColumn(nameId: number): ColumnBuilder {

@@ -17,8 +17,10 @@ export class ColumnBuilder {
   readonly nameId: number;
   /** Rows that have the field. */
   entries = 0;
-  /** The row of each entry, ascending. */
+  /** The row of each entry, ascending; not written while every row has one. */
   #rows = new Uint16Array(64);
+  #isDense = true;
+  #rowLast = -1;
   /** Plain: the end of each entry's value in `#bytes`. Dictionary: the end of each distinct value. */
   #ends = new Uint32Array(64);
   #bytes = Buffer.allocUnsafeSlow(512);
@@ -44,6 +46,8 @@ export class ColumnBuilder {
 
   reset(): void {
     this.entries = 0;
+    this.#isDense = true;
+    this.#rowLast = -1;
     this.#used = 0;
     this.#spread = 0;
     this.#distinct = 0;
@@ -57,11 +61,25 @@ export class ColumnBuilder {
    * of `source`. Returns the bytes this adds.
    */
   append(row: number, source: Uint8Array, view: DataView, start: number, end: number): number {
-    if (this.entries > 0 && this.#rows[this.entries - 1] === row) this.#dropLast();
-    if (this.entries === this.#rows.length) this.#growEntries();
-    this.#rows[this.entries] = row;
+    if (row === this.#rowLast) this.#dropLast();
+    this.#rowLast = row;
+    const entry = this.entries;
+    if (entry === this.#rows.length) this.#growEntries();
+    if (!this.#isDense || entry !== row) this.#setRow(entry, row);
     if (this.#isPlain) return this.#appendPlain(source, view, start, end);
     return this.#appendDict(source, view, start, end);
+  }
+
+  #setRow(entry: number, row: number): void {
+    this.#fillRows();
+    this.#rows[entry] = row;
+  }
+
+  /** Writes the rows that were not yet. */
+  #fillRows(): void {
+    if (!this.#isDense) return;
+    for (let i = 0; i < this.entries; i++) this.#rows[i] = i;
+    this.#isDense = false;
   }
 
   #appendPlain(source: Uint8Array, view: DataView, start: number, end: number): number {
@@ -212,6 +230,7 @@ export class ColumnBuilder {
       offsets.set(this.#ends.subarray(0, this.entries), 1);
       return;
     }
+    this.#fillRows();
     let entry = 0;
     let end = 0;
     for (let row = 0; row < offsets.length - 1; row++) {
@@ -229,6 +248,7 @@ export class ColumnBuilder {
       codes.set(this.#codes.subarray(0, codes.length));
       return;
     }
+    this.#fillRows();
     offsets[this.#distinct + 1] = this.#used;
     codes.fill(this.#distinct);
     for (let i = 0; i < this.entries; i++)
@@ -237,6 +257,7 @@ export class ColumnBuilder {
 
   /** The rows that have the field, and their values. */
   writeSparse(rows: Uint16Array, offsets: Uint32Array, bytes: Buffer): void {
+    this.#fillRows();
     rows.set(this.#rows.subarray(0, this.entries));
     offsets[0] = 0;
     if (this.#isPlain) {

@@ -5,7 +5,7 @@
  */
 
 /** Stretches from this length on are copied by the engine. */
-const longBytes = 128;
+const longBytes = 256;
 
 /** A hash of `bytes[start … end)` whose low bits depend on all of them. */
 export function hashOf(bytes: DataView, start: number, end: number): number {
