@@ -57,7 +57,27 @@ const cases: { call: StatsFunction; texts: string[]; result: string }[] = [
   { call: node("count_uniq", { limit: 1 }), texts: ["a", "b"], result: "1" },
   { call: node("uniq_values"), texts: ["b", "10", "9", "b", ""], result: '["9","10","b"]' },
   { call: node("uniq_values", { limit: 1 }), texts: ["b", "a"], result: '["a"]' },
-  { call: node("values"), texts: ["b", "", "b"], result: '["b","b"]' },
+  { call: node("values"), texts: ["b", "", "b"], result: '["b","","b"]' },
+  { call: node("sum"), texts: ["1KB", "2KiB", "1"], result: "3049" },
+  { call: node("avg"), texts: ["1ms", "3ms", "x"], result: "2000000" },
+  { call: node("max"), texts: ["900ms", "1s", "x"], result: "x" },
+  { call: node("min"), texts: ["900ms", "1s", "1.5m"], result: "900ms" },
+  { call: node("median"), texts: ["900ms", "1s", "1m"], result: "1000000000" },
+  { call: node("sum_len"), texts: ["ab", "", "ü"], result: "4" },
+  { call: node("count_uniq_hash"), texts: ["a", "b", "a", ""], result: "2" },
+  { call: node("rate", { args: [] }), texts: ["a", "b"], result: "2" },
+  { call: node("rate", { args: [], seconds: 8 }), texts: ["a", "b"], result: "0.25" },
+  { call: node("rate_sum", { seconds: 2 }), texts: ["3", "4"], result: "3.5" },
+  {
+    call: node("histogram"),
+    texts: ["0", "5", "5.1", "10", "x", "-1", "1e30"],
+    result:
+      '[{"vmrange":"0...1.000e-09","hits":1},{"vmrange":"4.642e+00...5.275e+00","hits":2},' +
+      '{"vmrange":"8.799e+00...1.000e+01","hits":1},{"vmrange":"1.000e+18...+Inf","hits":1}]',
+  },
+  { call: node("json_values", { limit: 1 }), texts: ["a", "b"], result: '["{\\"x\\":\\"a\\"}"]' },
+  { call: node("row_max"), texts: ["9", "10", "", "2"], result: '{"x":"10"}' },
+  { call: node("row_min"), texts: ["9ms", "1s", ""], result: '{"x":"9ms"}' },
   { call: node("row_any"), texts: ["b"], result: '{"x":"b"}' },
   { call: node("row_any", { args: [] }), texts: [], result: "{}" },
 ];

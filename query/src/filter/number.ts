@@ -1,5 +1,5 @@
 import type { Block, Column, Values } from "../../../kit/src/block.ts";
-import { parseNumeric } from "../language/numeric.ts";
+import { numberWithUnit } from "../table/unit-number.ts";
 import { costs, type Filter } from "./filter.ts";
 import { narrowToValues } from "./narrow-to-values.ts";
 import { RowSet } from "./row-set.ts";
@@ -59,21 +59,4 @@ export class NumberFilter implements Filter {
     }
     return found;
   }
-}
-
-/** Ends of numbers that columns do not know: units, and digits behind a base. */
-const unitEnds = new Set(Buffer.from("smhdwyBKMGTi"));
-const baseLetters = new Set(Buffer.from("xXbBoO"));
-
-/** The number in a value such as `10KiB`, `1.5s`, `0x1f`; NaN for what is none, most of it told by two bytes. */
-function numberWithUnit({ bytes, offsets }: Values, i: number): number {
-  const from = offsets[i] as number;
-  const to = offsets[i + 1] as number;
-  const first = bytes[from] as number;
-  const isNumeral = (first >= 0x30 && first <= 0x39) || (first >= 0x2b && first <= 0x2e);
-  if (to - from < 2 || to - from > 40 || !isNumeral) return Number.NaN;
-  const hasBase =
-    baseLetters.has(bytes[from + 1] as number) || baseLetters.has(bytes[from + 2] ?? 0);
-  if (!hasBase && !unitEnds.has(bytes[to - 1] as number)) return Number.NaN;
-  return parseNumeric(bytes.toString("utf8", from, to)) ?? Number.NaN;
 }

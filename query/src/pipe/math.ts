@@ -103,8 +103,10 @@ const functions: Readonly<
   round: (value, step) => {
     const unit = step ?? 1;
     const rounded = (value as number) / unit;
-    // Half goes away from zero, as people round.
-    return Math.sign(rounded) * Math.round(Math.abs(rounded)) * unit;
+    // Half goes away from zero, as people round; a multiple of 0.1 is shown with one digit.
+    const multiple = Math.sign(rounded) * Math.round(Math.abs(rounded)) * unit;
+    const digits = /\.(\d+)$/.exec(String(unit))?.[1]?.length ?? 0;
+    return digits === 0 || Math.abs(multiple) > 1e15 ? multiple : Number(multiple.toFixed(digits));
   },
 };
 

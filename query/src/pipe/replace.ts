@@ -52,6 +52,8 @@ export function replacePattern(
   let at = 0;
   let count = 0;
   for (const match of pattern.matches(text)) {
+    // As RE2 does: nothing, right behind what was replaced, is no match of its own.
+    if (match.start === match.end && match.start === at && count > 0) continue;
     if (count++ >= limit) break;
     result += text.slice(at, match.start) + replacement.expand(match.group);
     at = match.end;

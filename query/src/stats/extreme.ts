@@ -2,6 +2,7 @@ import type { Column } from "../../../kit/src/block.ts";
 import { numbersOf } from "../table/column.ts";
 import { GrowingF64 } from "../table/growing.ts";
 import { printNumber } from "../table/number.ts";
+import { numberWithUnit } from "../table/unit-number.ts";
 import type { View } from "../table/view.ts";
 import type { GroupedRows, StatsPartial, StatsState } from "./function.ts";
 
@@ -82,10 +83,22 @@ export class ExtremeState implements StatsState {
 
   #keepText(group: number, text: Buffer): void {
     const before = this.#texts.get(group);
-    if (before !== undefined && Buffer.compare(text, before) * this.#sign <= 0) return;
+    if (before !== undefined && compareTexts(text, before) * this.#sign <= 0) return;
     this.#textBytes += text.length - (before?.length ?? -64);
     this.#texts.set(group, Buffer.from(text));
   }
+}
+
+/** Sizes and durations by what they measure, other texts after them and by their bytes. */
+function compareTexts(a: Buffer, b: Buffer): number {
+  const [x, y] = [measureOf(a), measureOf(b)];
+  if (x !== y) return x - y;
+  return Buffer.compare(a, b);
+}
+
+function measureOf(text: Buffer): number {
+  const number = numberWithUnit({ bytes: text, offsets: Uint32Array.of(0, text.length) }, 0);
+  return Number.isNaN(number) ? Number.POSITIVE_INFINITY : number;
 }
 
 /** Gives how many of the numbers are none. */

@@ -1,6 +1,7 @@
 import { quantileError, quantileExactMax } from "../limits.ts";
 import { gatherNumbers } from "../table/column.ts";
 import { printNumber } from "../table/number.ts";
+import { withUnits } from "../table/unit-number.ts";
 import type { View } from "../table/view.ts";
 import type { GroupedRows, StatsPartial, StatsState } from "./function.ts";
 
@@ -26,11 +27,12 @@ export class QuantileState implements StatsState {
   }
 
   add(view: View, { rows, groups }: GroupedRows): void {
-    const numbers = new Float64Array(rows.length);
+    const plain = new Float64Array(rows.length);
     for (const field of this.#fields) {
       const column = view.column(field);
       if (column === undefined) continue;
-      gatherNumbers(column, rows, numbers);
+      gatherNumbers(column, rows, plain);
+      const numbers = withUnits(column, rows, plain);
       for (let i = 0; i < numbers.length; i++) {
         const value = numbers[i] as number;
         if (Number.isNaN(value)) continue;

@@ -1,6 +1,7 @@
 import { numbersOf } from "../table/column.ts";
 import { GrowingF64 } from "../table/growing.ts";
 import { printNumber } from "../table/number.ts";
+import { withUnits } from "../table/unit-number.ts";
 import type { View } from "../table/view.ts";
 import type { GroupedRows, StatsPartial, StatsState } from "./function.ts";
 
@@ -29,7 +30,8 @@ export class SumState implements StatsState {
     for (const field of this.#fields) {
       const column = view.column(field);
       if (column === undefined) continue;
-      addNumbers(sums, counts, numbersOf(column, rows, view.rowCount), groups);
+      const numbers = withUnits(column, rows, numbersOf(column, rows, view.rowCount));
+      addNumbers(sums, counts, numbers, groups);
     }
   }
 

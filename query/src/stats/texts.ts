@@ -57,7 +57,7 @@ function rankOf(text: string, number: number): number {
 }
 
 /**
- * `values(a, b)`: all values that are not empty, as a JSON array, up to `limit`; in no certain order, since workers
+ * `values(a, b)`: the values of all rows, empty ones too, as a JSON array, up to `limit`; in no certain order, since workers
  * take parts as they come.
  */
 export class ValuesState implements StatsState {
@@ -78,7 +78,6 @@ export class ValuesState implements StatsState {
   add(view: View, { rows, groups }: GroupedRows): void {
     for (const field of this.#fields) {
       const column = view.column(field);
-      if (column === undefined) continue;
       for (let i = 0; i < rows.length; i++) {
         const group = groups === undefined ? 0 : (groups[i] as number);
         this.#keep(group, textAt(column, rows[i] as number));
@@ -102,7 +101,6 @@ export class ValuesState implements StatsState {
   }
 
   #keep(group: number, text: string): void {
-    if (text === "") return;
     let texts = this.#groups[group];
     if (texts === undefined) {
       texts = [];

@@ -2,6 +2,7 @@ import type { Column } from "../../../kit/src/block.ts";
 import type { SortKey } from "../language/ast.ts";
 import type { ScatteredRows } from "./collect.ts";
 import { codeAt, gatherNumbers } from "./column.ts";
+import { numberWithUnit } from "./unit-number.ts";
 import type { View } from "./view.ts";
 
 /**
@@ -122,9 +123,10 @@ function rankedNumbers(
       ranked[i] = number;
       continue;
     }
-    const { offsets } = column.values();
-    const isEmpty = offsets[code] === offsets[code + 1];
-    if (!isEmpty) ranked[i] = Number.POSITIVE_INFINITY;
+    const values = column.values();
+    if (values.offsets[code] === values.offsets[code + 1]) continue;
+    const withUnit = numberWithUnit(values, code);
+    ranked[i] = Number.isNaN(withUnit) ? Number.POSITIVE_INFINITY : withUnit;
   }
   return ranked;
 }
