@@ -31,6 +31,14 @@ const roomWaitMs = 5000;
 /** Versions that a request with a key is processed with: there are no pipelines or split streams yet. */
 const versions = { pipelineVersion: 0, splitVersion: 0 } as const;
 
+/** What logs are deflated to, about: a guess that costs only a wait when it is too high. */
+const deflatedShare = 1 / 8;
+
+/** The memory that the batches of a body will take, about. */
+function batchBytesOf({ body, options }: DecodeJob): number {
+  return options.encoding === "identity" ? body.length : body.length / deflatedShare;
+}
+
 /** From the bytes of a request to records on disk: decoded in a worker, appended here. */
 export class Ingest {
   readonly #deps: IngestDeps;
@@ -53,7 +61,7 @@ export class Ingest {
    */
   async take(job: DecodeJob): Promise<DecodeResult> {
     const { pool, store, arena } = this.#deps;
-    await store.room(roomWaitMs);
+    await store.room(roomWaitMs, batchBytesOf(job));
     const { buffer } = job.body;
     const transfer = buffer instanceof ArrayBuffer ? [buffer] : [];
     const { result, memory } = await pool.run<Decoded>("decode", job, { lane: "ingest", transfer });

@@ -22,8 +22,8 @@ export const groupBytesMax = 8 * 1024 * 1024;
 /** Entries of one write: three buffers each stay below the kernel's 1,024 a call. */
 export const groupEntriesMax = 340;
 
-/** Spare files kept: one is made ahead of use; another only when a file that was let go can serve again. */
-export const spareFilesMax = 2;
+/** Spare files kept: one is made ahead of use; more only when files that were let go, several by one seal, can serve again. */
+export const spareFilesMax = 4;
 
 /** How long to wait before asking a full disk again, in milliseconds. */
 export const fullRetryMs = 1_000;

@@ -72,6 +72,9 @@ export const sealArenaBytesShare = 0.1;
 /** Free bytes of the arena below which requests wait: a few slabs, one for each thread that decodes. */
 export const arenaFreeBytesMin = 4 * slabBytes;
 
+/** The share of the arena that one request waits for at most: slabs that are being filled are never free. */
+export const arenaRequestShareMax = 0.75;
+
 /** How long closing waits for a seal or merge under way: its work is not lost, only done again. */
 export const closeWaitMs = 5_000;
 

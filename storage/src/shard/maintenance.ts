@@ -65,13 +65,20 @@ export class Maintenance {
     else if (!this.#sealing.has(shard)) this.#sealFull(shard);
   }
 
-  /** Seals what has been in a full arena for longest: its slabs are the next to be free. */
+  /** Seals something where the arena is filling. */
   checkMemory(): void {
-    if (this.#due.size > 0 || this.#sealing.size > 0 || !this.#isMemoryTight()) return;
-    const first = this.#context.shards
-      .filter(({ memtable }) => memtable.sinceMs !== undefined)
-      .reduce((a, b) => ((b.memtable.sinceMs ?? 0) < (a.memtable.sinceMs ?? 0) ? b : a));
-    this.#sealFull(first);
+    if (this.#isMemoryTight()) this.makeRoom();
+  }
+
+  /** Seals what has been in memory for longest: its slabs are the next to be free. */
+  makeRoom(): void {
+    if (this.#due.size > 0 || this.#sealing.size > 0) return;
+    let oldest: Shard | undefined;
+    for (const shard of this.#context.shards) {
+      const { sinceMs } = shard.memtable;
+      if (sinceMs !== undefined && sinceMs < (oldest?.memtable.sinceMs ?? Infinity)) oldest = shard;
+    }
+    if (oldest !== undefined) this.#sealFull(oldest);
   }
 
   /** The log is half full: every shard with an unsealed entry is sealed, with records or without. */

@@ -13,7 +13,14 @@ import { type DamagedBlock, type DamagedSegment, DamageList } from "./damage-lis
 import { storePaths } from "./data-directory.ts";
 import { moveToTrash } from "./dropping.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
-import { arenaFreeBytesMin, closeWaitMs, storeArenaWriter } from "./limits.ts";
+import {
+  arenaFreeBytesMin,
+  arenaRequestShareMax,
+  closeWaitMs,
+  maintenanceTickMs,
+  slabBytes,
+  storeArenaWriter,
+} from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import {
@@ -48,8 +55,11 @@ export interface Store extends Closable {
   lastStored(source: string): Promise<ReadonlyMap<number, bigint>>;
   /** Why a request should be refused before its body is read; undefined: let it come. */
   pressure(): ServiceError | undefined;
-  /** Waits until a batch can be put into the arena. Rejects with `ingest.busy` when it takes too long. */
-  room(timeoutMs: number): Promise<void>;
+  /**
+   * Waits until batches of about so many bytes together can be put into the arena. Rejects with `ingest.busy` when it
+   * takes too long.
+   */
+  room(timeoutMs: number, bytes?: number): Promise<void>;
   /** A state of all shards, taken in this call and pinned until it is released. */
   openCut(tenant: string, range: CutRange): StoreCut;
   /**
@@ -189,14 +199,16 @@ class OpenStore implements Store {
     return arena.freeBytes < arenaFreeBytesMin ? busy(arena.usedBytes) : undefined;
   }
 
-  async room(timeoutMs: number): Promise<void> {
+  async room(timeoutMs: number, bytes = 0): Promise<void> {
     const { arena, clock } = this.#open.context;
+    const most = arena.totalBytes * arenaRequestShareMax;
+    const needed = Math.min(most, Math.max(arenaFreeBytesMin, bytes + 2 * slabBytes));
     const untilMs = clock.monotonicMs() + timeoutMs;
-    while (arena.freeBytes < arenaFreeBytesMin) {
+    while (arena.freeBytes < needed) {
       const leftMs = untilMs - clock.monotonicMs();
       if (leftMs <= 0) throw busy(arena.usedBytes);
-      this.#open.maintenance.checkMemory();
-      await arena.whenFreed(leftMs);
+      this.#open.maintenance.makeRoom();
+      await arena.whenFreed(Math.min(leftMs, maintenanceTickMs));
     }
   }
 

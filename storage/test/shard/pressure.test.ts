@@ -84,6 +84,16 @@ test("a shard with very many small batches is sealed by itself, its neighbours a
   assert.deepEqual(rig.read(), [...records, "alone"]);
 });
 
+test("a large request waits for as much room as it needs, and gets it from shards that are not full", async (t) => {
+  const rig = await rigAt(t, temp(t), { arenaSlabs: 12, logFileBytes: 8 << 20 });
+  for (let i = 0; i < 5; i++) await rig.append(["x".repeat(3 << 20)], { shard: i % 3 });
+  await rig.store.room(0);
+  const bytes = 30 << 20;
+  await assert.rejects(rig.store.room(0, bytes), { code: "ingest.busy" });
+  await rig.store.room(20_000, bytes);
+  assert.ok(rig.arena.freeBytes >= bytes, `${rig.arena.freeBytes} bytes are free`);
+});
+
 test("a full arena that nothing empties tells requests to come back", async (t) => {
   const rig = await rigAt(t, temp(t), { arenaSlabs: 6, logFileBytes: 8 << 20 });
   assert.equal(rig.store.pressure(), undefined);
