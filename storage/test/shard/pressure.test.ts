@@ -85,7 +85,11 @@ test("a shard with very many small batches is sealed by itself, its neighbours a
 });
 
 test("a large request waits for as much room as it needs, and gets it from shards that are not full", async (t) => {
-  const rig = await rigAt(t, temp(t), { arenaSlabs: 12, logFileBytes: 8 << 20 });
+  const rig = await rigAt(t, temp(t), {
+    arenaSlabs: 12,
+    logFileBytes: 8 << 20,
+    logBytesMax: 256 << 20,
+  });
   for (let i = 0; i < 5; i++) await rig.append(["x".repeat(3 << 20)], { shard: i % 3 });
   await rig.store.room(0);
   const bytes = 30 << 20;
