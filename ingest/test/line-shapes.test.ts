@@ -6,8 +6,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Prng } from "../../kit/src/prng.ts";
+import { FieldNames } from "../../storage/src/format/field-names.ts";
 import { printStream } from "../../storage/src/format/stream-labels.ts";
 import type { DecodeOptions } from "../src/job.ts";
+import { DecodeFault } from "../src/protocol/fault.ts";
+import { JsonReader } from "../src/protocol/json-reader.ts";
+import { JsonRecords } from "../src/protocol/json-record.ts";
+import { lineSpaces } from "../src/protocol/json-scan.ts";
+import { LineShapes } from "../src/protocol/line-shapes.ts";
+import { RecordFields } from "../src/protocol/record.ts";
+import { SourceBytes } from "../src/protocol/source-bytes.ts";
 import { receivedText, type StoredRecord, TestDecoder } from "./decoding.ts";
 import { ambiguous, comparableArray, expected, mutate, sorted } from "./json-reading.ts";
 
@@ -161,6 +169,8 @@ test(`lines written alike mean what JSON.parse says, in ${seedCount} bodies`, ()
     }
     const end = random.pick(["", "\n", "\r\n"]);
     const { result, records } = decoder.run("json-lines", lines.join("\n") + end, request);
+    const bulk = lines.map((text) => `{"create":{}}\n${text}\n`).join("");
+    assert.deepEqual(decoder.run("elasticsearch-bulk", bulk, request).records, records);
     const wanted = lines.map((text) => recordOf(text, request));
     const faults = new Set(result.errors.map((each) => each.line));
     const isGood = lines.map((_, i) => !faults.has(i + 1));
@@ -175,6 +185,57 @@ test(`lines written alike mean what JSON.parse says, in ${seedCount} bodies`, ()
     assert.equal(records.length, next);
   }
   assert.ok(stored > seedCount * 20, "enough of the lines are good");
+});
+
+test("a line of a form that was read before is read by its form, and no other line is", () => {
+  const fault = new DecodeFault();
+  const source = new SourceBytes(fault);
+  const fieldNames = new FieldNames();
+  const record = new RecordFields(source, fault);
+  const reader = new JsonReader(source, fault);
+  reader.spaces = lineSpaces;
+  const records = new JsonRecords(reader, record, fieldNames);
+  const shapes = new LineShapes(reader, record, fieldNames);
+  const isKnown = (text: string): boolean => {
+    source.load(Buffer.from(`${text}\n`));
+    shapes.begin();
+    record.begin();
+    return shapes.read(0) !== undefined;
+  };
+  const read = (text: string): void => {
+    source.load(Buffer.from(`${text}\n`));
+    record.begin();
+    shapes.learn(records.trace, 0, records.read(0));
+  };
+  const forms = [
+    '{"a":"x","b":1}',
+    '{"a": "x"}',
+    '{"a":{"b":"x"}}',
+    '{"long name of a field":true}',
+  ];
+  for (const each of forms) {
+    assert.equal(isKnown(each), false, each);
+    read(each);
+    assert.equal(isKnown(each), true, each);
+  }
+  for (const each of ['{"a":"\\"","b":[1]}', '{"a":"","b":null}', '{"long name of a field":-1}']) {
+    assert.equal(isKnown(each), true, each);
+  }
+  for (const each of [
+    '{"a":"x","b":"1"}',
+    '{"a":"x","b":1',
+    '{"a":"x","b":1}}',
+    '{"a":"x","b":01}',
+    '{"a":"\\x","b":1}',
+    '{"a":{},"b":1}',
+    '{"long name of a feeld":true}',
+  ]) {
+    assert.equal(isKnown(each), false, each);
+  }
+  read('{"a":1,"a":2}');
+  assert.equal(isKnown('{"a":1,"a":2}'), false, "a name given twice");
+  fieldNames.clear();
+  assert.equal(isKnown(forms[0] ?? ""), false, "names have other ids now");
 });
 
 function comparable(record: StoredRecord | undefined): StoredRecord | undefined {

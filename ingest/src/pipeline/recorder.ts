@@ -15,7 +15,7 @@ import {
 import { BodyFault } from "../protocol/fault.ts";
 import type { LineShape } from "../protocol/line-shapes.ts";
 import type { RecordFields } from "../protocol/record.ts";
-import type { RecordSink } from "../protocol/sink.ts";
+import type { OwnField, RecordSink } from "../protocol/sink.ts";
 import type { SourceBytes } from "../protocol/source-bytes.ts";
 import { TimeReader } from "../protocol/times.ts";
 import type { StreamEntry, StreamTable } from "../routing/stream-table.ts";
@@ -59,7 +59,9 @@ export class Recorder implements RecordSink {
   #request!: RecorderRequest;
   #msgId = -1;
   #overflowId = -1;
-  #extra: { readonly nameId: number; readonly start: number; readonly end: number }[] = [];
+  /** Added to each record: what the protocol does, then what the request does, the later over the earlier. */
+  #extra: readonly OwnField[] = [];
+  #requestExtra: readonly OwnField[] = [];
   #labelled: StreamEntry | undefined;
   /** Where scratch begins for a record; what lies before it stays. */
   #scratchStart = 0;
@@ -111,19 +113,25 @@ export class Recorder implements RecordSink {
       msgFields: options.msgFields,
       streamFields,
     });
-    this.#extra = options.extra.map(([name, value]) => {
+    this.#requestExtra = options.extra.map(([name, value]) => {
       const start = this.#source.putText(value);
       return { nameId: this.#names.idOfText(name), start, end: this.#source.scratch };
     });
-    const added = options.extra.map(([name]) => name);
+    this.setOwn(undefined);
+    this.pin();
+  }
+
+  setOwn(field: OwnField | undefined): void {
+    const { options, streamFields } = this.#request;
+    this.#extra = field === undefined ? this.#requestExtra : [field, ...this.#requestExtra];
+    const addedIds = this.#extra.map(({ nameId }) => nameId);
     const { timeFields, msgFields } = options;
-    this.#plans.open(JSON.stringify([timeFields, msgFields, streamFields, added]), {
+    this.#plans.open(JSON.stringify([timeFields, msgFields, streamFields, addedIds]), {
       roles: this.#roles,
       msgId: this.#msgId,
       streamFieldCount: streamFields.length,
-      addedIds: this.#extra.map(({ nameId }) => nameId),
+      addedIds,
     });
-    this.pin();
   }
 
   /** Ends the request. */

@@ -55,14 +55,26 @@ function isName(value: unknown, bytesMax: number): value is string {
   return Buffer.byteLength(value) <= bytesMax;
 }
 
-/** The results of a bulk request's items, printed one after the other as Elasticsearch prints them. */
+const createdTail = Buffer.from(
+  `","_version":1,"result":"created","_shards":{"total":1,"successful":1,"failed":0},` +
+    `"_seq_no":0,"_primary_term":1,"status":201}},`,
+);
+
+/**
+ * The results of a bulk request's items, printed one after the other as Elasticsearch prints them. Most are alike and
+ * longer than many a record, so they are put together as bytes.
+ */
 export class BulkItems {
   hasErrors = false;
   count = 0;
-  readonly #printed: string[] = [];
   readonly #idSeed: string;
+  /** Each item with a comma behind it. */
+  #bytes = Buffer.allocUnsafe(64 << 10);
+  #length = 0;
   #actionLast: BulkAction | undefined;
   #headLast = "";
+  /** The head of items whose id is made up, up to their number. */
+  #madeUpHead = Buffer.alloc(0);
 
   constructor(idSeed: string) {
     this.#idSeed = idSeed;
@@ -70,32 +82,64 @@ export class BulkItems {
 
   /** The items without the brackets around them. */
   get text(): string {
-    return this.#printed.join(",");
+    return this.#bytes.toString("utf8", 0, Math.max(0, this.#length - 1));
   }
 
   created(action: BulkAction): void {
     const number = this.count++;
-    const id = action.id === undefined ? `"${this.#idSeed}-${number}"` : JSON.stringify(action.id);
-    this.#printed.push(
-      `${this.#head(action)}${id},"_version":1,"result":"created",` +
-        `"_shards":{"total":1,"successful":1,"failed":0},"_seq_no":0,"_primary_term":1,"status":201}}`,
-    );
+    this.#setHead(action);
+    if (action.id === undefined) {
+      this.#put(this.#madeUpHead);
+      this.#putDigits(number);
+    } else {
+      this.#putText(`${this.#headLast}${JSON.stringify(action.id).slice(0, -1)}`);
+    }
+    this.#put(createdTail);
   }
 
   failed(action: BulkAction, status: number, type: string, reason: string): void {
     this.count++;
     this.hasErrors = true;
+    this.#setHead(action);
     const id = action.id === undefined ? "null" : JSON.stringify(action.id);
     const error = JSON.stringify({ type, reason });
-    this.#printed.push(`${this.#head(action)}${id},"status":${status},"error":${error}}}`);
+    this.#putText(`${this.#headLast}${id},"status":${status},"error":${error}}},`);
   }
 
-  #head(action: BulkAction): string {
-    if (action !== this.#actionLast) {
-      const index = JSON.stringify(action.index === "" ? "logkeep" : action.index);
-      this.#headLast = `{"${action.kind}":{"_index":${index},"_id":`;
-      this.#actionLast = action;
+  #setHead(action: BulkAction): void {
+    if (action === this.#actionLast) return;
+    const index = JSON.stringify(action.index === "" ? "logkeep" : action.index);
+    this.#headLast = `{"${action.kind}":{"_index":${index},"_id":`;
+    this.#madeUpHead = Buffer.from(`${this.#headLast}"${this.#idSeed}-`);
+    this.#actionLast = action;
+  }
+
+  #putText(text: string): void {
+    this.#put(Buffer.from(text));
+  }
+
+  #put(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  #putDigits(number: number): void {
+    let digits = 1;
+    for (let left = number; left >= 10; left = Math.floor(left / 10)) digits++;
+    this.#reserve(digits);
+    this.#length += digits;
+    let left = number;
+    for (let at = this.#length - 1; at >= this.#length - digits; at--) {
+      this.#bytes[at] = 0x30 + (left % 10);
+      left = Math.floor(left / 10);
     }
-    return this.#headLast;
+  }
+
+  #reserve(length: number): void {
+    if (this.#length + length <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafe(2 * (this.#length + length));
+    this.#bytes.copy(grown, 0, 0, this.#length);
+    this.#bytes = grown;
   }
 }

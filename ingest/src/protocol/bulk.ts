@@ -1,3 +1,4 @@
+import { isSame } from "../../../storage/src/format/words.ts";
 import { bulkActionMaxBytes, bulkItemsMax } from "../limits.ts";
 import { type BulkAction, BulkItems, readAction } from "./bulk-items.ts";
 import { BodyFault, DecodeFault } from "./fault.ts";
@@ -29,6 +30,8 @@ export class Bulk {
   #actionLine: Slice = { start: 0, end: 0 };
   #action: BulkAction | undefined;
   #indexSlice: Slice | undefined;
+  /** Whether all of the next record's fields are those of its line and what the sink adds. */
+  #isPlainAction = false;
   #idOfIndex = -1;
   #defaultIndex: Slice | undefined;
   #isUtf8 = true;
@@ -48,15 +51,19 @@ export class Bulk {
     this.#defaultIndex = index === undefined ? undefined : fields.nameSlice(index);
     sink.pin();
     this.#isUtf8 = source.isUtf8(0, source.bodyEnd);
+    this.#parts.lines.begin();
     let line = 0;
     for (let at = 0; at < source.bodyEnd; ) {
       line++;
-      const end = lineEnd(source.bytes, at, source.bodyEnd);
-      if (this.#isEmpty(at, end)) {
+      const isSame = this.#isSameAction(at);
+      const end = isSame
+        ? at + this.#actionLine.end - this.#actionLine.start
+        : lineEnd(source.bytes, at, source.bodyEnd);
+      if (!isSame && this.#isEmpty(at, end)) {
         at = end + 1;
         continue;
       }
-      const action = this.#readAction(at, end, line, index);
+      const action = (isSame && this.#action) || this.#readAction(at, end, line, index);
       if (this.#items.count >= bulkItemsMax) {
         throw new BodyFault(`more than ${bulkItemsMax} items`, line, "too-large");
       }
@@ -79,14 +86,16 @@ export class Bulk {
     return at === end;
   }
 
+  /** True where the last action line stands once more, its line feed included. */
+  #isSameAction(at: number): boolean {
+    if (this.#action === undefined) return false;
+    const { view } = this.#parts.reader.source;
+    const { start, end } = this.#actionLine;
+    return isSame(view, at, end - start + 1, view, start);
+  }
+
   #readAction(start: number, end: number, line: number, index: string | undefined): BulkAction {
     const { source } = this.#parts.reader;
-    const before = this.#actionLine;
-    const isSame =
-      this.#action !== undefined &&
-      before.end - before.start === end - start &&
-      source.bytes.compare(source.bytes, before.start, before.end, start, end) === 0;
-    if (isSame && this.#action !== undefined) return this.#action;
     if (end - start > bulkActionMaxBytes) {
       throw new BodyFault(`an action is longer than ${bulkActionMaxBytes} bytes`, line);
     }
@@ -95,7 +104,17 @@ export class Bulk {
     this.#action = action;
     this.#actionLine = { start, end };
     this.#indexSlice = this.#findIndex(action, start, end);
+    this.#setOwn(action);
     return action;
+  }
+
+  /** Has the sink add the index, unless it must be written anew for each record. */
+  #setOwn(action: BulkAction): void {
+    const slice = action.index === "" ? undefined : this.#indexSlice;
+    const nameId = this.#idOfIndex;
+    this.#parts.sink.setOwn(slice && { nameId, start: slice.start, end: slice.end });
+    const isIndexAdded = action.index === "" || slice !== undefined;
+    this.#isPlainAction = isIndexAdded && action.id === undefined && action.kind !== "update";
   }
 
   /** Where the index stands in the action or beside the body; undefined where it must be written anew. */
@@ -112,7 +131,11 @@ export class Bulk {
   #source(action: BulkAction, start: number, line: number): number {
     const { reader, sink, lines } = this.#parts;
     const { source } = reader;
-    let end = start;
+    let end = this.#isUtf8 && this.#isPlainAction ? lines.readAlike(start, line) : -1;
+    if (end >= 0) {
+      this.#note(action, lines.failure);
+      return end + 1;
+    }
     let failure: string | undefined;
     sink.begin();
     try {
@@ -129,7 +152,7 @@ export class Bulk {
           return end + 1;
         }
       } else {
-        end = lines.readObject(at);
+        end = lines.readObject(start, at);
       }
       this.#putOrigin(action);
       failure = sink.accept(line, start, end);
@@ -139,9 +162,13 @@ export class Bulk {
       failure = reasonOf(thrown, start, end);
       sink.reject(line, failure, start, end);
     }
+    this.#note(action, failure);
+    return end + 1;
+  }
+
+  #note(action: BulkAction, failure: string | undefined): void {
     if (failure === undefined) this.#items.created(action);
     else this.#items.failed(action, 400, "mapper_parsing_exception", failure);
-    return end + 1;
   }
 
   /** Reads what an update would create into the record; false where it would create nothing. */
@@ -166,8 +193,8 @@ export class Bulk {
 
   #putOrigin(action: BulkAction): void {
     const { fields, sink } = this.#parts;
-    if (action.index !== "") {
-      const slice = this.#indexSlice ?? fields.nameSlice(action.index);
+    if (action.index !== "" && this.#indexSlice === undefined) {
+      const slice = fields.nameSlice(action.index);
       sink.record.putOwn(this.#idOfIndex, slice.start, slice.end);
     }
     if (action.id !== undefined) fields.putText("_id", action.id);

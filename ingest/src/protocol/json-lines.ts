@@ -10,6 +10,8 @@ import type { RecordSink } from "./sink.ts";
  * one read; empty lines count but are no records.
  */
 export class JsonLines {
+  /** Why the line that was read alike last was rejected after all. */
+  failure: string | undefined = undefined;
   readonly #reader: JsonReader;
   readonly #records: JsonRecords;
   readonly #shapes: LineShapes;
@@ -28,24 +30,32 @@ export class JsonLines {
     this.#reader.spaces = lineSpaces;
     // One look at the whole body spares one at each string.
     const isUtf8 = source.isUtf8(0, bodyEnd);
-    this.#shapes.begin();
+    this.begin();
     let line = 0;
     let at = byteOrderMarkEnd(bytes);
     while (at < bodyEnd) {
       line++;
-      const end = isUtf8 ? this.#readAlike(at, line) : -1;
+      const end = isUtf8 ? this.readAlike(at, line) : -1;
       at = end < 0 ? this.#readLine(at, line, isUtf8) : end + 1;
     }
   }
 
-  /** Reads the line if it is written like an earlier one; returns where it ends, or -1. */
-  #readAlike(start: number, line: number): number {
+  /** To be called before the lines of a body. */
+  begin(): void {
+    this.#shapes.begin();
+  }
+
+  /**
+   * Reads the line as a record if it is written like an earlier one, and hands it on; returns where it ends, or -1.
+   * Only for what is known to be UTF-8.
+   */
+  readAlike(start: number, line: number): number {
     const sink = this.#sink;
     const shapes = this.#shapes;
     sink.begin();
     const shape = shapes.read(start);
     if (shape === undefined) return -1;
-    sink.acceptLine(shape, shapes.valueBytes, line, start, shapes.end);
+    this.failure = sink.acceptLine(shape, shapes.valueBytes, line, start, shapes.end);
     return shapes.end;
   }
 
@@ -59,8 +69,7 @@ export class JsonLines {
     sink.begin();
     try {
       if (!isUtf8) this.#checkUtf8(start);
-      const end = this.readObject(at);
-      this.#shapes.learn(this.#records.trace, start, end);
+      const end = this.readObject(start, at);
       sink.accept(line, start, end);
       return end + 1;
     } catch (thrown) {
@@ -71,8 +80,8 @@ export class JsonLines {
     }
   }
 
-  /** Reads the object at `at` into the sink's record, and the line to its end; returns where it ends. */
-  readObject(at: number): number {
+  /** Reads the object at `at`, of the line that starts at `start`, into the sink's record; returns where the line ends. */
+  readObject(start: number, at: number): number {
     const { bytes, bodyEnd } = this.#reader.source;
     if (bytes[at] !== byte.openBrace) throw this.#notObject(at);
     at = this.#records.read(at);
@@ -80,6 +89,7 @@ export class JsonLines {
     if (bytes[at] !== byte.lineFeed && at < bodyEnd) {
       throw this.#reader.fault.set("something follows the object", at);
     }
+    this.#shapes.learn(this.#records.trace, start, at);
     return at;
   }
 

@@ -29,7 +29,16 @@ export interface RecordSink {
   tooLong(rawBytes: number): string | undefined;
   /** The records until the next call belong to the stream of these labels, unless the request names fields. */
   setLabels(labels: readonly (readonly [string, string])[] | undefined): void;
+  /** The records until the next call have this field too, over what they say; its slice must stay that long. */
+  setOwn(field: OwnField | undefined): void;
   /** Keeps what scratch holds for the records to come; returns the mark that `unpin` goes back to. */
   pin(): number;
   unpin(mark: number): void;
+}
+
+/** A field that a record gets from outside: its value is a slice of the source. */
+export interface OwnField {
+  readonly nameId: number;
+  readonly start: number;
+  readonly end: number;
 }
