@@ -64,13 +64,19 @@ export const sealRows = 32_000;
 export const sealBytes = 12 * 1024 * 1024;
 
 /** The share of the arena in use at which shards are sealed that are not full: the rest takes what comes meanwhile. */
-export const sealArenaShare = 0.65;
+export const sealArenaShare = 0.5;
 
 /** Unless the shards themselves hold less than this share: then seals would not free what is pinned. */
 export const sealArenaBytesShare = 0.1;
 
 /** Free bytes of the arena below which requests wait: a few slabs, one for each thread that decodes. */
 export const arenaFreeBytesMin = 4 * slabBytes;
+
+/**
+ * Requests wait until this share of the arena is free, so that seals which lag do not make all of its pages resident;
+ * the rest is for large requests, and for what threads decode meanwhile.
+ */
+export const arenaFreeShareMin = 1 / 3;
 
 /** The share of the arena that one request waits for at most: slabs that are being filled are never free. */
 export const arenaRequestShareMax = 0.75;

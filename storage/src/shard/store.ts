@@ -15,6 +15,7 @@ import { moveToTrash } from "./dropping.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
 import {
   arenaFreeBytesMin,
+  arenaFreeShareMin,
   arenaRequestShareMax,
   closeWaitMs,
   maintenanceTickMs,
@@ -202,7 +203,8 @@ class OpenStore implements Store {
   async room(timeoutMs: number, bytes = 0): Promise<void> {
     const { arena, clock } = this.#open.context;
     const most = arena.totalBytes * arenaRequestShareMax;
-    const needed = Math.min(most, Math.max(arenaFreeBytesMin, bytes + 2 * slabBytes));
+    const least = Math.max(arenaFreeBytesMin, arena.totalBytes * arenaFreeShareMin);
+    const needed = Math.min(most, Math.max(least, bytes + 2 * slabBytes));
     const untilMs = clock.monotonicMs() + timeoutMs;
     while (arena.freeBytes < needed) {
       const leftMs = untilMs - clock.monotonicMs();
