@@ -1,4 +1,5 @@
 import type { Bounds, Codes, Column, Times, ValueCounts } from "../../../kit/src/block.ts";
+import type { ChunkRef } from "./chunk.ts";
 
 /** A column and about how many bytes it holds or will hold once it was printed or parsed. */
 export interface DecodedColumn {
@@ -12,6 +13,8 @@ export interface BlockContent {
   /** Canonical texts, in their order. */
   readonly streams: readonly string[];
   readonly fieldNames: readonly string[];
+  /** All chunks but the header; none are listed for format version 1. */
+  readonly chunks: readonly ChunkRef[];
   streamCodes(): Codes | undefined;
   times(): Times;
   positions(): Float64Array;

@@ -41,6 +41,10 @@ export class BlockContent2 implements BlockContent {
     return this.#header.streams;
   }
 
+  get chunks(): readonly ChunkRef[] {
+    return this.#header.frames;
+  }
+
   get fieldNames(): readonly string[] {
     return [...this.#fields.keys()];
   }

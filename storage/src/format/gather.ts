@@ -55,12 +55,13 @@ export function gather(placing: Placing, field: string): Gathered {
   if (gatherCodes(placing, columns, codes, table)) {
     const values = table.values();
     const size = table.size;
-    const spread = spreadLength(values, codes);
-    const cost = values.bytes.length + size * 2 + codes.length * (size <= 256 ? 1 : 2);
     if (size <= 256) return { kind: "dict", values, codes };
+    const spread = spreadLength(values, codes);
+    const cost = values.bytes.length + size * 2 + codes.length * 2;
     // Values that come twice are worth it even where they are short: codes follow each other, numbers do not.
-    const isRepeated = size * 2 <= presentCount(values, codes);
-    if (isRepeated || cost < (spread + codes.length) * 0.8) return inOrderOfRows(values, codes);
+    if (cost < (spread + codes.length) * 0.8 || size * 2 <= presentCount(values, codes)) {
+      return inOrderOfRows(values, codes);
+    }
   }
   return { kind: "rows", values: gatherRows(placing, columns) };
 }
@@ -121,9 +122,18 @@ function codesOfRows(
   codes: Uint16Array,
   table: ValueTable,
 ): void {
+  // Many rows lack the field, and hashing nothing costs as much as a lookup.
+  let emptyCode = -1;
   for (let i = from; i < end; i++) {
     const row = rows[i]!;
-    codes[places[i]!] = table.codeOf(bytes, offsets[row]!, offsets[row + 1]!);
+    const start = offsets[row]!;
+    const stop = offsets[row + 1]!;
+    if (start === stop && emptyCode >= 0) codes[places[i]!] = emptyCode;
+    else {
+      const code = table.codeOf(bytes, start, stop);
+      if (start === stop) emptyCode = code;
+      codes[places[i]!] = code;
+    }
   }
 }
 
@@ -258,7 +268,8 @@ function gatherSparse(
   return { kind: "sparse", values: { bytes: Buffer.concat(parts), offsets }, rows: sparseRows };
 }
 
+/** A call of `copy` costs as much as a loop over some hundred bytes. */
 function copyValue(from: Buffer, start: number, to: Buffer, at: number, end: number): void {
-  if (end - at > 64) from.copy(to, at, start, start + end - at);
+  if (end - at > 200) from.copy(to, at, start, start + end - at);
   else while (at < end) to[at++] = from[start++]!;
 }

@@ -26,13 +26,11 @@ export const builderBytesKept = 4 << 20;
 export const namesMax = 65_536;
 export const nameBytesMax = 16 << 20;
 
-/** Rows in a block as it is sealed, and in one that was merged: what one step of a search costs. */
-export const sealedBlockRowsMax = 32_768;
+/** Rows in a block: what one step of a search costs. Half as many take a tenth more room. */
 export const blockRowsMax = 65_536;
 
 /** Raw bytes of a block's values, about: bounds what sealing, merging and searching hold in memory. */
-export const sealedBlockBytesMax = 8 << 20;
-export const mergedBlockBytesMax = 16 << 20;
+export const blockBytesFull = 16 << 20;
 
 /** Fields at which a block takes no further batches or blocks in: real logs of a tenant have some hundreds. */
 export const blockColumnsFull = 8_192;
@@ -53,7 +51,7 @@ export const frameBytes = 128 << 10;
 export const framesMax = 1 << 16;
 
 /** Values in a list of which a typed encoding is tried: fewer gain less than its description takes. */
-export const listRowsTyped = 6;
+export const listRowsTyped = 12;
 
 /** Distinct values of a dictionary: codes are two bytes, and one below all of them is left over. */
 export const listDictValuesMax = 65_535;
@@ -79,10 +77,10 @@ export const dictValuesMax = 65_536;
 export const dictBytesInline = 4_096;
 
 /** Larger dictionaries have a token filter, so that a word is looked for without reading them. */
-export const dictValuesSearched = 1_024;
+export const dictValuesSearched = 4_096;
 
-/** Bits for each distinct word in a token filter: about 1.5 of 100 absent words are not seen as such. */
-export const filterBitsPerToken = 10;
+/** Bits for each distinct word in a token filter: about 2 of 100 absent words are not seen as such. */
+export const filterBitsPerToken = 9;
 
 /** Streams in one block: one a row. */
 export const blockStreamsMax = blockRowsMax;

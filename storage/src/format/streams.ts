@@ -49,8 +49,8 @@ export class PayloadWriter {
     const bytes = this.#bytes;
     let at = this.#length;
     this.#length += end - start;
-    // A call costs more than a loop over a short value.
-    if (end - start > 48) from.copy(bytes, at, start, end);
+    // A call costs as much as a loop over some hundred bytes.
+    if (end - start > 200) from.copy(bytes, at, start, end);
     else while (start < end) bytes[at++] = from[start++] as number;
   }
 

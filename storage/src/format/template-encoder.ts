@@ -1,6 +1,6 @@
 import type { Codes, Values } from "../../../kit/src/block.ts";
 import type { MinedTexts } from "../templates/miner.ts";
-import { TimeTexts, timeForms } from "../templates/time-texts.ts";
+import { TimeTexts, timeFormOf } from "../templates/time-texts.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { writeCodes } from "./code-list.ts";
 import type { FrameWriter } from "./frames.ts";
@@ -136,20 +136,16 @@ export class TemplateEncoder {
   /** The form in which every value is its record's time; -1 when there is none. */
   #timeForm({ bytes, starts, ends, count }: Ranges, ms: Float64Array, rows: Uint32Array): number {
     const length = ends[0]! - starts[0]!;
-    if (length < 8 || length > 24) return -1;
+    const form = timeFormOf(length);
+    if (form < 0) return -1;
     const texts = this.#times;
-    for (let form = 0; form < timeForms; form++) {
-      let i = 0;
-      for (; i < count; i++) {
-        const printed = texts.print(form, ms[rows[i]!]!);
-        if (printed !== ends[i]! - starts[i]! || printed === 0) break;
-        if (!isSame(texts.bytes, 0, bytes, starts[i]!, printed)) break;
-      }
-      if (i < count) continue;
-      this.#addTimeWords(form, ms, rows);
-      return form;
+    for (let i = 0; i < count; i++) {
+      if (ends[i]! - starts[i]! !== length) return -1;
+      const printed = texts.print(form, ms[rows[i]!]!);
+      if (printed !== length || !isSame(texts.bytes, 0, bytes, starts[i]!, length)) return -1;
     }
-    return -1;
+    this.#addTimeWords(form, ms, rows);
+    return form;
   }
 
   #addTimeWords(form: number, ms: Float64Array, rows: Uint32Array): void {

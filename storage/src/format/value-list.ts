@@ -8,6 +8,7 @@ import { addWordsOf, type WordSet } from "./token-filter.ts";
 import {
   fixedDigits,
   isPrintable,
+  scratch,
   shapeOf,
   type ValueShape,
   writeLiterals,
@@ -97,10 +98,14 @@ function writeText(list: Ranges, { out, text }: ListOutput, words?: WordSet): vo
   if (words !== undefined) addAllWords(list, words);
 }
 
+/** One table for list after list: a list is written whole before the next, and most are short. */
+const tables = new ValueTable();
+
 /** A look at the first values: few different ones mean a dictionary, whatever they are. */
 function hasFewValues({ bytes, starts, ends, count }: Ranges): boolean {
   if (count < 64) return false;
-  const table = new ValueTable();
+  const table = tables;
+  table.clear();
   for (let i = 0; i < 64; i++) {
     table.codeOf(bytes, starts[i]!, ends[i]!);
     if (table.size > 16) return false;
@@ -111,7 +116,8 @@ function hasFewValues({ bytes, starts, ends, count }: Ranges): boolean {
 /** False when there are too many different values for a dictionary to pay. */
 function writeDict(list: Ranges, to: ListOutput, words?: WordSet): boolean {
   const { bytes, starts, ends, count } = list;
-  const table = new ValueTable();
+  const table = tables;
+  table.clear();
   const codes = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
     codes[i] = table.codeOf(bytes, starts[i]!, ends[i]!);
@@ -157,6 +163,7 @@ interface Shaped {
 
 /** The values as a few shapes; undefined when they have none or more. */
 function shapesOf({ bytes, starts, ends, count }: Ranges): Shaped | undefined {
+  scratch.reset();
   const shapes: ValueShape[] = [];
   const codes = new Uint8Array(count);
   let code = 0;

@@ -57,8 +57,8 @@ export class DigitRun {
   #length = 0;
   #startsWithZero = false;
 
-  constructor(capacity: number) {
-    this.low = new Float64Array(capacity);
+  constructor(numbers: Float64Array) {
+    this.low = numbers;
   }
 
   /** Reads the run at `at` as value `index`; returns its end, -1 when there is none that fits. */
@@ -91,6 +91,7 @@ export class DigitRun {
   }
 
   #takeLong(bytes: Buffer, start: number, end: number, index: number): void {
+    // Values before this one had none.
     this.high ??= new Float64Array(this.low.length);
     this.high[index] = digitsAt(bytes, start, end - lowDigits);
     this.low[index] = digitsAt(bytes, end - lowDigits, end);
@@ -125,10 +126,33 @@ export function shapeOf(
     if (literals.length > shapeRunsMax) return undefined;
   }
   if (literals.length === 0) return undefined;
-  const runs = literals.map(() => new DigitRun(capacity));
+  const runs = literals.map(() => new DigitRun(scratch.take(capacity)));
   literals.push(Buffer.from(bytes.subarray(from, end)));
   return new ValueShape(literals, runs);
 }
+
+/** Memory for the numbers of a list's shapes: used again for the next list. */
+class Scratch {
+  readonly #arrays: Float64Array[] = [];
+  #taken = 0;
+
+  /** What was taken before is free again. */
+  reset(): void {
+    this.#taken = 0;
+  }
+
+  /** An array of at least so many numbers, whatever they are. */
+  take(length: number): Float64Array {
+    const at = this.#taken++;
+    const known = this.#arrays[at];
+    if (known !== undefined && known.length >= length) return known;
+    const made = new Float64Array(Math.max(1_024, length));
+    this.#arrays[at] = made;
+    return made;
+  }
+}
+
+export const scratch = new Scratch();
 
 function isDigit(byte: number): boolean {
   return byte >= zero && byte <= 0x39;

@@ -15,9 +15,7 @@ export class ValueTable {
 
   /** The code of the value `bytes[start … end)`, a new one if it is new. */
   codeOf(bytes: Buffer, start: number, end: number): number {
-    let hash = 0x811c9dc5 | 0;
-    for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-    hash ^= hash >>> 15;
+    const hash = hashOf(bytes, start, end);
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
     while (true) {
@@ -28,6 +26,13 @@ export class ValueTable {
     }
   }
 
+  /** Forgets all values; the memory is kept. */
+  clear(): void {
+    if (this.#size * 8 > this.#slots.length) this.#slots.fill(-1);
+    else for (let code = 0; code < this.#size; code++) this.#free(code);
+    this.#size = 0;
+  }
+
   /** The distinct values; the value of code c is value c. */
   values(): Values {
     const length = this.#offsets[this.#size]!;
@@ -35,6 +40,14 @@ export class ValueTable {
       bytes: Buffer.from(this.#bytes.subarray(0, length)),
       offsets: this.#offsets.slice(0, this.#size + 1),
     };
+  }
+
+  /** Empties the slot of a value; those before it may be empty already. */
+  #free(code: number): void {
+    const mask = this.#slots.length - 1;
+    let slot = this.#hashes[code]! & mask;
+    while (this.#slots[slot] !== code) slot = (slot + 1) & mask;
+    this.#slots[slot] = -1;
   }
 
   #equals(code: number, bytes: Buffer, start: number, end: number): boolean {
@@ -83,4 +96,18 @@ export class ValueTable {
     }
     this.#slots = slots;
   }
+}
+
+/** Four bytes a step: the steps wait for each other, the bytes of one do not. */
+function hashOf(bytes: Buffer, start: number, end: number): number {
+  let hash = (end - start) | 0;
+  let at = start;
+  for (const last = end - 3; at < last; at += 4) {
+    const four =
+      bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+    hash = Math.imul(hash ^ four, 0x85ebca6b);
+    hash ^= hash >>> 15;
+  }
+  for (; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  return hash ^ (hash >>> 13);
 }

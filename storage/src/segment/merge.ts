@@ -1,7 +1,7 @@
 import type { Block } from "../../../kit/src/block.ts";
-import { momentCompare } from "../../../kit/src/time.ts";
-import type { BlockMeta, PartitionMeta } from "../format/footer.ts";
-import { blockRowsMax, mergedBlockBytesMax, mergeLevel, passCacheBytes } from "../format/limits.ts";
+import { type Moment, momentCompare } from "../../../kit/src/time.ts";
+import { type BlockMeta, formatVersion, type PartitionMeta } from "../format/footer.ts";
+import { blockBytesFull, blockRowsMax, mergeLevel, passCacheBytes } from "../format/limits.ts";
 import { joinRows, makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";
 import { BlockCache } from "./block-cache.ts";
 import { type ColumnRun, columnRuns } from "./column-runs.ts";
@@ -32,8 +32,8 @@ export interface MergeOptions {
 }
 
 /**
- * Merges segment files of one shard into one, durable when this returns: bigger blocks, by time, those
- * of one stream and equal time in the order of the log. Holds one column of the blocks that overlap at
+ * Merges segment files of one shard into one, durable when this returns. Blocks that are full are copied as they are;
+ * of small ones become bigger ones, by time, rows of one stream and equal time in the order of the log. Holds one column of the blocks that overlap at
  * a time, and their times. Throws as `sealSegment`; damage names the input's file and block.
  */
 export function mergeSegments(options: MergeOptions): SegmentFile {
@@ -48,7 +48,7 @@ export function mergeSegments(options: MergeOptions): SegmentFile {
     for (const input of inputs) segments.push(openSegment(input.path, cache));
     writer = new SegmentFileWriter(path, identity, mergeLevel);
     for (const { owner, blocks } of groupsOf(segments, options)) {
-      for (const run of columnRuns(blocks)) mergeRun(writer, owner, run);
+      mergeGroup(writer, owner, blocks);
     }
     return writer.finish();
   } catch (thrown) {
@@ -96,6 +96,39 @@ function ownerCompare(a: BlockOwner, b: BlockOwner): number {
   return nameA === nameB ? a.day - b.day : nameA! < nameB! ? -1 : 1;
 }
 
+/** Blocks are written in the order of their first times, copied ones and new ones. */
+function mergeGroup(
+  writer: SegmentFileWriter,
+  owner: BlockOwner,
+  blocks: readonly SegmentBlock[],
+): void {
+  const small = blocks.filter((block) => !isFull(block));
+  const full = blocks.filter((block) => isFull(block));
+  full.sort((a, b) => momentCompare(a.timeMin, b.timeMin));
+  let next = 0;
+  const copyUntil = (time: Moment | undefined): void => {
+    while (
+      next < full.length &&
+      (time === undefined || momentCompare(full[next]!.timeMin, time) < 0)
+    ) {
+      writer.copyBlock(owner, full[next++]!);
+    }
+  };
+  for (const run of columnRuns(small)) {
+    mergeRun(run, (sources, rows) => {
+      copyUntil({ ms: rows.ms[0]!, ns: rows.ns[0]! });
+      writer.addBlock(owner, sources, rows);
+    });
+  }
+  copyUntil(undefined);
+}
+
+/** Whether a block is so large that encoding its rows anew, with others, would save little. */
+function isFull({ version, rowCount, meta }: SegmentBlock): boolean {
+  if (version !== formatVersion) return false;
+  return rowCount * 2 >= blockRowsMax || meta.rawBytes * 2 >= blockBytesFull;
+}
+
 /**
  * Rows of one entry and equal time may lie in two adjoining blocks of an input; the sort below is
  * stable, as is every later one, so they stay in order.
@@ -103,14 +136,13 @@ function ownerCompare(a: BlockOwner, b: BlockOwner): number {
  * have an earlier one; so only blocks that overlap in time are open together.
  */
 function mergeRun(
-  writer: SegmentFileWriter,
-  owner: BlockOwner,
   { blocks, rowsMax }: ColumnRun<SegmentBlock>,
+  add: (sources: readonly Block[], rows: RowSet) => void,
 ): void {
   const waiting = [...blocks].sort((a, b) => momentCompare(a.timeMin, b.timeMin));
   const bytes = blocks.reduce((sum, { meta }) => sum + meta.rawBytes, 0);
   const rowCount = blocks.reduce((sum, block) => sum + block.rowCount, 0);
-  const rowsByBytes = Math.floor(mergedBlockBytesMax / (bytes / rowCount));
+  const rowsByBytes = Math.floor(blockBytesFull / (bytes / rowCount));
   const chunkRows = Math.max(1, Math.min(blockRowsMax, rowsByBytes, rowsMax));
   const sources: Block[] = [...blocks];
   const ordinalOf = new Map(blocks.map((block, i) => [block, i]));
@@ -129,7 +161,7 @@ function mergeRun(
     // The last rows are shared evenly, rather than as a full block and a small rest.
     const isEven = next === waiting.length && ready > chunkRows && ready < chunkRows * 2;
     const count = isEven ? Math.ceil(ready / 2) : Math.min(ready, chunkRows);
-    writer.addBlock(owner, sources, slice(rows, 0, count));
+    add(sources, slice(rows, 0, count));
     rows = slice(rows, count, rows.ms.length);
   }
 }

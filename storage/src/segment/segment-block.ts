@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import type { Block, Bounds, Column, Streams, Times, ValueCounts } from "../../../kit/src/block.ts";
 import type { ErrorFields } from "../../../kit/src/errors.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
@@ -113,8 +114,13 @@ export class SegmentBlock implements Block {
   /** Its bytes as they are in the file, every chunk checked against its checksum. */
   stored(): Buffer {
     return this.#named("bytes", () => {
-      this.#open().verifyRest();
-      return this.#file.read(this.meta.at, this.meta.byteLength);
+      const bytes = this.#file.read(this.meta.at, this.meta.byteLength);
+      for (const { at, length, crc } of this.#open().chunks) {
+        checkStored(at + length <= bytes.length, "a chunk lies beyond its block");
+        const isRight = crc32(bytes.subarray(at, at + length)) === crc;
+        checkStored(isRight, "a chunk does not match its checksum");
+      }
+      return bytes;
     });
   }
 

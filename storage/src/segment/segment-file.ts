@@ -10,6 +10,7 @@ import {
 } from "../format/footer.ts";
 import { orderByStream, type RowSet } from "../format/row-order.ts";
 import { NewFile } from "./new-file.ts";
+import type { SegmentBlock } from "./segment-block.ts";
 
 /** What identifies a segment; see `Footer`. */
 export interface SegmentIdentity {
@@ -71,6 +72,16 @@ export class SegmentFileWriter {
       header: block.header,
     });
     for (const chunk of block.chunks) this.#file.append(chunk);
+  }
+
+  /** Copies a block of a file of the same format. */
+  copyBlock(owner: BlockOwner, block: SegmentBlock): void {
+    this.#blocks.push({
+      ...block.meta,
+      partition: this.#partitionOf(owner, block),
+      at: this.#file.length,
+    });
+    this.#file.append(block.stored());
   }
 
   finish(): SegmentFile {

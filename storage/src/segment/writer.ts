@@ -1,6 +1,6 @@
 import type { Batch } from "../format/batch.ts";
 import { openBatch } from "../format/batch.ts";
-import { sealedBlockBytesMax, sealedBlockRowsMax, sealLevel } from "../format/limits.ts";
+import { blockBytesFull, blockRowsMax, sealLevel } from "../format/limits.ts";
 import { makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";
 import { type ColumnRun, columnRuns } from "./column-runs.ts";
 import { dayBounded } from "./day.ts";
@@ -69,8 +69,8 @@ function writeRun(writer: SegmentFileWriter, { blocks: batches, rowsMax }: Colum
   const owner = { tenant, class: retentionClass, internal, receiptMsMax };
   const rowCount = batches.reduce((sum, batch) => sum + batch.rowCount, 0);
   const byteLength = batches.reduce((sum, batch) => sum + batch.header.byteLength, 0);
-  const rowsByBytes = Math.floor(sealedBlockBytesMax / (byteLength / rowCount));
-  const chunkRows = Math.max(1, Math.min(sealedBlockRowsMax, rowsByBytes, rowsMax));
+  const rowsByBytes = Math.floor(blockBytesFull / (byteLength / rowCount));
+  const chunkRows = Math.max(1, Math.min(blockRowsMax, rowsByBytes, rowsMax));
   for (const [day, rows] of rowsByDay(batches, rowCount)) {
     writeDay(writer, { ...owner, day }, batches, { rows: sortedByTime(rows), chunkRows });
   }

@@ -51,9 +51,6 @@ const newline = 0x0a;
  * The template is looked up by the hash of its bytes: a known shape costs one pass and no allocation.
  */
 export class Miner {
-  // One text's template while it is scanned.
-  readonly #draft = new Uint8Array(textBytesMined + templateVariablesMax + 1);
-  #draftLength = 0;
   #hash = 0;
   #starts = new Uint32Array(1 << 15);
   #ends = new Uint32Array(1 << 15);
@@ -77,7 +74,7 @@ export class Miner {
       this.#reserve(first + templateVariablesMax + 1);
       let template = 0;
       if (end - start <= textBytesMined && this.#scan(bytes, start, end)) {
-        template = this.#lookUp(this.#count - first);
+        template = this.#lookUp(bytes, start, end, first);
       }
       if (template === 0) {
         this.#starts[first] = start;
@@ -104,30 +101,25 @@ export class Miner {
     this.#variableCounts[0] = 1;
   }
 
-  /** Splits a text; false when it has more variables than a template may have. */
+  /**
+   * Splits a text; false when it has more variables than a template may have. The hash takes a few bytes of each
+   * run: enough to tell templates apart, and templates are compared byte by byte anyway.
+   */
   #scan(bytes: Buffer, start: number, end: number): boolean {
-    const draft = this.#draft;
     const table = kindOf;
     const countMax = this.#count + templateVariablesMax;
-    let length = 0;
     let hash = 7;
     let at = start;
     let quoteSeen = -1;
     while (at < end) {
       // A run: up to the next delimiter; "=" ends it unless it is within an address.
       const runStart = at;
-      const lengthBefore = length;
-      const hashBefore = hash;
       let seen = 0;
-      let byte = 0;
       let is = 0;
       while (at < end) {
-        byte = bytes[at] as number;
-        is = table[byte] as number;
+        is = table[bytes[at] as number] as number;
         if (is >= kind.equals && (is !== kind.equals || (seen & kind.slash) === 0)) break;
         seen |= is;
-        draft[length++] = byte;
-        hash = Math.imul(hash ^ byte, 0x01000193);
         at++;
       }
       if ((seen & 3) !== 0) {
@@ -135,71 +127,81 @@ export class Miner {
         const stop = trimmedEnd(bytes, runStart, at);
         this.#starts[this.#count] = runStart;
         this.#ends[this.#count++] = stop;
-        length = lengthBefore;
-        draft[length++] = variableMark;
-        hash = Math.imul(hashBefore ^ variableMark, 0x01000193);
-        for (let i = stop; i < at; i++) {
-          const rest = bytes[i] as number;
-          draft[length++] = rest;
-          hash = Math.imul(hash ^ rest, 0x01000193);
-        }
-      }
+        hash = Math.imul(hash ^ (at - stop + 1), 0x01000193);
+      } else if (at > runStart) hash = Math.imul(hash ^ digest(bytes, runStart, at), 0x01000193);
       if (at === end) break;
-      draft[length++] = byte;
-      hash = Math.imul(hash ^ byte, 0x01000193);
+      hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
       at++;
-      if (is === kind.quote && at - 1 !== quoteSeen) {
-        const close = quoteEnd(bytes, at, end);
-        if (close === end) continue;
-        quoteSeen = close;
-        if (!isSentence(bytes, at, close)) continue;
-        if (this.#count === countMax) return false;
-        this.#starts[this.#count] = at;
-        this.#ends[this.#count++] = close;
-        draft[length++] = variableMark;
-        hash = Math.imul(hash ^ variableMark, 0x01000193);
-        at = close;
-      }
+      if (is !== kind.quote || at - 1 === quoteSeen) continue;
+      const close = sentenceEnd(bytes, at, end);
+      if (close === end) continue;
+      quoteSeen = Math.abs(close);
+      if (close < 0) continue;
+      if (this.#count === countMax) return false;
+      this.#starts[this.#count] = at;
+      this.#ends[this.#count++] = close;
+      hash = Math.imul(hash ^ variableMark, 0x01000193);
+      at = close;
     }
-    this.#draftLength = length;
     this.#hash = hash ^ (hash >>> 15);
     return true;
   }
 
-  /** The number of the template just scanned, a new one if it is new; 0 when there are too many. */
-  #lookUp(variableCount: number): number {
+  /** The template of the text just scanned, whose variables begin at `first`; 0 when there are too many. */
+  #lookUp(bytes: Buffer, start: number, end: number, first: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    const length = this.#draftLength;
+    let length = end - start + this.#count - first;
+    for (let i = first; i < this.#count; i++) length -= this.#ends[i]! - this.#starts[i]!;
     for (let slot = this.#hash & mask; ; slot = (slot + 1) & mask) {
       const template = slots[slot] as number;
-      if (template === 0) return this.#add(slot, variableCount);
-      if (this.#equals(template, length)) return template;
+      if (template === 0) return this.#add(slot, bytes, start, end, first, length);
+      const from = this.#offsets[template] as number;
+      if (this.#offsets[template + 1]! - from !== length) continue;
+      if (this.#equals(from, bytes, start, end, first)) return template;
     }
   }
 
-  #equals(template: number, length: number): boolean {
-    const from = this.#offsets[template] as number;
-    if ((this.#offsets[template + 1] as number) - from !== length) return false;
-    const bytes = this.#bytes;
-    const draft = this.#draft;
-    for (let i = 0; i < length; i++) if (bytes[from + i] !== draft[i]) return false;
+  /** Whether the text is of the template at `from`, which is as long as that of the text. */
+  #equals(from: number, bytes: Buffer, start: number, end: number, first: number): boolean {
+    const own = this.#bytes;
+    let at = start;
+    for (let i = first; i < this.#count; i++) {
+      const stop = this.#starts[i] as number;
+      while (at < stop) if (own[from++] !== bytes[at++]) return false;
+      if (own[from++] !== variableMark) return false;
+      at = this.#ends[i] as number;
+    }
+    while (at < end) if (own[from++] !== bytes[at++]) return false;
     return true;
   }
 
-  #add(slot: number, variableCount: number): number {
+  #add(
+    slot: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    first: number,
+    length: number,
+  ): number {
     const template = this.#templates;
-    const from = this.#offsets[template] as number;
-    const end = from + this.#draftLength;
-    if (template === templatesMax || end > templateBytesMax) return 0;
-    if (end > this.#bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(end, this.#bytes.length * 2));
+    let to = this.#offsets[template] as number;
+    const toEnd = to + length;
+    if (template === templatesMax || toEnd > templateBytesMax) return 0;
+    if (toEnd > this.#bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(toEnd, this.#bytes.length * 2));
       grown.set(this.#bytes);
       this.#bytes = grown;
     }
-    this.#bytes.set(this.#draft.subarray(0, this.#draftLength), from);
-    this.#offsets[template + 1] = end;
-    this.#variableCounts[template] = variableCount;
+    let at = start;
+    for (let i = first; i < this.#count; i++) {
+      to += bytes.copy(this.#bytes, to, at, this.#starts[i]);
+      this.#bytes[to++] = variableMark;
+      at = this.#ends[i] as number;
+    }
+    bytes.copy(this.#bytes, to, at, end);
+    this.#offsets[template + 1] = toEnd;
+    this.#variableCounts[template] = this.#count - first;
     this.#slots[slot] = template;
     this.#templates++;
     return template;
@@ -233,19 +235,29 @@ function trimmedEnd(bytes: Buffer, start: number, end: number): number {
   return end;
 }
 
-/** Where the next quote is, `end` when there is none. */
-function quoteEnd(bytes: Buffer, at: number, end: number): number {
-  while (at < end && bytes[at] !== quoteByte) at++;
-  return at;
+/** A number that tells most runs apart. */
+function digest(bytes: Buffer, start: number, end: number): number {
+  const length = end - start;
+  const middle = bytes[start + (length >>> 1)] as number;
+  return (
+    (bytes[start] as number) |
+    ((bytes[end - 1] as number) << 8) |
+    (middle << 16) |
+    ((length & 0x7f) << 24)
+  );
 }
 
-/** More than three words on one line. */
-function isSentence(bytes: Buffer, start: number, end: number): boolean {
+/**
+ * The end of a quoted text that begins at `at`: negative when it is no sentence (more than three words on one line),
+ * `end` when the quote is not closed.
+ */
+function sentenceEnd(bytes: Buffer, at: number, end: number): number {
   let spaces = 0;
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i] as number;
+  for (; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte === quoteByte) return spaces > 2 ? at : -at;
     if (byte === space) spaces++;
-    else if (byte === newline) return false;
+    else if (byte === newline) spaces = Number.NEGATIVE_INFINITY;
   }
-  return spaces > 2;
+  return end;
 }

@@ -1,6 +1,13 @@
 /** Ways in which messages print their record's time (in UTC), all from its milliseconds. */
 export const timeForms = 7;
 
+/** The form whose texts have so many bytes; -1: none. */
+export function timeFormOf(length: number): number {
+  return formLengths.indexOf(length);
+}
+
+const formLengths: readonly number[] = [20, 10, 8, 19, 24, 23, 12];
+
 /** The longest of them. */
 export const timeTextBytesMax = 24;
 

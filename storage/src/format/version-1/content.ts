@@ -24,6 +24,10 @@ export class BlockContent1 implements BlockContent {
     return this.#header.streams;
   }
 
+  get chunks(): readonly [] {
+    return [];
+  }
+
   get fieldNames(): readonly string[] {
     return [...this.#header.fields.keys()];
   }
