@@ -2,7 +2,7 @@ import { columnKind } from "./batch-layout.ts";
 import { batchDictValueBytesMax, batchDictValuesMax } from "./limits.ts";
 import { copyBytes, hashOf, isSame, viewOf } from "./words.ts";
 
-const slotCount = 1_024;
+const slotCount = 512;
 /** Batches that a column stays without a dictionary after one did not pay. */
 const plainBatches = 32;
 
