@@ -78,6 +78,20 @@ export const streamsAnswerSchema = z
   .strictObject({ streams: z.array(z.strictObject({ stream: z.string(), count })) })
   .meta({ id: "StreamsAnswer" });
 
+export const completionAnswerSchema = z
+  .strictObject({
+    from: count.describe("An item takes the place of the text from here …"),
+    to: count.describe("… to here, as offsets in UTF-16 units."),
+    items: z.array(
+      z.strictObject({
+        text: z.string(),
+        kind: z.enum(["pipe", "function", "filter", "keyword", "field", "value"]),
+        detail: z.string().optional(),
+      }),
+    ),
+  })
+  .meta({ id: "CompletionAnswer" });
+
 export const contextAnswerSchema = z
   .strictObject({
     before: z.array(recordSchema).describe("Oldest first."),
@@ -172,6 +186,7 @@ export type HistogramAnswer = z.output<typeof histogramAnswerSchema>;
 export type FieldsAnswer = z.output<typeof fieldsAnswerSchema>;
 export type ValuesAnswer = z.output<typeof valuesAnswerSchema>;
 export type StreamsAnswer = z.output<typeof streamsAnswerSchema>;
+export type CompletionAnswer = z.output<typeof completionAnswerSchema>;
 export type ContextAnswer = z.output<typeof contextAnswerSchema>;
 export type Key = z.output<typeof keySchema>;
 export type KeysAnswer = z.output<typeof keysAnswerSchema>;

@@ -41,6 +41,17 @@ export const queryParams = z.object({
   summary: z.enum(["0", "1"]).optional().describe('1: the last line is {"_summary":{…}}.'),
 });
 
+export const completeParams = z.object({
+  query: z.string().max(queryLengthMax).describe("The query as far as it is written."),
+  cursor: whole(0, queryLengthMax)
+    .optional()
+    .describe("The place, an offset in UTF-16 units (the end)."),
+  start,
+  end,
+  limit: whole(1, 1_000).optional().describe("Items at most (100)."),
+  timeout,
+});
+
 export const histogramParams = z.object({
   query,
   start,

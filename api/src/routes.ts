@@ -93,6 +93,11 @@ export const routes: readonly Route[] = [
     ],
   },
   {
+    ...ask("complete", "/api/v1/query/complete", "What can stand at a place of a query."),
+    query: params.completeParams,
+    answers: [ok("Words, fields and values.", answers.completionAnswerSchema), ...askProblems],
+  },
+  {
     ...ask("histogram", "/api/v1/histogram", "Counts matching records by time."),
     query: params.histogramParams,
     answers: [ok("Counts.", answers.histogramAnswerSchema), ...askProblems],

@@ -1,6 +1,7 @@
 import type { Request, Response } from "express";
 import express from "express";
 import type {
+  CompletionAnswer,
   ContextAnswer,
   FieldsAnswer,
   HistogramAnswer,
@@ -9,6 +10,7 @@ import type {
   ValuesAnswer,
 } from "../../../api/src/answers.ts";
 import {
+  completeParams,
   contextParams,
   histogramParams,
   queryParams,
@@ -18,6 +20,7 @@ import type { Settings } from "../../../config/src/schema.ts";
 import { ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import { momentPrint } from "../../../kit/src/time.ts";
+import { askCompletion } from "../../../query/src/engine/completion.ts";
 import { askContext } from "../../../query/src/engine/context.ts";
 import { csvBody, jsonBody, ndjsonBody } from "../../../query/src/engine/encode.ts";
 import {
@@ -58,10 +61,19 @@ const rowsDefault = 1000;
 const valuesDefault = 100;
 const bucketsDefault = 100;
 const neighboursDefault = 10;
+const itemsDefault = 100;
 
 /** The questions: query, histogram, fields and their values, streams, context. */
 export function mountQueries(app: App, deps: QueryRoutesDeps): void {
-  const paths = ["query", "histogram", "fields", "fields/:name/values", "streams", "context"];
+  const paths = [
+    "query",
+    "query/complete",
+    "histogram",
+    "fields",
+    "fields/:name/values",
+    "streams",
+    "context",
+  ];
   const form = express.text({ type: "application/x-www-form-urlencoded", limit: formMaxBytes });
   for (const path of paths) app.express.post(`/api/v1/${path}`, form);
   const both = (path: string, handler: Handler): void => {
@@ -75,6 +87,18 @@ export function mountQueries(app: App, deps: QueryRoutesDeps): void {
       app.mount(method, `/api/v1/${path}`, "read", gated);
   };
   both("query", (request, response, identity) => serveQuery(deps, request, response, identity));
+  both("query/complete", async (request, response, identity) => {
+    const {
+      query: text,
+      cursor,
+      limit = itemsDefault,
+      ...params
+    } = parseParams(completeParams, request);
+    const { query: _, ...question } = questionOf(deps, params, identity, response);
+    const completion = { text, cursor: cursor ?? text.length, limit };
+    const { from, to, items } = await askCompletion(question, completion);
+    response.json({ from, to, items: [...items] } satisfies CompletionAnswer);
+  });
   both("histogram", (...args) => serveHistogram(deps, ...args));
   both("fields", async (request, response, identity) => {
     const params = parseParams(rangeParams, request);
