@@ -149,7 +149,8 @@ async function metric(service: Service, name: string): Promise<number> {
 /** A service whose four streams of 500 records lie in a segment each, and the files. */
 async function sealed(): Promise<{ dataDir: string; files: string[] }> {
   const dataDir = temporaryFolder();
-  const env = { LOGKEEP_STORAGE_SEAL_AGE_MS: "1000" };
+  // With so many shards, each of the streams falls on one of its own.
+  const env = { LOGKEEP_STORAGE_SEAL_AGE_MS: "1000", LOGKEEP_STORAGE_SHARDS: "32" };
   const service = await Service.start({ dataDir, env });
   for (let stream = 0; stream < 4; stream++) {
     const records = Array.from({ length: 500 }, (_, i) => ({
