@@ -84,6 +84,11 @@ export interface Templates {
   readonly templates: readonly Template[];
   /** False only when no variable of any row can contain all of these words. */
   variablesMayContain(tokens: readonly string[]): boolean;
+  /**
+   * The variables that may contain these bytes by themselves, by template, as far as it can be told without decoding
+   * them; undefined: any may.
+   */
+  variablesHolding(bytes: Buffer): ReadonlyMap<number, readonly number[]> | undefined;
   /** Variable `index` of a template: one value for each row of that template, in order of rows; decodes only what it needs. */
   variable(template: number, index: number): Column;
 }

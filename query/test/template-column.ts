@@ -43,6 +43,22 @@ class DrawnTemplates implements Templates {
     return tokens.every((token) => this.#words.has(token));
   }
 
+  /** Those that hold them, and some that do not; or nothing is known. */
+  variablesHolding(bytes: Buffer): ReadonlyMap<number, readonly number[]> | undefined {
+    if (this.codes.length % 3 === 0) return undefined;
+    const found = new Map<number, number[]>();
+    for (const [template, rows] of this.#groups.entries()) {
+      const count = (rows[0] as Cut).variables.length;
+      const held = Array.from({ length: count }, (_, index) => index).filter(
+        (index) =>
+          (template + index) % 7 === 0 ||
+          rows.some(({ variables }) => (variables[index] as string).includes(bytes.toString())),
+      );
+      if (held.length > 0) found.set(template, held);
+    }
+    return found;
+  }
+
   variable(template: number, index: number): Column {
     const rows = this.#groups[template] as readonly Cut[];
     const texts = rows.map(({ variables }) => variables[index] as string);

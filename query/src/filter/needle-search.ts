@@ -14,6 +14,8 @@ export interface PieceRows {
   readonly across: RowSet | undefined;
 }
 
+const noRows: PieceRows = { inside: undefined, across: undefined };
+
 /**
  * Looks for one needle in the variables of templates, where it lies in one of them or across their ends. A piece begins
  * and ends where no word is cut, so a needle within one word is never across.
@@ -40,34 +42,52 @@ export class NeedleSearch {
     return new NeedleSearch(new SubstringTest(needle.toString()));
   }
 
+  /** Bytes that a variable in which the needle stands must hold. */
+  get bytes(): Buffer | undefined {
+    return this.#piece.needle;
+  }
+
   isInLiteral({ literals }: Template): boolean {
     return literals.some((literal) => matchesText(this.#piece, literal));
   }
 
   /** The rows of a template in whose variables, or across whose ends, the needle stands. */
-  inVariables(templates: Templates, number: number, words: WordMemo): PieceRows {
+  inVariables(templates: Templates, number: number, memo: SearchMemo): PieceRows {
     const template = templates.templates[number] as Template;
     let inside: RowSet | undefined;
     let across: RowSet | undefined;
-    const mayHold = words.mayContain(this.#piece.tokens);
+    const holding = memo.holding(this);
+    const own = holding?.get(number);
+    if (holding !== undefined && own === undefined && this.#splits.length === 0) return noRows;
+    const mayHold = memo.mayContain(this.#piece.tokens);
+    const known = memo.valuesOf(this);
     for (let i = 0; i < template.literals.length - 1; i++) {
-      const ends = this.#endsAround(template, i, words);
-      if (!mayHold && ends === undefined) continue;
+      const ends = this.#endsAround(template, i, memo);
+      const isAsked = mayHold && (holding === undefined || own?.includes(i) === true);
+      if (!isAsked && ends === undefined) continue;
       const column = templates.variable(number, i);
-      if (mayHold) inside = joined(inside, this.#matching(column, template.rowCount));
+      if (isAsked) inside = joined(inside, this.#matching(column, template.rowCount, known));
       if (ends !== undefined) across = joined(across, edgeRows(column, template.rowCount, ends));
     }
     return { inside, across };
   }
 
-  #matching(column: Column, rowCount: number): RowSet {
+  #matching(column: Column, rowCount: number, known: Map<Values, RowSet>): RowSet {
     const rows = new RowSet(rowCount);
-    narrowToValues(column, rows, (wanted) => matchingValues(this.#piece, column.values(), wanted));
+    narrowToValues(column, rows, (wanted) => {
+      const values = column.values();
+      let found = known.get(values);
+      if (found === undefined) {
+        found = matchingValues(this.#piece, values, wanted);
+        known.set(values, found);
+      }
+      return found;
+    });
     return rows;
   }
 
   /** How the needle may stand across an end of a variable; undefined: in no way. */
-  #endsAround({ literals }: Template, i: number, words: WordMemo): Ends | undefined {
+  #endsAround({ literals }: Template, i: number, memo: SearchMemo): Ends | undefined {
     if (this.#splits.length === 0) return undefined;
     const before = literals[i] as Buffer;
     const after = literals[i + 1] as Buffer;
@@ -77,20 +97,43 @@ export class NeedleSearch {
     for (const { head, tail, headWord, tailWord } of this.#splits) {
       const goesOn = fits(tail, after, isLast);
       // Where the variable is empty the literals around it adjoin.
-      if (endsWith(before, head) && (goesOn || words.mayContain(tailWord))) starts.push(tail);
-      if (goesOn && words.mayContain(headWord)) ends.push(head);
+      if (endsWith(before, head) && (goesOn || memo.mayContain(tailWord))) starts.push(tail);
+      if (goesOn && memo.mayContain(headWord)) ends.push(head);
     }
     return starts.length + ends.length === 0 ? undefined : { starts, ends };
   }
 }
 
-/** What the variables of a block may contain, asked once for each word. */
-export class WordMemo {
+type Holding = ReturnType<Templates["variablesHolding"]>;
+
+/** What is found out about a block's variables once: words that they may contain, and values that several of them share. */
+export class SearchMemo {
   readonly #templates: Templates;
   readonly #known = new Map<string, boolean>();
+  readonly #values = new Map<NeedleSearch, Map<Values, RowSet>>();
+  readonly #holding = new Map<NeedleSearch, Holding>();
 
   constructor(templates: Templates) {
     this.#templates = templates;
+  }
+
+  /** Which variables may hold the needle; undefined: any. */
+  holding(needle: NeedleSearch): Holding {
+    if (this.#holding.has(needle)) return this.#holding.get(needle);
+    const { bytes } = needle;
+    const found = bytes === undefined ? undefined : this.#templates.variablesHolding(bytes);
+    this.#holding.set(needle, found);
+    return found;
+  }
+
+  /** Which values a needle was found in: variables that repeat a field have the values of its column. */
+  valuesOf(needle: NeedleSearch): Map<Values, RowSet> {
+    let known = this.#values.get(needle);
+    if (known === undefined) {
+      known = new Map();
+      this.#values.set(needle, known);
+    }
+    return known;
   }
 
   mayContain(tokens: readonly string[]): boolean {

@@ -1,5 +1,5 @@
 import type { Templates } from "../../../kit/src/block.ts";
-import { NeedleSearch, WordMemo } from "./needle-search.ts";
+import { NeedleSearch, SearchMemo } from "./needle-search.ts";
 import { RowSet } from "./row-set.ts";
 import type { ValueTest } from "./value-test.ts";
 
@@ -35,32 +35,32 @@ export class TemplateSearch {
   }
 
   rows(templates: Templates, rowCount: number): TemplateRows {
-    const words = new WordMemo(templates);
+    const memo = new SearchMemo(templates);
     const marks = templates.templates.map((_, number) =>
       this.#decides
-        ? this.#decided(templates, number, words)
-        : this.#possible(templates, number, words),
+        ? this.#decided(templates, number, memo)
+        : this.#possible(templates, number, memo),
     );
     return rowsOf(templates, marks, rowCount);
   }
 
-  #decided(templates: Templates, number: number, words: WordMemo): Marks {
+  #decided(templates: Templates, number: number, memo: SearchMemo): Marks {
     const template = templates.templates[number];
     const needle = this.#needles[0];
     if (template === undefined || needle === undefined || template.rowCount === 0) return none;
     if (needle.isInLiteral(template)) return { matched: "all", open: undefined };
-    const { inside, across } = needle.inVariables(templates, number, words);
+    const { inside, across } = needle.inVariables(templates, number, memo);
     return { matched: inside, open: across };
   }
 
   /** Rows that have all of the needles, one by one. */
-  #possible(templates: Templates, number: number, words: WordMemo): Marks {
+  #possible(templates: Templates, number: number, memo: SearchMemo): Marks {
     const template = templates.templates[number];
     if (template === undefined || template.rowCount === 0) return none;
     let open: RowSet | undefined;
     for (const needle of this.#needles) {
       if (needle.isInLiteral(template)) continue;
-      const { inside, across } = needle.inVariables(templates, number, words);
+      const { inside, across } = needle.inVariables(templates, number, memo);
       if (inside === undefined && across === undefined) return none;
       const found = new RowSet(template.rowCount);
       if (inside === undefined || across === undefined) found.and((inside ?? across) as RowSet);

@@ -123,6 +123,10 @@ class WatchedTemplates implements Templates {
     return watched(this.#onDamage, () => this.#templates.variablesMayContain(tokens));
   }
 
+  variablesHolding(bytes: Buffer): ReadonlyMap<number, readonly number[]> | undefined {
+    return watched(this.#onDamage, () => this.#templates.variablesHolding(bytes));
+  }
+
   variable(template: number, index: number): Column {
     const column = watched(this.#onDamage, () => this.#templates.variable(template, index));
     return new WatchedColumn(column, this.#onDamage);

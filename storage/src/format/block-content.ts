@@ -33,4 +33,6 @@ export interface BlockContent {
 export interface BlockColumns {
   column(field: string): Column | undefined;
   times(): Times;
+  /** What was kept of the block under a name, or what `make` makes; `bytes` is about what it takes. */
+  kept<T>(what: string, make: () => { readonly value: T; readonly bytes: number }): T;
 }

@@ -180,11 +180,12 @@ export class BlockContent2 implements BlockContent {
         return found;
       },
       times: () => columns.times().ms,
+      kept: (what, make) => columns.kept(`${head.name} ${what}`, make),
       mayContain: (tokens) =>
         filter === undefined || filterMayContain(payloadOf(filter, this.#frame), tokens),
     });
-    // Its values are not known before they are read, so a usual length stands for theirs.
-    return { column, bytes: this.rowCount * 120 + 1_000 };
+    // What is decoded of it is kept by itself.
+    return { column, bytes: column.byteSize };
   }
 
   #mayTextContain(head: FieldHead, tokens: readonly string[], columns: BlockColumns): boolean {

@@ -2,6 +2,7 @@ import type { Codes, Column, Template, Templates, Values } from "../../../kit/sr
 import { templateBytesMax, templatesMax, templateVariablesMax } from "../templates/limits.ts";
 import { variableMark } from "../templates/miner.ts";
 import { TimeTexts, timeForms, timeTextBytesMax } from "../templates/time-texts.ts";
+import type { BlockColumns } from "./block-content.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { readCodes } from "./code-list.ts";
 import { PlainColumn } from "./columns.ts";
@@ -13,6 +14,7 @@ import type { ColumnSource } from "./streams.ts";
 import { rowsOfTemplates, type TemplateRows, variableKind } from "./template-encoder.ts";
 import { renderTexts, type TextGroup } from "./template-texts.ts";
 import { readList } from "./value-list-reader.ts";
+import { VariableIndex, type VariableSet } from "./variable-index.ts";
 
 /** What a column of templates asks of its block. */
 export interface TemplateContext {
@@ -22,6 +24,8 @@ export interface TemplateContext {
   readonly field: (ordinal: number) => Column;
   readonly times: () => Float64Array;
   readonly mayContain: (tokens: readonly string[]) => boolean;
+  /** Keeps what was decoded, for a while. */
+  readonly kept: BlockColumns["kept"];
 }
 
 /** Texts stored as templates and variables. Variables are read when they are asked for. */
@@ -29,7 +33,6 @@ export class TemplateColumn implements Column {
   readonly layout = "rows";
   readonly codes = undefined;
   readonly templates: StoredTemplates;
-  #values: Values | undefined;
   #numbers: Float64Array | undefined;
 
   constructor(source: ColumnSource, context: TemplateContext) {
@@ -40,9 +43,13 @@ export class TemplateColumn implements Column {
     return this.templates.codes.length;
   }
 
+  /** Bytes in memory, about; of what is decoded, none. */
+  get byteSize(): number {
+    return this.templates.byteSize;
+  }
+
   values(): Values {
-    this.#values ??= this.templates.texts();
-    return this.#values;
+    return this.templates.texts();
   }
 
   numbers(): Float64Array {
@@ -90,20 +97,40 @@ class StoredTemplates implements Templates {
     return this.#rows.order;
   }
 
+  get byteSize(): number {
+    // Codes, order and ranks; and the objects of the templates.
+    const rows = this.codes.length * 10;
+    return 1_000 + rows + this.directory.length + this.templates.length * 300;
+  }
+
+  variablesHolding(bytes: Buffer): VariableSet | undefined {
+    const index = this.#context.kept("variables", () => {
+      const value = new VariableIndex(this.directory, this.templates, this.#context.frame);
+      return { value, bytes: value.byteSize };
+    });
+    return index.holding(bytes);
+  }
+
   variablesMayContain(tokens: readonly string[]): boolean {
     return this.#context.mayContain(tokens);
   }
 
   variable(template: number, index: number): Column {
     const stored = this.templates[template]!;
-    const known = stored.columns[index];
-    if (known !== undefined) return known;
-    const column = this.#read(stored.variable(index), this.#rowsOf(template));
-    stored.columns[index] = column;
-    return column;
+    return this.#context.kept(`${template}.${index}`, () => {
+      const value = this.#read(stored.variable(index), this.#rowsOf(template));
+      return { value, bytes: 500 + ownBytes(value) };
+    });
   }
 
   texts(): Values {
+    return this.#context.kept("texts", () => {
+      const value = this.#texts();
+      return { value, bytes: value.bytes.length + value.offsets.byteLength };
+    });
+  }
+
+  #texts(): Values {
     const groups: TextGroup[] = [];
     for (let t = 0; t < this.templates.length; t++) {
       const places = this.#rowsOf(t);
@@ -175,16 +202,16 @@ function noOrder(): Uint32Array {
 
 class StoredTemplate implements Template {
   readonly rowCount: number;
-  readonly columns: (Column | undefined)[] = [];
+  /** How the variables are described. */
+  readonly stored: Buffer;
   readonly #bytes: Buffer;
-  readonly #stored: Buffer;
   #literals: readonly Buffer[] | undefined;
   #variablesAt: number[] | undefined;
 
   constructor(bytes: Buffer, rowCount: number, variables: Buffer) {
     this.#bytes = bytes;
     this.rowCount = rowCount;
-    this.#stored = variables;
+    this.stored = variables;
   }
 
   get literals(): readonly Buffer[] {
@@ -197,11 +224,11 @@ class StoredTemplate implements Template {
     this.#variablesAt ??= this.#places();
     const at = this.#variablesAt[index];
     checkStored(at !== undefined, "a template has not its variables");
-    return new ByteReader(this.#stored.subarray(at));
+    return new ByteReader(this.stored.subarray(at));
   }
 
   #places(): number[] {
-    const from = new ByteReader(this.#stored);
+    const from = new ByteReader(this.stored);
     const places: number[] = [];
     while (!from.isAtEnd) {
       places.push(from.position);
@@ -211,6 +238,15 @@ class StoredTemplate implements Template {
     checkStored(places.length === this.literals.length - 1, "a template has not its variables");
     return places;
   }
+}
+
+/** Bytes that a variable's column takes; the dictionary of a field is the field's. */
+function ownBytes(column: Column): number {
+  if (column.codes !== undefined && column.valueCount > column.codes.length) {
+    return column.codes.byteLength;
+  }
+  const { bytes, offsets } = column.values();
+  return bytes.length + offsets.byteLength + (column.codes?.byteLength ?? 0);
 }
 
 function splitAtMarks(bytes: Buffer): Buffer[] {

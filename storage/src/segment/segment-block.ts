@@ -98,6 +98,11 @@ export class SegmentBlock implements Block {
     return this.#named(`filter ${field}`, () => content.mayContain(field, tokens, this));
   }
 
+  /** Of a column, beside the column itself. */
+  kept<T>(what: string, make: () => { readonly value: T; readonly bytes: number }): T {
+    return this.#cached(`part ${what}`, make);
+  }
+
   bounds(field: string): Bounds | undefined {
     return this.#open().bounds(field);
   }

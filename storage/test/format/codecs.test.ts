@@ -149,6 +149,7 @@ function readColumns(header: Buffer, raw: Buffer, scribble: (frame: Buffer) => v
   });
   const columns: BlockColumns = {
     times: () => content.times(),
+    kept: (_, make) => make().value,
     column: (field) => content.column(field, columns)?.column,
   };
   content.times();

@@ -1,0 +1,153 @@
+import { ByteReader } from "./byte-reader.ts";
+import { type ReadFrame, readColumnRef } from "./frames.ts";
+import { columnsMax } from "./limits.ts";
+import { variableKind } from "./template-encoder.ts";
+
+/** Where the variables of one template are described. */
+export interface DescribedVariables {
+  readonly rowCount: number;
+  /** A part of the directory. */
+  readonly stored: Buffer;
+}
+
+/** Variables by template. */
+export type VariableSet = ReadonlyMap<number, readonly number[]>;
+
+/**
+ * Which variables may hold some bytes, told by a search of what they are stored as: texts, the values of dictionaries
+ * and what stands between numbers lie there as they are, digits may not.
+ */
+export class VariableIndex {
+  readonly #directory: Buffer;
+  readonly #templates: readonly DescribedVariables[];
+  readonly #frame: ReadFrame;
+  /** Text payloads in the order in which they lie, of each frame. */
+  readonly #payloads = new Map<number, Payload[]>();
+  /** Variables that are told by something else: another field, the record's time. */
+  readonly #fields: Place[] = [];
+  readonly #times: Place[] = [];
+  #count = 0;
+
+  constructor(directory: Buffer, templates: readonly DescribedVariables[], frame: ReadFrame) {
+    this.#directory = directory;
+    this.#templates = templates;
+    this.#frame = frame;
+    for (const [template, { rowCount, stored }] of templates.entries()) {
+      if (rowCount > 0) this.#describe(template, stored);
+    }
+    for (const payloads of this.#payloads.values()) payloads.sort((a, b) => a.at - b.at);
+  }
+
+  /** Bytes in memory, about. */
+  get byteSize(): number {
+    return 1_000 + this.#count * 100;
+  }
+
+  /** Undefined: any variable may. */
+  holding(bytes: Buffer): VariableSet | undefined {
+    const piece = storedPiece(bytes);
+    if (piece === undefined) return undefined;
+    const found = new Map<number, Set<number>>();
+    const add = ({ template, index }: Place): void => {
+      const known = found.get(template);
+      if (known === undefined) found.set(template, new Set([index]));
+      else known.add(index);
+    };
+    this.#fields.forEach(add);
+    // Months have three letters, and no other word of a time has two.
+    if (!/[A-Za-z]{4}/.test(piece.toString("latin1"))) this.#times.forEach(add);
+    this.#inDirectory(piece, add);
+    for (const [ordinal, payloads] of this.#payloads) {
+      inPayloads(this.#frame(ordinal), payloads, piece, add);
+    }
+    return new Map([...found].map(([template, indices]) => [template, [...indices]]));
+  }
+
+  #describe(template: number, stored: Buffer): void {
+    const from = new ByteReader(stored);
+    for (let index = 0; !from.isAtEnd; index++) {
+      this.#count++;
+      const kind = from.count(2);
+      if (kind !== variableKind.list) {
+        from.count(columnsMax);
+        (kind === variableKind.field ? this.#fields : this.#times).push({ template, index });
+        continue;
+      }
+      const { text } = readColumnRef(from);
+      if (text.length === 0) continue;
+      const payload = { template, index, at: text.at, end: text.at + text.length };
+      const known = this.#payloads.get(text.frame);
+      if (known === undefined) this.#payloads.set(text.frame, [payload]);
+      else known.push(payload);
+    }
+  }
+
+  /** What stands in a description tells of all variables of its template. */
+  #inDirectory(piece: Buffer, add: (place: Place) => void): void {
+    const directory = this.#directory;
+    let template = 0;
+    for (let at = directory.indexOf(piece); at >= 0; ) {
+      while (template < this.#templates.length && this.#endOf(template) <= at) template++;
+      const described = this.#templates[template];
+      if (described === undefined) return;
+      const { stored, rowCount } = described;
+      const isText = at < stored.byteOffset - directory.byteOffset;
+      if (!isText && rowCount > 0) {
+        for (let index = 0; index < variableCount(stored); index++) add({ template, index });
+      }
+      // The texts of the template before its variables are no part of them.
+      const next = isText ? stored.byteOffset - directory.byteOffset : this.#endOf(template);
+      at = directory.indexOf(piece, Math.max(at + 1, next));
+    }
+  }
+
+  #endOf(template: number): number {
+    const { stored } = this.#templates[template] as DescribedVariables;
+    return stored.byteOffset - this.#directory.byteOffset + stored.length;
+  }
+}
+
+interface Place {
+  readonly template: number;
+  readonly index: number;
+}
+
+interface Payload extends Place {
+  readonly at: number;
+  readonly end: number;
+}
+
+function variableCount(stored: Buffer): number {
+  const from = new ByteReader(stored);
+  let count = 0;
+  for (; !from.isAtEnd; count++) {
+    if (from.count(2) === variableKind.list) readColumnRef(from);
+    else from.varint();
+  }
+  return count;
+}
+
+function inPayloads(
+  frame: Buffer,
+  payloads: readonly Payload[],
+  piece: Buffer,
+  add: (place: Place) => void,
+): void {
+  let next = 0;
+  for (let at = frame.indexOf(piece); at >= 0; ) {
+    while (next < payloads.length && (payloads[next] as Payload).end <= at) next++;
+    const payload = payloads[next];
+    if (payload === undefined) return;
+    if (payload.at <= at) add(payload);
+    at = frame.indexOf(piece, payload.at <= at ? payload.end : at + 1);
+  }
+}
+
+/** The longest part without digits, if it is no part of a hexadecimal number: such a part is stored as it is. */
+function storedPiece(bytes: Buffer): Buffer | undefined {
+  const runs = bytes.toString("latin1").match(/[^0-9]+/g) ?? [];
+  const longest = runs
+    .filter((run) => /[^A-Fa-f]/.test(run))
+    .sort((a, b) => b.length - a.length)[0];
+  return longest === undefined ? undefined : Buffer.from(longest, "latin1");
+}
