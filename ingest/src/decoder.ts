@@ -34,6 +34,7 @@ import { ProtobufReader } from "./protocol/protobuf-reader.ts";
 import { RecordFields } from "./protocol/record.ts";
 import { SourceBytes } from "./protocol/source-bytes.ts";
 import { decodeText } from "./protocol/text.ts";
+import { type RetentionRule, rulesVersion, TenantRules } from "./retention/rules.ts";
 import { streamFieldsOf } from "./routing/stream-fields.ts";
 import { type StreamEntry, StreamTable } from "./routing/stream-table.ts";
 
@@ -42,6 +43,8 @@ export interface DecoderOptions {
   /** Shards of the cluster, fixed when it is made. */
   readonly shardCount: number;
   readonly limits?: IngestLimits;
+  /** The first that matches a record gives it its retention class; none by default. */
+  readonly retention?: readonly RetentionRule[];
 }
 
 /**
@@ -51,6 +54,7 @@ export interface DecoderOptions {
 export class Decoder {
   readonly #options: DecoderOptions;
   readonly #limits: IngestLimits;
+  readonly #rulesVersion: string;
   readonly #names = new FieldNames();
   readonly #streamTexts = new FieldNames();
   readonly #fault = new DecodeFault();
@@ -65,11 +69,12 @@ export class Decoder {
 
   constructor(options: DecoderOptions) {
     this.#options = options;
+    this.#rulesVersion = rulesVersion(options.retention ?? []);
     const source = this.#source;
     const names = this.#names;
     const limits = options.limits ?? ingestLimitsDefault;
     this.#limits = limits;
-    const record = new RecordFields(source, this.#fault, limits.fieldsMax);
+    const record = new RecordFields(source, limits.fieldsMax);
     const sink = new Recorder(source, record, names, limits);
     const reader = new JsonReader(source, this.#fault);
     const records = new JsonRecords(reader, record, names);
@@ -106,14 +111,14 @@ export class Decoder {
     } catch (thrown) {
       return this.#failed(thrown);
     } finally {
-      batches.records.discard();
-      batches.rejected.discard();
+      for (const each of batches.all) each.discard();
       this.#recorder.close();
     }
   }
 
   #decode(job: DecodeJob, body: Uint8Array, batches: TenantBatches): DecodeResult {
     const parts: AppendPart[] = [];
+    const facts = this.#factsOf(job);
     this.#source.load(body);
     this.#rejected.begin();
     const streamFields = streamFieldsOf(job.options);
@@ -122,11 +127,10 @@ export class Decoder {
       streamFields,
       streams: this.#tableOf(job.tenant, streamFields),
       receivedMs: job.receivedMs,
-      output: this.#outputOf(job, batches, parts),
+      output: this.#outputOf(facts, job, batches, parts),
     });
     const items = this.#decodeProtocol(job);
-    batches.records.finish(job, parts);
-    batches.rejected.finish(job, parts);
+    for (const each of batches.all) each.finish(facts, parts);
     const { acceptedCount, rejectedCount, errors } = this.#recorder;
     return {
       status: "ok",
@@ -154,13 +158,21 @@ export class Decoder {
     return undefined;
   }
 
-  #outputOf(job: DecodeJob, batches: TenantBatches, parts: AppendPart[]): RecordOutput {
+  /** Other rules make other parts of the same request: they must not pass for those that are stored. */
+  #factsOf({ receivedMs, idempotencyKey: key }: DecodeJob): RequestFacts {
+    if (key === undefined || this.#rulesVersion === "") return { receivedMs, idempotencyKey: key };
+    return { receivedMs, idempotencyKey: JSON.stringify([key, this.#rulesVersion]) };
+  }
+
+  #outputOf(
+    facts: RequestFacts,
+    job: DecodeJob,
+    batches: TenantBatches,
+    parts: AppendPart[],
+  ): RecordOutput {
     const source = this.#source;
-    const facts: RequestFacts = job;
     return {
-      accepted: (entry, record, storedBytes) => {
-        batches.records.append(entry, record, source.bytes, storedBytes, facts, parts);
-      },
+      accepted: acceptedBy(batches, source, facts, parts),
       rejected: (line, reason, rawStart, rawEnd) => {
         const { options, messages } = job;
         const rejection = {
@@ -237,18 +249,47 @@ export class Decoder {
   #newBatches(tenant: string): TenantBatches {
     const { arena, shardCount } = this.#options;
     const same = { tenant, shardCount, arena, names: this.#names, streamTexts: this.#streamTexts };
-    return {
-      records: new Batches({ ...same, retentionClass: defaultClass, internal: false }),
-      rejected: new Batches({ ...same, retentionClass: rejectedClass, internal: true }),
-      rejectedStream: this.#tableOf(tenant, []).entryOfPairs(rejectedLabels),
-    };
+    const rules = TenantRules.of(this.#options.retention ?? [], tenant, this.#names);
+    const records = new Batches({ ...same, retentionClass: defaultClass, internal: false });
+    const ruled = (rules?.classes ?? []).map(
+      (retentionClass) => new Batches({ ...same, retentionClass, internal: false }),
+    );
+    const rejected = new Batches({ ...same, retentionClass: rejectedClass, internal: true });
+    const rejectedStream = this.#tableOf(tenant, []).entryOfPairs(rejectedLabels);
+    const all = [records, ...ruled, rejected];
+    return { records, rules, ruled, rejected, rejectedStream, all };
   }
 }
 
 interface TenantBatches {
+  /** Of the records that no rule puts into another class. */
   readonly records: Batches;
+  /** Undefined when none is about the tenant. */
+  readonly rules: TenantRules | undefined;
+  /** By index of the class in `rules`. */
+  readonly ruled: readonly Batches[];
   readonly rejected: Batches;
   readonly rejectedStream: StreamEntry;
+  /** In the order in which their parts are numbered. */
+  readonly all: readonly Batches[];
+}
+
+/** Without rules, a record costs nothing more than it would if there were none. */
+function acceptedBy(
+  { records, rules, ruled }: TenantBatches,
+  source: SourceBytes,
+  facts: RequestFacts,
+  parts: AppendPart[],
+): RecordOutput["accepted"] {
+  if (rules === undefined) {
+    return (entry, record, storedBytes) => {
+      records.append(entry, record, source.bytes, storedBytes, facts, parts);
+    };
+  }
+  return (entry, record, storedBytes) => {
+    const batches = ruled[rules.classOf(entry, record, source.bytes)] ?? records;
+    batches.append(entry, record, source.bytes, storedBytes, facts, parts);
+  };
 }
 
 /** The error of a body that cannot be read; what is no fault of the input is thrown on. */

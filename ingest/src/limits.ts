@@ -34,11 +34,11 @@ export const scratchBytes = 4 << 20;
 /** Bytes of a field's name. A longer one is kept in `_overflow`. */
 export const fieldNameMaxBytes = 256;
 
-/** Fields of a record that become columns, those added by the request included; the others are kept in `_overflow`. */
+/**
+ * Fields of a record that become columns, those added by the request included; the others are kept in `_overflow`, however
+ * many they are: only bytes are limited.
+ */
 export const fieldsMax = 1_000;
-
-/** Fields of a record, whichever way they are kept. Beyond this it is an attack and not a record. */
-export const fieldsHostile = 10_000;
 
 /** Fields of a line whose shape is learned: longer ones are so rare that they may be read name by name. */
 export const shapeFieldsMax = 128;

@@ -191,7 +191,7 @@ test("a line of a form that was read before is read by its form, and no other li
   const fault = new DecodeFault();
   const source = new SourceBytes(fault);
   const fieldNames = new FieldNames();
-  const record = new RecordFields(source, fault);
+  const record = new RecordFields(source);
   const reader = new JsonReader(source, fault);
   reader.spaces = lineSpaces;
   const records = new JsonRecords(reader, record, fieldNames);

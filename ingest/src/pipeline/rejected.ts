@@ -38,7 +38,7 @@ export class RejectedRecords {
     this.#keptOfRecord = Math.min(keptBytes, recordMaxBytes);
     const fault = new DecodeFault();
     this.source = new SourceBytes(fault);
-    this.record = new RecordFields(this.source, fault);
+    this.record = new RecordFields(this.source);
     this.#names = names;
   }
 

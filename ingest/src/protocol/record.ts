@@ -1,12 +1,5 @@
 import { namesMax } from "../../../storage/src/format/limits.ts";
-import {
-  extraFieldsMax,
-  fieldsHostile,
-  fieldsMax,
-  streamFieldsMax,
-  timeFieldsMax,
-} from "../limits.ts";
-import type { DecodeFault } from "./fault.ts";
+import { extraFieldsMax, fieldsMax, streamFieldsMax, timeFieldsMax } from "../limits.ts";
 import { byte } from "./json-scan.ts";
 import type { SourceBytes } from "./source-bytes.ts";
 
@@ -28,7 +21,6 @@ export class RecordFields {
 
   readonly #ownNameIds = this.nameIds;
   readonly #source: SourceBytes;
-  readonly #fault: DecodeFault;
   /** The serial number of the last record that had a name, and its slot there. */
   readonly #seenIn = new Float64Array(namesMax);
   readonly #slotOf = new Uint16Array(namesMax);
@@ -39,9 +31,8 @@ export class RecordFields {
   readonly #overflow: { slices: number[]; isText: boolean[] } = { slices: [], isText: [] };
 
   /** `slots`: fields that become columns, at most `fieldsMax`. */
-  constructor(source: SourceBytes, fault: DecodeFault, slots: number = fieldsMax) {
+  constructor(source: SourceBytes, slots: number = fieldsMax) {
     this.#source = source;
-    this.#fault = fault;
     this.#slots = Math.min(slots, fieldsMax);
   }
 
@@ -116,9 +107,6 @@ export class RecordFields {
   /** Keeps a field that can be no column. Its value is a text, or JSON as it stands. */
   putOverflow(name: Slice, start: number, end: number, isText: boolean): void {
     const { slices, isText: kinds } = this.#overflow;
-    if (kinds.length + this.count >= fieldsHostile) {
-      throw this.#fault.set(`the record has more than ${fieldsHostile} fields`, start, true);
-    }
     slices.push(name.start, name.end, start, end);
     kinds.push(isText);
   }
