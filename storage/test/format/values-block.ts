@@ -27,6 +27,7 @@ export function valuesBlock(
   const known = new Map<string, Column | undefined>();
   const read: BlockColumns = {
     times: () => content.times(),
+    kept: (_, make) => make().value,
     column: (field) => {
       if (!known.has(field)) known.set(field, content.column(field, read)?.column);
       return known.get(field);
