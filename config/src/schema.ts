@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { tenantSchema } from "../../api/src/key.ts";
 import { addressProblem } from "./address.ts";
 import { sourceSchema } from "./source-schema.ts";
 
@@ -103,6 +104,23 @@ const retention = z.strictObject({
     kind: "number",
     description: "Days after which records are dropped, by whole segments.",
   }),
+  rules: z
+    .array(
+      z.strictObject({
+        /** Every tenant when it is left out. */
+        tenant: tenantSchema.optional(),
+        /** Of the query language; it may ask for a record's stream and fields. */
+        filter: z.string().min(1).max(8192),
+        days: z.number().min(0.01).max(36_500),
+      }),
+    )
+    .max(64)
+    .default([])
+    .meta({
+      kind: "list",
+      description:
+        "Records that are kept for longer or shorter, as {tenant, filter, days}; the first whose filter matches a record when it comes decides.",
+    }),
   diskShare: z.number().gt(0).max(0.99).default(0.8).meta({
     kind: "number",
     description:
@@ -114,6 +132,9 @@ const retention = z.strictObject({
 });
 
 const storage = z.strictObject({
+  diskMaxBytes: optionalBytes({ min: 128 * MiB, max: Number.MAX_SAFE_INTEGER }).describe(
+    "Disk for records (segments, commit log, trash), by default as much as there is; from 95 % of it on shippers get 503 until there is room.",
+  ),
   shards: integer(4, { min: 1, max: 4096 }).describe(
     "Shards of the cluster, 4 for each of its founding members; fixed by the first start and ignored after it.",
   ),

@@ -15,6 +15,7 @@ import { journalStream } from "./alerts/journal.ts";
 import { journalDaysMin } from "./alerts/limits.ts";
 import { BodyMemory } from "./http/body-memory.ts";
 import { Ingest } from "./ingest.ts";
+import { retentionRules } from "./retention-rules.ts";
 import { threadEntry } from "./threads/entry.ts";
 import { WorkerPool } from "./threads/pool.ts";
 import type { WorkerShared } from "./threads/worker.ts";
@@ -116,6 +117,7 @@ function startPool({ settings, cluster, logger }: StorePartOptions, arena: Arena
     arena: arena.buffers,
     shardCount: cluster.shards,
     cacheBytes: Math.floor(settings.query.cacheBytes / size),
+    retention: retentionRules(settings.storage.retention.rules),
     limits: {
       recordMaxBytes: settings.ingest.recordMaxBytes,
       fieldsMax: settings.ingest.fieldsMax,

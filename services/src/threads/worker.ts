@@ -7,6 +7,7 @@ import {
 import { Decoder } from "../../../ingest/src/decoder.ts";
 import type { DecodeJob } from "../../../ingest/src/job.ts";
 import type { IngestLimits } from "../../../ingest/src/limits.ts";
+import type { RetentionRule } from "../../../ingest/src/retention/rules.ts";
 import { type FinishTask, runFinish } from "../../../query/src/engine/finish.ts";
 import type { PartTask } from "../../../query/src/engine/fragment.ts";
 import { FragmentHost, transferablesOf } from "../../../query/src/engine/fragment-host.ts";
@@ -33,6 +34,7 @@ export interface WorkerShared {
   /** Of decoded columns that this worker keeps. */
   readonly cacheBytes: number;
   readonly limits: IngestLimits;
+  readonly retention: readonly RetentionRule[];
 }
 
 interface Done {
@@ -42,10 +44,13 @@ interface Done {
 
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
-const { arena, shardCount, cacheBytes, limits, index } = workerData as WorkerShared & {
+const { arena, shardCount, cacheBytes, limits, retention, index } = workerData as WorkerShared & {
   readonly index: number;
 };
-const decoder = new Decoder({ arena: new ArenaWriter(arena, index), shardCount, limits });
+const decoder = new Decoder({
+  arena: new ArenaWriter(arena, index),
+  ...{ shardCount, limits, retention },
+});
 const stored = new StoredBlocks(arena, cacheBytes);
 const tails = new TailMatcher();
 const tailPlans = new KeptPlans();

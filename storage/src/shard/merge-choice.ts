@@ -79,10 +79,9 @@ function fewPartitions(segments: readonly SegmentEntry[]): boolean {
   return partitionsOf(segments.flatMap(({ partitions }) => partitions)).length <= partitionsMax;
 }
 
-/** The class that most of a segment is of: a class with its own files keeps them. */
+/** Segments of other classes stay apart, so that each goes when its own time is up. */
 function classOf({ partitions }: SegmentEntry): string {
-  const most = partitions.reduce((a, b) => (b.rows > a.rows ? b : a), partitions[0]!);
-  return most.class;
+  return JSON.stringify([...new Set(partitions.map((partition) => partition.class))].sort());
 }
 
 function receiptOf({ partitions }: SegmentEntry): number {

@@ -10,26 +10,12 @@ export interface SealGroup {
   readonly rows: number;
 }
 
-/** Classes with less than this share a file with others: a file of its own would be all overhead. */
-const ownFileBytesMin = 1024 * 1024;
-
 /**
- * Splits batches into segment files: a class with enough in it gets its own, so that retention drops
- * whole files, and one of internal streams always: users' records are not kept for its sake. No file has more partitions than a manifest entry holds. Keeps the order of the log.
+ * Splits batches into segment files, one for each retention class, so that retention drops whole files and what is
+ * kept for long keeps nothing else. No file has more partitions than a manifest entry holds. Keeps the order of the log.
  */
 export function sealGroups(batches: readonly MemoryBatch[]): SealGroup[] {
-  const bytes = new Map<string, number>();
-  for (const batch of batches) {
-    bytes.set(batch.class, (bytes.get(batch.class) ?? 0) + batch.length);
-  }
-  const files = new Map<string, MemoryBatch[]>();
-  for (const batch of batches) {
-    const isOwn = batch.internal || bytes.get(batch.class)! >= ownFileBytesMin;
-    const name = isOwn ? `own ${batch.class}` : "shared";
-    const file = files.get(name) ?? [];
-    files.set(name, file);
-    file.push(batch);
-  }
+  const files = Map.groupBy(batches, (batch) => `${batch.internal} ${batch.class}`);
   return [...files.values()].flatMap(splitByPartitions);
 }
 

@@ -10,6 +10,7 @@ import type { MaintenanceOptions } from "./maintenance.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Ownership } from "./ownership.ts";
 import type { RetentionLimits } from "./retention.ts";
+import { retentionMsOf } from "./retention-class.ts";
 import type { SegmentWork } from "./segment-work.ts";
 
 export interface StoreOptions {
@@ -80,7 +81,7 @@ function retentionOf({ data, retention = {} }: StoreOptions): RetentionLimits {
   const { classMs = {}, defaultMs = retentionMsDefault } = retention;
   const ofClass = new Map(Object.entries(classMs));
   return {
-    retentionMs: (name) => ofClass.get(name) ?? defaultMs,
+    retentionMs: (name) => ofClass.get(name) ?? retentionMsOf(name) ?? defaultMs,
     bytesMax: retention.bytesMax ?? diskBytes(data.path) * retentionDiskShareDefault,
   };
 }
