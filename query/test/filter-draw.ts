@@ -86,8 +86,30 @@ function drawLeaf(prng: Prng): FilterNode {
     () => ({ kind: "stream", groups: [[drawMatcher(prng)], [drawMatcher(prng)]] }),
     () => ({ kind: "stream", groups: [[drawMatcher(prng), drawMatcher(prng)]] }),
     () => drawTime(prng),
+    () => ({
+      kind: "compareField",
+      field,
+      op: prng.pick(["eq", "le", "lt"]),
+      other: prng.pick(fields.filter((each) => each !== "_stream")),
+    }),
+    () => ({ kind: "dayRange", ...drawRecurring(prng, minutes) }),
+    () => ({ kind: "weekRange", ...drawRecurring(prng, [0, 1, 4, 5, 6]) }),
   ];
   return prng.pick(leaves)();
+}
+
+/** Around the time of the records, which lie within a few seconds. */
+const minutes = [0, new Date(baseMs).getUTCHours() * 60 + new Date(baseMs).getUTCMinutes(), 1440];
+
+function drawRecurring(prng: Prng, ends: readonly number[]) {
+  const offset = { ms: prng.pick([0, 0, 7_200_000, -86_400_000, 1_500]), ns: 0 };
+  return {
+    start: prng.pick(ends),
+    end: prng.pick(ends),
+    startInclusive: prng.chance(0.5),
+    endInclusive: prng.chance(0.5),
+    offset,
+  };
 }
 
 const bounds = ["-Inf", "-5", "0", "42", "200", "500", "1KiB", "10ms", "Inf"];
