@@ -29,7 +29,7 @@ export class NeedleSearch {
   private constructor(piece: ValueTest) {
     this.#piece = piece;
     this.#needle = piece.isInWord ? undefined : piece.needle;
-    this.#splits = this.#needle === undefined ? [] : splitsOf(this.#needle);
+    this.#splits = this.#needle === undefined ? [] : splitsOf(this.#needle, piece);
   }
 
   /** For a test that holds for a text as soon as it does for a piece of it. */
@@ -42,11 +42,6 @@ export class NeedleSearch {
     return new NeedleSearch(new SubstringTest(needle.toString()));
   }
 
-  /** Bytes that a variable in which the needle stands must hold. */
-  get bytes(): Buffer | undefined {
-    return this.#piece.needle;
-  }
-
   isInLiteral({ literals }: Template): boolean {
     return literals.some((literal) => matchesText(this.#piece, literal));
   }
@@ -56,13 +51,13 @@ export class NeedleSearch {
     const template = templates.templates[number] as Template;
     let inside: RowSet | undefined;
     let across: RowSet | undefined;
-    const holding = memo.holding(this);
+    const holding = memo.holding(this.#piece.needle);
     const own = holding?.get(number);
     if (holding !== undefined && own === undefined && this.#splits.length === 0) return noRows;
     const mayHold = memo.mayContain(this.#piece.tokens);
     const known = memo.valuesOf(this);
     for (let i = 0; i < template.literals.length - 1; i++) {
-      const ends = this.#endsAround(template, i, memo);
+      const ends = this.#endsAround(template, { number, i }, memo);
       const isAsked = mayHold && (holding === undefined || own?.includes(i) === true);
       if (!isAsked && ends === undefined) continue;
       const column = templates.variable(number, i);
@@ -87,7 +82,11 @@ export class NeedleSearch {
   }
 
   /** How the needle may stand across an end of a variable; undefined: in no way. */
-  #endsAround({ literals }: Template, i: number, memo: SearchMemo): Ends | undefined {
+  #endsAround(
+    { literals }: Template,
+    { number, i }: { readonly number: number; readonly i: number },
+    memo: SearchMemo,
+  ): Ends | undefined {
     if (this.#splits.length === 0) return undefined;
     const before = literals[i] as Buffer;
     const after = literals[i + 1] as Buffer;
@@ -98,7 +97,9 @@ export class NeedleSearch {
       const goesOn = fits(tail, after, isLast);
       // Where the variable is empty the literals around it adjoin.
       if (endsWith(before, head) && (goesOn || memo.mayContain(tailWord))) starts.push(tail);
-      if (goesOn && memo.mayContain(headWord)) ends.push(head);
+      if (!goesOn || !memo.mayContain(headWord)) continue;
+      const holding = memo.holding(head);
+      if (holding === undefined || holding.get(number)?.includes(i) === true) ends.push(head);
     }
     return starts.length + ends.length === 0 ? undefined : { starts, ends };
   }
@@ -111,18 +112,18 @@ export class SearchMemo {
   readonly #templates: Templates;
   readonly #known = new Map<string, boolean>();
   readonly #values = new Map<NeedleSearch, Map<Values, RowSet>>();
-  readonly #holding = new Map<NeedleSearch, Holding>();
+  readonly #holding = new Map<Buffer, Holding>();
 
   constructor(templates: Templates) {
     this.#templates = templates;
   }
 
-  /** Which variables may hold the needle; undefined: any. */
-  holding(needle: NeedleSearch): Holding {
-    if (this.#holding.has(needle)) return this.#holding.get(needle);
-    const { bytes } = needle;
-    const found = bytes === undefined ? undefined : this.#templates.variablesHolding(bytes);
-    this.#holding.set(needle, found);
+  /** Which variables may hold the bytes; undefined: any. */
+  holding(bytes: Buffer | undefined): Holding {
+    if (bytes === undefined) return undefined;
+    if (this.#holding.has(bytes)) return this.#holding.get(bytes);
+    const found = this.#templates.variablesHolding(bytes);
+    this.#holding.set(bytes, found);
     return found;
   }
 
@@ -157,29 +158,36 @@ interface Split {
   readonly tailWord: readonly string[];
 }
 
-function splitsOf(needle: Buffer): Split[] {
+function splitsOf(needle: Buffer, { bindsStart = false, bindsEnd = false }: ValueTest): Split[] {
   const splits: Split[] = [];
   for (let at = 1; at < needle.length; at++) {
     const [left, right] = [needle[at - 1] as number, needle[at] as number];
     if (isWordByte[left] === 1 && isWordByte[right] === 1) continue;
     const head = needle.subarray(0, at);
     const tail = needle.subarray(at);
-    splits.push({ head, tail, headWord: lastWord(head), tailWord: firstWord(tail) });
+    splits.push({
+      head,
+      tail,
+      headWord: lastWord(head, bindsStart),
+      tailWord: firstWord(tail, bindsEnd),
+    });
   }
   return splits;
 }
 
-/** None where the word may begin before the head does. */
-function lastWord(head: Buffer): readonly string[] {
+/** Where the head is one word, it may have begun before. */
+function lastWord(head: Buffer, isWhole: boolean): readonly string[] {
   let from = head.length;
   while (from > 0 && isWordByte[head[from - 1] as number] === 1) from--;
-  return from === head.length || from === 0 ? [] : [head.toString("utf8", from)];
+  const word = head.toString("utf8", from);
+  return word === "" || (from === 0 && !isWhole) ? [] : [word];
 }
 
-function firstWord(tail: Buffer): readonly string[] {
+function firstWord(tail: Buffer, isWhole: boolean): readonly string[] {
   let to = 0;
   while (to < tail.length && isWordByte[tail[to] as number] === 1) to++;
-  return to === 0 || to === tail.length ? [] : [tail.toString("utf8", 0, to)];
+  const word = tail.toString("utf8", 0, to);
+  return word === "" || (to === tail.length && !isWhole) ? [] : [word];
 }
 
 /** Whether a text that goes on with the literal, and a variable if it is not the last, can go on with the tail. */

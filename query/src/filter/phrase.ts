@@ -16,23 +16,23 @@ export class PhraseTest implements ValueTest {
   readonly decidesAtFirst: boolean;
   readonly piecesDecide = true;
   readonly isInWord: boolean;
-  readonly #bindsStart: boolean;
-  readonly #bindsEnd: boolean;
+  readonly bindsStart: boolean;
+  readonly bindsEnd: boolean;
 
   constructor(text: string, isPrefix: boolean) {
     assert(text !== "", "an empty text stands everywhere, there is no search for it");
     this.needle = Buffer.from(text);
     this.isInWord = isWord(this.needle);
     this.tokens = certainWords(text, { start: false, end: isPrefix });
-    this.#bindsStart = isWordStart(this.needle);
-    this.#bindsEnd = !isPrefix && isWordEnd(this.needle);
-    this.decidesAtFirst = !this.#bindsStart && !this.#bindsEnd;
+    this.bindsStart = isWordStart(this.needle);
+    this.bindsEnd = !isPrefix && isWordEnd(this.needle);
+    this.decidesAtFirst = !this.bindsStart && !this.bindsEnd;
   }
 
   matches(bytes: Buffer, from: number, to: number, at: number): boolean {
     return (
-      (!this.#bindsStart || beginsWord(bytes, from, at)) &&
-      (!this.#bindsEnd || endsWord(bytes, at + this.needle.length, to))
+      (!this.bindsStart || beginsWord(bytes, from, at)) &&
+      (!this.bindsEnd || endsWord(bytes, at + this.needle.length, to))
     );
   }
 }

@@ -18,6 +18,9 @@ export interface ValueTest {
   readonly decidesAtFirst: boolean;
   /** Whether a value matches when a piece of it does, cut out where no word is cut. */
   readonly piecesDecide: boolean;
+  /** Whether no word goes on before an occurrence of the needle, or behind it. */
+  readonly bindsStart?: boolean;
+  readonly bindsEnd?: boolean;
   /** Whether what matches lies within one word, so that no match is in two such pieces. */
   readonly isInWord: boolean;
 }

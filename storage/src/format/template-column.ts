@@ -108,7 +108,7 @@ class StoredTemplates implements Templates {
       const value = new VariableIndex(this.directory, this.templates, this.#context.frame);
       return { value, bytes: value.byteSize };
     });
-    return index.holding(bytes);
+    return index.holding(bytes, (ordinal) => this.#context.field(ordinal).values().bytes);
   }
 
   variablesMayContain(tokens: readonly string[]): boolean {

@@ -24,7 +24,7 @@ export class VariableIndex {
   /** Text payloads in the order in which they lie, of each frame. */
   readonly #payloads = new Map<number, Payload[]>();
   /** Variables that are told by something else: another field, the record's time. */
-  readonly #fields: Place[] = [];
+  readonly #fields = new Map<number, Place[]>();
   readonly #times: Place[] = [];
   #count = 0;
 
@@ -43,8 +43,8 @@ export class VariableIndex {
     return 1_000 + this.#count * 100;
   }
 
-  /** Undefined: any variable may. */
-  holding(bytes: Buffer): VariableSet | undefined {
+  /** `field` gives the values of another column by its place. Undefined: any variable may. */
+  holding(bytes: Buffer, field: (ordinal: number) => Buffer): VariableSet | undefined {
     const piece = storedPiece(bytes);
     if (piece === undefined) return undefined;
     const found = new Map<number, Set<number>>();
@@ -53,9 +53,11 @@ export class VariableIndex {
       if (known === undefined) found.set(template, new Set([index]));
       else known.add(index);
     };
-    this.#fields.forEach(add);
-    // Months have three letters, and no other word of a time has two.
-    if (!/[A-Za-z]{4}/.test(piece.toString("latin1"))) this.#times.forEach(add);
+    for (const [ordinal, places] of this.#fields) {
+      if (field(ordinal).includes(piece)) places.forEach(add);
+    }
+    const text = piece.toString("latin1");
+    if (betweenDigits.some((each) => each.includes(text))) this.#times.forEach(add);
     this.#inDirectory(piece, add);
     for (const [ordinal, payloads] of this.#payloads) {
       inPayloads(this.#frame(ordinal), payloads, piece, add);
@@ -69,8 +71,10 @@ export class VariableIndex {
       this.#count++;
       const kind = from.count(2);
       if (kind !== variableKind.list) {
-        from.count(columnsMax);
-        (kind === variableKind.field ? this.#fields : this.#times).push({ template, index });
+        const ordinal = from.count(columnsMax);
+        const places = kind === variableKind.field ? this.#fields.get(ordinal) : this.#times;
+        if (places === undefined) this.#fields.set(ordinal, [{ template, index }]);
+        else places.push({ template, index });
         continue;
       }
       const { text } = readColumnRef(from);
@@ -106,6 +110,12 @@ export class VariableIndex {
     return stored.byteOffset - this.#directory.byteOffset + stored.length;
   }
 }
+
+/** What texts of times have between their digits. */
+const betweenDigits: readonly string[] = [
+  ..."Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ").map((month) => `/${month}/`),
+  ...[":", "-", "T", ".", "Z"],
+];
 
 interface Place {
   readonly template: number;
