@@ -60,6 +60,9 @@ const createdTail = Buffer.from(
     `"_seq_no":0,"_primary_term":1,"status":201}},`,
 );
 
+/** Memory up to this is taken over from request to request: it holds some 10,000 items. */
+const keptBytes = 4 << 20;
+
 /**
  * The results of a bulk request's items, printed one after the other as Elasticsearch prints them. Most are alike and
  * longer than many a record, so they are put together as bytes.
@@ -69,15 +72,19 @@ export class BulkItems {
   count = 0;
   readonly #idSeed: string;
   /** Each item with a comma behind it. */
-  #bytes = Buffer.allocUnsafe(64 << 10);
+  #bytes: Buffer;
   #length = 0;
   #actionLast: BulkAction | undefined;
   #headLast = "";
   /** The head of items whose id is made up, up to their number. */
   #madeUpHead = Buffer.alloc(0);
 
-  constructor(idSeed: string) {
+  /** `before`: the results of an earlier request, whose memory these take over. */
+  constructor(idSeed: string, before?: BulkItems) {
     this.#idSeed = idSeed;
+    const kept =
+      before === undefined || before.#bytes.length > keptBytes ? undefined : before.#bytes;
+    this.#bytes = kept ?? Buffer.allocUnsafeSlow(64 << 10);
   }
 
   /** The items without the brackets around them. */
@@ -138,7 +145,7 @@ export class BulkItems {
 
   #reserve(length: number): void {
     if (this.#length + length <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafe(2 * (this.#length + length));
+    const grown = Buffer.allocUnsafeSlow(2 * (this.#length + length));
     this.#bytes.copy(grown, 0, 0, this.#length);
     this.#bytes = grown;
   }

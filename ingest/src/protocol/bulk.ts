@@ -45,7 +45,7 @@ export class Bulk {
     const { reader, fields, sink } = this.#parts;
     const { source } = reader;
     reader.spaces = lineSpaces;
-    this.#items = new BulkItems(idSeed);
+    this.#items = new BulkItems(idSeed, this.#items);
     this.#action = undefined;
     this.#idOfIndex = sink.idOf("_index");
     this.#defaultIndex = index === undefined ? undefined : fields.nameSlice(index);
