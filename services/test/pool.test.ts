@@ -119,6 +119,18 @@ test("nothing is put in line behind a seal or merge", async (t) => {
   await seal.end();
 });
 
+test("a query waits for what is in line at a worker, not for all bodies that came before it", async (t) => {
+  const given = await givenOf(t, 1);
+  const bodies = Array.from({ length: 4 }, () => given.begin("ingest"));
+  await bodies[0]!.started();
+  const query = given.begin("query");
+  for (const body of bodies.slice(0, 2)) await body.end();
+  await query.started();
+  assert.equal(bodies[2]!.hasStarted, false);
+  await query.end();
+  for (const body of bodies.slice(2)) await body.end();
+});
+
 test("a lone worker takes everything, one after the other", async (t) => {
   const given = await givenOf(t, 1);
   for (const lane of ["seal", "merge", "query"] as const) {

@@ -3,8 +3,11 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import { errorOfPosted, type JobMessage, type ReplyMessage } from "./messages.ts";
 
-/** Waiting jobs of one lane go before those of the lanes after it: a seal that waits keeps memory from everybody. */
-export const lanes = ["seal", "ingest", "tail", "query", "merge", "mirror"] as const;
+/** Lanes of short jobs, for which somebody waits. They take turns: many of one kind hold up no other. */
+const shortLanes = ["ingest", "tail", "query"] as const;
+
+/** Seals go before all: one that waits keeps memory from everybody. Merges and the mirror take what is left. */
+export const lanes = ["seal", ...shortLanes, "merge", "mirror"] as const;
 export type Lane = (typeof lanes)[number];
 
 /** Lanes of long jobs, which never get all workers as long as there are two: somebody always waits for an answer. */
@@ -51,6 +54,8 @@ export class WorkerPool {
   readonly #options: PoolOptions;
   readonly #members: Member[] = [];
   readonly #waiting = new Map<Lane, Job[]>(lanes.map((lane) => [lane, []]));
+  /** Short lanes, the one that had a turn last at the end. */
+  #turns: readonly Lane[] = shortLanes;
   #nextId = 1;
   #closing = false;
 
@@ -138,15 +143,22 @@ export class WorkerPool {
   }
 
   #dispatch(): void {
-    for (const lane of lanes) {
-      while (this.#discardAborted(lane)) {
-        const member = this.#memberFor(lane);
-        if (member === undefined) break;
-        const job = this.#queue(lane).shift() as Job;
-        member.running.set(job.message.id, job);
-        member.worker.postMessage(job.message, [...(job.options.transfer ?? [])]);
-      }
+    while (this.#dispatchOne());
+  }
+
+  #dispatchOne(): boolean {
+    for (const lane of ["seal", ...this.#turns, "merge", "mirror"] as const) {
+      if (!this.#discardAborted(lane)) continue;
+      const member = this.#memberFor(lane);
+      if (member === undefined) continue;
+      const job = this.#queue(lane).shift() as Job;
+      member.running.set(job.message.id, job);
+      member.worker.postMessage(job.message, [...(job.options.transfer ?? [])]);
+      const turns = this.#turns.filter((other) => other !== lane);
+      if (turns.length < this.#turns.length) this.#turns = [...turns, lane];
+      return true;
     }
+    return false;
   }
 
   /** Rejects what nobody waits for at the head of a lane; whether a job is left there. */
