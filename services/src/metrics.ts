@@ -56,6 +56,7 @@ export class Metrics {
       () => status().arenaUsedBytes,
     );
     this.#gauge("logkeep_storage_log_bytes", "Of the commit log.", () => status().logBytes);
+    this.#disk(status);
     this.#gauge("logkeep_storage_segments", "Live segment files.", () =>
       sum(status().shards, "segments"),
     );
@@ -73,7 +74,15 @@ export class Metrics {
     this.#gauge("logkeep_storage_lost_segments", "Segment files set aside as a whole.", () =>
       status().shards.reduce((count, { lostSegments }) => count + lostSegments.length, 0),
     );
-    for (const name of ["seals", "merges", "drops", "maintenanceFailures", "repeats"] as const) {
+    for (const name of [
+      "seals",
+      "merges",
+      "drops",
+      "droppedBytes",
+      "droppedRows",
+      "maintenanceFailures",
+      "repeats",
+    ] as const) {
       this.#counter(
         `logkeep_storage_${snakeOf(name)}_total`,
         `${name} of this process.`,
@@ -87,6 +96,17 @@ export class Metrics {
       () => pool.waitingCount("ingest") + pool.waitingCount("query"),
     );
     this.#alerts(alerts);
+  }
+
+  #disk(status: () => StoreStatus): void {
+    const gauges = {
+      disk_used_share: ["Of the disk that records lie on, in use.", shareUsed],
+      disk_own_bytes: ["Of segments, commit log and trash.", (disk) => disk.ownBytes],
+      disk_full: ["1 while records are refused for want of room.", (disk) => Number(disk.isFull)],
+    } satisfies Record<string, readonly [string, (disk: StoreStatus["disk"]) => number]>;
+    for (const [name, [help, read]] of Object.entries(gauges)) {
+      this.#gauge(`logkeep_storage_${name}`, help, () => read(status().disk));
+    }
   }
 
   #alerts(figures: () => AlertFigures): void {
@@ -160,6 +180,10 @@ export class Metrics {
       },
     });
   }
+}
+
+function shareUsed({ usedBytes, totalBytes }: StoreStatus["disk"]): number {
+  return totalBytes === 0 ? 0 : usedBytes / totalBytes;
 }
 
 function snakeOf(name: string): string {

@@ -1,4 +1,3 @@
-import { statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Cluster } from "../../cluster/src/cluster.ts";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
@@ -8,6 +7,7 @@ import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import { ArenaOwner } from "../../storage/src/shard/arena.ts";
 import type { DataDirectory } from "../../storage/src/shard/data-directory.ts";
+import { diskUseOf } from "../../storage/src/shard/disk-limit.ts";
 import { slabBytes } from "../../storage/src/shard/limits.ts";
 import type { SegmentFile, SegmentWork } from "../../storage/src/shard/segment-work.ts";
 import { openStore, type Store } from "../../storage/src/shard/store.ts";
@@ -70,7 +70,9 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
     lifecycle.add("workers", () => pool.close());
     const { manifest, ownership } = cluster;
     const { retention, logMaxBytes, sealAgeMs } = settings.storage;
-    const bytesMax = retention.maxBytes ?? diskBytes(data.path) * retention.diskShare;
+    const diskBytesMax = settings.storage.diskMaxBytes;
+    const diskBytes = Math.min(diskBytesMax ?? Infinity, diskUseOf(data.path).totalBytes);
+    const bytesMax = retention.maxBytes ?? diskBytes * retention.diskShare;
     logger.info({ days: retention.days, bytesMax: Math.floor(bytesMax) }, "retention");
     const store = await openStore({
       data,
@@ -81,6 +83,7 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       sealsAtOnce: Math.max(1, pool.size - 1),
       logBytesMax: logMaxBytes,
       sealAgeMs,
+      ...(diskBytesMax === undefined ? {} : { diskBytesMax }),
       retention: {
         defaultMs: retention.days * dayMs,
         classMs: { [journalStream]: Math.max(retention.days, journalDaysMin) * dayMs },
@@ -96,11 +99,6 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
     await lifecycle.close();
     throw thrown;
   }
-}
-
-function diskBytes(folder: string): number {
-  const { bsize, blocks } = statfsSync(folder);
-  return bsize * blocks;
 }
 
 /** Before a stop: the next start then has nothing to read again, and the log's files go. */

@@ -54,6 +54,8 @@ function readiness({ stored, isReady, cluster }: OpsDeps): string | undefined {
   if (!isReady()) return "stopping";
   const { shards, logFailure } = stored.store.status();
   if (logFailure !== undefined) return logFailure;
+  const pressure = stored.store.pressure();
+  if (pressure?.code === "storage.full") return pressure.message;
   const waiting = shards.filter(({ state }) => state !== "serving").length;
   if (waiting > 0) return `${waiting} shards are not serving`;
   return cluster.client.isConnected ? undefined : "the coordinator is not connected";

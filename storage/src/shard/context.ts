@@ -7,6 +7,7 @@ import type { RecoveredLog } from "../log/recovery.ts";
 import type { ArenaOwner, ArenaWriter } from "./arena.ts";
 import type { DamagedBlock, DamagedSegment, DamageList } from "./damage-list.ts";
 import type { StorePaths } from "./data-directory.ts";
+import type { DiskLimit } from "./disk-limit.ts";
 import type { Manifest } from "./manifest.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import type { Ownership } from "./ownership.ts";
@@ -29,6 +30,9 @@ export interface StoreCounts {
   /** Bytes of segments that seals made, and that merges made. */
   sealedBytes: number;
   mergedBytes: number;
+  /** Bytes and records of segments that retention dropped. */
+  droppedBytes: number;
+  droppedRows: number;
   /** Seals, merges and drops that failed and are tried again. */
   maintenanceFailures: number;
 }
@@ -62,6 +66,7 @@ export interface StoreContext {
   readonly shards: readonly Shard[];
   readonly damage: DamageList;
   readonly counts: StoreCounts;
+  readonly diskLimit: DiskLimit;
   readonly segmentLimits: SegmentLimits;
   /** Told of each batch in the step that commits it. */
   readonly onCommitted: (batch: MemoryBatch) => void;

@@ -39,9 +39,14 @@ async function drop(context: StoreContext, shard: Shard, uuids: readonly string[
   const segments = live.map((uuid) => shard.segments.find(uuid)!.entry);
   shard.segments.replace(new Set(live), [], context.retireDropped);
   shard.generation = outcome.generation;
+  const bytes = segments.reduce((sum, entry) => sum + entry.bytes, 0);
+  const rows = segments.reduce((sum, entry) => sum + entry.rows, 0);
   context.counts.drops += live.length;
+  context.counts.droppedBytes += bytes;
+  context.counts.droppedRows += rows;
   void context.damage.forget(new Set(live)).catch(() => undefined);
-  context.logger.info({ shard: id, segments: live.length }, "segments dropped by retention");
+  const facts = { shard: id, segments: live.length, rows, bytes };
+  context.logger.info(facts, "segments dropped by retention");
   context.onSegments({ kind: "dropped", shard: id, segments });
 }
 

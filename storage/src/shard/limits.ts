@@ -50,6 +50,15 @@ export const cutPartBytesMax = 2 * 1024 * 1024;
 /** How often it is looked whether something is to be sealed or merged. */
 export const maintenanceTickMs = 250;
 
+/** The share of the disk in use at which records are refused: what is left is for seals, merges and the coordinator. */
+export const diskFullShare = 0.95;
+
+/** Refused until less than this share is in use. */
+export const diskResumeShare = 0.94;
+
+/** How often it is looked how full the disk is: at a gigabyte a second, an ordinary disk's last twentieth takes longer. */
+export const diskLookEveryMs = 1_000;
+
 /** How often retention is looked at: files go whole, and days are long. */
 export const retentionEveryMs = 60_000;
 

@@ -2,6 +2,7 @@ import { messageOf } from "../../../kit/src/errors.ts";
 import type { StoreContext } from "./context.ts";
 import { dropExpired, emptyTrash } from "./dropping.ts";
 import {
+  diskLookEveryMs,
   maintenanceRetryMs,
   maintenanceTickMs,
   mergeBusyBytesMax,
@@ -47,6 +48,7 @@ export class Maintenance {
   #dropping: Promise<void> | undefined;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #retentionAtMs = Number.NEGATIVE_INFINITY;
+  #diskAtMs = Number.NEGATIVE_INFINITY;
   /** When a shard was last sealed because it, or the arena, was full. */
   #fullAtMs = Number.NEGATIVE_INFINITY;
   #isLogWaiting = false;
@@ -124,6 +126,10 @@ export class Maintenance {
       if (this.#isOld(shard, nowMs) || isWorthIt(shard, nowMs)) this.#seal(shard, false);
     }
     this.#mergeIfWorthIt(nowMs);
+    if (nowMs - this.#diskAtMs >= diskLookEveryMs) {
+      this.#diskAtMs = nowMs;
+      this.#lookAtDisk();
+    }
     if (nowMs - this.#retentionAtMs >= retentionEveryMs) {
       this.#retentionAtMs = nowMs;
       this.#drop();
@@ -212,10 +218,23 @@ export class Maintenance {
     const { clock, paths, segmentLimits } = this.#context;
     this.#dropping = this.#attempt("retention", async () => {
       await dropExpired(this.#context, this.#options.retention);
-      emptyTrash(paths.trash, segmentLimits.trashKeepMs, clock.now());
+      // On a full disk a file that is not wanted back is worth less than the next record.
+      const keepMs = this.#context.diskLimit.status.isFull ? 0 : segmentLimits.trashKeepMs;
+      emptyTrash(paths.trash, keepMs, clock.now());
     }).finally(() => {
       this.#dropping = undefined;
     });
+  }
+
+  #lookAtDisk(): void {
+    const { diskLimit, logger } = this.#context;
+    if (diskLimit.check()) {
+      const { refusal, status } = diskLimit;
+      if (refusal === undefined) logger.info({ ...status }, "disk has room again");
+      else
+        logger.error({ ...status }, `${refusal.message}: records are refused until there is room`);
+    }
+    if (diskLimit.status.isFull) this.#drop();
   }
 
   #isPaused(): boolean {

@@ -22,6 +22,11 @@ export class SegmentSet {
     return this.#segments;
   }
 
+  /** Of all live segments. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, { entry }) => sum + entry.bytes, 0);
+  }
+
   find(uuid: string): LiveSegment | undefined {
     return this.#segments.find(({ entry }) => entry.uuid === uuid);
   }

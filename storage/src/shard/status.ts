@@ -1,5 +1,6 @@
 import type { StoreContext, StoreCounts } from "./context.ts";
 import type { DamagedBlock } from "./damage-list.ts";
+import type { DiskStatus } from "./disk-limit.ts";
 import type { LogPoint } from "./manifest.ts";
 import type { Shard } from "./shard.ts";
 
@@ -37,12 +38,13 @@ export interface StoreStatus {
   readonly arenaLiveBytes: number;
   readonly logBytes: number;
   readonly logBytesMax: number;
+  readonly disk: DiskStatus;
   /** Why the commit log takes nothing more. */
   readonly logFailure: string | undefined;
 }
 
 export function storeStatus(context: StoreContext, logBytesMax: number): StoreStatus {
-  const { arena, counts, damage, log, ownership, shards } = context;
+  const { arena, counts, damage, diskLimit, log, ownership, shards } = context;
   return {
     shards: shards.map((shard) => shardStatus(shard, ownership.self)),
     damagedBlocks: damage.blocks,
@@ -52,6 +54,7 @@ export function storeStatus(context: StoreContext, logBytesMax: number): StoreSt
     arenaLiveBytes: arena.liveBytes,
     logBytes: log.usedBytes,
     logBytesMax,
+    disk: diskLimit.status,
     logFailure: log.failure?.message,
   };
 }

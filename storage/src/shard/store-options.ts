@@ -1,4 +1,3 @@
-import { statfsSync } from "node:fs";
 import type { Clock } from "../../../kit/src/clock.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { Disk } from "../log/disk.ts";
@@ -6,6 +5,7 @@ import { logBytesMaxDefault, logFileBytesDefault } from "../log/limits.ts";
 import type { ArenaOwner } from "./arena.ts";
 import type { SegmentLimits } from "./context.ts";
 import type { DataDirectory } from "./data-directory.ts";
+import { type DiskUse, diskUseOf } from "./disk-limit.ts";
 import type { MaintenanceOptions } from "./maintenance.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Ownership } from "./ownership.ts";
@@ -45,6 +45,10 @@ export interface StoreOptions {
     readonly bytesMax?: number;
   };
   readonly segments?: Partial<SegmentLimits>;
+  /** Bytes that segments, log and trash may take; as much as there is by default. At 95 % appends get 503. */
+  readonly diskBytesMax?: number;
+  /** How full the disk is; asks the file system by default. */
+  readonly diskUse?: () => DiskUse;
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -77,16 +81,14 @@ export function settingsOf(options: StoreOptions): StoreSettings {
   };
 }
 
-function retentionOf({ data, retention = {} }: StoreOptions): RetentionLimits {
+function retentionOf({ data, retention = {}, diskBytesMax }: StoreOptions): RetentionLimits {
   const { classMs = {}, defaultMs = retentionMsDefault } = retention;
   const ofClass = new Map(Object.entries(classMs));
   return {
     retentionMs: (name) => ofClass.get(name) ?? retentionMsOf(name) ?? defaultMs,
-    bytesMax: retention.bytesMax ?? diskBytes(data.path) * retentionDiskShareDefault,
+    bytesMax:
+      retention.bytesMax ??
+      Math.min(diskBytesMax ?? Number.POSITIVE_INFINITY, diskUseOf(data.path).totalBytes) *
+        retentionDiskShareDefault,
   };
-}
-
-function diskBytes(path: string): number {
-  const { bsize, blocks } = statfsSync(path);
-  return bsize * blocks;
 }

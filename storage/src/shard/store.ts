@@ -10,7 +10,8 @@ import { ArenaWriter } from "./arena.ts";
 import type { StoreContext } from "./context.ts";
 import { type CutRange, openCut, type StoreCut } from "./cut.ts";
 import { type DamagedBlock, type DamagedSegment, DamageList } from "./damage-list.ts";
-import { storePaths } from "./data-directory.ts";
+import { type StorePaths, storePaths } from "./data-directory.ts";
+import { DiskLimit, diskUseOf, folderBytes } from "./disk-limit.ts";
 import { moveToTrash } from "./dropping.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
 import {
@@ -24,6 +25,7 @@ import {
 } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MemoryBatch } from "./memtable.ts";
+import { type RetentionView, retentionView } from "./retention-view.ts";
 import {
   type PinnedSegment,
   pinSegment,
@@ -58,7 +60,7 @@ export interface Store extends Closable {
   pressure(): ServiceError | undefined;
   /**
    * Waits until batches of about so many bytes together can be put into the arena. Rejects with `ingest.busy` when it
-   * takes too long.
+   * takes too long, and with `storage.full` while the disk is.
    */
   room(timeoutMs: number, bytes?: number): Promise<void>;
   /** A state of all shards, taken in this call and pinned until it is released. */
@@ -77,6 +79,8 @@ export interface Store extends Closable {
   /** A reader found a block or a whole segment damaged: it is set aside and named, a block also remembered. */
   reportDamage(found: DamagedBlock | DamagedSegment): void;
   status(): StoreStatus;
+  /** What each tenant has of each retention class, and what goes next. */
+  retention(): RetentionView;
   /** Seals all records in memory now. */
   seal(): Promise<void>;
   /** Before `close`: seals whatever is in the log, records or not, so that its files can go and the next start reads nothing. */
@@ -154,16 +158,19 @@ class OpenStore implements Store {
       onFailed: (error) => this.#failed(error),
     });
     this.#log = log;
+    const shards = Array.from({ length: shardCount }, (_, id) => new Shard(id, arena, member));
     return {
       ...{ arena, clock, logger, disk, paths, log, recovered, manifest, ownership, work },
       writer: new ArenaWriter(arena.buffers, storeArenaWriter),
       epochs: EpochFile.open(disk, paths.root),
       damage: DamageList.open(disk, paths.root),
-      shards: Array.from({ length: shardCount }, (_, id) => new Shard(id, arena, member)),
+      shards,
+      diskLimit: this.#diskLimit(paths, shards, log),
       segmentLimits: this.#settings.segmentLimits,
       counts: {
         ...{ parts: 0, rows: 0, bytes: 0, repeats: 0 },
-        ...{ seals: 0, merges: 0, drops: 0, maintenanceFailures: 0 },
+        ...{ seals: 0, merges: 0, drops: 0, droppedBytes: 0, droppedRows: 0 },
+        ...{ maintenanceFailures: 0 },
         ...{ loggedBytes: 0, sealedBytes: 0, mergedBytes: 0 },
       },
       onCommitted: (batch) => this.#committed(batch),
@@ -175,6 +182,13 @@ class OpenStore implements Store {
         this.#attempt(segment.path, () => moveToTrash(paths.trash, segment, clock.now()));
       },
     };
+  }
+
+  #diskLimit({ root, trash }: StorePaths, shards: readonly Shard[], log: CommitLog): DiskLimit {
+    const { diskBytesMax: bytesMax, diskUse = () => diskUseOf(root) } = this.#options;
+    const live = () => shards.reduce((sum, { segments }) => sum + segments.bytes, 0);
+    const ownBytes = () => live() + log.usedBytes + folderBytes(trash);
+    return new DiskLimit({ diskUse, bytesMax, ownBytes });
   }
 
   append(parts: readonly AppendPart[]): Promise<AppendResult[]> {
@@ -195,13 +209,15 @@ class OpenStore implements Store {
   }
 
   pressure(): ServiceError | undefined {
-    const { arena, log } = this.#open.context;
+    const { arena, diskLimit, log } = this.#open.context;
     if (log.failure !== undefined) return log.failure;
+    if (diskLimit.refusal !== undefined) return diskLimit.refusal;
     return arena.freeBytes < arenaFreeBytesMin ? busy(arena.usedBytes) : undefined;
   }
 
   async room(timeoutMs: number, bytes = 0): Promise<void> {
-    const { arena, clock } = this.#open.context;
+    const { arena, clock, diskLimit } = this.#open.context;
+    if (diskLimit.refusal !== undefined) throw diskLimit.refusal;
     const most = arena.totalBytes * arenaRequestShareMax;
     const least = Math.max(arenaFreeBytesMin, arena.totalBytes * arenaFreeShareMin);
     const needed = Math.min(most, Math.max(least, bytes + 2 * slabBytes));
@@ -255,6 +271,11 @@ class OpenStore implements Store {
 
   status(): StoreStatus {
     return storeStatus(this.#open.context, this.#settings.logBytesMax);
+  }
+
+  retention(): RetentionView {
+    const { clock, shards } = this.#open.context;
+    return retentionView(shards, this.#settings.retention, clock.now());
   }
 
   seal(): Promise<void> {
