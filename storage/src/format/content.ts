@@ -179,6 +179,7 @@ export class BlockContent2 implements BlockContent {
         checkStored(found !== undefined, "a variable is of no field");
         return found;
       },
+      fieldMayHold: (ordinal, piece) => this.#mayHold(ordinal, piece),
       times: () => columns.times().ms,
       kept: (what, make) => columns.kept(`${head.name} ${what}`, make),
       mayContain: (tokens) =>
@@ -186,6 +187,15 @@ export class BlockContent2 implements BlockContent {
     });
     // What is decoded of it is kept by itself.
     return { column, bytes: column.byteSize };
+  }
+
+  /** Whether a column may have a value with this piece, which has no digits: all but digits is stored as it is. */
+  #mayHold(ordinal: number, piece: Buffer): boolean {
+    const other = this.#header.fields[ordinal];
+    if (other === undefined) return true;
+    if (other.kind === columnKind.ints) return piece.equals(minus);
+    const { head, text } = other.column;
+    return head.includes(piece) || payloadOf(text, this.#frame).includes(piece);
   }
 
   #mayTextContain(head: FieldHead, tokens: readonly string[], columns: BlockColumns): boolean {
@@ -214,6 +224,8 @@ export class BlockContent2 implements BlockContent {
     return column.templates.order;
   }
 }
+
+const minus = Buffer.from("-");
 
 /** Whole numbers, and which of them stands for none. */
 function readWhole(

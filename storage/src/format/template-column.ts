@@ -22,6 +22,8 @@ export interface TemplateContext {
   readonly frame: ReadFrame;
   /** Another column, by its place in the header. */
   readonly field: (ordinal: number) => Column;
+  /** Whether another column may have a value with these bytes, none of them a digit, told without decoding it. */
+  readonly fieldMayHold: (ordinal: number, piece: Buffer) => boolean;
   readonly times: () => Float64Array;
   readonly mayContain: (tokens: readonly string[]) => boolean;
   /** Keeps what was decoded, for a while. */
@@ -108,7 +110,7 @@ class StoredTemplates implements Templates {
       const value = new VariableIndex(this.directory, this.templates, this.#context.frame);
       return { value, bytes: value.byteSize };
     });
-    return index.holding(bytes, (ordinal) => this.#context.field(ordinal).values().bytes);
+    return index.holding(bytes, this.#context.fieldMayHold);
   }
 
   variablesMayContain(tokens: readonly string[]): boolean {

@@ -43,8 +43,11 @@ export class VariableIndex {
     return 1_000 + this.#count * 100;
   }
 
-  /** `field` gives the values of another column by its place. Undefined: any variable may. */
-  holding(bytes: Buffer, field: (ordinal: number) => Buffer): VariableSet | undefined {
+  /** `fieldMayHold` tells it of another column, by its place. Undefined: any variable may. */
+  holding(
+    bytes: Buffer,
+    fieldMayHold: (ordinal: number, piece: Buffer) => boolean,
+  ): VariableSet | undefined {
     const piece = storedPiece(bytes);
     if (piece === undefined) return undefined;
     const found = new Map<number, Set<number>>();
@@ -54,7 +57,7 @@ export class VariableIndex {
       else known.add(index);
     };
     for (const [ordinal, places] of this.#fields) {
-      if (field(ordinal).includes(piece)) places.forEach(add);
+      if (fieldMayHold(ordinal, piece)) places.forEach(add);
     }
     const text = piece.toString("latin1");
     if (betweenDigits.some((each) => each.includes(text))) this.#times.forEach(add);
@@ -153,11 +156,14 @@ function inPayloads(
   }
 }
 
+/** Shorter pieces are nearly everywhere: to look for them costs more than it spares. */
+const pieceBytesMin = 3;
+
 /** The longest part without digits, if it is no part of a hexadecimal number: such a part is stored as it is. */
 function storedPiece(bytes: Buffer): Buffer | undefined {
   const runs = bytes.toString("latin1").match(/[^0-9]+/g) ?? [];
   const longest = runs
-    .filter((run) => /[^A-Fa-f]/.test(run))
+    .filter((run) => run.length >= pieceBytesMin && /[^A-Fa-f]/.test(run))
     .sort((a, b) => b.length - a.length)[0];
   return longest === undefined ? undefined : Buffer.from(longest, "latin1");
 }
