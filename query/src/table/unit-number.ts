@@ -24,21 +24,40 @@ export function numberWithUnit({ bytes, offsets }: Values, i: number): number {
  * nanoseconds. The same array where there are none; else a copy, since a column's own numbers are nobody's to change.
  */
 export function withUnits(column: Column, rows: Uint32Array, numbers: Float64Array): Float64Array {
+  const filled = otherNumbers(column, rows, numbers, numberWithUnit);
+  return filled ?? numbers;
+}
+
+/**
+ * A copy of the numbers with `numberOf` value i where there was none; undefined when it knows none either. Asks each
+ * value of a dictionary once, and of other columns decodes only the values without a number. Rows ascend.
+ */
+export function otherNumbers(
+  column: Column,
+  rows: Uint32Array,
+  numbers: Float64Array,
+  numberOf: (values: Values, i: number) => number,
+): Float64Array | undefined {
+  const places: number[] = [];
+  for (let i = 0; i < rows.length; i++) if (Number.isNaN(numbers[i])) places.push(i);
+  if (places.length === 0) return undefined;
+  const ofRows = column.layout === "rows";
+  const values = ofRows
+    ? column.pick(Uint32Array.from(places, (place) => rows[place] as number))
+    : column.values();
+  const known = new Map<number, number>();
   let filled: Float64Array | undefined;
-  let values: Values | undefined;
-  const known = column.layout === "rows" ? undefined : new Map<number, number>();
-  for (let i = 0; i < rows.length; i++) {
-    if (!Number.isNaN(numbers[i])) continue;
-    const code = codeAt(column, rows[i] as number);
-    let number = known?.get(code);
+  for (let p = 0; p < places.length; p++) {
+    const place = places[p] as number;
+    const code = ofRows ? p : codeAt(column, rows[place] as number);
+    let number = ofRows ? undefined : known.get(code);
     if (number === undefined) {
-      values ??= column.values();
-      number = numberWithUnit(values, code);
-      known?.set(code, number);
+      number = numberOf(values, code);
+      if (!ofRows) known.set(code, number);
     }
     if (Number.isNaN(number)) continue;
     filled ??= numbers.slice();
-    filled[i] = number;
+    filled[place] = number;
   }
-  return filled ?? numbers;
+  return filled;
 }
