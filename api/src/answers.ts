@@ -175,7 +175,21 @@ export const clusterAnswerSchema = z
       logBytes: count,
       memoryBytes: count.describe("Of records that are not in a segment yet."),
     }),
-    disk: z.strictObject({ totalBytes: count, freeBytes: count }),
+    disk: z.strictObject({
+      totalBytes: count,
+      freeBytes: count,
+      isFull: z.boolean().optional().describe("Shippers get 503 until there is room."),
+    }),
+    retention: z
+      .strictObject({
+        days: z.number().gt(0).describe("Of records that no rule matches."),
+        rules: count,
+        segmentMaxBytes: count.describe("Beyond it the oldest segments go."),
+        nextDropAt: time.optional(),
+        nextDropBytes: count.optional(),
+      })
+      .optional()
+      .describe("In short; all of it at /api/v1/retention."),
   })
   .meta({ id: "ClusterAnswer" });
 

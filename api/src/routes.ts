@@ -3,6 +3,7 @@ import * as alerts from "./alerts.ts";
 import * as answers from "./answers.ts";
 import { availabilityAnswerSchema } from "./availability.ts";
 import * as params from "./params.ts";
+import { retentionAnswerSchema, retentionParams } from "./retention.ts";
 import type { Scope } from "./scopes.ts";
 
 export type Method = "get" | "post" | "put" | "delete" | "head";
@@ -290,6 +291,16 @@ export const routes: readonly Route[] = [
     summary: "The ensemble's states as a Markov chain, and how far changes spread.",
     scope: "read",
     answers: [ok("As this node saw it.", availabilityAnswerSchema), problem(404), ...closed],
+  },
+  {
+    id: "retention",
+    methods: ["get"],
+    path: "/api/v1/retention",
+    summary:
+      "What is kept for how long, by tenant and class; the oldest record and what goes next.",
+    scope: "read",
+    query: retentionParams,
+    answers: [ok("As it is now.", retentionAnswerSchema), problem(400), ...closed],
   },
   open("metrics", "/metrics", "Metrics in Prometheus' text format.", "text/plain", "read"),
   open("healthz", "/healthz", "200 while the process works.", "text/plain"),

@@ -13,7 +13,7 @@ export function registerStatus(program: Command, io: CliIo): void {
     .addHelpText(
       "after",
       `
-Exits with 1 when a shard is offline or a node is not live.
+Exits with 1 when a shard is offline, a node is not live or the disk is full.
 
 Examples:
   logkeep status
@@ -32,6 +32,7 @@ async function status(io: CliIo, options: ServiceOptions & { json?: boolean }): 
   if (options.json !== true) await print(io.stdout, statusText(parsed.data, styleOf(io, io.isTTY)));
   const isWell =
     parsed.data.shards.offline.length === 0 &&
+    parsed.data.disk.isFull !== true &&
     parsed.data.nodes.every(({ state }) => state === "live");
   if (!isWell) throw new CliExit(1);
 }
@@ -47,6 +48,19 @@ function ensembleRow({
     of === undefined ? "unknown" : `${(of * 100).toFixed(of > 0.999 ? 5 : 2)} %`;
   const bound = low === undefined ? "" : `, at least ${percent(low)}`;
   return [["ensemble", `${state}, ${percent(share)} in the long run${bound}`]];
+}
+
+function retentionRow({
+  retention,
+  stored,
+}: ClusterAnswer): readonly (readonly [string, string])[] {
+  if (retention === undefined) return [];
+  const { days, rules, segmentMaxBytes, nextDropAt, nextDropBytes = 0 } = retention;
+  const kept = `${days} d${rules === 0 ? "" : `, ${rules} ${rules === 1 ? "rule" : "rules"}`}`;
+  const room = `${printSize(stored.segmentBytes)} of ${printSize(segmentMaxBytes)}`;
+  const next =
+    nextDropAt === undefined ? "" : `, next goes ${printSize(nextDropBytes)} at ${nextDropAt}`;
+  return [["retention", `${kept}, ${room}${next}`]];
 }
 
 /** The answer as tables for people. */
@@ -98,7 +112,12 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
         `${printCount(stored.segments)} segments, ${printSize(stored.memoryBytes)} in memory, ` +
         `${printSize(stored.logBytes)} of log`,
     ],
-    ["disk", `${printSize(usedBytes)} of ${printSize(disk.totalBytes)} in use (${share} %)`],
+    [
+      "disk",
+      `${printSize(usedBytes)} of ${printSize(disk.totalBytes)} in use (${share} %)` +
+        (disk.isFull === true ? `, ${style.red("full: records are refused")}` : ""),
+    ],
+    ...retentionRow(answer),
   ];
   const nodeTable = tableOf(["NODE", "STATE", "HTTP", "ROLES", "VERSION", "UP", "RSS"], nodeRows);
   const factLines = facts.map(([name, text]) => `${style.dim((name ?? "").padEnd(12))}${text}\n`);

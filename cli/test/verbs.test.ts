@@ -56,7 +56,14 @@ const cluster: ClusterAnswer = {
     logBytes: 4096,
     memoryBytes: 0,
   },
-  disk: { totalBytes: 1024 ** 4, freeBytes: 1024 ** 4 / 4 },
+  disk: { totalBytes: 1024 ** 4, freeBytes: 1024 ** 4 / 4, isFull: false },
+  retention: {
+    days: 7,
+    rules: 2,
+    segmentMaxBytes: 1024 ** 3,
+    nextDropAt: "2026-02-01T10:00:00Z",
+    nextDropBytes: 1024 ** 2,
+  },
 };
 
 test("status shows nodes and facts, and fails when a shard is offline", async () => {
@@ -76,6 +83,7 @@ shards      4 of 4 owned
 ingest      1,235 records/s, 126,587 taken, 0 rejected, 0 B in flight
 stored      126,587 records, 1.91 MiB in 3 segments, 0 B in memory, 4.00 KiB of log
 disk        768 GiB of 1.00 TiB in use (75 %)
+retention   7 d, 2 rules, 1.91 MiB of 1.00 GiB, next goes 1.00 MiB at 2026-02-01T10:00:00Z
 `,
   );
   service.intercept = (_, response) => {
@@ -87,6 +95,14 @@ disk        768 GiB of 1.00 TiB in use (75 %)
   assert.equal(ill.code, 1);
   assert.match(ill.out, /3 of 4 owned, offline: 2/);
   const asJson = await run(["status", "--url", url, "--json"]);
+  service.intercept = (_, response) => {
+    const disk = { ...cluster.disk, isFull: true };
+    json(response, 200, JSON.stringify({ ...cluster, disk }));
+    return true;
+  };
+  const full = await run(["status", "--url", url]);
+  assert.equal(full.code, 1);
+  assert.match(full.out, /in use \(75 %\), full: records are refused/);
   assert.deepEqual((JSON.parse(asJson.out) as ClusterAnswer).shards.offline, ["2"]);
 });
 

@@ -111,7 +111,7 @@ const retention = z.strictObject({
         tenant: tenantSchema.optional(),
         /** Of the query language; it may ask for a record's stream and fields. */
         filter: z.string().min(1).max(8192),
-        days: z.number().min(0.01).max(36_500),
+        days: z.number().min(0.00001).max(36_500),
       }),
     )
     .max(64)

@@ -9,6 +9,7 @@ import type { SourceStatus } from "../sources/sources.ts";
 import type { App } from "./app.ts";
 import { availabilityAnswer } from "./availability-route.ts";
 import type { ByteBudget } from "./budget.ts";
+import { retentionFigures } from "./retention-route.ts";
 import type { ServeOptions } from "./serve.ts";
 
 export interface OpsDeps extends ServeOptions {
@@ -107,7 +108,12 @@ async function clusterAnswer(
       logBytes: status.logBytes,
       memoryBytes: status.arenaLiveBytes,
     },
-    disk: { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize },
+    disk: {
+      totalBytes: disk.blocks * disk.bsize,
+      freeBytes: disk.bavail * disk.bsize,
+      isFull: status.disk.isFull,
+    },
+    retention: retentionFigures(settings, stored.store),
   };
 }
 

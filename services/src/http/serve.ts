@@ -31,6 +31,7 @@ import { mountOps } from "./ops-routes.ts";
 import { mountPrometheus } from "./prometheus-routes.ts";
 import { QueryGate } from "./query-gate.ts";
 import { mountQueries } from "./query-routes.ts";
+import { mountRetention } from "./retention-route.ts";
 import { mountTail } from "./tail-routes.ts";
 import { answerUnreadable } from "./unreadable.ts";
 
@@ -139,6 +140,7 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   mountAlerts(app, { alerts, rulesMax: settings.alerts.rulesMax });
   mountPrometheus(app, alerts);
   mountKeys(app, keys);
+  mountRetention(app, settings, stored.store);
   mountOps(app, { ...options, metrics, budget, isReady: () => !stopping.aborted });
   app.finish();
   return app;
