@@ -50,6 +50,10 @@ export function placingOf({ sources, sourceOf, rowOf }: RowOrder): Placing {
 export function gather(placing: Placing, field: string): Gathered {
   const columns = placing.sources.map((block) => block.column(field));
   if (isSparse(placing, columns)) return gatherSparse(placing, columns);
+  // What was stored as templates differs from row to row, and is dear to look at twice.
+  if (columns.some((column) => column?.templates !== undefined)) {
+    return { kind: "rows", values: gatherRows(placing, columns) };
+  }
   const codes = new Uint16Array(placing.rowCount);
   const table = new ValueTable();
   if (gatherCodes(placing, columns, codes, table)) {

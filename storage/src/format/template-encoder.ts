@@ -1,6 +1,6 @@
 import type { Codes, Values } from "../../../kit/src/block.ts";
 import type { MinedTexts } from "../templates/miner.ts";
-import { TimeTexts, timeFormOf } from "../templates/time-texts.ts";
+import { clockForm, dateForm, TimeTexts, timeFormOf } from "../templates/time-texts.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { writeCodes } from "./code-list.ts";
 import type { FrameWriter } from "./frames.ts";
@@ -149,15 +149,25 @@ export class TemplateEncoder {
   }
 
   #addTimeWords(form: number, ms: Float64Array, rows: Uint32Array): void {
+    // Dates are few and clocks have sixty words; only what joins both, or has milliseconds, differs row by row.
+    const unit = form <= clockForm ? dayMs : 1;
     let before = Number.NaN;
     for (let i = 0; i < rows.length; i++) {
       const time = ms[rows[i]!]!;
-      if (time === before) continue;
-      before = time;
+      const at = Math.floor(time / unit);
+      if (at === before) continue;
+      before = at;
       addWordsOf(this.#times.bytes, 0, this.#times.print(form, time), this.#words);
     }
+    if (form === dateForm || form > clockForm) return;
+    for (let at = 0; at < sixty.length; at += 3) addWordsOf(sixty, at, at + 2, this.#words);
   }
 }
+
+const dayMs = 86_400_000;
+const sixty = Buffer.from(
+  Array.from({ length: 60 }, (_, i) => String(i).padStart(2, "0")).join(" "),
+);
 
 function addValues({ bytes, offsets }: Values, words: WordSet): void {
   for (let i = 0; i < offsets.length - 1; i++)

@@ -1,5 +1,8 @@
 /** Ways in which messages print their record's time (in UTC), all from its milliseconds. */
 export const timeForms = 7;
+export const dateForm = 1;
+/** This one and those before have the clock apart from the date, in words of two digits. */
+export const clockForm = 2;
 
 /** The form whose texts have so many bytes; -1: none. */
 export function timeFormOf(length: number): number {

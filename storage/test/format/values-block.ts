@@ -25,9 +25,14 @@ export function valuesBlock(
     unpack(raw.subarray(ref.at, ref.at + ref.length), ref);
   const content = new BlockContent2(chunk(header), chunk);
   const known = new Map<string, Column | undefined>();
+  const kept = new Map<string, unknown>();
   const read: BlockColumns = {
     times: () => content.times(),
-    kept: (_, make) => make().value,
+    kept: (key, make) => {
+      if (!kept.has(key)) kept.set(key, make().value);
+      // One key is only ever used for one type.
+      return kept.get(key) as ReturnType<typeof make>["value"];
+    },
     column: (field) => {
       if (!known.has(field)) known.set(field, content.column(field, read)?.column);
       return known.get(field);
