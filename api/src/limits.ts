@@ -21,3 +21,6 @@ export const contextRecordsMax = 1000;
 
 /** Letters of an `Idempotency-Key`. */
 export const idempotencyKeyLengthMax = 200;
+
+/** Letters of a cursor: the text of a stream of 8 KiB with its quotes escaped, in base64. Long ones are sent as a form. */
+export const cursorLengthMax = 24_576;

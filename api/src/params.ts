@@ -4,6 +4,7 @@ import {
   alertHistoryMax,
   bucketsMax,
   contextRecordsMax,
+  cursorLengthMax,
   keyNameLengthMax,
   queryLengthMax,
 } from "./limits.ts";
@@ -27,6 +28,15 @@ const partial = z
   .enum(["allow", "deny"])
   .optional()
   .describe("Whether an answer may lack shards that cannot be asked (allow), or is then refused.");
+const cursor = z
+  .string()
+  .max(cursorLengthMax)
+  .optional()
+  .describe("Goes on after the end of an earlier answer to the same query.");
+const order = z
+  .enum(["newest", "oldest"])
+  .optional()
+  .describe("Which records come first, of a query that does not sort (newest).");
 
 export const queryParams = z.object({
   query,
@@ -37,7 +47,8 @@ export const queryParams = z.object({
     .describe("Rows at most (1,000); 0: no limit."),
   timeout,
   partial,
-  cursor: z.string().max(4096).optional().describe("Goes on after the end of an earlier answer."),
+  cursor,
+  order,
   summary: z.enum(["0", "1"]).optional().describe('1: the last line is {"_summary":{…}}.'),
 });
 

@@ -18,6 +18,7 @@ export const errorCodes = {
   "ingest.unavailable": { status: 503, title: "Records cannot be stored now" },
   "query.syntax": { status: 400, title: "The query cannot be parsed" },
   "query.invalid": { status: 400, title: "The query cannot be run" },
+  "query.cursor": { status: 400, title: "The cursor cannot be continued" },
   "query.timeout": { status: 504, title: "The query reached its deadline" },
   "query.memory": { status: 422, title: "The query needs more memory than allowed" },
   "query.cancelled": { status: 499, title: "The query was cancelled" },

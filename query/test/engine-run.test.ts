@@ -260,7 +260,7 @@ test("what cannot be run is told before anything is read", async () => {
   const pipe = { ...countAll, by: [{ field: "_time", bucket: step }] } as PipeNode;
   await assert.rejects(runQuery(requestOf(store, [pipe])), failsWith("query.invalid"));
   const cursor = "bm9uc2Vuc2U";
-  await assert.rejects(runQuery(requestOf(store, [], { cursor })), failsWith("query.invalid"));
+  await assert.rejects(runQuery(requestOf(store, [], { cursor })), failsWith("query.cursor"));
   assert.equal(store.counts.opened, 0);
 });
 

@@ -4,6 +4,7 @@ import { createGatherPipe } from "../pipe/create.ts";
 import type { GatherPipe, Rows } from "../pipe/pipe.ts";
 import type { Sink, Window } from "../plan/plan.ts";
 import { collectRows } from "../table/collect.ts";
+import { orderedRows } from "../table/order.ts";
 import { type PostedRows, postedOf } from "../table/posted.ts";
 import { runPipes, windowed } from "./rest.ts";
 import { createNewest } from "./sink.ts";
@@ -15,6 +16,8 @@ export interface Ending {
   readonly rest: readonly PipeNode[];
   /** Rows answered at most. */
   readonly limit: number | undefined;
+  /** Rows that earlier pages had. */
+  readonly skip: number;
 }
 
 /** A query's last piece of work, for a worker when there is much of it. */
@@ -44,10 +47,29 @@ export function gatherOf(sink: Sink): GatherPipe {
   return createNewest(sink.kind === "newest" ? sink.wanted : undefined);
 }
 
-export function endOf(gather: GatherPipe, { window, rest, limit }: Ending): Ended {
-  const all = runPipes(windowed(gather.finish(), window), rest);
-  const found = windowed(all, { offset: 0, limit });
-  return { found, limited: found.rows.length < all.rows.length };
+export function endOf(gather: GatherPipe, { sink, window, rest, limit, skip }: Ending): Ended {
+  const gathered = windowed(gather.finish(), window);
+  let all = runPipes(gathered, rest);
+  const isPaged = skip > 0 || (limit !== undefined && all.rows.length > limit);
+  const names = isPaged ? unorderedKeys(sink) : undefined;
+  if (names !== undefined) all = runPipes(ordered(gathered, names), rest);
+  const found = windowed(all, { offset: skip, limit });
+  return { found, limited: skip + found.rows.length < all.rows.length };
+}
+
+/** What tells the rows of an aggregate apart that come in the order in which workers were done. */
+function unorderedKeys(sink: Sink): readonly string[] | undefined {
+  if (sink.kind !== "gather") return undefined;
+  if (sink.pipe.kind === "stats") return sink.pipe.by.map(({ field }) => field);
+  return sink.pipe.kind === "uniq" ? sink.pipe.by : undefined;
+}
+
+/** Pages fit each other only in one order; whatever sorts later keeps it among what is equal. */
+function ordered({ view, rows }: Rows, names: readonly string[]): Rows {
+  const by = names.map((field) => ({ field, desc: false }));
+  const scattered = { views: [view], viewOf: new Uint32Array(rows.length), rows };
+  const order = orderedRows(scattered, { kind: "keys", by });
+  return { view, rows: order.map((i) => rows[i] as number) };
 }
 
 /** Does the work; whatever a caller can bring about is in the message, never thrown. */

@@ -9,6 +9,7 @@ import { allRows, type RowPipe, type Rows } from "../pipe/pipe.ts";
 import type { PlanMessage } from "../plan/plan.ts";
 import type { Part, PartReader, TimeRange } from "../source.ts";
 import { View } from "../table/view.ts";
+import { Deletions } from "./deletions.ts";
 import { narrowToRange } from "./range.ts";
 import { createSink, type PartEnd, type PartialAnswer, type PartSink } from "./sink.ts";
 
@@ -19,6 +20,8 @@ export interface PartTask {
   readonly after: PartEnd | undefined;
   /** Records older than this are not wanted any more, in milliseconds. */
   readonly floorMs: number | undefined;
+  /** Nor are those newer than this, where the oldest come first. */
+  readonly ceilingMs?: number | undefined;
   /** Every block whose number leaves `index` by `of`; undefined: all of them. */
   readonly slice?: { readonly index: number; readonly of: number } | undefined;
 }
@@ -62,6 +65,7 @@ export function createFragment(plan: PlanMessage, reader: PartReader): Fragment 
     pipes: plan.pipes.map(createRowPipe),
     cancelled: new Int32Array(plan.cancelled),
     every: new EveryRow(),
+    deletions: new Deletions(),
   };
   return { run: (task) => runTask(compiled, task) };
 }
@@ -73,6 +77,7 @@ interface Compiled {
   readonly pipes: readonly RowPipe[];
   readonly cancelled: Int32Array;
   readonly every: EveryRow;
+  readonly deletions: Deletions;
 }
 
 /** The numbers of all rows of a block, made once for the largest; nobody writes to rows that were handed on. */
@@ -136,6 +141,7 @@ interface Scan {
 function scanPart(compiled: Compiled, { task, sink, damaged, progress }: Scan): Scanned {
   const { plan, reader } = compiled;
   const blocks = listBlocks(reader, task, damaged);
+  if (plan.sink.kind === "records" && plan.sink.oldestFirst === true) blocks.sort(oldestLast);
   let rows = 0;
   let count = 0;
   // What is done leaves the list, so that its memory goes.
@@ -190,9 +196,13 @@ function listBlocks(
   );
 }
 
+function oldestLast(a: NumberedBlock, b: NumberedBlock): number {
+  return momentCompare(b.block.timeMin, a.block.timeMin) || b.number - a.number;
+}
+
 /** Gives how many rows were looked at. */
 function scanBlock(
-  { plan, filter, pipes, every }: Compiled,
+  { plan, filter, pipes, every, deletions }: Compiled,
   block: Block,
   task: PartTask,
   sink: PartSink,
@@ -206,6 +216,7 @@ function scanBlock(
   // Through a view, since there `_time` and `_stream` are columns to whoever asks for them by name.
   const view = View.records(block);
   if (!rows.isEmpty) filter.narrow(view, rows);
+  deletions.hide(view, rows, task.part.deletions ?? []);
   if (rows.isEmpty) return block.rowCount;
   const isWhole = rows.count === block.rowCount;
   let left: Rows = { view, rows: isWhole ? every.upTo(block.rowCount) : rows.rows() };
@@ -225,9 +236,21 @@ function wantedRange({ range, sink }: PlanMessage, task: PartTask, filled: PartS
   );
   const from = later(range.from, { ms: floorMs, ns: 0 });
   const key = task.after?.key ?? (sink.kind === "records" ? sink.from : undefined);
+  if (sink.kind === "records" && sink.oldestFirst === true) {
+    const ceilingMs = Math.min(
+      task.ceilingMs ?? Number.POSITIVE_INFINITY,
+      filled.ceilingMs ?? Number.POSITIVE_INFINITY,
+    );
+    const begin = key === undefined ? from : later(from, { ms: key.ms, ns: key.ns });
+    return { from: begin, to: earlier(range.to, { ms: ceilingMs + 1, ns: 0 }) };
+  }
   // Records of the key's own time may still be wanted.
   const end = key === undefined ? range.to : { ms: key.ms, ns: key.ns + 1 };
-  return { from, to: momentCompare(end, range.to) < 0 ? end : range.to };
+  return { from, to: earlier(end, range.to) };
+}
+
+function earlier(a: Moment, b: Moment): Moment {
+  return momentCompare(a, b) <= 0 ? a : b;
 }
 
 function later(a: Moment, b: Moment): Moment {

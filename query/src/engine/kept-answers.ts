@@ -73,8 +73,11 @@ export class KeptAnswers implements FragmentPool {
   }
 
   /** What the answer depends on; undefined for one that is not to be kept. */
-  #keyOf(plan: PlanMessage, { part, after, floorMs, slice }: PartTask): string | undefined {
-    const isWhole = after === undefined && (floorMs === undefined || floorMs <= part.timeMin.ms);
+  #keyOf(plan: PlanMessage, task: PartTask): string | undefined {
+    const { part, after, slice } = task;
+    const { floorMs = part.timeMin.ms, ceilingMs = part.timeMax.ms } = task;
+    const isWhole =
+      after === undefined && floorMs <= part.timeMin.ms && ceilingMs >= part.timeMax.ms;
     if (part.identity === undefined || !isWhole) return undefined;
     let text = this.#texts.get(plan);
     if (text === undefined) {

@@ -1,3 +1,4 @@
+import type { Moment } from "../../../kit/src/time.ts";
 import { batchBytesTarget, lookaheadBytes } from "../limits.ts";
 import type { RecordKey, Window } from "../plan/plan.ts";
 import type { Part } from "../source.ts";
@@ -14,8 +15,10 @@ interface PartState {
   readonly part: Part;
   /** The order of parts whose rows are equal in every key. */
   readonly number: number;
+  /** 1 where the newest come first, −1 where the oldest do. */
+  readonly sign: 1 | -1;
   state: "running" | "ready" | "waiting" | "done";
-  /** No row that has not been read is newer than this. */
+  /** No row that has not been read comes before this time. */
   boundMs: number;
   boundNs: number;
   chunk: RecordsChunk | undefined;
@@ -26,16 +29,17 @@ interface PartState {
 }
 
 /**
- * Merges the records of many parts, newest first, and says which part to read next. A row is given out when no part
- * still to be read can hold a newer one. Pure state: the caller does the reading.
+ * Merges the records of many parts, newest first or oldest first, and says which part to read next. A row is given out
+ * when no part still to be read can hold one that comes before it. Pure state: the caller does the reading.
  */
 export class RecordMerger {
   readonly #window: Window;
-  /** Newest first; those before `#next` have been started. */
+  /** By their first record's time; those before `#next` have been started. */
   readonly #parts: readonly Part[];
   #next = 0;
   readonly #active: PartState[] = [];
-  readonly #newest: NewestTimes | undefined;
+  readonly #firsts: FirstTimes | undefined;
+  readonly #sign: 1 | -1;
   readonly #from: { readonly key: RecordKey; readonly ordinal: number } | undefined;
   #skipped = 0;
   #taken = 0;
@@ -48,15 +52,15 @@ export class RecordMerger {
     parts: readonly Part[],
     window: Window,
     from?: { readonly key: RecordKey; readonly ordinal: number },
+    oldestFirst = false,
   ) {
-    this.#parts = [...parts].sort(
-      (a, b) => b.timeMax.ms - a.timeMax.ms || b.timeMax.ns - a.timeMax.ns,
-    );
+    this.#sign = oldestFirst ? -1 : 1;
+    this.#parts = [...parts].sort((a, b) => this.#compareTimes(this.#headOf(a), this.#headOf(b)));
     this.#window = window;
     this.#from = from;
     const { offset, limit } = window;
     const wanted = limit === undefined ? undefined : offset + limit + 1 + (from?.ordinal ?? 0);
-    this.#newest = wanted === undefined ? undefined : new NewestTimes(wanted);
+    this.#firsts = wanted === undefined ? undefined : new FirstTimes(wanted, this.#sign);
   }
 
   /** Bytes of chunks that wait to be given out. */
@@ -81,8 +85,7 @@ export class RecordMerger {
 
   get isDone(): boolean {
     if (this.#isCut) return true;
-    const isStarted =
-      this.#next >= this.#parts.length || this.#isBelowFloor(this.#parts[this.#next]);
+    const isStarted = this.#next >= this.#parts.length || this.#isTooLate(this.#parts[this.#next]);
     return isStarted && this.#active.every(({ state }) => state === "done");
   }
 
@@ -91,26 +94,28 @@ export class RecordMerger {
     if (this.#isCut) return undefined;
     const again = this.#active
       .filter(({ state }) => state === "waiting")
-      .sort((a, b) => b.boundMs - a.boundMs)[0];
+      .sort((a, b) => this.#sign * (b.boundMs - a.boundMs))[0];
     const fresh = this.#parts[this.#next];
-    const freshIsWanted = fresh !== undefined && !this.#isBelowFloor(fresh);
-    if (again !== undefined && (!freshIsWanted || again.boundMs >= fresh.timeMax.ms)) {
+    const freshIsWanted = fresh !== undefined && !this.#isTooLate(fresh);
+    if (again !== undefined && (!freshIsWanted || !this.#isSooner(fresh, again.boundMs))) {
       if (!this.#mayRead(again.boundMs)) return undefined;
       again.state = "running";
-      return { part: again.part, after: again.end, floorMs: this.#newest?.floor };
+      return this.#taskOf(again.part, again.end);
     }
-    if (!freshIsWanted || !this.#mayRead(fresh.timeMax.ms)) return undefined;
+    if (!freshIsWanted || !this.#mayRead(this.#headOf(fresh).ms)) return undefined;
+    const head = this.#headOf(fresh);
     this.#active.push({
       part: fresh,
       number: this.#next++,
+      sign: this.#sign,
       state: "running",
-      boundMs: fresh.timeMax.ms,
-      boundNs: fresh.timeMax.ns,
+      boundMs: head.ms,
+      boundNs: head.ns,
       chunk: undefined,
       at: 0,
       end: undefined,
     });
-    return { part: fresh, after: undefined, floorMs: this.#newest?.floor };
+    return this.#taskOf(fresh, undefined);
   }
 
   /** Takes in what a task gave. */
@@ -122,7 +127,7 @@ export class RecordMerger {
     state.end = endOf(chunk, state.end);
     state.state = chunk.ms.length > 0 ? "ready" : "done";
     this.#heldBytes += chunk.bytes.byteLength;
-    this.#newest?.add(chunk.ms);
+    this.#firsts?.add(chunk.ms);
     if (state.state === "done") this.#drop(state);
   }
 
@@ -143,16 +148,38 @@ export class RecordMerger {
     return rows === 0 ? undefined : { rows, bytes: joined(pieces, bytes) };
   }
 
-  #isBelowFloor(part: Part | undefined): boolean {
-    const floor = this.#newest?.floor;
-    return part !== undefined && floor !== undefined && part.timeMax.ms < floor;
+  #taskOf(part: Part, after: PartEnd | undefined): PartTask {
+    const lastMs = this.#firsts?.lastMs;
+    if (this.#sign > 0) return { part, after, floorMs: lastMs };
+    return { part, after, floorMs: undefined, ceilingMs: lastMs };
+  }
+
+  /** The time of the part's first record. */
+  #headOf({ timeMin, timeMax }: Part): Moment {
+    return this.#sign > 0 ? timeMax : timeMin;
+  }
+
+  /** Negative when a record of time `a` comes before one of `b`. */
+  #compareTimes(a: Moment, b: Moment): number {
+    return this.#sign * (b.ms - a.ms || b.ns - a.ns);
+  }
+
+  #isSooner(part: Part, ms: number): boolean {
+    return this.#sign * (this.#headOf(part).ms - ms) > 0;
+  }
+
+  #isTooLate(part: Part | undefined): boolean {
+    const lastMs = this.#firsts?.lastMs;
+    if (part === undefined || lastMs === undefined) return false;
+    return this.#sign * (this.#headOf(part).ms - lastMs) < 0;
   }
 
   /** Reading ahead is bounded; what holds back rows that were read is always read. */
   #mayRead(boundMs: number): boolean {
     if (this.#heldBytes < lookaheadBytes) return true;
     const best = this.#bestReady();
-    return best === undefined || boundMs >= (best.chunk?.ms[best.at] as number);
+    if (best === undefined) return true;
+    return this.#sign * (boundMs - (best.chunk?.ms[best.at] as number)) >= 0;
   }
 
   #bestReady(): PartState | undefined {
@@ -169,13 +196,14 @@ export class RecordMerger {
     const chunk = best.chunk as RecordsChunk;
     const ms = chunk.ms[best.at] as number;
     const ns = chunk.ns[best.at] as number;
-    const isNewer = (boundMs: number, boundNs: number) =>
-      ms > boundMs || (ms === boundMs && ns > boundNs);
+    const isBefore = (boundMs: number, boundNs: number) =>
+      this.#sign * (ms - boundMs || ns - boundNs) > 0;
     const fresh = this.#parts[this.#next];
-    if (fresh !== undefined && !isNewer(fresh.timeMax.ms, fresh.timeMax.ns)) return false;
+    const head = fresh === undefined ? undefined : this.#headOf(fresh);
+    if (head !== undefined && !isBefore(head.ms, head.ns)) return false;
     return this.#active.every(
       ({ state, boundMs, boundNs }) =>
-        state === "done" || state === "ready" || isNewer(boundMs, boundNs),
+        state === "done" || state === "ready" || isBefore(boundMs, boundNs),
     );
   }
 
@@ -266,11 +294,11 @@ function compareHeads(a: PartState, b: PartState): number {
   const byTime =
     (y.ms[b.at] as number) - (x.ms[a.at] as number) ||
     (y.ns[b.at] as number) - (x.ns[a.at] as number);
-  if (byTime !== 0) return byTime;
+  if (byTime !== 0) return a.sign * byTime;
   const left = keyAt(x, a.at);
   const right = keyAt(y, b.at);
-  if (left.stream !== right.stream) return left.stream < right.stream ? -1 : 1;
-  return right.position - left.position || a.number - b.number;
+  if (left.stream !== right.stream) return left.stream < right.stream ? -a.sign : a.sign;
+  return a.sign * (right.position - left.position) || a.number - b.number;
 }
 
 function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
@@ -285,28 +313,30 @@ function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
   return bytes;
 }
 
-/** The newest times among all rows read: older rows than the last of them are not wanted. */
-class NewestTimes {
+/** The first times among all rows read: rows that come after the last of them are not wanted. */
+class FirstTimes {
   readonly #wanted: number;
+  readonly #sign: 1 | -1;
   #times = new Float64Array(0);
 
-  constructor(wanted: number) {
+  constructor(wanted: number, sign: 1 | -1) {
     this.#wanted = wanted;
+    this.#sign = sign;
   }
 
-  get floor(): number | undefined {
+  get lastMs(): number | undefined {
     return this.#times.length < this.#wanted ? undefined : this.#times[this.#wanted - 1];
   }
 
-  /** Takes times in that descend. */
+  /** Takes times in that descend, or ascend where the oldest come first. */
   add(ms: Float64Array): void {
     const before = this.#times;
     const merged = new Float64Array(Math.min(before.length + ms.length, this.#wanted));
     let a = 0;
     let b = 0;
     for (let i = 0; i < merged.length; i++) {
-      const takesOld =
-        b >= ms.length || (a < before.length && (before[a] as number) >= (ms[b] as number));
+      const isLead = this.#sign * ((before[a] as number) - (ms[b] as number)) >= 0;
+      const takesOld = b >= ms.length || (a < before.length && isLead);
       merged[i] = (takesOld ? before[a++] : ms[b++]) as number;
     }
     this.#times = merged;

@@ -5,10 +5,10 @@ import { memoryBytesDefault, taskRowsTarget, timeoutMsDefault } from "../limits.
 import { createGatherPipe } from "../pipe/create.ts";
 import { asksInternal } from "../plan/internal.ts";
 import type { Plan, PlanMessage } from "../plan/plan.ts";
-import { splitQuery } from "../plan/split.ts";
+import { type PageEnd, splitQuery } from "../plan/split.ts";
 import type { Cut, Part, Source, TimeRange } from "../source.ts";
 import { encodeNdjson } from "../table/ndjson.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { type Cursor, cursorOf, digestOf, encodeCursor, type Place } from "./cursor.ts";
 import { Deadline } from "./deadline.ts";
 import type { PartTask } from "./fragment.ts";
 import { Gathering } from "./gathering.ts";
@@ -29,6 +29,10 @@ export interface QueryRequest {
   readonly limit?: number | undefined;
   /** `summary().cursor` of the page before. */
   readonly cursor?: string | undefined;
+  /** What `now` is, for who asks for the next page. */
+  readonly asOfMs?: number | undefined;
+  /** Records come in the reverse of their usual order; throws `query.invalid` for a query that answers other rows, or sorts. */
+  readonly oldestFirst?: boolean | undefined;
   readonly timeoutMs?: number | undefined;
   readonly memoryBytesMax?: number | undefined;
   /** `deny`: an answer that would miss something is an error `query.partial`. */
@@ -44,7 +48,7 @@ export interface QuerySummary {
   readonly missing: readonly string[];
   /** There were more rows than were asked for. */
   readonly limited: boolean;
-  /** Where a query for records goes on. */
+  /** Where the answer goes on. */
   readonly cursor?: string;
   readonly scanned: { readonly rows: number; readonly bytes: number; readonly blocks: number };
   readonly took_ms: number;
@@ -60,6 +64,8 @@ export interface QueryAnswer {
   readonly rows: AsyncIterable<RowBatch>;
   /** Good when `rows` has ended. */
   summary(): QuerySummary;
+  /** Where a query for records goes on after the rows given out so far; undefined before the first. */
+  cursor(): string | undefined;
 }
 
 /** Blocks named in a summary; more only say that there are more. */
@@ -71,8 +77,23 @@ const missingMax = 100;
  */
 export async function runQuery(request: QueryRequest): Promise<QueryAnswer> {
   const startMs = performance.now();
+  const page = pageOf(request);
   const { request: outer, missing, scanned } = await resolveInner(request, runResolved);
-  return runResolved(outer, { startMs, missing, scanned });
+  return runResolved(outer, { startMs, missing, scanned, page });
+}
+
+/** The page that is asked for: of the query as it was asked, since what stands for its inner ones may differ the next time. */
+interface Page {
+  readonly question: Pick<Cursor, "asOfMs" | "digest">;
+  readonly place: Place | undefined;
+  readonly cursor: string | undefined;
+}
+
+function pageOf(request: QueryRequest): Page {
+  const { cursor, asOfMs, oldestFirst = false } = request;
+  const question = { asOfMs, digest: digestOf(request) };
+  if (cursor === undefined) return { question, place: undefined, cursor };
+  return { question, place: cursorOf(cursor, request, oldestFirst).place, cursor };
 }
 
 /** What has happened for a query before it was begun itself. */
@@ -80,16 +101,17 @@ interface Before {
   readonly startMs: number;
   readonly missing: readonly string[];
   readonly scanned: QuerySummary["scanned"];
+  /** Absent for inner queries, which are asked for all of their rows. */
+  readonly page?: Page;
 }
 
 async function runResolved(request: QueryRequest, before?: Before): Promise<QueryAnswer> {
   const startMs = before?.startMs ?? performance.now();
-  const { query, range, limit } = request;
-  const after = request.cursor === undefined ? undefined : decodeCursor(request.cursor);
-  const plan = splitQuery(query, { range, limit, after });
-  if (after !== undefined && plan.worker.sink.kind !== "records") {
-    throw new ServiceError("query.invalid", "only a query for records is continued by a cursor");
-  }
+  const { query, range, limit, oldestFirst = false } = request;
+  const place = before?.page?.place;
+  const after = place?.kind === "records" ? place.end : undefined;
+  const plan = splitQuery(query, { range, limit, after, oldestFirst });
+  if (oldestFirst) checkReversible(query, plan);
   checkPipes(plan);
   const cut = await request.source.open(request.tenant, plan.worker.range, plan.worker);
   if (request.partial === "deny" && cut.missing.length > 0) {
@@ -103,7 +125,17 @@ async function runResolved(request: QueryRequest, before?: Before): Promise<Quer
     startMs,
   });
   const missing = [...new Set([...(before?.missing ?? []), ...cut.missing])];
-  return { missing, rows: run.rows(), summary: () => run.summary() };
+  return {
+    missing,
+    rows: run.rows(),
+    summary: () => run.summary(),
+    cursor: () => run.cursor(),
+  };
+}
+
+function checkReversible({ pipes }: Query, { worker }: Plan): void {
+  if (worker.sink.kind === "records" && pipes.every(({ kind }) => kind !== "sort")) return;
+  throw new ServiceError("query.invalid", "only records that are not sorted have an oldest one");
 }
 
 /** What cannot be run is told before a part is read. */
@@ -128,7 +160,9 @@ class QueryRun {
   #status: "complete" | "error" = "complete";
   #code: ErrorCode | undefined;
   #limited = false;
-  #cursor: string | undefined;
+  /** Where the page began; then how far its rows have been given out. */
+  #place: Place | undefined;
+  readonly #page: Page | undefined;
   #tookMs = 0;
 
   constructor(request: QueryRequest, plan: Plan, cut: Cut, before: Before) {
@@ -137,6 +171,8 @@ class QueryRun {
     this.#cut = cut;
     this.#startMs = before.startMs;
     this.#scanned = { ...before.scanned };
+    this.#page = before.page;
+    this.#place = before.page?.place;
     this.#memoryBytesMax = request.memoryBytesMax ?? memoryBytesDefault;
     this.#deadline = new Deadline(request.timeoutMs ?? timeoutMsDefault, request.signal);
     this.#deadline.failed.catch(() => {
@@ -183,24 +219,34 @@ class QueryRun {
     this.#tookMs = performance.now() - this.#startMs;
   }
 
+  cursor(): string | undefined {
+    if (this.#page === undefined || this.#place === undefined) return undefined;
+    // Nothing was given out yet.
+    if (this.#place === this.#page.place) return this.#page.cursor;
+    return encodeCursor({ ...this.#page.question, place: this.#place });
+  }
+
   summary(): QuerySummary {
     const partial = this.#missing.length > 0 ? "partial" : "complete";
+    // A page without rows is where the query's own limit ends it.
+    const goesOn = this.#limited && this.#place !== this.#page?.place;
+    const cursor = goesOn ? this.cursor() : undefined;
     return {
       status: this.#status === "error" ? "error" : partial,
       ...(this.#code === undefined ? {} : { code: this.#code }),
       missing: this.#missing,
       limited: this.#limited,
-      ...(this.#cursor === undefined ? {} : { cursor: this.#cursor }),
+      ...(cursor === undefined ? {} : { cursor }),
       scanned: this.#scanned,
       took_ms: Math.round(this.#tookMs * 1000) / 1000,
     };
   }
 
   async *#records(work: WorkInFlight): AsyncGenerator<RowBatch> {
-    const after =
-      this.#request.cursor === undefined ? undefined : decodeCursor(this.#request.cursor);
+    const after = this.#place?.kind === "records" ? this.#place.end : undefined;
+    const oldestFirst = this.#request.oldestFirst === true;
     const turn = new Turn();
-    const merger = new RecordMerger(this.#parts, this.#plan.window, after);
+    const merger = new RecordMerger(this.#parts, this.#plan.window, after, oldestFirst);
     while (!merger.isDone) {
       while (work.hasRoom) {
         const task = merger.nextTask();
@@ -209,6 +255,8 @@ class QueryRun {
       }
       const batch = merger.take();
       if (batch !== undefined) {
+        const end = { ...(merger.last as PageEnd), rows: (after?.rows ?? 0) + merger.emitted };
+        this.#place = { kind: "records", oldestFirst, end };
         yield batch;
         await turn.pause();
         work.check();
@@ -221,21 +269,19 @@ class QueryRun {
       this.#checkMemory(merger.heldBytes);
     }
     this.#limited = merger.isCut;
-    const { last } = merger;
-    if (merger.isCut && last !== undefined) {
-      this.#cursor = encodeCursor({ ...last, rows: (after?.rows ?? 0) + merger.emitted });
-    }
   }
 
   async *#gathered(work: WorkInFlight): AsyncGenerator<RowBatch> {
     const { sink } = this.#plan.worker;
     const { rest, window, limit } = this.#plan;
-    const gathering = new Gathering(this.#request.pool, { sink, window, rest, limit });
+    const skip = this.#place?.kind === "rows" ? this.#place.rows : 0;
+    const gathering = new Gathering(this.#request.pool, { sink, window, rest, limit, skip });
     const turn = new Turn();
     await this.#gather(work, gathering, turn);
     const { found, limited } = await gathering.end(this.#deadline.signal);
     const { view, rows } = found;
     this.#limited = limited;
+    this.#place = { kind: "rows", rows: skip + rows.length };
     for (let at = 0; at < rows.length; at += rowsPerBatch) {
       await turn.pause();
       work.check();

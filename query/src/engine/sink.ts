@@ -9,7 +9,7 @@ import { TopRows } from "../table/top-rows.ts";
 import type { View } from "../table/view.ts";
 import { Matches } from "./matches.ts";
 
-/** Records of one part, newest first, serialised; with what the main thread orders them by. */
+/** Records of one part, in the order of the sink, serialised; with what the main thread orders them by. */
 export interface RecordsChunk {
   /** NDJSON: line i is `bytes[offsets[i] … offsets[i + 1]]`. */
   readonly bytes: Uint8Array;
@@ -33,6 +33,8 @@ export interface PartSink {
   readonly byteSize: number;
   /** Records older than this are not wanted any more, in milliseconds. */
   readonly floorMs: number | undefined;
+  /** Nor are those newer than this, where the oldest come first. */
+  readonly ceilingMs?: number | undefined;
   add(rows: Rows): void;
   finish(): PartialAnswer;
 }
@@ -48,7 +50,7 @@ export interface PartEnd {
 export function createSink(sink: Sink, after: PartEnd | undefined): PartSink {
   switch (sink.kind) {
     case "records":
-      return new RecordsSink(sink.wanted, after?.key ?? sink.from, after?.ordinal ?? 0);
+      return new RecordsSink(sink, after);
     case "newest":
       return new GatherSink(createNewest(sink.wanted));
     case "gather":
@@ -147,16 +149,19 @@ function rowsBetween(view: View, rows: Uint32Array, from: number, upTo: number):
 class RecordsSink implements PartSink {
   readonly #top: TopRows;
   readonly #from: RecordKey | undefined;
+  readonly #oldestFirst: boolean;
   readonly #skip: number;
   /** Rows that this piece of work may answer. */
   readonly #rowsMax: number;
 
-  constructor(wanted: number | undefined, from: RecordKey | undefined, skip: number) {
-    this.#from = from;
-    this.#skip = skip;
-    this.#rowsMax = Math.min(wanted ?? Number.POSITIVE_INFINITY, chunkRowsMax);
+  constructor(sink: Extract<Sink, { readonly kind: "records" }>, after: PartEnd | undefined) {
+    this.#from = after?.key ?? sink.from;
+    this.#skip = after?.ordinal ?? 0;
+    this.#oldestFirst = sink.oldestFirst === true;
+    this.#rowsMax = Math.min(sink.wanted ?? Number.POSITIVE_INFINITY, chunkRowsMax);
+    const kind = this.#oldestFirst ? "oldest" : "newest";
     // One more tells whether the part has more.
-    this.#top = new TopRows({ kind: "newest" }, skip + this.#rowsMax + 1);
+    this.#top = new TopRows({ kind }, this.#skip + this.#rowsMax + 1);
   }
 
   get byteSize(): number {
@@ -167,9 +172,14 @@ class RecordsSink implements PartSink {
     return this.#top.floorMs;
   }
 
+  get ceilingMs(): number | undefined {
+    return this.#top.ceilingMs;
+  }
+
   add({ view, rows }: Rows): void {
     const from = this.#from;
-    this.#top.add(view, from === undefined ? rows : rowsFrom(view, rows, from));
+    const sign = this.#oldestFirst ? -1 : 1;
+    this.#top.add(view, from === undefined ? rows : rowsFrom(view, rows, from, sign));
   }
 
   finish(): PartialAnswer {
@@ -219,15 +229,15 @@ function keysOf(
   return { ms, ns, positions, streamCodes, streams: [...streams.keys()] };
 }
 
-/** The rows that come at or after a key in the order of answers. */
-function rowsFrom(view: View, rows: Uint32Array, from: RecordKey): Uint32Array {
+/** The rows that come at or after a key in the order of answers, or with the sign −1 in its reverse. */
+function rowsFrom(view: View, rows: Uint32Array, from: RecordKey, sign: 1 | -1): Uint32Array {
   const { ms, ns } = view.times();
   const { labels, codes } = view.streams();
   return rows.filter((row) => {
     const byTime = from.ms - (ms[row] as number) || from.ns - (ns?.[row] ?? 0);
-    if (byTime !== 0) return byTime > 0;
+    if (byTime !== 0) return byTime * sign > 0;
     const stream = labels[codes === undefined ? 0 : (codes[row] as number)]?.text ?? "";
-    if (stream !== from.stream) return stream > from.stream;
-    return (view.positions()[row] as number) <= from.position;
+    if (stream !== from.stream) return stream > from.stream === sign > 0;
+    return ((view.positions()[row] as number) - from.position) * sign <= 0;
   });
 }

@@ -32,7 +32,7 @@ export interface Window {
   readonly limit: number | undefined;
 }
 
-/** A record's place in the order of answers, newest first: what a page goes on after. */
+/** A record's place in the order of answers, newest first or the very reverse: what a page goes on after. */
 export interface RecordKey {
   readonly ms: number;
   readonly ns: number;
@@ -42,11 +42,12 @@ export interface RecordKey {
 
 /** What a worker does with the rows that its filter and row pipes leave. */
 export type Sink =
-  /** Serialises them, newest first, at most `wanted` a part; only records at or after `from` in that order. */
+  /** Serialises them, newest first unless told otherwise, at most `wanted` a part; only records at or after `from` in that order. */
   | {
       readonly kind: "records";
       readonly wanted: number | undefined;
       readonly from: RecordKey | undefined;
+      readonly oldestFirst?: boolean | undefined;
     }
   /** Keeps the newest rows as columns, for pipes that follow. */
   | { readonly kind: "newest"; readonly wanted: number | undefined }

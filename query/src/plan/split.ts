@@ -10,6 +10,8 @@ export interface SplitOptions {
   /** Rows answered at most, whatever the pipes say. */
   readonly limit: number | undefined;
   readonly after?: PageEnd | undefined;
+  /** Records come in the reverse of their usual order; only of a query that answers records. */
+  readonly oldestFirst?: boolean | undefined;
 }
 
 /** Where an earlier page of a query for records ended. */
@@ -84,6 +86,7 @@ function sinkOf(
     kind: "records",
     wanted: end === undefined ? undefined : end + 1 + (options.after?.ordinal ?? 0),
     from: options.after?.key,
+    ...(options.oldestFirst === true ? { oldestFirst: true } : {}),
   };
   return { sink, window: page, pipesLeft };
 }

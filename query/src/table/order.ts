@@ -7,11 +7,12 @@ import type { View } from "./view.ts";
 
 /**
  * What rows are ordered by. `newest`: records as they are answered, newest first; equal times by stream,
- * then the later position first. `position`: as they were stored, those of one position oldest first. `keys`: by fields, empty before numbers before texts, and what is equal then
+ * then the later position first. `oldest`: the reverse of it. `position`: as they were stored, those of one position oldest first. `keys`: by fields, empty before numbers before texts, and what is equal then
  * as `newest`.
  */
 export type RowOrder =
   | { readonly kind: "newest" }
+  | { readonly kind: "oldest" }
   | { readonly kind: "position" }
   | { readonly kind: "keys"; readonly by: readonly SortKey[] };
 
@@ -35,6 +36,7 @@ function isOrdered(indices: Uint32Array, compare: Compare): boolean {
 function comparatorOf(scattered: ScatteredRows, order: RowOrder): Compare {
   const newest = newestFirst(scattered);
   if (order.kind === "newest") return newest;
+  if (order.kind === "oldest") return (a, b) => newest(b, a);
   if (order.kind === "position") return (a, b) => byPosition(scattered, a, b) || newest(b, a);
   const keys = order.by.map(({ field, desc }) => keyComparator(scattered, field, desc));
   const [first] = keys;
@@ -162,9 +164,10 @@ export function firstKeys(
     for (let i = 0; i < rows.length; i++) keys[i] = positions[rows[i] as number] as number;
     return keys;
   }
-  const first = order.kind === "newest" ? { field: "_time", desc: true } : order.by[0];
+  const isByTime = order.kind !== "keys";
+  const first = isByTime ? { field: "_time", desc: order.kind === "newest" } : order.by[0];
   if (first === undefined) return undefined;
-  if (first.field === "_time" && (view.hasTimes() || order.kind === "newest")) {
+  if (first.field === "_time" && (view.hasTimes() || isByTime)) {
     const { ms } = view.times();
     for (let i = 0; i < rows.length; i++) keys[i] = ms[rows[i] as number] as number;
   } else {

@@ -41,6 +41,12 @@ export class TopRows {
     return isKnown ? -this.#threshold : undefined;
   }
 
+  /** Records newer than this are not wanted any more, in milliseconds; only of the order `oldest`. */
+  get ceilingMs(): number | undefined {
+    const isKnown = this.#order.kind === "oldest" && Number.isFinite(this.#threshold);
+    return isKnown ? this.#threshold : undefined;
+  }
+
   add(view: View, rows: Uint32Array): void {
     const isBounded = Number.isFinite(this.#wanted);
     const keys = isBounded ? firstKeys(view, rows, this.#order) : undefined;

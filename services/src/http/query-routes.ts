@@ -16,9 +16,7 @@ import {
   queryParams,
   rangeParams,
 } from "../../../api/src/params.ts";
-import type { Settings } from "../../../config/src/schema.ts";
 import { ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
-import type { Logger } from "../../../kit/src/logger.ts";
 import { momentPrint } from "../../../kit/src/time.ts";
 import { askCompletion } from "../../../query/src/engine/completion.ts";
 import { askContext } from "../../../query/src/engine/context.ts";
@@ -28,31 +26,22 @@ import {
   askFieldValues,
   askHistogram,
   askStreams,
-  type Question,
 } from "../../../query/src/engine/questions.ts";
-import {
-  type QueryAnswer,
-  type QueryRequest,
-  type QuerySummary,
-  runQuery,
-} from "../../../query/src/engine/run.ts";
+import { type QueryAnswer, type QueryRequest, runQuery } from "../../../query/src/engine/run.ts";
 import type { TimeRange } from "../../../query/src/source.ts";
-import type { Metrics } from "../metrics.ts";
-import type { QueryIndex } from "../query-index.ts";
-import { parseQuestion } from "../question.ts";
 import type { App, Handler } from "./app.ts";
+import {
+  drained,
+  endedAs,
+  goneSignal,
+  type QueryRoutesDeps,
+  questionOf,
+  summaryOf,
+  tellPartial,
+} from "./ask.ts";
 import type { Identity } from "./identity.ts";
-import { parseMoment, parseStep, rangeOf } from "./moments.ts";
-import type { QueryGate } from "./query-gate.ts";
+import { parseMoment, parseStep } from "./moments.ts";
 import { parseParams } from "./query-options.ts";
-
-export interface QueryRoutesDeps {
-  readonly index: QueryIndex;
-  readonly gate: QueryGate;
-  readonly settings: Settings;
-  readonly metrics: Metrics;
-  readonly logger: Logger;
-}
 
 /** A form with a query in it. */
 const formMaxBytes = 256 * 1024;
@@ -128,47 +117,6 @@ export function mountQueries(app: App, deps: QueryRoutesDeps): void {
   both("context", (...args) => serveContext(deps, ...args));
 }
 
-interface AskParams {
-  readonly query?: string | undefined;
-  readonly start?: string | undefined;
-  readonly end?: string | undefined;
-  readonly timeout?: string | undefined;
-  readonly partial?: "allow" | "deny" | undefined;
-}
-
-/** What every question has in common. */
-function questionOf(
-  { index, settings }: QueryRoutesDeps,
-  params: AskParams,
-  { tenant }: Identity,
-  response: Response,
-): Question {
-  const now = Date.now();
-  const asked = parseStep(params.timeout, "timeout") ?? settings.query.timeoutMs;
-  const times = {
-    timeoutMs: Math.min(asked, settings.query.timeoutMs),
-    signal: goneSignal(response),
-  };
-  return {
-    ...index.answering(times),
-    ...times,
-    tenant,
-    query: parseQuestion(params.query ?? "*", now),
-    range: rangeOf(params, now),
-    memoryBytesMax: settings.query.memoryMaxBytes,
-    partial: params.partial,
-  };
-}
-
-/** Aborted when the client goes away before its answer is whole. */
-function goneSignal(response: Response): AbortSignal {
-  const gone = new AbortController();
-  response.once("close", () => {
-    if (!response.writableFinished) gone.abort();
-  });
-  return gone.signal;
-}
-
 async function serveQuery(
   deps: QueryRoutesDeps,
   request: Request,
@@ -177,13 +125,15 @@ async function serveQuery(
 ): Promise<void> {
   const { metrics } = deps;
   const params = parseParams(queryParams, request);
-  const { limit = rowsDefault, cursor } = params;
+  const { limit = rowsDefault, cursor, order } = params;
   const started = performance.now();
-  const question: QueryRequest = {
+  const question = {
     ...questionOf(deps, params, identity, response),
     limit: limit === 0 ? undefined : limit,
     cursor,
-  };
+    oldestFirst: order === "oldest",
+  } satisfies QueryRequest;
+  if (question.oldestFirst) checkOrder(deps);
   const answer = await runQuery(question);
   const media = String(request.accepts(["application/x-ndjson", "application/json", "text/csv"]));
   const hasSummary = params.summary === "1" || media === "application/json";
@@ -202,10 +152,15 @@ async function serveQuery(
       deps.logger.error({ err: thrown }, "a query failed");
     response.destroy();
   } finally {
-    const { status, scanned } = answer.summary();
-    metrics.queries.inc({ status });
-    metrics.scannedBytes.inc(scanned.bytes);
+    const summary = answer.summary();
+    metrics.queries.inc({ status: endedAs(summary, question.signal) });
+    metrics.scannedBytes.inc(summary.scanned.bytes);
   }
+}
+
+function checkOrder({ settings }: QueryRoutesDeps): void {
+  if (settings.query.index === "embedded") return;
+  throw new ServiceError("query.invalid", "Elasticsearch answers the newest records first only");
 }
 
 function bodyOf(
@@ -246,31 +201,6 @@ async function sendBody(
   if (!response.headersSent) begin();
   if (isTold()) response.end();
   else response.destroy();
-}
-
-/** Resolves when the client has read, or has gone; one that has not read by then is gone. */
-async function drained(response: Response, untilMs: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const late = setTimeout(() => response.destroy(), Math.max(0, untilMs - performance.now()));
-  response.once("drain", resolve).once("close", resolve);
-  await promise;
-  response.off("drain", resolve).off("close", resolve);
-  clearTimeout(late);
-}
-
-function summaryOf({ status, code, missing, cursor, scanned, took_ms }: QuerySummary): Summary {
-  return {
-    status,
-    ...(code === undefined ? {} : { code }),
-    ...(missing.length === 0 ? {} : { missing: [...missing] }),
-    ...(cursor === undefined ? {} : { cursor }),
-    scanned: scanned.bytes,
-    took_ms,
-  };
-}
-
-function tellPartial(response: Response, { status }: QuerySummary): void {
-  if (status === "partial") response.setHeader("X-Logkeep-Partial", "true");
 }
 
 function countOf({ name, hits }: { readonly name: string; readonly hits: number }) {
