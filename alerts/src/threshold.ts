@@ -4,6 +4,7 @@ import type {
   GroupKey,
   PipeNode,
   Query,
+  StatsName,
   StatsPipe,
 } from "../../query/src/language/ast.ts";
 import { mapFilter } from "../../query/src/language/map-filter.ts";
@@ -31,6 +32,17 @@ export interface GroupValue extends Identity {
   readonly value: number;
 }
 
+/** Functions of `stats` that give no number. */
+const textFunctions: ReadonlySet<StatsName> = new Set([
+  "histogram",
+  "json_values",
+  "row_any",
+  "row_max",
+  "row_min",
+  "uniq_values",
+  "values",
+]);
+
 /**
  * Plans a threshold's query: the last `stats` pipe counts, the result of its first function is the value, and its `by`
  * makes the groups. Throws `query.syntax`, and `query.invalid` for a query that has no such value.
@@ -49,7 +61,7 @@ export function planThreshold(text: string): ThresholdPlan {
     throw new ServiceError("query.invalid", what, { pipe: after.kind });
   }
   const [first] = stats.functions;
-  if (first === undefined || ["values", "uniq_values", "row_any"].includes(first.name)) {
+  if (first === undefined || textFunctions.has(first.name)) {
     const what = "the first function of a threshold's stats pipe must give a number";
     throw new ServiceError("query.invalid", what, { function: first?.name });
   }
