@@ -13,6 +13,7 @@ export interface BlockContent {
   /** Canonical texts, in their order. */
   readonly streams: readonly string[];
   readonly fieldNames: readonly string[];
+  has(field: string): boolean;
   /** All chunks but the header; none are listed for format version 1. */
   readonly chunks: readonly ChunkRef[];
   streamCodes(): Codes | undefined;

@@ -94,10 +94,9 @@ export class BlockEncoder {
     to: ByteWriter,
   ): void {
     const texts = [...fields].filter(([, gathered]) => isText(gathered)).map(([name]) => name);
-    const names = [
-      ...texts.sort(msgFirst),
-      ...[...fields.keys()].filter((name) => !texts.includes(name)),
-    ];
+    const isMined = new Set(texts);
+    const plain = [...fields.keys()].filter((name) => !isMined.has(name));
+    const names = [...texts.sort(msgFirst), ...plain];
     const others = othersOf(names, fields, texts.length);
     let order: Uint32Array | undefined;
     for (const [ordinal, name] of names.entries()) {

@@ -49,6 +49,10 @@ export class BlockContent2 implements BlockContent {
     return [...this.#fields.keys()];
   }
 
+  has(field: string): boolean {
+    return this.#fields.has(field);
+  }
+
   streamCodes(): Codes | undefined {
     return this.#rows().rows.codes;
   }

@@ -85,7 +85,7 @@ export class SegmentBlock implements Block {
 
   column(field: string): Column | undefined {
     const content = this.#open();
-    if (content.fieldNames.length === 0) return undefined;
+    if (!content.has(field)) return undefined;
     return this.#cached<Column | undefined>(`column ${field}`, () => {
       const decoded = content.column(field, this);
       return { value: decoded?.column, bytes: decoded?.bytes ?? 0 };

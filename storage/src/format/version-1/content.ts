@@ -32,6 +32,10 @@ export class BlockContent1 implements BlockContent {
     return [...this.#header.fields.keys()];
   }
 
+  has(field: string): boolean {
+    return this.#header.fields.has(field);
+  }
+
   streamCodes(): Codes | undefined {
     const { streamCodes, streams, rowCount } = this.#header;
     if (streamCodes === undefined) return undefined;
