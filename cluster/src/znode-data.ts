@@ -50,6 +50,7 @@ export const segmentSchema: z.ZodType<SegmentEntry> = z.object({
   bytes: count,
   level: count,
   replaces: z.array(name),
+  deletedThrough: count.optional(),
   partitions: z.array(
     z.object({
       tenant: name,

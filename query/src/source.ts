@@ -22,8 +22,18 @@ export interface Part {
   readonly internal: boolean;
   /** Two parts of one identity hold the same records for all time; undefined: the records may change or go. */
   readonly identity?: string | undefined;
+  /** Deletes by query that may hide some of its records. */
+  readonly deletions?: readonly Deletion[] | undefined;
   /** Where it lies; only the `PartReader` reads this. */
   readonly ref: unknown;
+}
+
+/** A delete by query: hides the records that match its filter, below a position and within a range of times. */
+export interface Deletion extends TimeRange {
+  readonly id: string;
+  /** As text that `parseFilter` reads; its times are resolved. */
+  readonly filter: string;
+  readonly position: number;
 }
 
 /** What a query sees: a state of every shard, pinned until released. */

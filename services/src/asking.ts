@@ -19,21 +19,21 @@ export function storeSource(store: Store): TailSource {
   };
 }
 
-/** What is in a segment file stays what it is, as long as the same of it is left out. */
+/** What is in a segment file stays what it is, as long as the same of it is left out, be it damaged or deleted. */
 function identified({ parts, missing, release }: StoreCut): Cut {
   return {
     parts: parts.map((part) => {
-      const { ref } = part;
-      return ref.kind === "memory" ? part : { ...part, identity: identityOf(ref) };
+      return part.ref.kind === "memory" ? part : { ...part, identity: identityOf(part, part.ref) };
     }),
     missing,
     release,
   };
 }
 
-function identityOf(ref: SegmentRef): string {
+function identityOf({ deletions }: CutPart, ref: SegmentRef): string {
   const { path: _, ...content } = ref;
-  return Object.values(content).join(" ");
+  const deleted = deletions.map(({ id }) => id);
+  return [...Object.values(content), ...deleted].join(" ");
 }
 
 /** A worker's answer to a piece of a query, and what it found damaged on the way. */

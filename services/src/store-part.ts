@@ -9,7 +9,7 @@ import { ArenaOwner } from "../../storage/src/shard/arena.ts";
 import type { DataDirectory } from "../../storage/src/shard/data-directory.ts";
 import { diskUseOf } from "../../storage/src/shard/disk-limit.ts";
 import { slabBytes } from "../../storage/src/shard/limits.ts";
-import type { SegmentFile, SegmentWork } from "../../storage/src/shard/segment-work.ts";
+import type { Rewritten, SegmentFile, SegmentWork } from "../../storage/src/shard/segment-work.ts";
 import { openStore, type Store } from "../../storage/src/shard/store.ts";
 import { journalStream } from "./alerts/journal.ts";
 import { journalDaysMin } from "./alerts/limits.ts";
@@ -137,5 +137,6 @@ function segmentWork(pool: WorkerPool): SegmentWork {
   return {
     seal: (job) => pool.run<SegmentFile>("seal", job, { lane: "seal" }),
     merge: (job) => pool.run<SegmentFile>("merge", job, { lane: "merge" }),
+    rewrite: (job) => pool.run<Rewritten>("rewrite", job, { lane: "merge" }),
   };
 }

@@ -9,6 +9,7 @@ import { allRows, type RowPipe, type Rows } from "../pipe/pipe.ts";
 import type { PlanMessage } from "../plan/plan.ts";
 import type { Part, PartReader, TimeRange } from "../source.ts";
 import { View } from "../table/view.ts";
+import { Deletions } from "./deletions.ts";
 import { narrowToRange } from "./range.ts";
 import { createSink, type PartEnd, type PartialAnswer, type PartSink } from "./sink.ts";
 
@@ -64,6 +65,7 @@ export function createFragment(plan: PlanMessage, reader: PartReader): Fragment 
     pipes: plan.pipes.map(createRowPipe),
     cancelled: new Int32Array(plan.cancelled),
     every: new EveryRow(),
+    deletions: new Deletions(),
   };
   return { run: (task) => runTask(compiled, task) };
 }
@@ -75,6 +77,7 @@ interface Compiled {
   readonly pipes: readonly RowPipe[];
   readonly cancelled: Int32Array;
   readonly every: EveryRow;
+  readonly deletions: Deletions;
 }
 
 /** The numbers of all rows of a block, made once for the largest; nobody writes to rows that were handed on. */
@@ -199,7 +202,7 @@ function oldestLast(a: NumberedBlock, b: NumberedBlock): number {
 
 /** Gives how many rows were looked at. */
 function scanBlock(
-  { plan, filter, pipes, every }: Compiled,
+  { plan, filter, pipes, every, deletions }: Compiled,
   block: Block,
   task: PartTask,
   sink: PartSink,
@@ -213,6 +216,7 @@ function scanBlock(
   // Through a view, since there `_time` and `_stream` are columns to whoever asks for them by name.
   const view = View.records(block);
   if (!rows.isEmpty) filter.narrow(view, rows);
+  deletions.hide(view, rows, task.part.deletions ?? []);
   if (rows.isEmpty) return block.rowCount;
   const isWhole = rows.count === block.rowCount;
   let left: Rows = { view, rows: isWhole ? every.upTo(block.rowCount) : rows.rows() };

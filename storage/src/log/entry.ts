@@ -11,6 +11,8 @@ export const entryKinds = {
   "epoch-start": 2,
   /** A request with an `Idempotency-Key`; the body is JSON. */
   idempotency: 3,
+  /** A delete by query; the body is JSON. */
+  tombstone: 4,
   /** The end of a log file, not an entry of a shard. */
   "file-end": 255,
 } as const;

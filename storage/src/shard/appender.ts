@@ -9,6 +9,7 @@ import { homeShardOf, type IdempotencyRecord, type IdempotencyTable } from "./id
 import { servingWaitMs } from "./limits.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import type { EntryMeaning, Shard } from "./shard.ts";
+import type { Tombstone } from "./tombstone.ts";
 
 /** `first`: this request committed it now. `repeat`: another did before, with these versions. */
 export interface IdempotencyResult {
@@ -95,6 +96,20 @@ export class Appender {
         const { pipelineVersion, splitVersion } = record;
         return { kind: "first", pipelineVersion, splitVersion };
       }
+      await this.#room(shard);
+    }
+  }
+
+  /** Puts a tombstone into a shard's log; it hides what matches below it from the step that commits it. */
+  async addTombstone(shard: Shard, tombstone: Tombstone): Promise<void> {
+    const body = Buffer.from(JSON.stringify(tombstone));
+    const fields: HeaderFields = {
+      ...{ kind: "tombstone", bodyLength: body.length, bodyCrc: crc32(body), rows: 0 },
+      ...{ timeMin: noTime, timeMax: noTime, tenant: tombstone.tenant, class: "", internal: false },
+    };
+    for (;;) {
+      const header = this.#isServing(shard) ? this.#headerIfRoom(shard, fields) : undefined;
+      if (header !== undefined) return this.put(shard, header, body, { tombstone });
       await this.#room(shard);
     }
   }

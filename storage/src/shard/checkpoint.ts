@@ -3,12 +3,14 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import { type DedupeSnapshot, DedupeTable } from "./dedupe-table.ts";
 import { IdempotencyTable, type StoredIdempotency } from "./idempotency-table.ts";
 import { type SourceEnd, SourceTable } from "./source-table.ts";
+import { type PlacedTombstone, TombstoneTable } from "./tombstone.ts";
 
-/** Everything by which a shard stores once: rebuilt from a checkpoint and the entries behind it. */
+/** What a shard knows beside its records, by which it stores once and hides what was deleted: rebuilt from a checkpoint and the entries behind it. */
 export class OnceTables {
   readonly keys = new DedupeTable();
   readonly idempotency = new IdempotencyTable();
   readonly sources = new SourceTable();
+  readonly tombstones = new TombstoneTable();
 
   /** As of the committed position, which must be what `through` is. */
   snapshot(through: number): OnceSnapshot {
@@ -16,6 +18,7 @@ export class OnceTables {
       generations: this.keys.snapshot(through),
       idempotency: this.idempotency.snapshot(through),
       sources: this.sources.snapshot(),
+      tombstones: this.tombstones.snapshot(through),
     };
   }
 
@@ -23,6 +26,7 @@ export class OnceTables {
     this.keys.restore(snapshot.generations);
     for (const record of snapshot.idempotency) this.idempotency.insert(record);
     this.sources.restore(snapshot.sources);
+    for (const placed of snapshot.tombstones) this.tombstones.insert(placed);
   }
 }
 
@@ -30,6 +34,7 @@ export interface OnceSnapshot {
   readonly generations: readonly DedupeSnapshot[];
   readonly idempotency: readonly StoredIdempotency[];
   readonly sources: readonly SourceEnd[];
+  readonly tombstones: readonly PlacedTombstone[];
 }
 
 interface Head {
@@ -42,6 +47,8 @@ interface Head {
   readonly idempotency: readonly StoredIdempotency[];
   /** Ends in decimal. */
   readonly sources: readonly (readonly [string, string])[];
+  /** Left out of files that were made without any. */
+  readonly tombstones?: readonly PlacedTombstone[];
 }
 
 const magic = "LKC1";
@@ -59,6 +66,7 @@ export function checkpointEncode(snapshot: OnceSnapshot): Buffer {
     }),
     idempotency: snapshot.idempotency,
     sources: snapshot.sources.map(({ source, through }) => [source, String(through)]),
+    ...(snapshot.tombstones.length === 0 ? {} : { tombstones: snapshot.tombstones }),
   };
   const text = Buffer.from(JSON.stringify(head));
   const gap = Buffer.alloc(-(headAt + text.length) & 7);
@@ -97,5 +105,5 @@ export function checkpointDecode(bytes: Buffer, file: string): OnceSnapshot {
     return { startMs, lastMs, keys, positions };
   });
   const sources = head.sources.map(([source, through]) => ({ source, through: BigInt(through) }));
-  return { generations, idempotency: head.idempotency, sources };
+  return { generations, idempotency: head.idempotency, sources, tombstones: head.tombstones ?? [] };
 }

@@ -25,6 +25,9 @@ export interface StoreCounts {
   seals: number;
   merges: number;
   drops: number;
+  /** Segments written anew, or dropped, for what was deleted of them. */
+  rewrites: number;
+  rowsDeleted: number;
   /** Bytes of entries put into the commit log, headers too. */
   loggedBytes: number;
   /** Bytes of segments that seals made, and that merges made. */

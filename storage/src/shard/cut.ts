@@ -5,6 +5,7 @@ import type { MemoryBatch } from "./memtable.ts";
 import { type LiveSegment, pin, unpin } from "./segment-set.ts";
 import type { BatchRef } from "./segment-work.ts";
 import type { Shard } from "./shard.ts";
+import type { Deletion, PlacedTombstone } from "./tombstone.ts";
 
 /** Batches in the arena, in the order of their shard's log. */
 export interface MemoryRef {
@@ -36,6 +37,8 @@ export interface CutPart {
   readonly rows: number;
   readonly bytes: number;
   readonly internal: boolean;
+  /** What may hide some of its records. */
+  readonly deletions: readonly Deletion[];
   readonly ref: MemoryRef | SegmentRef;
 }
 
@@ -118,7 +121,10 @@ class OpenCut {
       };
       const bytes = Math.ceil((entry.bytes * rows) / Math.max(1, entry.rows));
       const { positionThrough } = entry;
-      const where = { shard: shard.id, positionThrough };
+      const deletions = shard.once.tombstones
+        .over({ ...partition, after: Math.max(segment.deletedThrough, entry.positionFrom) })
+        .map(deletionOf);
+      const where = { shard: shard.id, positionThrough, deletions };
       this.parts.push({ ...where, timeMin, timeMax, rows, bytes, internal, ref });
     }
   }
@@ -131,18 +137,18 @@ class OpenCut {
       for (const batch of shard.memtable.batches) {
         if (batch.internal !== internal || !this.#isWanted(batch)) continue;
         if (group.length === cutPartBatchesMax || bytes + batch.length > cutPartBytesMax) {
-          this.#pushMemory(group, bytes);
+          this.#pushMemory(shard, group, bytes);
           group = [];
           bytes = 0;
         }
         group.push(batch);
         bytes += batch.length;
       }
-      this.#pushMemory(group, bytes);
+      this.#pushMemory(shard, group, bytes);
     }
   }
 
-  #pushMemory(group: readonly MemoryBatch[], bytes: number): void {
+  #pushMemory({ once }: Shard, group: readonly MemoryBatch[], bytes: number): void {
     const first = group[0];
     if (first === undefined) return;
     let { timeMin, timeMax } = first;
@@ -154,11 +160,15 @@ class OpenCut {
       this.#context.arena.retain(batch.offset, batch.length);
       this.#batches.push(batch);
     }
-    const { shard, internal } = first;
+    const { shard, internal, tenant } = first;
+    const deletions = once.tombstones
+      .over({ tenant, internal, timeMin, timeMax, after: first.position })
+      .map(deletionOf);
     const batches = group.map(({ offset, length, position }) => ({ offset, length, position }));
     const ref: MemoryRef = { kind: "memory", batches };
     const { position: positionThrough } = group.at(-1) as MemoryBatch;
-    this.parts.push({ shard, positionThrough, timeMin, timeMax, rows, bytes, internal, ref });
+    const range = { timeMin, timeMax, rows, bytes };
+    this.parts.push({ shard, positionThrough, ...range, internal, deletions, ref });
   }
 
   #isWanted(of: {
@@ -172,4 +182,8 @@ class OpenCut {
       momentCompare(of.timeMin, this.#range.to) < 0
     );
   }
+}
+
+function deletionOf({ id, filter, from, to, position }: PlacedTombstone): Deletion {
+  return { id, filter, from, to, position };
 }

@@ -107,6 +107,12 @@ export const mergeSoonBytesMax = 64 * 1024 * 1024;
 /** Batches in memory at which a shard is sealed, however small they are: queries look at each. */
 export const sealBatchesMax = 512;
 
+/** How long what is deleted may lie in memory, hidden, before it is sealed, so that it can be taken out. */
+export const sealDeletedMs = 5_000;
+
+/** Tombstones of a tenant that are not done: each is looked at for each part of each query. */
+export const tombstonesMax = 1_000;
+
 /** A shard that has been quiet for this long is sealed from fewer batches or bytes on: nothing will join them soon. */
 export const sealQuietMs = 1_000;
 export const sealQuietBatches = 64;

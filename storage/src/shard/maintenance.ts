@@ -15,6 +15,7 @@ import {
   sealArenaShare,
   sealBatchesMax,
   sealBytes,
+  sealDeletedMs,
   sealQuietBatches,
   sealQuietBytes,
   sealQuietMs,
@@ -22,8 +23,10 @@ import {
 } from "./limits.ts";
 import { mergeOnce } from "./merging.ts";
 import type { RetentionLimits } from "./retention.ts";
+import { rewriteOnce } from "./rewriting.ts";
 import { sealShard } from "./sealing.ts";
 import type { Shard } from "./shard.ts";
+import { isInMemory } from "./tombstone-progress.ts";
 
 export interface MaintenanceOptions {
   /** Records stay in memory no longer than this. */
@@ -97,7 +100,7 @@ export class Maintenance {
     await this.#sealed();
   }
 
-  /** Merges until nothing is worth it. */
+  /** Takes out what is deleted, and merges until nothing is worth it. */
   async mergeAll(): Promise<void> {
     await this.#merging;
     this.#merge({ countMin: undefined, bytesMax: Number.POSITIVE_INFINITY });
@@ -123,7 +126,8 @@ export class Maintenance {
     if (this.#isLogWaiting) this.#sealLog();
     for (const shard of this.#context.shards) {
       if (this.#sealing.has(shard)) continue;
-      if (this.#isOld(shard, nowMs) || isWorthIt(shard, nowMs)) this.#seal(shard, false);
+      const isDue = this.#isOld(shard, nowMs) || isWorthIt(shard, nowMs) || this.#isDeleted(shard);
+      if (isDue) this.#seal(shard, false);
     }
     this.#mergeIfWorthIt(nowMs);
     if (nowMs - this.#diskAtMs >= diskLookEveryMs) {
@@ -146,6 +150,14 @@ export class Maintenance {
 
   #isOld({ memtable }: Shard, nowMs: number): boolean {
     return memtable.sinceMs !== undefined && nowMs - memtable.sinceMs >= this.#options.sealAgeMs;
+  }
+
+  /** Whether records in memory have been waiting to be deleted. */
+  #isDeleted(shard: Shard): boolean {
+    const beforeMs = this.#context.clock.now() - sealDeletedMs;
+    return shard.once.tombstones.all.some(
+      (placed) => placed.createdMs < beforeMs && isInMemory(shard, placed),
+    );
   }
 
   #sealFull(shard: Shard): void {
@@ -207,7 +219,10 @@ export class Maintenance {
   #merge(limits: Parameters<typeof mergeOnce>[1]): void {
     if (this.#merging !== undefined || this.#isPaused()) return;
     this.#merging = this.#attempt("merge", async () => {
-      while (!this.#isStopped && (await mergeOnce(this.#context, limits)));
+      // What is to be deleted goes first: until then its segments are merged with none.
+      const once = async (): Promise<boolean> =>
+        (await rewriteOnce(this.#context)) || mergeOnce(this.#context, limits);
+      while (!this.#isStopped && (await once()));
     }).finally(() => {
       this.#merging = undefined;
     });

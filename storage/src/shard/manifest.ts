@@ -38,6 +38,8 @@ export interface SegmentEntry {
   readonly level: number;
   /** Uuids of the segments that it replaced. */
   readonly replaces: readonly string[];
+  /** No record of it matches a tombstone of the shard at or below this position; left out: nothing is known. */
+  readonly deletedThrough?: number | undefined;
   readonly partitions: readonly SegmentPartition[];
 }
 

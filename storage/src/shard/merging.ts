@@ -6,6 +6,7 @@ import { mergeReceiptSpanMs } from "./limits.ts";
 import type { SegmentEntry } from "./manifest.ts";
 import { chooseMerge, type MergeLimits } from "./merge-choice.ts";
 import { partitionsOf } from "./partitions.ts";
+import { isStuck, pendingOf } from "./rewriting.ts";
 import { unlinkIfThere } from "./sealing.ts";
 import { type LiveSegment, liveSegment, pin, unpin } from "./segment-set.ts";
 import type { Shard } from "./shard.ts";
@@ -30,9 +31,9 @@ export async function mergeOnce(context: StoreContext, moment: MergeMoment): Pro
   };
   for (const shard of context.shards) {
     if (shard.state.kind !== "serving") continue;
-    // What is damaged stays as it is: a copy elsewhere may yet repair it.
+    // What is damaged stays as it is: a copy elsewhere may yet repair it. What is to be deleted goes first.
     const mergeable = shard.segments.all.filter(
-      ({ isLost, damagedBlocks }) => !isLost && damagedBlocks.size === 0,
+      (segment) => !isStuck(segment) && pendingOf(shard, segment).length === 0,
     );
     const chosen = chooseMerge(
       mergeable.map(({ entry }) => entry),
@@ -56,6 +57,7 @@ async function merge(
   const file = `${epoch}-${uuid}`;
   const path = join(context.paths.shard(shard.id), file);
   const entries = inputs.map(({ entry }) => entry);
+  const { lastPosition } = shard.once.tombstones;
   const range = {
     epoch,
     positionFrom: Math.min(...entries.map(({ positionFrom }) => positionFrom)),
@@ -71,7 +73,8 @@ async function merge(
     await context.disk.fsyncDirectory(context.paths.shard(shard.id));
     const partitions = partitionsOf(entries.flatMap((entry) => entry.partitions));
     const replaces = entries.map((entry) => entry.uuid);
-    const output: SegmentEntry = { uuid, file, ...range, ...made, replaces, partitions };
+    const known = lastPosition === 0 ? {} : { deletedThrough: lastPosition };
+    const output: SegmentEntry = { uuid, file, ...range, ...made, replaces, partitions, ...known };
     await shard.exclusive(() => commit(context, shard, inputs, output, path));
   } catch (thrown) {
     // A rejected commit may yet have happened: then only a restart knows whose the file is.

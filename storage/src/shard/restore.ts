@@ -10,6 +10,7 @@ import type { ShardManifest } from "./manifest.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import { type LiveSegment, liveSegment } from "./segment-set.ts";
 import type { EntryMeaning, Shard } from "./shard.ts";
+import type { Tombstone } from "./tombstone.ts";
 
 /**
  * Brings a shard that was just acquired to what is sealed and logged: segments, checkpoint, and the
@@ -35,7 +36,7 @@ export async function restoreShard(context: StoreContext, shard: Shard): Promise
   }
   inheritTail(context, shard);
   context.log.sealed(shard.id, manifest.sealedThrough.position);
-  removeOrphans(context, directory, files, manifest);
+  removeOrphans(context, shard, files, manifest);
 }
 
 /** A segment whose file is gone or short is served without it, and named. */
@@ -95,11 +96,10 @@ function load(context: StoreContext, entry: RecoveredEntry): EntryMeaning {
   switch (header.kind) {
     case "records":
       return { batch: loadBatch(context, entry) };
-    case "idempotency": {
-      const body = Buffer.alloc(header.bodyLength);
-      readBody(context, entry, body);
-      return { idempotency: JSON.parse(body.toString()) as IdempotencyRecord };
-    }
+    case "idempotency":
+      return { idempotency: readJson(context, entry) as IdempotencyRecord };
+    case "tombstone":
+      return { tombstone: readJson(context, entry) as Tombstone };
     case "epoch-start":
     case "file-end":
       return {};
@@ -126,6 +126,12 @@ function loadBatch(context: StoreContext, entry: RecoveredEntry): MemoryBatch {
   };
 }
 
+function readJson(context: StoreContext, entry: RecoveredEntry): unknown {
+  const body = Buffer.alloc(entry.header.bodyLength);
+  readBody(context, entry, body);
+  return JSON.parse(body.toString());
+}
+
 function readBody(context: StoreContext, entry: RecoveredEntry, target: Uint8Array): void {
   const { disk, paths } = context;
   const fd = disk.open(join(paths.log, entry.file), "r");
@@ -139,19 +145,26 @@ function readBody(context: StoreContext, entry: RecoveredEntry, target: Uint8Arr
   }
 }
 
-/** Files of seals and merges that were never committed, and of segments replaced since. */
+/** Files of segments that others replaced, and, after a day, of seals and merges that were never committed. */
 function removeOrphans(
   context: StoreContext,
-  directory: string,
+  shard: Shard,
   files: readonly string[],
   manifest: ShardManifest,
 ): void {
   const referenced = new Set(manifest.segments.map(({ file }) => file));
   if (manifest.checkpoint !== undefined) referenced.add(manifest.checkpoint);
+  const replaced = new Set(manifest.segments.flatMap(({ replaces }) => replaces));
   const oldestMs = context.clock.now() - orphanAgeMs;
   for (const file of files) {
-    const path = join(directory, file);
-    if (referenced.has(file) || statSync(path).mtimeMs > oldestMs) continue;
+    const path = join(context.paths.shard(shard.id), file);
+    if (referenced.has(file)) continue;
+    // Whoever read a replaced one was of the process before.
+    const isReplaced = replaced.has(file.slice(file.indexOf("-") + 1));
+    if (!isReplaced && statSync(path).mtimeMs > oldestMs) {
+      shard.orphans.add(file);
+      continue;
+    }
     unlinkSync(path);
     context.logger.info({ file: path }, "orphan file was deleted");
   }

@@ -8,6 +8,8 @@ export interface LiveSegment {
   readonly damagedBlocks: Set<number>;
   /** The file is not there or not whole: nothing of it is read. */
   isLost: boolean;
+  /** No record of it matches a tombstone of the shard at or below this position. */
+  deletedThrough: number;
   pins: number;
   /** What is done with the file once nothing pins it any more; undefined while it is live. */
   retire: (() => void) | undefined;
@@ -55,6 +57,7 @@ export function liveSegment(entry: SegmentEntry, path: string): LiveSegment {
     path,
     damagedBlocks: new Set(),
     isLost: false,
+    deletedThrough: entry.deletedThrough ?? 0,
     pins: 0,
     retire: undefined,
   };

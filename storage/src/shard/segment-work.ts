@@ -1,3 +1,6 @@
+import type { SegmentPartition } from "./manifest.ts";
+import type { PlacedTombstone } from "./tombstone.ts";
+
 /** A batch in the arena. */
 export interface BatchRef {
   readonly offset: number;
@@ -33,6 +36,23 @@ export interface MergeJob {
   }[];
 }
 
+/** What leaves out of one segment file what tombstones delete. */
+export interface RewriteJob {
+  readonly path: string;
+  readonly uuid: string;
+  readonly epoch: number;
+  readonly input: { readonly path: string; readonly uuid: string };
+  readonly tombstones: readonly PlacedTombstone[];
+}
+
+/** What a rewrite came to. */
+export interface Rewritten {
+  /** Of each tombstone; a record that several match counts once. All 0: no file was written. */
+  readonly rowsRemoved: readonly number[];
+  /** Undefined when no file was written, since nothing matched or nothing is left. */
+  readonly file: (SegmentFile & { readonly partitions: readonly SegmentPartition[] }) | undefined;
+}
+
 /** A segment file as it was written. */
 export interface SegmentFile {
   readonly bytes: number;
@@ -48,4 +68,5 @@ export interface SegmentFile {
 export interface SegmentWork {
   seal(job: SealJob): Promise<SegmentFile>;
   merge(job: MergeJob): Promise<SegmentFile>;
+  rewrite(job: RewriteJob): Promise<Rewritten>;
 }

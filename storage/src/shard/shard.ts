@@ -8,6 +8,7 @@ import { InSync } from "./in-sync.ts";
 import type { LogPoint } from "./manifest.ts";
 import { type MemoryBatch, Memtable } from "./memtable.ts";
 import { SegmentSet } from "./segment-set.ts";
+import type { Tombstone } from "./tombstone.ts";
 
 /** Whether a shard takes appends here, and why not. */
 export type ShardState =
@@ -24,6 +25,7 @@ interface Pending {
   readonly header: EntryHeader;
   readonly batch: MemoryBatch | undefined;
   readonly idempotency: IdempotencyRecord | undefined;
+  readonly tombstone: Tombstone | undefined;
   readonly waiters: { readonly resolve: () => void; readonly reject: (e: ServiceError) => void }[];
 }
 
@@ -31,6 +33,7 @@ interface Pending {
 export interface EntryMeaning {
   readonly batch?: MemoryBatch | undefined;
   readonly idempotency?: IdempotencyRecord | undefined;
+  readonly tombstone?: Tombstone | undefined;
 }
 
 /** One shard at this node: its log's end, what is committed, in memory and sealed. */
@@ -38,6 +41,8 @@ export class Shard {
   readonly id: number;
   readonly segments = new SegmentSet();
   readonly memtable: Memtable;
+  /** Files of a process before that nothing names, and that are too young to be sure. */
+  readonly orphans = new Set<string>();
   once = new OnceTables();
   #state: ShardState = { kind: "waiting" };
   readonly #stateWaiters = new Set<() => void>();
@@ -149,8 +154,8 @@ export class Shard {
     if (meaning.idempotency !== undefined) {
       this.once.idempotency.insert({ ...meaning.idempotency, position, logMs: receiptMs });
     }
-    const { batch, idempotency } = meaning;
-    const pending: Pending = { header, batch, idempotency, waiters: [] };
+    const { batch, idempotency, tombstone } = meaning;
+    const pending: Pending = { header, batch, idempotency, tombstone, waiters: [] };
     this.#pending.push(pending);
     return waitFor(pending);
   }
@@ -174,7 +179,10 @@ export class Shard {
   durable(position: number, nowMs: number, onCommitted: (batch: MemoryBatch) => void): void {
     const committed = this.#inSync.step({ kind: "durable", member: this.#self, position });
     while (this.#pending.length > 0 && this.#pending[0]!.header.position <= committed) {
-      const { header, batch, waiters } = this.#pending.shift()!;
+      const { header, batch, tombstone, waiters } = this.#pending.shift()!;
+      if (tombstone !== undefined) {
+        this.once.tombstones.insert({ ...tombstone, position: header.position });
+      }
       if (header.source !== undefined) this.once.sources.committed(header.source);
       if (batch !== undefined) {
         this.memtable.add(batch, nowMs);

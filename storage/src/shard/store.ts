@@ -39,6 +39,8 @@ import { Shard } from "./shard.ts";
 import { type StoreStatus, storeStatus } from "./status.ts";
 import { type StoreOptions, settingsOf } from "./store-options.ts";
 import { Takeover } from "./takeover.ts";
+import type { Tombstone } from "./tombstone.ts";
+import { type TombstoneStatus, tombstoneStatus } from "./tombstone-progress.ts";
 
 /** All shards of this node. Lives on the main thread; what is heavy happens in `SegmentWork`. */
 export interface Store extends Closable {
@@ -54,6 +56,15 @@ export interface Store extends Closable {
    * Rejects with `ingest.idempotency-mismatch` when that had another digest, and as `append` does.
    */
   commitIdempotency(record: IdempotencyRecord): Promise<IdempotencyResult>;
+  /**
+   * Hides what a tombstone says among the records that are stored by now; resolves when that is committed in every shard. They are
+   * taken out of the files later. Rejects as `append`; some of the shards may have it then.
+   */
+  addTombstone(tombstone: Tombstone): Promise<void>;
+  /** How far the tombstones have come, one of each shard that is served. */
+  tombstones(): readonly TombstoneStatus[];
+  /** One that is done in every shard needs no more to be looked at. */
+  forgetTombstone(id: string): void;
   /** Up to where each shard has stored a source; 0n for those that know nothing of it. */
   lastStored(source: string): Promise<ReadonlyMap<number, bigint>>;
   /** Why a request should be refused before its body is read; undefined: let it come. */
@@ -170,7 +181,7 @@ class OpenStore implements Store {
       counts: {
         ...{ parts: 0, rows: 0, bytes: 0, repeats: 0 },
         ...{ seals: 0, merges: 0, drops: 0, droppedBytes: 0, droppedRows: 0 },
-        ...{ maintenanceFailures: 0 },
+        ...{ rewrites: 0, rowsDeleted: 0, maintenanceFailures: 0 },
         ...{ loggedBytes: 0, sealedBytes: 0, mergedBytes: 0 },
       },
       onCommitted: (batch) => this.#committed(batch),
@@ -197,6 +208,19 @@ class OpenStore implements Store {
 
   commitIdempotency(record: IdempotencyRecord): Promise<IdempotencyResult> {
     return this.#open.appender.commitIdempotency(record);
+  }
+
+  async addTombstone(tombstone: Tombstone): Promise<void> {
+    const { appender, context } = this.#open;
+    await Promise.all(context.shards.map((shard) => appender.addTombstone(shard, tombstone)));
+  }
+
+  tombstones(): readonly TombstoneStatus[] {
+    return tombstoneStatus(this.#open.context);
+  }
+
+  forgetTombstone(id: string): void {
+    for (const { once } of this.#open.context.shards) once.tombstones.forget(id);
   }
 
   async lastStored(source: string): Promise<ReadonlyMap<number, bigint>> {

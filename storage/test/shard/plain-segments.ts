@@ -1,6 +1,14 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import type { ArenaOwner } from "../../src/shard/arena.ts";
-import type { MergeJob, SealJob, SegmentFile, SegmentWork } from "../../src/shard/segment-work.ts";
+import { partitionsOf } from "../../src/shard/partitions.ts";
+import type {
+  MergeJob,
+  RewriteJob,
+  Rewritten,
+  SealJob,
+  SegmentFile,
+  SegmentWork,
+} from "../../src/shard/segment-work.ts";
 
 /** The body of a batch in these tests: what a columnar batch would say of itself, as JSON. */
 export interface PlainBatch {
@@ -19,7 +27,7 @@ export interface PlainBlock extends PlainBatch {
 export class PlainSegments implements SegmentWork {
   readonly #arena: ArenaOwner;
   /** Runs before each file is written: where tests fail it. */
-  beforeWrite: (kind: "seal" | "merge") => void = () => undefined;
+  beforeWrite: (kind: "seal" | "merge" | "rewrite") => void = () => undefined;
 
   constructor(arena: ArenaOwner) {
     this.#arena = arena;
@@ -43,6 +51,41 @@ export class PlainSegments implements SegmentWork {
       job.path,
       blocks.sort((a, b) => a.position - b.position),
     );
+  }
+
+  /** Here a filter is a record's beginning, and no record has a time. */
+  async rewrite(job: RewriteJob): Promise<Rewritten> {
+    this.beforeWrite("rewrite");
+    await new Promise((resolve) => setImmediate(resolve));
+    const rowsRemoved = job.tombstones.map(() => 0);
+    const kept = readBlocks(job.input.path).map((block) => {
+      if (block.internal) return block;
+      const records = block.records.filter((record) => {
+        const by = job.tombstones.findIndex(
+          ({ tenant, filter, position }) =>
+            tenant === block.tenant && block.position < position && record.startsWith(filter),
+        );
+        if (by >= 0) rowsRemoved[by] = (rowsRemoved[by] ?? 0) + 1;
+        return by < 0;
+      });
+      return { ...block, records };
+    });
+    const blocks = kept.filter(({ records }) => records.length > 0);
+    if (rowsRemoved.every((rows) => rows === 0) || blocks.length === 0) {
+      return { rowsRemoved, file: undefined };
+    }
+    const time = { ms: 0, ns: 0 };
+    const partitions = partitionsOf(
+      blocks.map(({ tenant, class: its, internal, records }) => {
+        const bounds = {
+          timeMin: time,
+          timeMax: { ms: Date.now(), ns: 0 },
+          receiptMsMax: Date.now(),
+        };
+        return { tenant, class: its, internal, rows: records.length, ...bounds };
+      }),
+    );
+    return { rowsRemoved, file: { ...writeBlocks(job.path, blocks), partitions } };
   }
 }
 

@@ -5,6 +5,7 @@ import { Prng } from "../../../kit/src/prng.ts";
 import { openBatch } from "../../src/format/batch.ts";
 import { mergeSegments } from "../../src/segment/merge.ts";
 import { openSegment, verifySegment } from "../../src/segment/reader.ts";
+import { rewriteSegment } from "../../src/segment/rewrite.ts";
 import { sealSegment } from "../../src/segment/writer.ts";
 import { type ArenaOwner, ArenaWriter } from "../../src/shard/arena.ts";
 import type { CutPart } from "../../src/shard/cut.ts";
@@ -29,10 +30,44 @@ function workOn(arena: () => ArenaOwner): SegmentWork {
       verifySegment(job.path);
       return { bytes, rows };
     },
+    /** Here a filter is a part of a record's JSON. */
+    async rewrite(job) {
+      const rowsRemoved = job.tombstones.map(() => 0);
+      const result = rewriteSegment({
+        ...job,
+        keep(partition, block) {
+          const positions = block.positions();
+          const stay = recordsOf(block).flatMap((record, row) => {
+            const by = job.tombstones.findIndex(
+              ({ filter, position, tenant }) =>
+                tenant === partition.tenant &&
+                positions[row]! < position &&
+                JSON.stringify(record).includes(filter),
+            );
+            if (by >= 0) rowsRemoved[by]!++;
+            return by < 0 ? [row] : [];
+          });
+          return Uint32Array.from(stay);
+        },
+      });
+      const file = result.kind === "written" ? result.file : undefined;
+      if (file !== undefined) verifySegment(job.path);
+      return { rowsRemoved, file };
+    },
   };
 }
 
-function recordsOfPart({ ref }: CutPart, arena: ArenaOwner): TestRecord[] {
+/** Without what the part's deletions hide. */
+function recordsOfPart(part: CutPart, arena: ArenaOwner): TestRecord[] {
+  return storedOfPart(part, arena).filter((record) => {
+    return !part.deletions.some(
+      ({ filter, position }) =>
+        record.position < position && JSON.stringify(record).includes(filter),
+    );
+  });
+}
+
+function storedOfPart({ ref }: CutPart, arena: ArenaOwner): TestRecord[] {
   if (ref.kind === "memory") {
     return ref.batches.flatMap(({ offset, length, position }) =>
       recordsOf(openBatch(arena.view(offset, length), 0, length, position)),
@@ -60,7 +95,7 @@ function readAll(rig: Rig, tenant: string): string[] {
   return records.sort();
 }
 
-test("records come back equal from batches, sealed and merged segments, over restarts", async (t) => {
+test("records come back equal from batches, sealed, merged and rewritten segments, over restarts", async (t) => {
   const directory = temp(t);
   const random = new Prng(7);
   let arena: ArenaOwner | undefined;
@@ -69,6 +104,8 @@ test("records come back equal from batches, sealed and merged segments, over res
     ["red", []],
     ["blue", []],
   ]);
+  let merges = 0;
+  let rewrites = 0;
   for (let restart = 0; restart < 3; restart++) {
     const rig = await openRig(directory, options);
     arena = rig.arena;
@@ -99,12 +136,24 @@ test("records come back equal from batches, sealed and merged segments, over res
       const { position } = stored;
       const placed = records.map((record) => JSON.stringify([shard, { ...record, position }]));
       expected.get(tenant)!.push(...placed);
+      if (random.chance(0.15)) {
+        const filter = `"status":"${200 + random.below(4)}"`;
+        const range = { from: { ms: 0, ns: 0 }, to: { ms: 1_700_000_001_000, ns: 0 } };
+        const facts = { createdMs: 0, author: "", rowsHidden: 0 };
+        const id = `${restart}/${step}`;
+        await rig.store.addTombstone({ id, tenant, filter, ...range, ...facts });
+        const left = expected.get(tenant)!.filter((text) => !text.includes(filter));
+        expected.set(tenant, left);
+      }
       if (random.chance(0.3)) await rig.store.seal();
       if (random.chance(0.2)) await rig.store.merge();
       for (const [name, all] of expected) assert.deepEqual(readAll(rig, name), all.sort());
     }
     assert.equal(rig.store.status().counts.maintenanceFailures, 0);
-    assert.ok(rig.store.status().counts.merges > 0);
+    const { counts } = rig.store.status();
+    merges += counts.merges;
+    rewrites += counts.rewrites;
     await rig.close();
   }
+  assert.ok(merges > 0 && rewrites > 0);
 });

@@ -1,0 +1,86 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { StoreContext } from "./context.ts";
+import { orphanAgeMs } from "./limits.ts";
+import { isStuck, pendingOf } from "./rewriting.ts";
+import { unlinkIfThere } from "./sealing.ts";
+import type { Shard } from "./shard.ts";
+import type { PlacedTombstone } from "./tombstone.ts";
+
+/** How far a tombstone has come in one shard. */
+export interface TombstoneStatus {
+  readonly shard: number;
+  readonly placed: PlacedTombstone;
+  /** Since this process started. */
+  readonly filesRewritten: number;
+  readonly rowsRemoved: number;
+  /** Live files that may hold a match, those in memory counted as one. */
+  readonly filesLeft: number;
+  /** Of these, damaged ones, which stay as they are until they are repaired or their time is up. */
+  readonly filesStuck: number;
+  /** Files that no query finds any more and that still lie on the disk. */
+  readonly filesKept: number;
+  readonly isDone: boolean;
+}
+
+/** Of every tombstone of the shards that are served here. Looks at the disk for those that are about to be done. */
+export function tombstoneStatus(context: StoreContext): TombstoneStatus[] {
+  const serving = context.shards.filter(({ state }) => state.kind === "serving");
+  return serving.flatMap((shard) => {
+    let kept: readonly number[] | undefined;
+    return shard.once.tombstones.all.map((placed) => {
+      const files = filesOf(shard, placed);
+      const work = shard.once.tombstones.workOf(placed.id);
+      if (files.left > 0) work.settledMs = undefined;
+      else work.settledMs ??= context.clock.now();
+      const { filesRewritten, rowsRemoved, settledMs } = work;
+      let filesKept = 0;
+      if (settledMs !== undefined) {
+        kept ??= keptFiles(context, shard);
+        filesKept = kept.filter((madeMs) => madeMs <= settledMs).length;
+      }
+      const isDone = files.left === 0 && filesKept === 0;
+      const facts = { filesLeft: files.left, filesStuck: files.stuck, filesKept, isDone };
+      return { shard: shard.id, placed, filesRewritten, rowsRemoved, ...facts };
+    });
+  });
+}
+
+/** Whether records in memory may match, which nothing removes before they are sealed. */
+export function isInMemory({ memtable }: Shard, { position, tenant }: PlacedTombstone): boolean {
+  return memtable.batches.some((batch) => batch.position < position && batch.tenant === tenant);
+}
+
+function filesOf(shard: Shard, placed: PlacedTombstone): { left: number; stuck: number } {
+  let left = isInMemory(shard, placed) ? 1 : 0;
+  let stuck = 0;
+  for (const segment of shard.segments.all) {
+    if (!pendingOf(shard, segment).includes(placed)) continue;
+    left++;
+    if (isStuck(segment)) stuck++;
+  }
+  return { left, stuck };
+}
+
+const segmentName = /^(?:\d+-)?\d+-[0-9a-f-]{36}$/;
+
+/**
+ * When the files of segments were written that are not live and still lie there: replaced and kept for queries, pinned, in the
+ * trash, or left by a crash; those are deleted here when nothing can name them any more.
+ */
+function keptFiles({ clock, paths }: StoreContext, shard: Shard): readonly number[] {
+  const live = new Set(shard.segments.all.map(({ entry }) => entry.file));
+  const times: number[] = [];
+  for (const directory of [paths.shard(shard.id), paths.trash]) {
+    for (const name of readdirSync(directory)) {
+      if (!segmentName.test(name) || live.has(name)) continue;
+      const path = join(directory, name);
+      const madeMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+      if (madeMs === undefined) continue;
+      const isLeft = directory !== paths.trash && shard.orphans.has(name);
+      if (isLeft && madeMs < clock.now() - orphanAgeMs) unlinkIfThere(path);
+      else times.push(madeMs);
+    }
+  }
+  return times;
+}
