@@ -70,6 +70,8 @@ export interface Column {
   readonly valueCount: number;
   /** May decode or print on first use; kept then. */
   values(): Values;
+  /** Every value that is not empty is a number; absent: unknown. */
+  readonly isNumeric?: boolean;
   /** A number for each of `values`, NaN for what is not one; may parse on first use. */
   numbers(): Float64Array;
   /** The values of these rows only (ascending), value i being that of `rows[i]`; decodes no more than they need. */

@@ -1,5 +1,5 @@
 import type { Column } from "../../../kit/src/block.ts";
-import { numbersOf } from "../table/column.ts";
+import { mayHaveTexts, numbersOf } from "../table/column.ts";
 import { GrowingF64 } from "../table/growing.ts";
 import { printNumber } from "../table/number.ts";
 import { numberWithUnit } from "../table/unit-number.ts";
@@ -37,7 +37,7 @@ export class ExtremeState implements StatsState {
       const numbers = numbersOf(column, rows, view.rowCount);
       const left = keepExtremes(best, numbers, groups, this.#sign);
       // Texts matter only to a group without numbers, and most columns have none.
-      if (left > 0) this.#addTexts(column, selection, numbers);
+      if (left > 0 && mayHaveTexts(column)) this.#addTexts(column, selection, numbers);
     }
   }
 

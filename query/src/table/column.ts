@@ -168,6 +168,18 @@ export function textAt(column: Column | undefined, row: number): string {
   return bytes.toString("utf8", offsets[code] as number, offsets[code + 1] as number);
 }
 
+/** Whether a value may be neither empty nor a number; looks at the values only where there are few. */
+export function mayHaveTexts(column: Column): boolean {
+  if (column.isNumeric === true) return false;
+  if (column.layout === "rows") return true;
+  const numbers = column.numbers();
+  const { offsets } = column.values();
+  for (let i = 0; i < numbers.length; i++) {
+    if (Number.isNaN(numbers[i]) && offsets[i] !== offsets[i + 1]) return true;
+  }
+  return false;
+}
+
 /** One for each of the column's values that is empty. */
 export function emptyValues(column: Column): Uint8Array {
   const { offsets } = column.values();

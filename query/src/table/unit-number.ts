@@ -1,6 +1,6 @@
 import type { Column, Values } from "../../../kit/src/block.ts";
 import { parseNumeric } from "../language/numeric.ts";
-import { codeAt } from "./column.ts";
+import { codeAt, mayHaveTexts } from "./column.ts";
 
 /** Ends of numbers that columns do not know: units, and digits behind a base. */
 const unitEnds = new Set(Buffer.from("smhdwyBKMGTi"));
@@ -38,6 +38,7 @@ export function otherNumbers(
   numbers: Float64Array,
   numberOf: (values: Values, i: number) => number,
 ): Float64Array | undefined {
+  if (!mayHaveTexts(column)) return undefined;
   const places: number[] = [];
   for (let i = 0; i < rows.length; i++) if (Number.isNaN(numbers[i])) places.push(i);
   if (places.length === 0) return undefined;

@@ -73,6 +73,7 @@ class WatchedColumn implements Column {
   readonly layout: Column["layout"];
   readonly codes: Column["codes"];
   readonly valueCount: number;
+  readonly isNumeric: boolean;
   readonly #column: Column;
   readonly #onDamage: OnDamage;
 
@@ -80,6 +81,7 @@ class WatchedColumn implements Column {
     this.layout = column.layout;
     this.codes = column.codes;
     this.valueCount = column.valueCount;
+    this.isNumeric = column.isNumeric === true;
     this.#column = column;
     this.#onDamage = onDamage;
   }

@@ -36,6 +36,7 @@ export class PlainColumn implements Column {
 /** Whole numbers, printed when their texts are asked for. */
 export class NumberColumn implements Column {
   readonly layout = "rows";
+  readonly isNumeric = true;
   readonly codes = undefined;
   readonly templates = undefined;
   readonly valueCount: number;
