@@ -26,6 +26,8 @@ export interface BlockContent {
   valueCounts(field: string): ValueCounts | undefined;
   /** Reads and checks every chunk that decoding every column leaves out. */
   verifyRest(): void;
+  /** How a field's values are encoded, in a word; undefined for no field of the block. */
+  kindOf(field: string): string | undefined;
   /** Stored bytes of each field, and of what rows have besides. */
   storedBytes(): ReadonlyMap<string, number>;
 }

@@ -141,6 +141,11 @@ export class BlockContent2 implements BlockContent {
     for (let i = 0; i < this.#header.frames.length; i++) this.#frame(i);
   }
 
+  kindOf(field: string): string | undefined {
+    const kind = this.#fields.get(field)?.kind;
+    return Object.entries(columnKind).find(([, number]) => number === kind)?.[0];
+  }
+
   storedBytes(): ReadonlyMap<string, number> {
     const sizes = new Map<string, number>();
     sizes.set("_time, _stream, positions", this.#stored(this.#header.rows));

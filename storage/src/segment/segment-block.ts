@@ -111,6 +111,11 @@ export class SegmentBlock implements Block {
     return this.#named(field, () => this.#open().valueCounts(field));
   }
 
+  /** How a field's values are encoded, in a word. */
+  kindOf(field: string): string | undefined {
+    return this.#open().kindOf(field);
+  }
+
   /** Stored bytes of each field, its token filter, and what rows have besides. */
   storedBytes(): ReadonlyMap<string, number> {
     return this.#open().storedBytes();

@@ -33,6 +33,13 @@ export function lockDirectory(directory: string): () => void {
   };
 }
 
+/** The process that holds the lock of a directory and lives; undefined: none does. */
+export function lockHolder(directory: string): number | undefined {
+  const text = readIfThere(join(directory, lockName));
+  const holder = text === undefined ? undefined : parseHolder(text);
+  return holder !== undefined && isAlive(holder) ? holder.pid : undefined;
+}
+
 function tryLink(draft: string, path: string): boolean {
   try {
     linkSync(draft, path);

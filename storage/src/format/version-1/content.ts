@@ -80,6 +80,10 @@ export class BlockContent1 implements BlockContent {
     }
   }
 
+  kindOf(field: string): string | undefined {
+    return this.#header.fields.get(field)?.column.kind;
+  }
+
   storedBytes(): ReadonlyMap<string, number> {
     return new Map();
   }

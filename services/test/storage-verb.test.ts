@@ -1,0 +1,130 @@
+// Goal: `logkeep storage` tells whether stored files are whole, what they hold, and gives their records back, beside a
+// running node and without one.
+import assert from "node:assert/strict";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Readable, Writable } from "node:stream";
+import { after, before, test } from "node:test";
+import type { CliIo } from "../../cli/src/io.ts";
+import { programOf, runCli } from "../../cli/src/program.ts";
+import { registerStorage } from "../src/storage-verb.ts";
+import { openGiven, openStoreGiven, type StoreGiven, ship } from "./store-given.ts";
+
+let given: Awaited<ReturnType<typeof openGiven>>;
+let node: StoreGiven;
+
+const startMs = Date.UTC(2026, 0, 1);
+const records = Array.from({ length: 200 }, (_, n) => ({
+  _time: new Date(startMs + n * 60_000).toISOString(),
+  service: `s${n % 3}`,
+  _msg: `request ${n} took ${n % 13} ms`,
+  n: String(n),
+}));
+
+before(async () => {
+  given = await openGiven();
+  node = await openStoreGiven(given.given, given.folder);
+  await ship(node, "default", records.slice(0, 150));
+  await ship(node, "acme", [{ service: "s", _msg: "of another tenant", n: "x" }]);
+  await node.stored.store.seal();
+  await ship(node, "default", [...records.slice(150), "no record" as unknown as object]);
+});
+after(async () => {
+  await node.close();
+  await given.close();
+});
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const said = { out: "", err: "" };
+  const collect = (name: "out" | "err"): Writable =>
+    new Writable({
+      write(chunk: Buffer, _, done) {
+        said[name] += chunk.toString();
+        done();
+      },
+    });
+  const io: CliIo = {
+    stdin: Readable.from([]),
+    stdout: collect("out"),
+    stderr: collect("err"),
+    env: {},
+    isTTY: false,
+    signal: new AbortController().signal,
+  };
+  const program = programOf(io);
+  registerStorage(program, io);
+  const code = await runCli(program, ["storage", ...args], io);
+  return { code, ...said };
+}
+
+function numbersOf(ndjson: string): number[] {
+  const lines = ndjson.split("\n").filter((line) => line !== "");
+  return lines.map((line) => Number((JSON.parse(line) as { n: string }).n)).sort((a, b) => a - b);
+}
+
+test("beside a running node: whole, and each record once, sealed or in the log", async () => {
+  const checked = await run("verify", given.folder);
+  assert.deepEqual([checked.code, checked.out.startsWith("whole: ")], [0, true], checked.err);
+  assert.match(checked.err, new RegExp(`^logkeep: process ${process.pid} uses ${given.folder};`));
+  const dumped = await run("dump", given.folder);
+  assert.equal(dumped.code, 0, dumped.err);
+  assert.deepEqual(
+    numbersOf(dumped.out),
+    records.map((_, n) => n),
+  );
+});
+
+test("a dump is of one tenant, of a span of time, and of internal streams where they are asked for", async () => {
+  const { out } = await run("dump", given.folder, "--tenant", "acme");
+  assert.deepEqual(
+    out.split("\n").map((line) => line.includes("of another tenant")),
+    [true, false],
+  );
+  const span = ["--from", "2026-01-01T01:00:00Z", "--to", "2026-01-01T01:10:00Z"];
+  const some = await run("dump", given.folder, ...span);
+  assert.deepEqual(numbersOf(some.out), [60, 61, 62, 63, 64, 65, 66, 67, 68, 69]);
+  const all = await run("dump", given.folder, "--internal");
+  assert.match(all.out, /"_rejected"/);
+  const wrong = await run("dump", given.folder, "--from", "yesterday");
+  assert.deepEqual([wrong.code, wrong.out], [2, ""]);
+});
+
+test("what lies where is shown for a directory, a segment and a log file, also as JSON", async () => {
+  const all = await run("inspect", given.folder);
+  assert.match(all.out, /^SHARD +KIND +LEVEL +RECORDS/);
+  assert.match(all.out, /segment .*\n/);
+  assert.match(all.out, /log \(open\)/);
+  const segments = globSync(join(given.folder, "storage/shard-*/1-*"));
+  const one = await run("inspect", segments[0] ?? "");
+  assert.match(one.out, /TENANT +CLASS/);
+  assert.match(one.out, /BLOCKS BY KIND/);
+  const described = await run("inspect", segments[0] ?? "", "--json");
+  assert.ok((JSON.parse(described.out) as { records: number }).records > 0);
+  const [log = ""] = globSync(join(given.folder, "storage/log/log-*"));
+  assert.match((await run("inspect", log)).out, /^file .*\nsequence 1, open/);
+  const none = await run("inspect", join(given.folder, "nothing"));
+  assert.deepEqual([none.code, none.out], [2, ""]);
+});
+
+test("a flipped bit ends verify with 1 and the place, and a dump that meets it", async () => {
+  const [path = ""] = globSync(join(given.folder, "storage/shard-*/1-*"));
+  const bytes = readFileSync(path);
+  const flipped = Buffer.from(bytes);
+  flipped[30]! ^= 1;
+  writeFileSync(path, flipped);
+  const checked = await run("verify", given.folder);
+  assert.equal(checked.code, 1);
+  assert.match(checked.out, new RegExp(`^damaged ${path}: block 0, .*: .*\n`));
+  assert.match(checked.err, /1 of \d+ files, .* are damaged/);
+  const lines = (await run("verify", given.folder, "--json")).out.trim().split("\n");
+  const found = lines.map((line) => JSON.parse(line) as { file: string; findings: object[] });
+  assert.deepEqual(
+    found.filter(({ findings }) => findings.length > 0).map(({ file }) => file),
+    [path],
+  );
+  const dumped = await run("dump", path, "--internal");
+  assert.equal(dumped.code, 1);
+  assert.match(dumped.err, new RegExp(`${path}, block 0: .*storage verify finds all of it`));
+  writeFileSync(path, bytes);
+  assert.equal((await run("verify", given.folder)).code, 0);
+});
