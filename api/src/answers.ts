@@ -46,6 +46,17 @@ export const summarySchema = z
   })
   .meta({ id: "Summary" });
 
+export const exportSummarySchema = z
+  .strictObject({
+    status: z.enum(["complete", "partial"]),
+    missing: z.array(z.string()).optional().describe("What could not be asked or read."),
+    rows: count,
+    cursor: z.string().optional().describe("Where it goes on, when its limit ended it."),
+    scanned: count.describe("Stored bytes that were looked at."),
+    took_ms: z.number().min(0),
+  })
+  .meta({ id: "ExportSummary" });
+
 export const queryAnswerSchema = z
   .strictObject({ records: z.array(recordSchema), summary: summarySchema })
   .meta({ id: "QueryAnswer" });
@@ -196,6 +207,7 @@ export const clusterAnswerSchema = z
 export type IngestAnswer = z.output<typeof ingestAnswerSchema>;
 export type Summary = z.output<typeof summarySchema>;
 export type QueryAnswer = z.output<typeof queryAnswerSchema>;
+export type ExportSummary = z.output<typeof exportSummarySchema>;
 export type HistogramAnswer = z.output<typeof histogramAnswerSchema>;
 export type FieldsAnswer = z.output<typeof fieldsAnswerSchema>;
 export type ValuesAnswer = z.output<typeof valuesAnswerSchema>;

@@ -52,6 +52,22 @@ export const queryParams = z.object({
   summary: z.enum(["0", "1"]).optional().describe('1: the last line is {"_summary":{…}}.'),
 });
 
+export const exportFormats = ["ndjson", "csv", "parquet"] as const;
+
+export const exportParams = z.object({
+  query,
+  start,
+  end,
+  format: z.enum(exportFormats).optional().describe("ndjson, csv or parquet (ndjson)."),
+  order: z.enum(["newest", "oldest"]).optional().describe("Which records come first (oldest)."),
+  limit: whole(1, Number.MAX_SAFE_INTEGER).optional().describe("Records at most (all)."),
+  partial,
+  cursor,
+  cursors: flag('ndjson; 1: lines {"_cursor":"…"} between the rows say where to go on after them.'),
+  columns: flag('ndjson; 1: the first line is {"_columns":[…]}, the fields that a CSV would have.'),
+  summary: flag('ndjson; 1: the last line is {"_summary":{…}}.'),
+});
+
 export const completeParams = z.object({
   query: z.string().max(queryLengthMax).describe("The query as far as it is written."),
   cursor: whole(0, queryLengthMax)
@@ -123,6 +139,10 @@ export type RangeParams = z.output<typeof rangeParams>;
 export type ContextParams = z.output<typeof contextParams>;
 export type TailParams = z.output<typeof tailParams>;
 export type KeyCreateBody = z.output<typeof keyCreateBody>;
+
+function flag(description: string) {
+  return z.enum(["0", "1"]).optional().describe(description);
+}
 
 /** A whole number written as a text, as numbers in a query string are. */
 function whole(min: number, max: number) {

@@ -36,6 +36,7 @@ export interface Route {
 
 const ndjson = "application/x-ndjson";
 const json = "application/json";
+const parquet = "application/vnd.apache.parquet";
 const form = "application/x-www-form-urlencoded";
 const rulesMedia = [json, "application/yaml", "text/yaml", "application/x-yaml"];
 
@@ -90,6 +91,17 @@ export const routes: readonly Route[] = [
       { status: 200, description: "A row a line.", media: ndjson, schema: answers.recordSchema },
       ok("One document, with Accept: application/json.", answers.queryAnswerSchema),
       { status: 200, description: "With Accept: text/csv.", media: "text/csv" },
+      ...askProblems,
+    ],
+  },
+  {
+    ...ask("export", "/api/v1/export", "Gives all records of a query, however many, resumably."),
+    query: params.exportParams,
+    headers: [{ name: "Accept-Encoding", description: "gzip or zstd; Parquet is never encoded." }],
+    answers: [
+      { status: 200, description: "A record a line.", media: ndjson, schema: answers.recordSchema },
+      { status: 200, description: "With format=csv.", media: "text/csv" },
+      { status: 200, description: "With format=parquet.", media: parquet },
       ...askProblems,
     ],
   },

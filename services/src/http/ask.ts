@@ -1,6 +1,7 @@
 import type { Response } from "express";
 import type { Summary } from "../../../api/src/answers.ts";
 import type { Settings } from "../../../config/src/schema.ts";
+import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import { cursorTime } from "../../../query/src/engine/cursor.ts";
 import type { Question } from "../../../query/src/engine/questions.ts";
@@ -19,6 +20,9 @@ export interface QueryRoutesDeps {
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
+
+/** A form with a query in it. */
+export const formMaxBytes = 256 * 1024;
 
 export interface AskParams {
   readonly query?: string | undefined;
@@ -66,8 +70,35 @@ export function goneSignal(response: Response): AbortSignal {
   return gone.signal;
 }
 
+/** How a body is told of. */
+export interface Telling {
+  /** Called before the first bytes, with which status and headers go out. */
+  begin(): void;
+  /** Whether the client knows, at the end of the body, what the answer is without. */
+  isTold(): boolean;
+  /** Until when a client that does not read is waited for, by `performance.now()`. */
+  untilMs(): number;
+}
+
+/** Writes a body as fast as the client reads it; breaks the transfer off when nothing else tells that it is partial. */
+export async function sendBody(
+  response: Response,
+  body: AsyncIterable<Uint8Array>,
+  { begin, isTold, untilMs }: Telling,
+): Promise<void> {
+  for await (const chunk of body) {
+    if (response.destroyed) return;
+    if (!response.headersSent) begin();
+    if (response.write(chunk)) continue;
+    await drained(response, untilMs());
+  }
+  if (!response.headersSent) begin();
+  if (isTold()) response.end();
+  else response.destroy();
+}
+
 /** Resolves when the client has read, or has gone; one that has not read by then is gone. */
-export async function drained(response: Response, untilMs: number): Promise<void> {
+async function drained(response: Response, untilMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const late = setTimeout(() => response.destroy(), Math.max(0, untilMs - performance.now()));
   response.once("drain", resolve).once("close", resolve);
@@ -98,6 +129,12 @@ export function summaryOf({
 /** Says in a header that something is missing. */
 export function tellPartial(response: Response, { status }: QuerySummary): void {
   if (status === "partial") response.setHeader("X-Logkeep-Partial", "true");
+}
+
+/** Throws `query.invalid` where records come from an index that has them in one order only. */
+export function checkOrder({ settings }: QueryRoutesDeps): void {
+  if (settings.query.index === "embedded") return;
+  throw new ServiceError("query.invalid", "Elasticsearch answers the newest records first only");
 }
 
 /** How a query ended, for its count: one whose client went away was cancelled, whatever it had answered by then. */

@@ -31,20 +31,19 @@ import { type QueryAnswer, type QueryRequest, runQuery } from "../../../query/sr
 import type { TimeRange } from "../../../query/src/source.ts";
 import type { App, Handler } from "./app.ts";
 import {
-  drained,
+  checkOrder,
   endedAs,
+  formMaxBytes,
   goneSignal,
   type QueryRoutesDeps,
   questionOf,
+  sendBody,
   summaryOf,
   tellPartial,
 } from "./ask.ts";
 import type { Identity } from "./identity.ts";
 import { parseMoment, parseStep } from "./moments.ts";
 import { parseParams } from "./query-options.ts";
-
-/** A form with a query in it. */
-const formMaxBytes = 256 * 1024;
 
 const rowsDefault = 1000;
 const valuesDefault = 100;
@@ -143,7 +142,7 @@ async function serveQuery(
       begin: () => tellPartial(response, answer.summary()),
       // Damage may be met behind the first rows, when the header has gone.
       isTold: () => hasSummary || response.hasHeader("X-Logkeep-Partial") || !isPartial(),
-      untilMs: started + (question.timeoutMs ?? deps.settings.query.timeoutMs),
+      untilMs: () => started + (question.timeoutMs ?? deps.settings.query.timeoutMs),
     });
   } catch (thrown) {
     if (!response.headersSent) throw thrown;
@@ -158,11 +157,6 @@ async function serveQuery(
   }
 }
 
-function checkOrder({ settings }: QueryRoutesDeps): void {
-  if (settings.query.index === "embedded") return;
-  throw new ServiceError("query.invalid", "Elasticsearch answers the newest records first only");
-}
-
 function bodyOf(
   answer: QueryAnswer,
   media: string,
@@ -175,32 +169,6 @@ function bodyOf(
   if (type === "application/json") return jsonBody(answer.rows, summary);
   if (type === "text/csv") return csvBody(answer.rows, undefined);
   return ndjsonBody(answer.rows, withSummary ? () => ({ _summary: summary() }) : undefined);
-}
-
-interface Telling {
-  /** Called before the first bytes, with which status and headers go out. */
-  begin(): void;
-  /** Whether the client knows, at the end of the body, what the answer is without. */
-  isTold(): boolean;
-  /** The query's deadline, by `performance.now()`: also for a client that does not read. */
-  readonly untilMs: number;
-}
-
-/** Writes a body as fast as the client reads it; breaks the transfer off when nothing else tells that it is partial. */
-async function sendBody(
-  response: Response,
-  body: AsyncIterable<Uint8Array>,
-  { begin, isTold, untilMs }: Telling,
-): Promise<void> {
-  for await (const chunk of body) {
-    if (response.destroyed) return;
-    if (!response.headersSent) begin();
-    if (response.write(chunk)) continue;
-    await drained(response, untilMs);
-  }
-  if (!response.headersSent) begin();
-  if (isTold()) response.end();
-  else response.destroy();
 }
 
 function countOf({ name, hits }: { readonly name: string; readonly hits: number }) {

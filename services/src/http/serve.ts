@@ -25,6 +25,7 @@ import { mountAlerts } from "./alert-routes.ts";
 import { App } from "./app.ts";
 import { ByteBudget } from "./budget.ts";
 import { mountConsole } from "./console-routes.ts";
+import { mountExport } from "./export-routes.ts";
 import { mountIngest } from "./ingest-routes.ts";
 import { mountKeys } from "./key-routes.ts";
 import { mountOps } from "./ops-routes.ts";
@@ -135,7 +136,9 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
     onRefused: (receiver, code) => metrics.refused.inc({ receiver, code }),
   });
   const gate = new QueryGate(settings.query.concurrencyMax);
-  mountQueries(app, { index: options.index, settings, metrics, gate, logger });
+  const asking = { index: options.index, settings, metrics, gate, logger };
+  mountQueries(app, asking);
+  mountExport(app, asking);
   mountTail(app, { tails, heartbeatMs: settings.tail.heartbeatMs, stopping, logger });
   mountAlerts(app, { alerts, rulesMax: settings.alerts.rulesMax });
   mountPrometheus(app, alerts);
