@@ -19,6 +19,9 @@ export const alertHistoryMax = 1000;
 /** Records before and after one that `/api/v1/context` gives. */
 export const contextRecordsMax = 1000;
 
+/** Letters of the filter of a delete: it is kept until no file holds a match, and looked at by every query. */
+export const deleteQueryLengthMax = 4096;
+
 /** Letters of an `Idempotency-Key`. */
 export const idempotencyKeyLengthMax = 200;
 

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import * as alerts from "./alerts.ts";
 import * as answers from "./answers.ts";
 import { availabilityAnswerSchema } from "./availability.ts";
+import * as deletes from "./deletes.ts";
 import * as params from "./params.ts";
 import { retentionAnswerSchema, retentionParams } from "./retention.ts";
 import type { Scope } from "./scopes.ts";
@@ -287,6 +288,45 @@ export const routes: readonly Route[] = [
     scope: "admin",
     pathParams: params.keyPath,
     answers: [{ status: 204, description: "It holds no longer." }, problem(404), ...closed],
+  },
+  {
+    id: "deletesCreate",
+    methods: ["post"],
+    path: "/api/v1/deletes",
+    summary: "Deletes the records that match a filter: at once for queries, then from the disk.",
+    scope: "delete",
+    body: { media: [json], schema: deletes.deleteRequestSchema },
+    answers: [
+      ok("With dryRun: how many match.", deletes.deleteDryRunSchema),
+      {
+        status: 202,
+        description: "No query finds them any more; files are rewritten.",
+        media: json,
+        schema: deletes.deleteSchema,
+      },
+      problem(400),
+      problem(429),
+      problem(503),
+      problem(504),
+      ...closed,
+    ],
+  },
+  {
+    id: "deletesList",
+    methods: ["get"],
+    path: "/api/v1/deletes",
+    summary: "The tenant's deletes, those under way and the last that are done.",
+    scope: "delete",
+    answers: [ok("Deletes, newest first.", deletes.deletesAnswerSchema), problem(503), ...closed],
+  },
+  {
+    id: "deletesGet",
+    methods: ["get"],
+    path: "/api/v1/deletes/{id}",
+    summary: "How far a delete has come.",
+    scope: "delete",
+    pathParams: deletes.deletePath,
+    answers: [ok("The delete.", deletes.deleteSchema), problem(404), problem(503), ...closed],
   },
   {
     id: "cluster",

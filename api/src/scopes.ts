@@ -1,5 +1,5 @@
-/** What a key allows: to ask, to ship, to administer. `admin` holds the other two. */
-export const scopes = ["read", "write", "admin"] as const;
+/** What a key allows: to ask, to ship, to delete by query, to administer. `admin` holds the others. */
+export const scopes = ["read", "write", "delete", "admin"] as const;
 
 export type Scope = (typeof scopes)[number];
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { registerAlerts } from "./alerts.ts";
 import { registerConfig } from "./config.ts";
+import { registerDelete } from "./delete.ts";
 import type { CliIo } from "./io.ts";
 import { registerKeys } from "./keys.ts";
 import { registerSearch } from "./search.ts";
@@ -14,6 +15,7 @@ export function registerVerbs(program: Command, io: CliIo): void {
   registerSearch(program, io);
   registerTail(program, io);
   registerStatus(program, io);
+  registerDelete(program, io);
   registerAlerts(program, io);
   registerKeys(program, io);
   registerConfig(program, io);

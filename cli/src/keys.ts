@@ -14,7 +14,11 @@ export function registerKeys(program: Command, io: CliIo): void {
   withService(keys.command("create"))
     .description("make a key and print its token, which is shown this once")
     .argument("<name>", "what the key is for, as shipper or ci")
-    .requiredOption("--scope <scopes>", "what it allows: read, write, admin, or several", scopesOf)
+    .requiredOption(
+      "--scope <scopes>",
+      "what it allows: read, write, delete, admin, or several",
+      scopesOf,
+    )
     .option("--expires <time>", "how long it holds, as 90d, or until when, in RFC 3339")
     .addHelpText(
       "after",

@@ -80,6 +80,8 @@ export class Metrics {
       "drops",
       "droppedBytes",
       "droppedRows",
+      "rewrites",
+      "rowsDeleted",
       "maintenanceFailures",
       "repeats",
     ] as const) {
@@ -107,6 +109,11 @@ export class Metrics {
     for (const [name, [help, read]] of Object.entries(gauges)) {
       this.#gauge(`logkeep_storage_${name}`, help, () => read(status().disk));
     }
+  }
+
+  /** Deletes by query that are not done. */
+  deletes(live: () => number): void {
+    this.#gauge("logkeep_deletes_live", "Deletes whose records still lie in files.", live);
   }
 
   #alerts(figures: () => AlertFigures): void {

@@ -14,6 +14,8 @@ import { AlertsService } from "./alerts/alerts-service.ts";
 import { readAdminKeyFile } from "./auth/admin-key-file.ts";
 import { KeyStore, type KeyStoreOptions } from "./auth/key-store.ts";
 import { joinCluster } from "./cluster-part.ts";
+import { DeleteService } from "./deletes/delete-service.ts";
+import { DeleteLedger } from "./deletes/ledger.ts";
 import { tenantDefault } from "./http/identity.ts";
 import { type Served, type ServeOptions, serveHttp } from "./http/serve.ts";
 import { InboxIntake } from "./inbox-intake.ts";
@@ -116,7 +118,7 @@ async function start(
 
 /** Starts what stands on the store: queries, tails, inboxes, HTTP, and alerts behind it, whose links name it. */
 async function serveStore(
-  base: Omit<ServeOptions, "index" | "tails" | "alerts" | "sources">,
+  base: Omit<ServeOptions, "index" | "tails" | "deletes" | "alerts" | "sources">,
   ownAcl: readonly Acl[],
   lifecycle: Lifecycle,
 ): Promise<Served> {
@@ -124,6 +126,11 @@ async function serveStore(
   const { store, arena, pool } = stored;
   const index = await openQueryIndex(settings, stored);
   lifecycle.add("query index", () => index.close());
+  const deletes = new DeleteService({
+    ...{ stored, settings, logger, clock: systemClock },
+    ledger: new DeleteLedger(cluster.client, ownAcl),
+  });
+  lifecycle.add("deletes", () => deletes.close());
   const tails = new TailService({
     ...{ store, arena, pool, logger },
     bufferBytes: settings.tail.bufferMaxBytes,
@@ -141,7 +148,7 @@ async function serveStore(
   lifecycle.add("sources", () => sources.close());
   const alerts = await AlertsService.open({ settings, cluster, stored, tails, version, logger });
   lifecycle.add("alerts", () => alerts.close());
-  const served = await serveHttp({ ...base, index, tails, alerts, sources });
+  const served = await serveHttp({ ...base, index, tails, deletes, alerts, sources });
   lifecycle.add("http", () => served.close());
   await alerts.begin(served.url);
   // Ends while requests do, so that a stop takes no longer for both.

@@ -49,6 +49,9 @@ const workerHeapMaxMb = 1024;
 /** Bodies or tasks in line at one worker: one runs, one waits. */
 const workerDepth = 2;
 
+/** Deadlines of queries that the file of a replaced segment stays for: one may have begun just before. */
+const replacedKeepDeadlines = 2;
+
 /** How long a stop waits for the last seals: what they do not get done is in the log. */
 const lastSealsMs = 3000;
 
@@ -83,6 +86,7 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       sealsAtOnce: Math.max(1, pool.size - 1),
       logBytesMax: logMaxBytes,
       sealAgeMs,
+      segments: { replacedKeepMs: settings.query.timeoutMs * replacedKeepDeadlines },
       ...(diskBytesMax === undefined ? {} : { diskBytesMax }),
       retention: {
         defaultMs: retention.days * dayMs,

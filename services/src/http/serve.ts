@@ -12,6 +12,7 @@ import type { Logger } from "../../../kit/src/logger.ts";
 import type { AlertsService } from "../alerts/alerts-service.ts";
 import type { KeyStore } from "../auth/key-store.ts";
 import { registerCoordinatorMetrics } from "../coordinator-metrics.ts";
+import type { DeleteService } from "../deletes/delete-service.ts";
 import { Metrics } from "../metrics.ts";
 import { registerMirrorMetrics } from "../mirror/metrics.ts";
 import type { Mirror } from "../mirror/mirror.ts";
@@ -25,6 +26,7 @@ import { mountAlerts } from "./alert-routes.ts";
 import { App } from "./app.ts";
 import { ByteBudget } from "./budget.ts";
 import { mountConsole } from "./console-routes.ts";
+import { mountDeletes } from "./delete-routes.ts";
 import { mountExport } from "./export-routes.ts";
 import { mountIngest } from "./ingest-routes.ts";
 import { mountKeys } from "./key-routes.ts";
@@ -44,6 +46,7 @@ export interface ServeOptions {
   /** Where there is one. */
   readonly mirror: Mirror | undefined;
   readonly tails: TailService;
+  readonly deletes: DeleteService;
   readonly alerts: AlertsService;
   readonly sources: Sources;
   readonly keys: KeyStore;
@@ -110,6 +113,7 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   const app = new App({ keys, isKeyNeeded, hosts: [os.hostname()], logger });
   const metrics = new Metrics(stored, () => alerts.figures());
   registerSourceMetrics(metrics.registry, sources);
+  metrics.deletes(() => options.deletes.liveCount);
   const { stats } = options.coordinator;
   if (stats !== undefined) registerCoordinatorMetrics(metrics.registry, stats);
   const { mirror } = options;
@@ -139,6 +143,8 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   const asking = { index: options.index, settings, metrics, gate, logger };
   mountQueries(app, asking);
   mountExport(app, asking);
+  const { deletes } = options;
+  mountDeletes(app, { deletes, gate, isEmbedded: settings.query.index === "embedded" });
   mountTail(app, { tails, heartbeatMs: settings.tail.heartbeatMs, stopping, logger });
   mountAlerts(app, { alerts, rulesMax: settings.alerts.rulesMax });
   mountPrometheus(app, alerts);

@@ -1,0 +1,11 @@
+/** Deletes of one tenant that are under way: each is looked at for each part of each query. */
+export const deletesMax = 1_000;
+
+/** Deletes of all tenants that are under way: shards keep them in memory and in their checkpoints. */
+export const deletesTotalMax = 10_000;
+
+/** Deletes that are done and still told of, of all tenants: each is a znode. */
+export const ledgerMax = 500;
+
+/** How often it is looked whether deletes are done. */
+export const lookEveryMs = 500;
