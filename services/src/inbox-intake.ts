@@ -1,4 +1,5 @@
 import type { InboxBatch, InboxId, InboxRecord, InboxSink } from "../../cluster/src/inbox-sink.ts";
+import { defaultClass } from "../../ingest/src/batches.ts";
 import type { DecodeOptions } from "../../ingest/src/job.ts";
 import type { Clock } from "../../kit/src/clock.ts";
 import type { Decoded } from "./ingest.ts";
@@ -41,7 +42,8 @@ export class InboxIntake implements InboxSink {
       },
       ends,
     );
-    return new Map([...ends.records].filter(([shard, end]) => batch.ends.get(shard) !== end));
+    const own = ends.get(defaultClass) ?? new Map<number, bigint>();
+    return new Map([...own].filter(([shard, end]) => batch.ends.get(shard) !== end));
   }
 
   async reject({ tenant }: InboxId, names: readonly string[], reason: string): Promise<void> {

@@ -1,6 +1,8 @@
 import { hash } from "node:crypto";
+import { defaultClass, rejectedClass } from "../../ingest/src/batches.ts";
 import type { DecodeJob, DecodeOptions, DecodeResult } from "../../ingest/src/job.ts";
 import { recordMaxBytes } from "../../ingest/src/limits.ts";
+import { type RetentionRule, rulesVersion } from "../../ingest/src/retention/rules.ts";
 import { crashPoint } from "../../kit/src/crash-point.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import type { AppendPart } from "../../storage/src/shard/append.ts";
@@ -17,11 +19,8 @@ const pieceLimits = { itemsMax: 16_000, bytesMax: 2 << 20 } as const;
 /** What of a longer item goes to the decoder, which rejects it for its length. */
 const itemKeptBytes = recordMaxBytes + 1;
 
-/** Up to where each shard has a source: its records, and what was rejected of it, whose class is another. */
-export interface SourceEnds {
-  readonly records: Map<number, bigint>;
-  readonly rejected: Map<number, bigint>;
-}
+/** Up to where each shard has a source, by retention class: what was rejected of it is one. */
+export type SourceEnds = ReadonlyMap<string, Map<number, bigint>>;
 
 /** Everything of a source above what was stored before and at most `through`. */
 export interface SourceBatch extends Positioned {
@@ -46,7 +45,10 @@ export interface SourceStored {
   readonly rejected: number;
 }
 
-export type SourceIntakeDeps = Omit<IngestDeps, "memory">;
+export interface SourceIntakeDeps extends Omit<IngestDeps, "memory"> {
+  /** The rules that workers decode by; none by default. */
+  readonly retention?: readonly RetentionRule[];
+}
 
 /**
  * Stores what inboxes and queues hold, each item once: a part says which range of its source it stores, and its
@@ -54,18 +56,25 @@ export type SourceIntakeDeps = Omit<IngestDeps, "memory">;
  */
 export class SourceIntake {
   readonly #deps: SourceIntakeDeps;
+  readonly #classes: readonly string[];
+  /** Under other rules a record may have another class, whose end says nothing about it: then names are others. */
+  readonly #version: string;
 
   constructor(deps: SourceIntakeDeps) {
     this.#deps = deps;
+    const rules = deps.retention ?? [];
+    const ruled = rules.map(({ retentionClass }) => retentionClass);
+    this.#classes = [...new Set([defaultClass, rejectedClass, ...ruled])];
+    this.#version = rulesVersion(rules);
   }
 
   /** Asks every shard; rejects when one cannot be asked. */
   async endsOf(source: string): Promise<SourceEnds> {
-    const { store } = this.#deps;
-    return {
-      records: new Map(await store.lastStored(source)),
-      rejected: new Map(await store.lastStored(rejectedSource(source))),
-    };
+    const ends = new Map<string, Map<number, bigint>>();
+    for (const each of this.#classes) {
+      ends.set(each, new Map(await this.#deps.store.lastStored(this.#nameOf(source, each))));
+    }
+    return ends;
   }
 
   /**
@@ -74,7 +83,7 @@ export class SourceIntake {
    */
   async store(batch: SourceBatch, ends: SourceEnds): Promise<SourceStored> {
     const stored = { records: 0, rejected: 0 };
-    const held = [...ends.records.values(), ...ends.rejected.values()];
+    const held = [...ends.values()].flatMap((each) => [...each.values()]);
     for (const piece of piecesOf(batch, held, pieceLimits)) {
       await this.#storePiece(batch, piece, ends, stored);
     }
@@ -98,7 +107,7 @@ export class SourceIntake {
     const appended =
       halves !== undefined || parts.length === 0
         ? undefined
-        : store.append(rangedParts(batch, piece, parts, ends));
+        : store.append(this.#rangedParts(batch, piece, parts, ends));
     // References were taken in that call, so slabs that are full may now be freed.
     arena.closed(result.closedSlabs);
     if (halves !== undefined) {
@@ -118,25 +127,42 @@ export class SourceIntake {
       throw new ServiceError("ingest.unavailable", what, { source: batch.source });
     }
     crashPoint(`${batch.kind}.stored`);
-    for (const { shard, internal, rows } of parts) {
-      endsOfClass(ends, internal).set(shard, piece.through);
+    for (const { shard, class: name, internal, rows } of parts) {
+      ends.get(name)?.set(shard, piece.through);
       stored[internal ? "rejected" : "records"] += rows;
     }
   }
-}
 
-function rejectedSource(source: string): string {
-  return `${source}/rejected`;
-}
+  /** What source ranges call the records of one class. */
+  #nameOf(source: string, retentionClass: string): string {
+    const base = this.#version === "" ? source : `${source}#${this.#version}`;
+    if (retentionClass === defaultClass) return base;
+    return `${base}/${retentionClass === rejectedClass ? "rejected" : retentionClass}`;
+  }
 
-function endsOfClass(ends: SourceEnds, internal: boolean): Map<number, bigint> {
-  return internal ? ends.rejected : ends.records;
+  /** The parts, each with what it stores of the source. */
+  #rangedParts(
+    { source }: SourceBatch,
+    { through }: Piece,
+    parts: readonly AppendPart[],
+    ends: SourceEnds,
+  ): AppendPart[] {
+    return parts.map((part, at) => {
+      const { shard, class: name } = part;
+      const isLast = !parts.slice(at + 1).some((o) => o.shard === shard && o.class === name);
+      const called = this.#nameOf(source, name);
+      // Of several parts of one position at one shard only the last moves the source's end there.
+      if (!isLast) return { ...part, dedupeKey: partKey(called, through, at) };
+      const previous = ends.get(name)?.get(shard) ?? 0n;
+      return { ...part, sourceRange: { source: called, previous, from: previous + 1n, through } };
+    });
+  }
 }
 
 /** The parts whose shards do not hold this piece yet. */
 function missingParts(result: DecodeResult, piece: Piece, ends: SourceEnds): readonly AppendPart[] {
-  return result.parts.filter(({ shard, internal }) => {
-    return (endsOfClass(ends, internal).get(shard) ?? 0n) < piece.through;
+  return result.parts.filter(({ shard, class: name }) => {
+    return (ends.get(name)?.get(shard) ?? 0n) < piece.through;
   });
 }
 
@@ -144,25 +170,7 @@ function missingParts(result: DecodeResult, piece: Piece, ends: SourceEnds): rea
 function isOneStep({ status }: DecodeResult, parts: readonly AppendPart[]): boolean {
   // Without room, or refused as a whole, half of it may do.
   if (status !== "ok") return false;
-  return new Set(parts.map(({ shard, internal }) => `${shard} ${internal}`)).size === parts.length;
-}
-
-/** The parts, each with what it stores of the source. */
-function rangedParts(
-  { source }: SourceBatch,
-  { through }: Piece,
-  parts: readonly AppendPart[],
-  ends: SourceEnds,
-): AppendPart[] {
-  return parts.map((part, at) => {
-    const { shard, internal } = part;
-    const isLast = !parts.slice(at + 1).some((o) => o.shard === shard && o.internal === internal);
-    // Of several parts of one position at one shard only the last moves the source's end there.
-    if (!isLast) return { ...part, dedupeKey: partKey(source, through, at) };
-    const name = internal ? rejectedSource(source) : source;
-    const previous = endsOfClass(ends, internal).get(shard) ?? 0n;
-    return { ...part, sourceRange: { source: name, previous, from: previous + 1n, through } };
-  });
+  return new Set(parts.map((part) => `${part.shard} ${part.class}`)).size === parts.length;
 }
 
 function partKey(source: string, through: bigint, at: number): Uint8Array {

@@ -123,7 +123,7 @@ async function serveStore(
   lifecycle: Lifecycle,
 ): Promise<Served> {
   const { settings, cluster, stored, version, logger } = base;
-  const { store, arena, pool } = stored;
+  const { store, arena, pool, retention } = stored;
   const index = await openQueryIndex(settings, stored);
   lifecycle.add("query index", () => index.close());
   const deletes = new DeleteService({
@@ -137,12 +137,12 @@ async function serveStore(
     tailsMax: settings.tail.connectionsMax,
   });
   lifecycle.add("tails", () => tails.close());
-  const intake = new InboxIntake({ store, arena, pool, clock: systemClock });
+  const intake = new InboxIntake({ store, arena, pool, retention, clock: systemClock });
   const inboxes = await cluster.drainInboxes(intake, [tenantDefault]);
   // Before the store closes, which a drainer would meet as a failure.
   lifecycle.add("inboxes", () => inboxes.close());
   const sources = await Sources.open({
-    ...{ store, arena, pool, cluster, acl: ownAcl, logger },
+    ...{ store, arena, pool, retention, cluster, acl: ownAcl, logger },
     sources: settings.sources,
   });
   lifecycle.add("sources", () => sources.close());

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import type { Cluster } from "../../cluster/src/cluster.ts";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
 import type { Settings } from "../../config/src/schema.ts";
+import type { RetentionRule } from "../../ingest/src/retention/rules.ts";
 import type { Clock } from "../../kit/src/clock.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
@@ -36,6 +37,8 @@ export interface StorePart {
   /** Decodes, answers queries, matches tails, seals and merges. */
   readonly pool: WorkerPool;
   readonly ingest: Ingest;
+  /** The rules that the workers decode by. */
+  readonly retention: readonly RetentionRule[];
   /** For bodies, on their way to a worker and back. */
   readonly memory: BodyMemory;
   close(): Promise<void>;
@@ -69,7 +72,8 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
   try {
     const arenaBytes = Math.ceil(settings.storage.arenaBytes / slabBytes) * slabBytes;
     const arena = new ArenaOwner(arenaBytes);
-    const pool = startPool(options, arena);
+    const rules = retentionRules(settings.storage.retention.rules);
+    const pool = startPool(options, arena, rules);
     lifecycle.add("workers", () => pool.close());
     const { manifest, ownership } = cluster;
     const { retention, logMaxBytes, sealAgeMs } = settings.storage;
@@ -98,7 +102,8 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
     lifecycle.add("last seals", () => sealed(store));
     const memory = new BodyMemory();
     const ingest = new Ingest({ pool, store, arena, memory });
-    return { store, arena, pool, ingest, memory, close: () => lifecycle.close() };
+    const close = () => lifecycle.close();
+    return { store, arena, pool, ingest, retention: rules, memory, close };
   } catch (thrown) {
     await lifecycle.close();
     throw thrown;
@@ -113,13 +118,17 @@ async function sealed(store: Store): Promise<void> {
   clearTimeout(timer);
 }
 
-function startPool({ settings, cluster, logger }: StorePartOptions, arena: ArenaOwner): WorkerPool {
+function startPool(
+  { settings, cluster, logger }: StorePartOptions,
+  arena: ArenaOwner,
+  rules: readonly RetentionRule[],
+): WorkerPool {
   const size = workerCount(settings);
   const shared: WorkerShared = {
     arena: arena.buffers,
     shardCount: cluster.shards,
     cacheBytes: Math.floor(settings.query.cacheBytes / size),
-    retention: retentionRules(settings.storage.retention.rules),
+    retention: rules,
     limits: {
       recordMaxBytes: settings.ingest.recordMaxBytes,
       fieldsMax: settings.ingest.fieldsMax,

@@ -13,14 +13,24 @@ import { openGiven, openStoreGiven, type StoreGiven } from "./store-given.ts";
 
 let given: Awaited<ReturnType<typeof openGiven>>;
 let node: StoreGiven;
+/** One whose rules put the messages of a shard into several classes. */
+let ruledGiven: Awaited<ReturnType<typeof openGiven>>;
+let ruled: StoreGiven;
+
+const rules = [
+  { filter: '{service="s3"}', days: 30 },
+  { filter: 'n:~"[05]$"', days: 3 },
+];
 
 before(async () => {
   given = await openGiven();
   node = await openStoreGiven(given.given, given.folder);
+  ruledGiven = await openGiven();
+  ruled = await openStoreGiven(ruledGiven.given, ruledGiven.folder, { retention: { rules } });
 });
 after(async () => {
-  await node.close();
-  await given.close();
+  for (const each of [node, ruled]) await each.close();
+  for (const each of [given, ruledGiven]) await each.close();
 });
 
 const options: DecodeOptions = {
@@ -52,8 +62,10 @@ function batchOf(source: string, from: number, next: number, pad = ""): SourceBa
 }
 
 /** Notes how often each number is committed, as a record and as a rejected one. */
-function noteCommits(): { readonly counts: Map<string, number>; stop(): void } {
-  const { store, arena } = node.stored;
+function noteCommits({ stored: { store, arena } }: StoreGiven): {
+  readonly counts: Map<string, number>;
+  stop(): void;
+} {
   const counts = new Map<string, number>();
   const stop = store.onCommitted(({ offset, length, position, internal }: MemoryBatch) => {
     const batch = openBatch(Buffer.from(arena.view(offset, length)), 0, length, position);
@@ -72,8 +84,10 @@ function noteCommits(): { readonly counts: Map<string, number>; stop(): void } {
 }
 
 /** A store of which some appends fail, after a part of the shards has stored theirs. */
-function failingStore(prng: Prng): StoreGiven["stored"]["store"] {
-  const { store } = node.stored;
+function failingStore(
+  { stored: { store } }: StoreGiven,
+  prng: Prng,
+): StoreGiven["stored"]["store"] {
   return new Proxy(store, {
     get: (target, name) => {
       if (name === "append") {
@@ -89,12 +103,14 @@ function failingStore(prng: Prng): StoreGiven["stored"]["store"] {
   });
 }
 
-for (const seed of [1, 2, 3, 4, 5, 6]) {
-  test(`each message is stored once though shards fail and reading begins anew, SEED=${seed}`, async () => {
+for (const seed of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
+  const kind = seed > 5 ? ", in classes by rules" : "";
+  test(`each message is stored once though shards fail and reading begins anew${kind}, SEED=${seed}`, async () => {
     const prng = new Prng(seed);
-    const { arena, pool } = node.stored;
-    const intake = new SourceIntake({ arena, pool, store: failingStore(prng) });
-    const noted = noteCommits();
+    const on = seed > 5 ? ruled : node;
+    const { arena, pool, retention } = on.stored;
+    const intake = new SourceIntake({ arena, pool, retention, store: failingStore(on, prng) });
+    const noted = noteCommits(on);
     const source = `kafka/cluster/topic/${seed}`;
     const total = 600;
     let stored = 0;
@@ -128,7 +144,7 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
 test("a batch that needs two parts at a shard is stored in steps, each once", async () => {
   const { arena, pool, store } = node.stored;
   const intake = new SourceIntake({ arena, pool, store });
-  const noted = noteCommits();
+  const noted = noteCommits(node);
   const source = "kafka/cluster/large/0";
   const pad = "x".repeat(20_000);
   const ends = await intake.endsOf(source);
@@ -151,8 +167,26 @@ test("a second reader with old knowledge is refused and stores nothing", async (
   const source = "kafka/cluster/two/0";
   const old = await intake.endsOf(source);
   await intake.store(batchOf(source, 0, 50), await intake.endsOf(source));
-  const noted = noteCommits();
+  const noted = noteCommits(node);
   await assert.rejects(intake.store(batchOf(source, 0, 60), old), { code: "ingest.unavailable" });
   noted.stop();
   assert.equal(noted.counts.size, 0);
+});
+
+test("a batch whose messages are of several classes is one step at each shard", async () => {
+  const { arena, pool, retention, store } = ruled.stored;
+  const intake = new SourceIntake({ arena, pool, retention, store });
+  const classes = new Map<string, number>();
+  const stop = store.onCommitted((batch) => {
+    classes.set(batch.class, (classes.get(batch.class) ?? 0) + 1);
+  });
+  const source = "kafka/cluster/classes/0";
+  const stored = await intake.store(batchOf(source, 0, 200), await intake.endsOf(source));
+  stop();
+  assert.equal(stored.records + stored.rejected, 200);
+  assert.deepEqual([...classes.keys()].sort(), ["30d", "3d", "_rejected", "default"]);
+  // Not halved: no more parts than shards.
+  for (const count of classes.values()) assert.ok(count <= ruled.shardCount);
+  const again = await intake.store(batchOf(source, 0, 200), await intake.endsOf(source));
+  assert.deepEqual(again, { records: 0, rejected: 0 });
 });

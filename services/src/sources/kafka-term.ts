@@ -204,9 +204,11 @@ export class KafkaTerm implements KafkaSink {
 }
 
 /** The offset below which some shard has messages of the source. */
-function heldOf({ records, rejected }: SourceEnds): number {
+function heldOf(ends: SourceEnds): number {
   let held = 0;
-  for (const end of [...records.values(), ...rejected.values()]) held = Math.max(held, Number(end));
+  for (const each of ends.values()) {
+    for (const end of each.values()) held = Math.max(held, Number(end));
+  }
   return held;
 }
 
