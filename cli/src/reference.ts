@@ -13,7 +13,8 @@ const intro = `# Command line
 <!-- Written by REWRITE=1 node --test cli/test/reference.test.ts; edit the verbs in cli/src instead. -->
 
 \`logkeep start\` and \`logkeep coordinator\` run the service; their settings are those of
-[configuration.md](configuration.md). The verbs below talk to a running one.
+[configuration.md](configuration.md). \`logkeep storage\` looks at stored files: [operations.md](operations.md#looking-at-stored-files).
+The verbs below talk to a running one.
 
 They find it by \`--url\` or \`LOGKEEP_URL\` (\`http://127.0.0.1:7070\`) and identify themselves by \`--key\` or
 \`LOGKEEP_KEY\`. Answers go to stdout and everything else to stderr, so that pipes work; colour is for terminals
