@@ -134,7 +134,7 @@ export const pipeCases: readonly PipeCase[] = [
   {
     query:
       "bytes:>0 | stats sum(bytes) s, max(bytes) m, min(bytes) l, count(bytes) c, count_uniq(host) u",
-    rows: [{ s: "2031", m: "1024", l: "7", c: "5", u: "3" }],
+    rows: [{ s: "4110", m: "1024", l: "7", c: "5", u: "3" }],
   },
   {
     query:
