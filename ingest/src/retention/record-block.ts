@@ -1,9 +1,8 @@
 import type { Block, Column, StreamLabels, Streams, Times } from "../../../kit/src/block.ts";
 import type { Moment } from "../../../kit/src/time.ts";
 import { PlainColumn } from "../../../storage/src/format/columns.ts";
-import type { FieldNames } from "../../../storage/src/format/field-names.ts";
 import { streamLabels } from "../../../storage/src/format/stream-labels.ts";
-import type { RecordFields } from "../protocol/record.ts";
+import type { RecordValues } from "./record-values.ts";
 
 const noMoment: Moment = { ms: 0, ns: 0 };
 
@@ -16,29 +15,20 @@ export class RecordBlock implements Block {
   readonly timeMin = noMoment;
   readonly timeMax = noMoment;
   readonly fieldNames: readonly string[] = [];
-  readonly #names: FieldNames;
-  readonly #ids = new Map<string, number>();
-  #generation = -1;
-  #record: RecordFields | undefined;
-  #bytes: Buffer = Buffer.alloc(0);
+  readonly #values: RecordValues;
   #labels: StreamLabels = streamLabels("{}");
 
-  constructor(names: FieldNames) {
-    this.#names = names;
-  }
-
-  /** The record's values are slices of `bytes`; its stream is a canonical text. */
-  set(stream: string, record: RecordFields, bytes: Buffer): void {
-    if (this.#labels.text !== stream) this.#labels = streamLabels(stream);
-    this.#record = record;
-    this.#bytes = bytes;
+  constructor(values: RecordValues) {
+    this.#values = values;
   }
 
   times(): Times {
-    return { ms: Float64Array.of(this.#record?.timeMs ?? 0), ns: undefined };
+    return { ms: new Float64Array(1), ns: undefined };
   }
 
   streams(): Streams {
+    const { stream } = this.#values;
+    if (this.#labels.text !== stream) this.#labels = streamLabels(stream);
     return { labels: [this.#labels], codes: undefined };
   }
 
@@ -47,17 +37,12 @@ export class RecordBlock implements Block {
   }
 
   column(field: string): Column | undefined {
-    const record = this.#record;
-    if (record === undefined) return undefined;
-    const id = this.#idOf(field);
-    const slot = record.nameIds.indexOf(id);
-    if (slot < 0 || slot >= record.count) return undefined;
-    const start = record.starts[slot] as number;
-    const length = (record.ends[slot] as number) - start;
-    if (length === 0) return undefined;
+    const found = this.#values.valueOf(field);
+    if (found === undefined) return undefined;
+    const [start, end] = found.offsets as unknown as readonly [number, number];
     // Only these bytes: a search looks through all that it is given.
-    const bytes = this.#bytes.subarray(start, start + length);
-    return new PlainColumn("const", { bytes, offsets: Uint32Array.of(0, length) });
+    const bytes = found.bytes.subarray(start, end);
+    return new PlainColumn("const", { bytes, offsets: Uint32Array.of(0, end - start) });
   }
 
   mayContain(): boolean {
@@ -70,18 +55,5 @@ export class RecordBlock implements Block {
 
   valueCounts(): undefined {
     return undefined;
-  }
-
-  #idOf(field: string): number {
-    const { generation } = this.#names;
-    if (generation !== this.#generation) this.#ids.clear();
-    this.#generation = generation;
-    let id = this.#ids.get(field);
-    if (id === undefined) {
-      id = this.#names.idOfText(field);
-      // A full table has no number for it; it may have one for a later record's sake.
-      if (id >= 0) this.#ids.set(field, id);
-    }
-    return id;
   }
 }

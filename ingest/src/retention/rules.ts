@@ -1,12 +1,10 @@
 import { hash } from "node:crypto";
-import { compileFilter } from "../../../query/src/filter/compile.ts";
-import type { Filter } from "../../../query/src/filter/filter.ts";
-import { RowSet } from "../../../query/src/filter/row-set.ts";
 import type { FilterNode } from "../../../query/src/language/ast.ts";
 import type { FieldNames } from "../../../storage/src/format/field-names.ts";
 import type { RecordFields } from "../protocol/record.ts";
 import type { StreamEntry } from "../routing/stream-table.ts";
-import { RecordBlock } from "./record-block.ts";
+import { type RecordTest, recordTest } from "./record-test.ts";
+import { RecordValues } from "./record-values.ts";
 
 /** Which records are kept for how long. Plain data, the same in every worker. */
 export interface RetentionRule {
@@ -30,13 +28,14 @@ export class TenantRules {
   readonly #rules: readonly CompiledRule[];
   /** Of each stream the rules that its records may match, in order. */
   #candidates = new WeakMap<StreamEntry, readonly Candidate[]>();
-  readonly #block: RecordBlock;
-  readonly #row = new RowSet(1);
+  readonly #values: RecordValues;
 
   private constructor(rules: readonly RetentionRule[], names: FieldNames) {
     this.classes = [...new Set(rules.map(({ retentionClass }) => retentionClass))];
-    this.#rules = rules.map((rule) => compiled(rule, this.classes.indexOf(rule.retentionClass)));
-    this.#block = new RecordBlock(names);
+    this.#values = new RecordValues(names);
+    this.#rules = rules.map(({ filter, retentionClass }) =>
+      compiled(filter, this.classes.indexOf(retentionClass), this.#values),
+    );
   }
 
   /** Undefined when no rule is about the tenant. */
@@ -51,58 +50,56 @@ export class TenantRules {
 
   /** The index in `classes` by the first rule that matches, −1 when none does. `bytes` holds the record's values. */
   classOf(entry: StreamEntry, record: RecordFields, bytes: Buffer): number {
-    const candidates = this.#candidates.get(entry) ?? this.#candidatesOf(entry, record, bytes);
-    for (const { classIndex, filter } of candidates) {
-      if (filter === undefined || this.#matches(filter, entry, record, bytes)) return classIndex;
+    this.#values.set(entry.text, record, bytes);
+    const candidates = this.#candidates.get(entry) ?? this.#candidatesOf(entry);
+    for (const { classIndex, test } of candidates) {
+      if (test === undefined || test()) return classIndex;
     }
     return -1;
   }
 
-  #candidatesOf(entry: StreamEntry, record: RecordFields, bytes: Buffer): readonly Candidate[] {
+  #candidatesOf(entry: StreamEntry): readonly Candidate[] {
     const candidates: Candidate[] = [];
     for (const { classIndex, stream, fields } of this.#rules) {
-      if (stream !== undefined && !this.#matches(stream, entry, record, bytes)) continue;
-      candidates.push({ classIndex, filter: fields });
+      if (stream !== undefined && !stream()) continue;
+      candidates.push({ classIndex, test: fields });
       // What comes after a rule that takes all of the stream is never asked.
       if (fields === undefined) break;
     }
     this.#candidates.set(entry, candidates);
     return candidates;
   }
-
-  #matches(filter: Filter, entry: StreamEntry, record: RecordFields, bytes: Buffer): boolean {
-    this.#block.set(entry.text, record, bytes);
-    this.#row.fill();
-    filter.narrow(this.#block, this.#row);
-    return !this.#row.isEmpty;
-  }
 }
 
 interface CompiledRule {
   readonly classIndex: number;
   /** What asks only for the stream, and the rest. Undefined: matches everything. */
-  readonly stream: Filter | undefined;
-  readonly fields: Filter | undefined;
+  readonly stream: RecordTest | undefined;
+  readonly fields: RecordTest | undefined;
 }
 
 interface Candidate {
   readonly classIndex: number;
   /** Undefined: every record of the stream matches. */
-  readonly filter: Filter | undefined;
+  readonly test: RecordTest | undefined;
 }
 
-function compiled({ filter }: RetentionRule, classIndex: number): CompiledRule {
+function compiled(filter: FilterNode, classIndex: number, values: RecordValues): CompiledRule {
   const parts = filter.kind === "and" ? filter.parts : [filter];
   return {
     classIndex,
-    stream: allOf(parts.filter(isOfStream)),
-    fields: allOf(parts.filter((part) => !isOfStream(part))),
+    stream: allOf(parts.filter(isOfStream), values),
+    fields: allOf(
+      parts.filter((part) => !isOfStream(part)),
+      values,
+    ),
   };
 }
 
-function allOf(parts: readonly FilterNode[]): Filter | undefined {
+function allOf(parts: readonly FilterNode[], values: RecordValues): RecordTest | undefined {
   if (parts.length === 0) return undefined;
-  return compileFilter(parts.length === 1 ? (parts[0] as FilterNode) : { kind: "and", parts });
+  const [only] = parts;
+  return recordTest(parts.length === 1 && only ? only : { kind: "and", parts }, values);
 }
 
 /** Whether every record of a stream gets the same answer. */

@@ -82,6 +82,25 @@ export function compileFilter(node: FilterNode): Filter {
   }
 }
 
+/** The test of one value that a node means, where it is one and no more; undefined where it is not. */
+export function valueTestOf(node: FilterNode): ValueTest | undefined {
+  switch (node.kind) {
+    case "exact":
+    case "exactPrefix":
+      return node.value === "" ? undefined : testOf(node);
+    case "phrase":
+    case "prefix":
+    case "substring":
+    case "regex":
+    case "stringRange":
+    case "lengthRange":
+    case "ipv4Range":
+      return testOf(node);
+    default:
+      return undefined;
+  }
+}
+
 type TestedNode = Extract<
   FilterNode,
   {
