@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { registerAlerts } from "./alerts.ts";
 import { registerConfig } from "./config.ts";
 import { registerDelete } from "./delete.ts";
+import { registerExport } from "./export.ts";
 import type { CliIo } from "./io.ts";
 import { registerKeys } from "./keys.ts";
 import { registerSearch } from "./search.ts";
@@ -13,6 +14,7 @@ import { registerTail } from "./tail.ts";
 export function registerVerbs(program: Command, io: CliIo): void {
   registerShip(program, io);
   registerSearch(program, io);
+  registerExport(program, io);
   registerTail(program, io);
   registerStatus(program, io);
   registerDelete(program, io);

@@ -72,9 +72,14 @@ function columnsOutput(
 
 /** RFC 4180, with line feeds. */
 function csvOf(rows: readonly Row[], isFirst: boolean, columns: readonly string[]): string {
-  const lines = rows.map((row) => columns.map((name) => csvCell(valueText(row[name]))).join(","));
-  if (isFirst) lines.unshift(columns.map(csvCell).join(","));
+  const lines = rows.map((row) => csvLine(columns.map((name) => row[name])));
+  if (isFirst) lines.unshift(csvLine(columns));
   return `${lines.join("\n")}\n`;
+}
+
+/** One line, without its end. */
+export function csvLine(values: readonly Row[string][]): string {
+  return values.map((value) => csvCell(valueText(value))).join(",");
 }
 
 function csvCell(text: string): string {

@@ -1,0 +1,134 @@
+// Goal: pages and exports give each record exactly once and in order, whatever happens to what holds it, to the client and
+// to the service meanwhile.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Row, Service, temporaryFolder } from "../service.ts";
+import { root } from "../suites.ts";
+
+/** Whatever is a second old goes from memory into segments, which are merged. */
+const args = ["--set", "storage.sealAgeMs=1000"];
+const startMs = Date.now() - 600_000;
+const bodyRecords = 2_000;
+
+/** Numbered records, hundreds of one time, in several streams. */
+function bodyOf(number: number, records = bodyRecords): object[] {
+  return Array.from({ length: records }, (_, i) => {
+    const n = number * records + i;
+    const _time = new Date(startMs + Math.floor(n / 700)).toISOString();
+    return { _time, _msg: `message ${n}`, service: `s${n % 5}`, n: String(n) };
+  });
+}
+
+async function sealsOf(service: Service): Promise<number> {
+  const text = await (await fetch(`${service.http}/metrics`)).text();
+  return Number(/^logkeep_storage_seals_total (\S+)$/m.exec(text)?.[1] ?? 0);
+}
+
+async function sealed(service: Service, before: number): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if ((await sealsOf(service)) > before) return;
+    await sleep(100);
+  }
+  assert.fail("nothing was sealed in 20 seconds");
+}
+
+interface Paged {
+  readonly rows: Row[];
+  readonly cursor: string | undefined;
+}
+
+async function page(service: Service, order: string, cursor: string | undefined): Promise<Paged> {
+  const params = { order, limit: "7", summary: "1", ...(cursor === undefined ? {} : { cursor }) };
+  const rows = await service.search("*", params);
+  const { _summary } = rows.at(-1) as unknown as { _summary: { cursor?: string } };
+  return { rows: rows.slice(0, -1), cursor: _summary.cursor };
+}
+
+test("pages of 7 give records of equal times once and in order, through seals, merges and a restart", async (t) => {
+  const dataDir = temporaryFolder();
+  let service = await Service.start({ dataDir, args });
+  t.after(() => service.kill());
+  for (let i = 0; i < 8; i++) await service.ship(bodyOf(i, 300), { stream: "service" });
+  for (const order of ["oldest", "newest"]) {
+    const whole = await service.search("*", { order });
+    assert.equal(new Set(whole.flatMap(({ n = [] }) => n)).size, 2_400);
+    const paged: Row[] = [];
+    let cursor: string | undefined;
+    for (let i = 0; i === 0 || cursor !== undefined; i++) {
+      const found = await page(service, order, cursor);
+      paged.push(...found.rows);
+      cursor = found.cursor;
+      if (i === 100) {
+        const before = await sealsOf(service);
+        for (let more = 0; more < 4; more++) await service.ship([{ service: "late", _msg: "x" }]);
+        await sealed(service, before);
+      }
+      if (i !== 200) continue;
+      await (order === "oldest" ? service.kill() : service.stop());
+      service = await Service.start({ dataDir, args });
+    }
+    const own = paged.filter(({ service: name }) => name !== "late");
+    assert.deepEqual(
+      own.map(({ n }) => n),
+      whole.filter(({ service: name }) => name !== "late").map(({ n }) => n),
+    );
+  }
+  await service.stop();
+});
+
+function exporting(service: Service, output: string, more: readonly string[] = []): ChildProcess {
+  const verb = ["export", "*", "--from", "1h", "--to", "now", "--url", service.http];
+  const bin = path.join(root, "services/bin/logkeep");
+  return spawn(bin, [...verb, "--output", output, ...more], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+}
+
+function rowsNoted(output: string): number {
+  const file = `${output}.export`;
+  if (!existsSync(file)) return 0;
+  return (JSON.parse(readFileSync(file, "utf8")) as { readonly rows: number }).rows;
+}
+
+/** Ends an export in its middle, as power does. */
+async function killedMidway(child: ChildProcess, output: string, rowsMin: number): Promise<void> {
+  const ended = once(child, "exit");
+  while (rowsNoted(output) < rowsMin && child.exitCode === null) await sleep(2);
+  child.kill("SIGKILL");
+  await ended;
+}
+
+for (const format of ["ndjson", "csv"]) {
+  test(`an export of 200,000 records as ${format} that is killed goes on, each record once, while they are sealed`, async (t) => {
+    const dataDir = temporaryFolder();
+    const output = path.join(temporaryFolder(), `logs.${format}`);
+    let service = await Service.start({ dataDir, args });
+    t.after(() => service.kill());
+    for (let i = 0; i < 100; i++) await service.ship(bodyOf(i), { stream: "service" });
+
+    await killedMidway(exporting(service, output), output, 10_000);
+    assert.ok(rowsNoted(output) < 200_000, "it was killed before its end");
+    await killedMidway(exporting(service, output, ["--continue"]), output, 60_000);
+    assert.ok(rowsNoted(output) >= 60_000, "it went on where it was");
+    await sealed(service, 0);
+    await service.kill();
+    service = await Service.start({ dataDir, args });
+    const last = exporting(service, output, ["--continue"]);
+    assert.deepEqual(await once(last, "exit"), [0, null]);
+    assert.ok(!existsSync(`${output}.export`));
+
+    const lines = readFileSync(output, "utf8").split("\n").slice(0, -1);
+    if (format === "csv") assert.equal(lines.shift(), "_time,_stream,_msg,n,service");
+    const numbers = lines.map((line) => Number(/message (\d+)/.exec(line)?.[1]));
+    assert.equal(numbers.length, 200_000);
+    assert.equal(new Set(numbers).size, 200_000);
+    const times = numbers.map((n) => Math.floor(n / 700));
+    assert.ok(times.every((time, i) => i === 0 || time >= (times[i - 1] as number)));
+    await service.stop();
+  });
+}
