@@ -2,6 +2,7 @@ import type { z } from "zod";
 import * as alerts from "./alerts.ts";
 import * as answers from "./answers.ts";
 import { availabilityAnswerSchema } from "./availability.ts";
+import * as backup from "./backup.ts";
 import * as deletes from "./deletes.ts";
 import * as params from "./params.ts";
 import { retentionAnswerSchema, retentionParams } from "./retention.ts";
@@ -327,6 +328,46 @@ export const routes: readonly Route[] = [
     scope: "delete",
     pathParams: deletes.deletePath,
     answers: [ok("The delete.", deletes.deleteSchema), problem(404), problem(503), ...closed],
+  },
+  {
+    id: "backupStart",
+    methods: ["post"],
+    path: "/api/v1/backup",
+    summary: "Seals what is stored and holds its files, to be copied; logkeep backup does.",
+    scope: "admin",
+    answers: [
+      {
+        status: 201,
+        description: "The files, and what else a backup holds.",
+        media: json,
+        schema: backup.backupStartedSchema,
+      },
+      problem(429),
+      problem(503),
+      ...closed,
+    ],
+  },
+  {
+    id: "backupFile",
+    methods: ["get"],
+    path: "/api/v1/backup/{id}/files/{shard}/{file}",
+    summary: "A file of a backup that was begun.",
+    scope: "admin",
+    pathParams: backup.backupFilePath,
+    answers: [
+      { status: 200, description: "Its bytes.", media: "application/octet-stream" },
+      problem(404),
+      ...closed,
+    ],
+  },
+  {
+    id: "backupEnd",
+    methods: ["delete"],
+    path: "/api/v1/backup/{id}",
+    summary: "Lets go of the files; it happens by itself when none was asked for in five minutes.",
+    scope: "admin",
+    pathParams: backup.backupPath,
+    answers: [{ status: 204, description: "They are held no more." }, ...closed],
   },
   {
     id: "cluster",

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { registerAlerts } from "./alerts.ts";
+import { registerBackup } from "./backup/backup.ts";
 import { registerConfig } from "./config.ts";
 import { registerDelete } from "./delete.ts";
 import { registerExport } from "./export.ts";
@@ -18,6 +19,7 @@ export function registerVerbs(program: Command, io: CliIo): void {
   registerTail(program, io);
   registerStatus(program, io);
   registerDelete(program, io);
+  registerBackup(program, io);
   registerAlerts(program, io);
   registerKeys(program, io);
   registerConfig(program, io);

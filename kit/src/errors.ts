@@ -26,6 +26,8 @@ export const errorCodes = {
   "query.partial": { status: 503, title: "Part of the data cannot be read now" },
   "deletes.too-many": { status: 429, title: "Too many deletes are under way" },
   "deletes.elsewhere": { status: 400, title: "Queries are answered from elsewhere" },
+  "backup.busy": { status: 429, title: "Too many backups are under way" },
+  "backup.damaged": { status: 500, title: "The backup is damaged" },
   "alerts.invalid-rule": { status: 400, title: "The rule is not valid" },
   "alerts.version-mismatch": { status: 412, title: "The rule was changed meanwhile" },
   "alerts.too-many": { status: 422, title: "The tenant has too many rules" },

@@ -116,6 +116,14 @@ export class Metrics {
     this.#gauge("logkeep_deletes_live", "Deletes whose records still lie in files.", live);
   }
 
+  /** Files that are held for copies, and read. */
+  backups(figures: () => { readonly heldCount: number; readonly bytesRead: number }): void {
+    const held = () => figures().heldCount;
+    this.#gauge("logkeep_backups_held", "Cuts whose files are held for a backup.", held);
+    const read = () => figures().bytesRead;
+    this.#counter("logkeep_backup_bytes_total", "Bytes of files given to backups.", read);
+  }
+
   #alerts(figures: () => AlertFigures): void {
     const gauges = {
       rules: "Rules of all tenants.",

@@ -13,6 +13,7 @@ import { openDataDirectory } from "../../storage/src/shard/data-directory.ts";
 import { AlertsService } from "./alerts/alerts-service.ts";
 import { readAdminKeyFile } from "./auth/admin-key-file.ts";
 import { KeyStore, type KeyStoreOptions } from "./auth/key-store.ts";
+import { BackupService } from "./backup/backup-service.ts";
 import { joinCluster } from "./cluster-part.ts";
 import { DeleteService } from "./deletes/delete-service.ts";
 import { DeleteLedger } from "./deletes/ledger.ts";
@@ -118,7 +119,7 @@ async function start(
 
 /** Starts what stands on the store: queries, tails, inboxes, HTTP, and alerts behind it, whose links name it. */
 async function serveStore(
-  base: Omit<ServeOptions, "index" | "tails" | "deletes" | "alerts" | "sources">,
+  base: Omit<ServeOptions, "index" | "tails" | "deletes" | "backups" | "alerts" | "sources">,
   ownAcl: readonly Acl[],
   lifecycle: Lifecycle,
 ): Promise<Served> {
@@ -131,6 +132,12 @@ async function serveStore(
     ledger: new DeleteLedger(cluster.client, ownAcl),
   });
   lifecycle.add("deletes", () => deletes.close());
+  const backups = new BackupService({
+    ...{ store, cluster, version, logger, clock: systemClock },
+    nodeId: base.identity.nodeId,
+    isClosed: isExposed(settings),
+  });
+  lifecycle.add("backups", () => backups.close());
   const tails = new TailService({
     ...{ store, arena, pool, logger },
     bufferBytes: settings.tail.bufferMaxBytes,
@@ -148,7 +155,7 @@ async function serveStore(
   lifecycle.add("sources", () => sources.close());
   const alerts = await AlertsService.open({ settings, cluster, stored, tails, version, logger });
   lifecycle.add("alerts", () => alerts.close());
-  const served = await serveHttp({ ...base, index, tails, deletes, alerts, sources });
+  const served = await serveHttp({ ...base, index, tails, deletes, backups, alerts, sources });
   lifecycle.add("http", () => served.close());
   await alerts.begin(served.url);
   // Ends while requests do, so that a stop takes no longer for both.

@@ -3,6 +3,7 @@ import { registerVerbs } from "../../cli/src/cli.ts";
 import type { CliIo } from "../../cli/src/io.ts";
 import { registerZk } from "../../cli/src/zk.ts";
 import { registerCoordinator } from "./coordinator-verb.ts";
+import { registerRestore } from "./restore-verb.ts";
 import { registerStart } from "./start-verb.ts";
 import { registerStorage } from "./storage-verb.ts";
 
@@ -10,6 +11,7 @@ import { registerStorage } from "./storage-verb.ts";
 export function registerAll(program: Command, io: CliIo): void {
   registerVerbs(program, io);
   registerStart(program, io);
+  registerRestore(program, io);
   registerCoordinator(program, io);
   registerStorage(program, io);
   registerZk(program, io);

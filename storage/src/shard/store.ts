@@ -7,6 +7,7 @@ import { EpochFile } from "../log/epoch-file.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import { Appender, type IdempotencyResult } from "./appender.ts";
 import { ArenaWriter } from "./arena.ts";
+import { type BackupCut, committedEnds, removeHeld, takeBackupCut } from "./backup-cut.ts";
 import type { StoreContext } from "./context.ts";
 import { type CutRange, openCut, type StoreCut } from "./cut.ts";
 import { type DamagedBlock, type DamagedSegment, DamageList } from "./damage-list.ts";
@@ -87,6 +88,11 @@ export interface Store extends Closable {
   sealed(shard: number): SealedShard | undefined;
   /** Keeps a live segment's file until it is released; undefined when it is live no longer. */
   pinSegment(shard: number, uuid: string): PinnedSegment | undefined;
+  /**
+   * Seals what is committed by now, and holds the files that it and all before it lie in until the cut is released; `id` is of no
+   * other cut that is held. Rejects with `ingest.unavailable` without a shard, and with `storage.failed`.
+   */
+  backupCut(id: string): Promise<BackupCut>;
   /** A reader found a block or a whole segment damaged: it is set aside and named, a block also remembered. */
   reportDamage(found: DamagedBlock | DamagedSegment): void;
   status(): StoreStatus;
@@ -159,6 +165,7 @@ class OpenStore implements Store {
     const paths = storePaths(data, shardCount);
     // Files are made durable in their directories; the directories must be so in theirs.
     for (const path of [paths.root, data.path]) await disk.fsyncDirectory(path);
+    removeHeld(paths);
     const { log, recovered } = await CommitLog.open({
       directory: paths.log,
       disk,
@@ -277,6 +284,13 @@ class OpenStore implements Store {
   }
 
   reportDamage(found: DamagedBlock | DamagedSegment): void {
+  async backupCut(id: string): Promise<BackupCut> {
+    const { context, maintenance } = this.#open;
+    const ends = committedEnds(context);
+    await maintenance.sealAll(true);
+    return takeBackupCut(context, id, ends);
+  }
+
     const { damage, logger, shards } = this.#open.context;
     const segment = shards[found.shard]?.segments.find(found.uuid);
     if (segment === undefined || segment.isLost) return;
