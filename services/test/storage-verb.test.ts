@@ -122,6 +122,11 @@ test("a flipped bit ends verify with 1 and the place, and a dump that meets it",
     found.filter(({ findings }) => findings.length > 0).map(({ file }) => file),
     [path],
   );
+  const cut = bytes.subarray(0, bytes.length - 9);
+  writeFileSync(path, cut);
+  const all = await run("inspect", given.folder);
+  assert.deepEqual([all.code, all.out.split("unreadable").length], [1, 2]);
+  writeFileSync(path, flipped);
   const dumped = await run("dump", path, "--internal");
   assert.equal(dumped.code, 1);
   assert.match(dumped.err, new RegExp(`${path}, block 0: .*storage verify finds all of it`));

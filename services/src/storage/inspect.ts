@@ -1,6 +1,7 @@
-import { type CliIo, print } from "../../../cli/src/io.ts";
+import { CliExit, type CliIo, print } from "../../../cli/src/io.ts";
 import { printCount, printSize } from "../../../cli/src/numbers.ts";
 import { harmless, tableOf } from "../../../cli/src/style.ts";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import { momentPrint } from "../../../kit/src/time.ts";
 import {
   describeLogFile,
@@ -36,23 +37,43 @@ export async function inspect(
     return print(io.stdout, isJson ? jsonOf(description) : logText(description));
   }
   const rows: string[][] = [];
-  for (const { path, kind, bytes, shard } of files) {
-    if (kind === "segment") {
-      const description = describeSegment(path);
-      if (isJson) await print(io.stdout, jsonOf(description, 0));
-      rows.push(segmentRow(description));
-    } else if (kind === "log") {
-      const description = describeLogFile(path);
-      if (isJson) await print(io.stdout, jsonOf(description, 0));
-      rows.push(logRow(description));
-    } else {
-      if (isJson) await print(io.stdout, jsonOf({ path, kind, bytes, shard }, 0));
-      rows.push([String(shard ?? ""), kind, "", "", printSize(bytes), "", "", path]);
-    }
+  let damaged = 0;
+  for (const file of files) {
+    const { row, json, isDamaged } = lineOf(file);
+    rows.push([...row, file.path]);
+    if (isDamaged) damaged++;
+    if (isJson) await print(io.stdout, jsonOf(json, 0));
   }
-  if (isJson) return;
   const head = ["SHARD", "KIND", "LEVEL", "RECORDS", "BYTES", "OLDEST", "NEWEST", "FILE"];
-  await print(io.stdout, tableOf(head, rows));
+  if (!isJson) await print(io.stdout, tableOf(head, rows));
+  if (damaged > 0) throw new CliExit(1, `${damaged} files are damaged; verify says where`);
+}
+
+interface Line {
+  readonly row: readonly string[];
+  readonly json: object;
+  readonly isDamaged: boolean;
+}
+
+function lineOf({ path, kind, bytes, shard }: StoredFile): Line {
+  const facts = { path, kind, bytes, shard };
+  try {
+    if (kind === "segment") {
+      const json = describeSegment(path);
+      return { row: segmentRow(json), json, isDamaged: false };
+    }
+    if (kind === "log") {
+      const json = describeLogFile(path);
+      return { row: logRow(json), json, isDamaged: false };
+    }
+    const row = [String(shard ?? ""), kind, "", "", printSize(bytes), "", ""];
+    return { row, json: facts, isDamaged: false };
+  } catch (thrown) {
+    // One that a running node has merged away since is no damage, and says so.
+    const isDamaged = thrown instanceof ServiceError && thrown.code === "storage.damaged";
+    const row = [String(shard ?? ""), kind, "", "unreadable", printSize(bytes), "", ""];
+    return { row, json: { ...facts, unreadable: messageOf(thrown) }, isDamaged };
+  }
 }
 
 function jsonOf(value: object, indent = 2): string {
@@ -60,7 +81,7 @@ function jsonOf(value: object, indent = 2): string {
 }
 
 function segmentRow(description: SegmentDescription): string[] {
-  const { shard, level, records, bytes, partitions, path } = description;
+  const { shard, level, records, bytes, partitions } = description;
   const oldest = partitions.map(({ timeMin }) => momentPrint(timeMin)).sort()[0] ?? "";
   const newest =
     partitions
@@ -68,12 +89,12 @@ function segmentRow(description: SegmentDescription): string[] {
       .sort()
       .at(-1) ?? "";
   const figures = [printCount(records), printSize(bytes), oldest, newest];
-  return [String(shard), "segment", String(level), ...figures, path];
+  return [String(shard), "segment", String(level), ...figures];
 }
 
-function logRow({ shards, bytes, path, end }: LogDescription): string[] {
+function logRow({ shards, bytes, end }: LogDescription): string[] {
   const records = shards.reduce((sum, each) => sum + each.records, 0);
-  return ["", `log (${end})`, "", printCount(records), printSize(bytes), "", "", path];
+  return ["", `log (${end})`, "", printCount(records), printSize(bytes), "", ""];
 }
 
 function segmentText(description: SegmentDescription): string {

@@ -1,7 +1,7 @@
 import { readdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ServiceError } from "../../../kit/src/errors.ts";
-import { diskFullShare, diskResumeShare } from "./limits.ts";
+import { diskFullShare, diskResumeShare, trashLookEvery } from "./limits.ts";
 
 /** How much of a file system is in use, as `df` counts it: what only root may use is neither. */
 export interface DiskUse {
@@ -14,8 +14,10 @@ export interface DiskLimitOptions {
   readonly diskUse: () => DiskUse;
   /** Bytes that records may take: segments, log and trash. Undefined: as much as there is. */
   readonly bytesMax: number | undefined;
-  /** What they take now. */
-  readonly ownBytes: () => number;
+  /** Of segments and log now. */
+  readonly liveBytes: () => number;
+  /** The folder of what was dropped. */
+  readonly trash: string;
 }
 
 /** What was found at the last look. */
@@ -33,6 +35,8 @@ export interface DiskStatus {
 export class DiskLimit {
   readonly #options: DiskLimitOptions;
   #status: DiskStatus;
+  #looks = 0;
+  #trashBytes = 0;
 
   constructor(options: DiskLimitOptions) {
     this.#options = options;
@@ -63,9 +67,10 @@ export class DiskLimit {
   }
 
   #look(wasFull: boolean): DiskStatus {
-    const { diskUse, bytesMax, ownBytes: measure } = this.#options;
+    const { diskUse, bytesMax, liveBytes, trash } = this.#options;
     const { usedBytes, totalBytes } = diskUse();
-    const ownBytes = measure();
+    if (wasFull || this.#looks++ % trashLookEvery === 0) this.#trashBytes = folderBytes(trash);
+    const ownBytes = liveBytes() + this.#trashBytes;
     // A little less than what was refused at, or each file that goes would let in what fills it again.
     const share = wasFull ? diskResumeShare : diskFullShare;
     const isFull =
@@ -82,7 +87,7 @@ export function diskUseOf(path: string): DiskUse {
 }
 
 /** Bytes of the files in a folder. */
-export function folderBytes(path: string): number {
+function folderBytes(path: string): number {
   return readdirSync(path).reduce((sum, name) => {
     return sum + (statSync(join(path, name), { throwIfNoEntry: false })?.size ?? 0);
   }, 0);

@@ -59,6 +59,9 @@ export const diskResumeShare = 0.94;
 /** How often it is looked how full the disk is: at a gigabyte a second, an ordinary disk's last twentieth takes longer. */
 export const diskLookEveryMs = 1_000;
 
+/** The trash may hold thousands of files: it is measured at each so manyth look, unless the disk is full. */
+export const trashLookEvery = 5;
+
 /** How often retention is looked at: files go whole, and days are long. */
 export const retentionEveryMs = 60_000;
 

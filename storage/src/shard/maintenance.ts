@@ -134,8 +134,10 @@ export class Maintenance {
       this.#diskAtMs = nowMs;
       this.#lookAtDisk();
     }
-    if (nowMs - this.#retentionAtMs >= retentionEveryMs) {
-      this.#retentionAtMs = nowMs;
+    if (nowMs >= this.#retentionAtMs) {
+      // What a shard holds is known once it serves: until then it is looked at again soon.
+      const isWaiting = this.#context.shards.some(({ state }) => state.kind === "waiting");
+      this.#retentionAtMs = nowMs + (isWaiting ? diskLookEveryMs : retentionEveryMs);
       this.#drop();
     }
   }

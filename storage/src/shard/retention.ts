@@ -65,21 +65,21 @@ function chooseByBytes<T extends Droppable>(
   const oldestFirst = [...segments].sort((a, b) => {
     return expiryOf(a.entry, limits) - expiryOf(b.entry, limits);
   });
-  const dropped: T[] = [];
+  const dropped = new Set<T>();
   let left = excess;
   const drop = (segment: T): void => {
     const tenant = tenantOf(segment.entry);
     held.set(tenant, held.get(tenant)! - segment.entry.bytes);
     left -= segment.entry.bytes;
-    dropped.push(segment);
+    dropped.add(segment);
   };
   for (const segment of oldestFirst) {
     if (left > 0 && held.get(tenantOf(segment.entry))! > share) drop(segment);
   }
   for (const segment of oldestFirst) {
-    if (left > 0 && !dropped.includes(segment)) drop(segment);
+    if (left > 0 && !dropped.has(segment)) drop(segment);
   }
-  return dropped;
+  return [...dropped];
 }
 
 /** The tenant that most of a segment belongs to. */

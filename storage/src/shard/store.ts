@@ -12,7 +12,7 @@ import type { StoreContext } from "./context.ts";
 import { type CutRange, openCut, type StoreCut } from "./cut.ts";
 import { type DamagedBlock, type DamagedSegment, DamageList } from "./damage-list.ts";
 import { type StorePaths, storePaths } from "./data-directory.ts";
-import { DiskLimit, diskUseOf, folderBytes } from "./disk-limit.ts";
+import { DiskLimit, diskUseOf } from "./disk-limit.ts";
 import { moveToTrash } from "./dropping.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
 import {
@@ -204,9 +204,9 @@ class OpenStore implements Store {
 
   #diskLimit({ root, trash }: StorePaths, shards: readonly Shard[], log: CommitLog): DiskLimit {
     const { diskBytesMax: bytesMax, diskUse = () => diskUseOf(root) } = this.#options;
-    const live = () => shards.reduce((sum, { segments }) => sum + segments.bytes, 0);
-    const ownBytes = () => live() + log.usedBytes + folderBytes(trash);
-    return new DiskLimit({ diskUse, bytesMax, ownBytes });
+    const liveBytes = () =>
+      shards.reduce((sum, { segments }) => sum + segments.bytes, log.usedBytes);
+    return new DiskLimit({ diskUse, bytesMax, liveBytes, trash });
   }
 
   append(parts: readonly AppendPart[]): Promise<AppendResult[]> {
