@@ -283,7 +283,6 @@ class OpenStore implements Store {
     return pinSegment(this.#open.context, shard, uuid);
   }
 
-  reportDamage(found: DamagedBlock | DamagedSegment): void {
   async backupCut(id: string): Promise<BackupCut> {
     const { context, maintenance } = this.#open;
     const ends = committedEnds(context);
@@ -291,6 +290,7 @@ class OpenStore implements Store {
     return takeBackupCut(context, id, ends);
   }
 
+  reportDamage(found: DamagedBlock | DamagedSegment): void {
     const { damage, logger, shards } = this.#open.context;
     const segment = shards[found.shard]?.segments.find(found.uuid);
     if (segment === undefined || segment.isLost) return;
