@@ -28,10 +28,12 @@ export function tombstoneStatus(context: StoreContext): TombstoneStatus[] {
   const serving = context.shards.filter(({ state }) => state.kind === "serving");
   return serving.flatMap((shard) => {
     let kept: readonly number[] | undefined;
+    const sealed = sealedFiles(shard);
     return shard.once.tombstones.all.map((placed) => {
-      const files = filesOf(shard, placed);
+      const files = sealed.get(placed) ?? { left: 0, stuck: 0 };
+      const filesLeft = files.left + (isInMemory(shard, placed) ? 1 : 0);
       const work = shard.once.tombstones.workOf(placed.id);
-      if (files.left > 0) work.settledMs = undefined;
+      if (filesLeft > 0) work.settledMs = undefined;
       else work.settledMs ??= context.clock.now();
       const { filesRewritten, rowsRemoved, settledMs } = work;
       let filesKept = 0;
@@ -39,8 +41,8 @@ export function tombstoneStatus(context: StoreContext): TombstoneStatus[] {
         kept ??= keptFiles(context, shard);
         filesKept = kept.filter((madeMs) => madeMs <= settledMs).length;
       }
-      const isDone = files.left === 0 && filesKept === 0;
-      const facts = { filesLeft: files.left, filesStuck: files.stuck, filesKept, isDone };
+      const isDone = filesLeft === 0 && filesKept === 0;
+      const facts = { filesLeft, filesStuck: files.stuck, filesKept, isDone };
       return { shard: shard.id, placed, filesRewritten, rowsRemoved, ...facts };
     });
   });
@@ -51,15 +53,18 @@ export function isInMemory({ memtable }: Shard, { position, tenant }: PlacedTomb
   return memtable.batches.some((batch) => batch.position < position && batch.tenant === tenant);
 }
 
-function filesOf(shard: Shard, placed: PlacedTombstone): { left: number; stuck: number } {
-  let left = isInMemory(shard, placed) ? 1 : 0;
-  let stuck = 0;
+/** By tombstone, how many live files may hold a match, and how many of those cannot be rewritten. */
+function sealedFiles(shard: Shard): Map<PlacedTombstone, { left: number; stuck: number }> {
+  const files = new Map<PlacedTombstone, { left: number; stuck: number }>();
   for (const segment of shard.segments.all) {
-    if (!pendingOf(shard, segment).includes(placed)) continue;
-    left++;
-    if (isStuck(segment)) stuck++;
+    for (const placed of pendingOf(shard, segment)) {
+      const sum = files.get(placed) ?? { left: 0, stuck: 0 };
+      sum.left++;
+      if (isStuck(segment)) sum.stuck++;
+      files.set(placed, sum);
+    }
   }
-  return { left, stuck };
+  return files;
 }
 
 const segmentName = /^(?:\d+-)?\d+-[0-9a-f-]{36}$/;
