@@ -59,6 +59,18 @@ test("a rule's class is dropped when its time is up, while the others stay", asy
     [],
   );
   assert.equal((await retention(first, "", "acme")).classes[0]?.class, "30d");
+  const made = await fetch(`${first.http}/api/v1/keys`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: '{"name":"reader","scopes":["read"],"tenant":"acme"}',
+  });
+  const { token } = (await made.json()) as { readonly token: string };
+  const authorization = `Bearer ${token}`;
+  const own = await fetch(`${first.http}/api/v1/retention`, { headers: { authorization } });
+  const seen = ((await own.json()) as RetentionAnswer).classes;
+  assert.deepEqual([...new Set(seen.map(({ tenant }) => tenant))], ["acme"]);
+  const all = await fetch(`${first.http}/api/v1/retention?all=1`, { headers: { authorization } });
+  assert.equal(all.status, 403);
   await first.stop();
 
   await sleep(3_100);
