@@ -1,13 +1,5 @@
 import { crc32 } from "node:zlib";
-import type {
-  Block,
-  Bounds,
-  Codes,
-  Column,
-  Streams,
-  Times,
-  Values,
-} from "../../../kit/src/block.ts";
+import type { Block, Bounds, Codes, Column, Streams, Times } from "../../../kit/src/block.ts";
 import type { Moment } from "../../../kit/src/time.ts";
 import {
   at,
@@ -19,7 +11,7 @@ import {
   flagWideStreams,
   headerBytes,
 } from "./batch-layout.ts";
-import { PlainColumn } from "./columns.ts";
+import { PlainColumn, SparseColumn } from "./columns.ts";
 import { checkStored } from "./damage.ts";
 import { batchBytesMax, batchRowsMax, columnsMax } from "./limits.ts";
 import { streamLabels } from "./stream-labels.ts";
@@ -40,6 +32,8 @@ export interface BatchHeader {
 /** A block over the bytes of a batch, which it reads in place: they must stay while it is in use. */
 export interface Batch extends Block {
   readonly header: BatchHeader;
+  /** Of its log entry, and so of all its rows. */
+  readonly position: number;
 }
 
 /** Reads a batch's header alone; `storage.damaged` when there is none. */
@@ -76,8 +70,8 @@ class BatchBlock implements Batch {
   readonly rowCount: number;
   readonly timeMin: Moment;
   readonly timeMax: Moment;
+  readonly position: number;
   readonly #bytes: Buffer;
-  readonly #position: number;
   readonly #columnAt: ReadonlyMap<string, number>;
   readonly #columns = new Map<string, Column>();
   #fieldNames: readonly string[] | undefined;
@@ -91,7 +85,7 @@ class BatchBlock implements Batch {
     this.timeMin = header.timeMin;
     this.timeMax = header.timeMax;
     this.#bytes = bytes;
-    this.#position = position;
+    this.position = position;
     this.#columnAt = readDirectory(bytes);
   }
 
@@ -111,7 +105,7 @@ class BatchBlock implements Batch {
   }
 
   positions(): Float64Array {
-    this.#positions ??= new Float64Array(this.rowCount).fill(this.#position);
+    this.#positions ??= new Float64Array(this.rowCount).fill(this.position);
     return this.#positions;
   }
 
@@ -258,21 +252,19 @@ function readColumn(bytes: Buffer, entryAt: number, rowCount: number): Column {
   }
   checkStored(kind === columnKind.sparse, "a column is of an unknown kind", { kind });
   const rows = new Uint16Array(...placed(bytes, indexAt, count, 2));
-  return new PlainColumn("rows", everyRow(values, rows, rowCount));
+  checkRows(rows, rowCount);
+  return new SparseColumn(rows, values, rowCount);
 }
 
-/** Values for every row from those of the rows that have one; the bytes are shared. */
-function everyRow(values: Values, rows: Uint16Array, rowCount: number): Values {
-  const offsets = new Uint32Array(rowCount + 1);
-  let next = 0;
+function checkRows(rows: Uint16Array, rowCount: number): void {
+  let before = -1;
+  let inOrder = true;
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i] as number;
-    checkStored(row >= next && row < rowCount, "a sparse column's rows are out of order");
-    offsets.fill(values.offsets[i] as number, next, row + 1);
-    next = row + 1;
+    if (row <= before) inOrder = false;
+    before = row;
   }
-  offsets.fill(values.offsets[rows.length] as number, next);
-  return { bytes: values.bytes, offsets };
+  checkStored(inOrder && before < rowCount, "a sparse column's rows are out of order");
 }
 
 /** The arguments of a typed array over a section, which must lie within the batch. */

@@ -1,13 +1,17 @@
+import type { Block } from "../../../kit/src/block.ts";
 import type { Moment } from "../../../kit/src/time.ts";
 import { Miner } from "../templates/miner.ts";
 import { columnKind, writeBlockHeader, writeFieldStart } from "./block-header.ts";
+import { type BlockRows, placeRows } from "./block-rows.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { type ChunkRef, ChunkWriter } from "./chunk.ts";
 import { writeField } from "./field-encoder.ts";
 import { FrameWriter } from "./frames.ts";
-import { type Gathered, gather, type Placing, placingOf, type RowOrder } from "./gather.ts";
+import { type Gathered, gather } from "./gather.ts";
 import { writeInts } from "./int-list.ts";
 import { minedBytesMin, referenceFieldsMax } from "./limits.ts";
+import type { RowSet } from "./row-order.ts";
+import { Scratch } from "./scratch.ts";
 import { streamCodeBytes } from "./stream-codes.ts";
 import type { PayloadWriter } from "./streams.ts";
 import {
@@ -18,6 +22,7 @@ import {
   type TemplateRows,
 } from "./template-encoder.ts";
 import { filterOf, WordSet } from "./token-filter.ts";
+import { ValueTable } from "./value-table.ts";
 import { parseWholeNumbers } from "./whole-numbers.ts";
 
 /** A block as it goes to a file: the chunks one behind the other, the last of them its header. */
@@ -39,36 +44,39 @@ export interface EncodedBlock {
 export class BlockEncoder {
   readonly #level: number;
   readonly #miner = new Miner();
+  readonly #scratch = new Scratch();
+  readonly #table = new ValueTable();
 
   /** `level` is zstd's. */
   constructor(level: number) {
     this.#level = level;
   }
 
-  /** Encodes rows of blocks as one block; `order` is by stream and time. */
-  encode(order: RowOrder): EncodedBlock {
-    const placing = placingOf(order);
+  /** Encodes rows of blocks, which are sorted by time, as one block. */
+  encode(rowSet: RowSet, blocks: readonly Block[]): EncodedBlock {
+    this.#scratch.reset();
+    const placed = placeRows(rowSet, blocks, this.#scratch);
     const chunks = new ChunkWriter(this.#level);
     const frames = new FrameWriter(chunks);
-    const rowCount = placing.rowCount;
-    const times = gatherTimes(placing);
+    const { rowCount, streams } = placed;
     const rows = new ByteWriter();
-    const { streams, positions } = writeRowColumns(placing, times, order.byTime, frames, rows);
+    const ns = rowSet.ns.some((within) => within !== 0) ? rowSet.ns : undefined;
+    writeRowColumns(placed, rowSet, ns, frames, rows);
     const fields = new Map<string, Gathered>();
     let rawBytes = rowCount * 8;
-    for (const name of fieldNamesOf(order)) {
-      const gathered = gather(placing, name);
+    for (const name of fieldNamesOf(placed)) {
+      const gathered = gather(placed, name, this.#table);
       if (gathered.values.bytes.length === 0) continue;
       fields.set(name, gathered);
       rawBytes += gathered.values.bytes.length + (gathered.kind === "dict" ? rowCount : 0);
     }
     const fieldBytes = new ByteWriter();
-    this.#writeFields(fields, times.ms, frames, fieldBytes);
+    this.#writeFields(fields, placed.ms, frames, fieldBytes);
     const out = new ByteWriter();
     writeBlockHeader(out, {
       rowCount,
       streams,
-      hasNs: times.ns !== undefined,
+      hasNs: ns !== undefined,
       rows: rows.bytes,
       fieldCount: fields.size,
       fields: fieldBytes.bytes,
@@ -80,8 +88,9 @@ export class BlockEncoder {
       byteLength: chunks.byteLength,
       header,
       rowCount,
-      ...timeBounds(times.ms, times.ns),
-      ...positionBounds(positions),
+      timeMin: momentAt(rowSet, 0),
+      timeMax: momentAt(rowSet, rowCount - 1),
+      ...positionBounds(rowSet.positions),
       rawBytes,
     };
   }
@@ -158,7 +167,7 @@ function writeTemplates(
   to.raw(column.bytes);
 }
 
-function fieldNamesOf({ sources }: RowOrder): ReadonlySet<string> {
+function fieldNamesOf({ sources }: BlockRows): ReadonlySet<string> {
   const names = new Set<string>();
   for (const source of sources) for (const name of source.fieldNames) names.add(name);
   return names;
@@ -169,115 +178,37 @@ function fieldNamesOf({ sources }: RowOrder): ReadonlySet<string> {
  * the order of rows follows from the codes, being by stream and time.
  */
 function writeRowColumns(
-  placing: Placing,
-  times: { readonly ms: Float64Array; readonly ns: Float64Array | undefined },
-  byTime: Uint32Array,
+  { rowCount, streams, streamsByTime, scratch }: BlockRows,
+  { ms, positions }: RowSet,
+  ns: Uint32Array | undefined,
   frames: FrameWriter,
   to: ByteWriter,
-): { streams: string[]; positions: Float64Array } {
-  const { rowCount } = placing;
-  const { streams, codes } = gatherStreams(placing);
-  const positions = gatherPositions(placing);
+): void {
   const { out, packed, text } = frames.begin();
-  if (streams.length > 1) writeStreamCodes(codes, byTime, streams.length, text);
-  writeInts(picked(times.ms, byTime), 0, rowCount, out, packed, text, true);
-  if (times.ns !== undefined) {
-    writeInts(picked(times.ns, byTime), 0, rowCount, out, packed, text, true);
+  if (streams.length > 1) writeStreamCodes(streamsByTime, streams.length, text);
+  writeInts(ms, 0, rowCount, out, packed, text, true);
+  if (ns !== undefined) {
+    const wide = scratch.f64(rowCount);
+    wide.set(ns);
+    writeInts(wide, 0, rowCount, out, packed, text, true);
   }
-  writeInts(picked(positions, byTime), 0, rowCount, out, packed, text, true);
+  writeInts(positions, 0, rowCount, out, packed, text, true);
   frames.end(to);
-  return { streams, positions };
 }
 
 /** One, two or three bytes each, as the number of streams needs. */
-function writeStreamCodes(
-  codes: Uint32Array,
-  byTime: Uint32Array,
-  count: number,
-  text: PayloadWriter,
-): void {
+function writeStreamCodes(codes: Uint32Array, count: number, text: PayloadWriter): void {
   const rowCount = codes.length;
   const width = streamCodeBytes(count);
   const { bytes, at } = text.reserve(rowCount * width);
-  for (let i = 0; i < rowCount; i++) {
-    const code = codes[byTime[i]!]!;
-    for (let k = 0; k < width; k++) bytes[at + k * rowCount + i] = code >>> (k * 8);
+  for (let k = 0; k < width; k++) {
+    const plane = at + k * rowCount;
+    for (let i = 0; i < rowCount; i++) bytes[plane + i] = codes[i]! >>> (k * 8);
   }
 }
 
-function picked(numbers: Float64Array, rows: Uint32Array): Float64Array {
-  const out = new Float64Array(rows.length);
-  for (let i = 0; i < out.length; i++) out[i] = numbers[rows[i]!]!;
-  return out;
-}
-
-/** The rows come sorted by the texts' order, so the texts are sorted too. */
-function gatherStreams({ sources, rowCount, starts, rows, places }: Placing): {
-  streams: string[];
-  codes: Uint32Array;
-} {
-  const texts = new Set<string>();
-  for (const source of sources) for (const { text } of source.streams().labels) texts.add(text);
-  const sorted = [...texts].sort();
-  const codeOf = new Map(sorted.map((text, code) => [text, code]));
-  const codes = new Uint32Array(rowCount);
-  const isUsed = new Uint8Array(sorted.length);
-  for (const [s, source] of sources.entries()) {
-    const streams = source.streams();
-    const remap = Uint32Array.from(streams.labels, ({ text }) => codeOf.get(text) ?? 0);
-    for (let i = starts[s]!; i < starts[s + 1]!; i++) {
-      const code = remap[streams.codes === undefined ? 0 : streams.codes[rows[i]!]!]!;
-      codes[places[i]!] = code;
-      isUsed[code] = 1;
-    }
-  }
-  const renumbered = new Uint32Array(sorted.length);
-  let count = 0;
-  for (let i = 0; i < sorted.length; i++) renumbered[i] = isUsed[i] === 1 ? count++ : 0;
-  for (let i = 0; i < rowCount; i++) codes[i] = renumbered[codes[i]!]!;
-  return { streams: sorted.filter((_, i) => isUsed[i] === 1), codes };
-}
-
-function gatherTimes({ sources, rowCount, starts, rows, places }: Placing) {
-  const ms = new Float64Array(rowCount);
-  const ns = new Float64Array(rowCount);
-  let hasNs = false;
-  for (const [s, source] of sources.entries()) {
-    const times = source.times();
-    for (let i = starts[s]!; i < starts[s + 1]!; i++) {
-      ms[places[i]!] = times.ms[rows[i]!]!;
-      const within = times.ns === undefined ? 0 : times.ns[rows[i]!]!;
-      ns[places[i]!] = within;
-      if (within !== 0) hasNs = true;
-    }
-  }
-  return { ms, ns: hasNs ? ns : undefined };
-}
-
-function gatherPositions({ sources, rowCount, starts, rows, places }: Placing): Float64Array {
-  const positions = new Float64Array(rowCount);
-  for (const [s, source] of sources.entries()) {
-    const own = source.positions();
-    for (let i = starts[s]!; i < starts[s + 1]!; i++) positions[places[i]!] = own[rows[i]!]!;
-  }
-  return positions;
-}
-
-function timeBounds(
-  ms: Float64Array,
-  ns: Float64Array | undefined,
-): { timeMin: Moment; timeMax: Moment } {
-  let first = 0;
-  let last = 0;
-  for (let i = 1; i < ms.length; i++) {
-    const fine = ns === undefined ? 0 : ns[i]!;
-    if (ms[i]! < ms[first]! || (ms[i] === ms[first] && fine < (ns?.[first] ?? 0))) first = i;
-    if (ms[i]! > ms[last]! || (ms[i] === ms[last] && fine > (ns?.[last] ?? 0))) last = i;
-  }
-  return {
-    timeMin: { ms: ms[first]!, ns: ns?.[first] ?? 0 },
-    timeMax: { ms: ms[last]!, ns: ns?.[last] ?? 0 },
-  };
+function momentAt({ ms, ns }: RowSet, row: number): Moment {
+  return { ms: ms[row]!, ns: ns[row]! };
 }
 
 function positionBounds(positions: Float64Array): { positionMin: number; positionMax: number } {

@@ -70,3 +70,50 @@ export class NumberColumn implements Column {
     return this.#numbers;
   }
 }
+
+/** A column of a batch of which few rows have a value; those of all rows are laid out when they are asked for. */
+export class SparseColumn implements Column {
+  readonly layout = "rows";
+  readonly codes = undefined;
+  readonly templates = undefined;
+  readonly valueCount: number;
+  /** The rows that have a value, ascending, and their values. */
+  readonly present: Uint16Array;
+  readonly presentValues: Values;
+  #values: Values | undefined;
+  #numbers: Float64Array | undefined;
+
+  constructor(present: Uint16Array, presentValues: Values, rowCount: number) {
+    this.valueCount = rowCount;
+    this.present = present;
+    this.presentValues = presentValues;
+  }
+
+  values(): Values {
+    this.#values ??= everyRow(this.presentValues, this.present, this.valueCount);
+    return this.#values;
+  }
+
+  numbers(): Float64Array {
+    this.#numbers ??= numbersOf(this.values());
+    return this.#numbers;
+  }
+
+  pick(rows: Uint32Array): Values {
+    return pickValues(this, this.values(), rows);
+  }
+}
+
+/** Values for every row from those of the rows that have one; the bytes are shared. */
+function everyRow(values: Values, rows: Uint16Array, rowCount: number): Values {
+  const offsets = new Uint32Array(rowCount + 1);
+  let next = 0;
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    const offset = values.offsets[i]!;
+    // A call of `fill` costs more than the few rows it is for.
+    while (next <= row) offsets[next++] = offset;
+  }
+  offsets.fill(values.offsets[rows.length]!, next);
+  return { bytes: values.bytes, offsets };
+}

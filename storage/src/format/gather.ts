@@ -1,61 +1,29 @@
-import type { Block, Codes, Column, Values } from "../../../kit/src/block.ts";
+import type { Column, Values } from "../../../kit/src/block.ts";
+import type { Placing } from "./block-rows.ts";
+import { SparseColumn } from "./columns.ts";
 import { listDictValuesMax, sparseShare } from "./limits.ts";
-import { ValueTable } from "./value-table.ts";
-
-/** Rows of several blocks in a new order: row i is row `rowOf[i]` of block `sourceOf[i]`. */
-export interface RowOrder {
-  readonly sources: readonly Block[];
-  readonly sourceOf: Uint32Array;
-  readonly rowOf: Uint32Array;
-  /** The rows by time; within a stream they are in that order already. */
-  readonly byTime: Uint32Array;
-}
-
-/** The same, source by source, so that the loops over a column's rows know its type. */
-export interface Placing {
-  readonly sources: readonly Block[];
-  readonly rowCount: number;
-  /** The rows of source s are `rows[starts[s] … starts[s + 1])`, and go to `places[…]`. */
-  readonly starts: Uint32Array;
-  readonly rows: Uint32Array;
-  readonly places: Uint32Array;
-}
+import type { ValueTable } from "./value-table.ts";
 
 /** One field's values in a new order: distinct ones and codes, one for each row, or those of few rows. */
 export type Gathered =
-  | { readonly kind: "dict"; readonly values: Values; readonly codes: Codes }
+  | { readonly kind: "dict"; readonly values: Values; readonly codes: Uint16Array }
   | { readonly kind: "rows"; readonly values: Values }
   | { readonly kind: "sparse"; readonly values: Values; readonly rows: Uint32Array };
 
-export function placingOf({ sources, sourceOf, rowOf }: RowOrder): Placing {
-  const rowCount = rowOf.length;
-  const starts = new Uint32Array(sources.length + 1);
-  for (let i = 0; i < rowCount; i++) starts[sourceOf[i]! + 1]!++;
-  for (let i = 1; i < starts.length; i++) starts[i]! += starts[i - 1]!;
-  const next = starts.slice();
-  const rows = new Uint32Array(rowCount);
-  const places = new Uint32Array(rowCount);
-  for (let i = 0; i < rowCount; i++) {
-    const at = next[sourceOf[i]!]!++;
-    rows[at] = rowOf[i]!;
-    places[at] = i;
-  }
-  return { sources, rowCount, starts, rows, places };
-}
-
 /**
  * Brings a field's values into a new order. As a dictionary if that is smaller: values of few kinds
- * are then kept once. Which of the sources have dictionaries of their own does not matter.
+ * are then kept once. Which of the sources have dictionaries of their own does not matter. What the rows have lies in
+ * the placing's scratch memory; `table` is emptied and used.
  */
-export function gather(placing: Placing, field: string): Gathered {
+export function gather(placing: Placing, field: string, table: ValueTable): Gathered {
   const columns = placing.sources.map((block) => block.column(field));
   if (isSparse(placing, columns)) return gatherSparse(placing, columns);
   // What was stored as templates differs from row to row, and is dear to look at twice.
   if (columns.some((column) => column?.templates !== undefined)) {
     return { kind: "rows", values: gatherRows(placing, columns) };
   }
-  const codes = new Uint16Array(placing.rowCount);
-  const table = new ValueTable();
+  const codes = placing.scratch.u16(placing.rowCount);
+  table.clear();
   if (gatherCodes(placing, columns, codes, table)) {
     const values = table.values();
     const size = table.size;
@@ -95,7 +63,9 @@ function gatherCodes(
     const end = starts[s + 1]!;
     if (column === undefined) fillCode(table.codeOf(noBytes, 0, 0), places, from, end, codes);
     else if (column.layout === "rows") {
-      codesOfRows(column.values(), rows, places, from, end, codes, table);
+      if (column instanceof SparseColumn && isWhole(rows, from, end, column)) {
+        codesOfSparse(column, places, from, end, codes, table);
+      } else codesOfRows(column.values(), rows, places, from, end, codes, table);
       rowsMet += end - from;
       // Early enough to spare the work, late enough to have met repeated values.
       if (rowsMet >= 512 && table.size * 4 > rowsMet * 3) return false;
@@ -115,6 +85,28 @@ function fillCode(
   codes: Uint16Array,
 ) {
   for (let i = from; i < end; i++) codes[places[i]!] = code;
+}
+
+/** Whether a column's rows are all there, in their order. */
+function isWhole(rows: Uint32Array, from: number, end: number, column: SparseColumn): boolean {
+  if (end - from !== column.valueCount) return false;
+  for (let i = from; i < end; i++) if (rows[i] !== i - from) return false;
+  return true;
+}
+
+function codesOfSparse(
+  { present, presentValues }: SparseColumn,
+  places: Uint32Array,
+  from: number,
+  end: number,
+  codes: Uint16Array,
+  table: ValueTable,
+): void {
+  const { bytes, offsets } = presentValues;
+  if (present.length < end - from) fillCode(table.codeOf(bytes, 0, 0), places, from, end, codes);
+  for (let i = 0; i < present.length; i++) {
+    codes[places[from + present[i]!]!] = table.codeOf(bytes, offsets[i]!, offsets[i + 1]!);
+  }
 }
 
 function codesOfRows(
@@ -168,7 +160,7 @@ function codesOfDict(
   }
 }
 
-function presentCount({ offsets }: Values, codes: Codes): number {
+function presentCount({ offsets }: Values, codes: Uint16Array): number {
   let count = 0;
   for (let i = 0; i < codes.length; i++) {
     const code = codes[i] as number;
@@ -177,7 +169,7 @@ function presentCount({ offsets }: Values, codes: Codes): number {
   return count;
 }
 
-function spreadLength({ offsets }: Values, codes: Codes): number {
+function spreadLength({ offsets }: Values, codes: Uint16Array): number {
   let length = 0;
   for (let i = 0; i < codes.length; i++) {
     const code = codes[i] as number;
@@ -216,10 +208,10 @@ function inOrderOfRows(values: Values, codes: Uint16Array): Gathered {
 }
 
 function gatherRows(
-  { rowCount, starts, rows, places }: Placing,
+  { rowCount, starts, rows, places, scratch }: Placing,
   columns: readonly (Column | undefined)[],
 ): Values {
-  const offsets = new Uint32Array(rowCount + 1);
+  const offsets = scratch.u32(rowCount + 1).fill(0);
   const sources = columns.map((column) => column?.values());
   for (let s = 0; s < columns.length; s++) {
     const values = sources[s];
@@ -231,7 +223,7 @@ function gatherRows(
     }
   }
   for (let i = 0; i < rowCount; i++) offsets[i + 1]! += offsets[i]!;
-  const bytes = Buffer.allocUnsafeSlow(offsets[rowCount]!);
+  const bytes = scratch.bytes(offsets[rowCount]!);
   for (let s = 0; s < columns.length; s++) {
     const values = sources[s];
     if (values === undefined) continue;

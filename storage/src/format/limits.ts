@@ -7,6 +7,9 @@ export const batchBytesFull = 1 << 20;
 /** Encoded bytes of any batch; one record may be longer than a full batch, damage never is believed. */
 export const batchBytesMax = 64 << 20;
 
+/** Values noted before they are put into their columns, ten bytes each: those of a thousand records or more. */
+export const batchNotedValuesMax = 16_384;
+
 /** Columns at which a batch is full; past this the directory outweighs the values. */
 export const batchColumnsFull = 2_048;
 
@@ -31,6 +34,9 @@ export const blockRowsMax = 65_536;
 
 /** Raw bytes of a block's values, about: bounds what sealing, merging and searching hold in memory. */
 export const blockBytesFull = 16 << 20;
+
+/** Scratch memory that an encoder keeps for its next block: about what a full one takes; more is allocated for one block. */
+export const scratchBytesKept = 32 << 20;
 
 /** Fields at which a block takes no further batches or blocks in: real logs of a tenant have some hundreds. */
 export const blockColumnsFull = 8_192;

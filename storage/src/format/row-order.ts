@@ -1,6 +1,3 @@
-import type { Block } from "../../../kit/src/block.ts";
-import type { RowOrder } from "./gather.ts";
-
 /** Rows of several blocks with what they are sorted by. The arrays are of one length. */
 export interface RowSet {
   readonly sourceOf: Uint32Array;
@@ -50,59 +47,77 @@ export function pickRows(rows: RowSet, picked: Uint32Array): RowSet {
   return out;
 }
 
-/** The rows by time, those of equal time in the order of the log, then of the set. */
+/** The rows from `from` to before `end`, in the same memory. */
+export function rowsBetween(rows: RowSet, from: number, end: number): RowSet {
+  return {
+    sourceOf: rows.sourceOf.subarray(from, end),
+    rowOf: rows.rowOf.subarray(from, end),
+    ms: rows.ms.subarray(from, end),
+    ns: rows.ns.subarray(from, end),
+    positions: rows.positions.subarray(from, end),
+  };
+}
+
+/**
+ * The rows by time, those of equal time in the order of the log, then of the set. What comes in runs that ascend,
+ * as batches do, is merged run by run: a merge of runs that follow each other compares two rows.
+ */
 export function sortedByTime(rows: RowSet): RowSet {
-  const { ms, ns, positions } = rows;
-  const compare = (a: number, b: number) =>
-    ms[a]! - ms[b]! || ns[a]! - ns[b]! || positions[a]! - positions[b]! || a - b;
-  let isSorted = true;
-  for (let i = 1; i < ms.length && isSorted; i++) isSorted = compare(i - 1, i) < 0;
-  if (isSorted) return rows;
-  return pickRows(rows, indices(ms.length).sort(compare));
+  let bounds = runsOf(rows);
+  if (bounds.length === 2) return rows;
+  let from: Uint32Array = indices(rows.ms.length);
+  let to: Uint32Array = new Uint32Array(from.length);
+  while (bounds.length > 2) {
+    const merged = [0];
+    for (let run = 0; run + 1 < bounds.length; run += 2) {
+      const end = bounds[run + 2] ?? bounds[run + 1]!;
+      mergeRuns(rows, from, to, bounds[run]!, bounds[run + 1]!, end);
+      merged.push(end);
+    }
+    bounds = merged;
+    [from, to] = [to, from];
+  }
+  return pickRows(rows, from);
 }
 
-/** A block's order of rows that are sorted by time: by the stream's text, and time as they are. */
-export function orderByStream(rows: RowSet, blocks: readonly Block[]): RowOrder {
-  const { sources, sourceOf } = onlyUsed(blocks, rows.sourceOf);
-  const streams = sources.map((source) => source.streams());
-  const texts = new Set(streams.flatMap(({ labels }) => labels.map(({ text }) => text)));
-  const rank = new Map([...texts].sort().map((text, i) => [text, i]));
-  const ranks = streams.map(({ labels }) => labels.map(({ text }) => rank.get(text) ?? 0));
-  // A counting sort: stable, and one pass for any number of streams.
-  const starts = new Uint32Array(rank.size + 1);
-  const rankOf = new Uint32Array(sourceOf.length);
-  for (let i = 0; i < rankOf.length; i++) {
-    const source = sourceOf[i]!;
-    const codes = streams[source]!.codes;
-    const own = ranks[source]![codes === undefined ? 0 : codes[rows.rowOf[i]!]!]!;
-    rankOf[i] = own;
-    starts[own + 1]!++;
-  }
-  for (let i = 1; i < starts.length; i++) starts[i]! += starts[i - 1]!;
-  const sortedSource = new Uint32Array(rankOf.length);
-  const sortedRow = new Uint32Array(rankOf.length);
-  const byTime = new Uint32Array(rankOf.length);
-  for (let i = 0; i < rankOf.length; i++) {
-    const to = starts[rankOf[i]!]!++;
-    sortedSource[to] = sourceOf[i]!;
-    byTime[i] = to;
-    sortedRow[to] = rows.rowOf[i]!;
-  }
-  return { sources, sourceOf: sortedSource, rowOf: sortedRow, byTime };
+/** Where runs of ascending rows begin, and the end of the last. */
+function runsOf(rows: RowSet): number[] {
+  const bounds = [0];
+  for (let i = 1; i < rows.ms.length; i++) if (isAfter(rows, i - 1, i)) bounds.push(i);
+  bounds.push(rows.ms.length);
+  return bounds;
 }
 
-/** Without the blocks of which there is no row: their columns would be read for nothing. */
-function onlyUsed(
-  blocks: readonly Block[],
-  sourceOf: Uint32Array,
-): { sources: readonly Block[]; sourceOf: Uint32Array } {
-  const place = new Int32Array(blocks.length).fill(-1);
-  const sources: Block[] = [];
-  const renumbered = sourceOf.map((i) => {
-    if (place[i]! < 0) place[i] = sources.push(blocks[i]!) - 1;
-    return place[i]!;
-  });
-  return { sources, sourceOf: renumbered };
+/** Whether row a comes after row b; a stands before b in the set or is of a run that does. */
+function isAfter({ ms, ns, positions }: RowSet, a: number, b: number): boolean {
+  if (ms[a] !== ms[b]) return ms[a]! > ms[b]!;
+  if (ns[a] !== ns[b]) return ns[a]! > ns[b]!;
+  return positions[a]! > positions[b]!;
+}
+
+/** Merges `from[start … middle)` and `from[middle … end)` into the same places of `to`. */
+function mergeRuns(
+  rows: RowSet,
+  from: Uint32Array,
+  to: Uint32Array,
+  start: number,
+  middle: number,
+  end: number,
+): void {
+  let a = start;
+  let b = middle;
+  let at = start;
+  if (b < end && isAfter(rows, from[a]!, from[end - 1]!)) {
+    // The second run lies wholly before the first.
+    to.set(from.subarray(middle, end), start);
+    at += end - middle;
+    b = end;
+  } else if (b < end && isAfter(rows, from[middle - 1]!, from[middle]!)) {
+    while (a < middle && b < end)
+      to[at++] = isAfter(rows, from[a]!, from[b]!) ? from[b++]! : from[a++]!;
+  }
+  to.set(from.subarray(a, middle), at);
+  to.set(from.subarray(b, end), at + middle - a);
 }
 
 function indices(length: number): Uint32Array {

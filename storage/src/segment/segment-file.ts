@@ -8,7 +8,7 @@ import {
   type PartitionMeta,
   printFooter,
 } from "../format/footer.ts";
-import { orderByStream, type RowSet } from "../format/row-order.ts";
+import type { RowSet } from "../format/row-order.ts";
 import { NewFile } from "./new-file.ts";
 import type { SegmentBlock } from "./segment-block.ts";
 
@@ -57,7 +57,7 @@ export class SegmentFileWriter {
 
   /** Writes rows, sorted by time, as one block. */
   addBlock(owner: BlockOwner, sources: readonly Block[], rows: RowSet): void {
-    const block = this.#encoder.encode(orderByStream(rows, sources));
+    const block = this.#encoder.encode(rows, sources);
     this.#blocks.push({
       partition: this.#partitionOf(owner, block),
       day: owner.day,

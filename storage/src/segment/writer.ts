@@ -1,7 +1,13 @@
 import type { Batch } from "../format/batch.ts";
 import { openBatch } from "../format/batch.ts";
 import { blockBytesFull, blockRowsMax, sealLevel } from "../format/limits.ts";
-import { makeRowSet, pickRows, type RowSet, sortedByTime } from "../format/row-order.ts";
+import {
+  makeRowSet,
+  pickRows,
+  type RowSet,
+  rowsBetween,
+  sortedByTime,
+} from "../format/row-order.ts";
 import { type ColumnRun, columnRuns } from "./column-runs.ts";
 import { dayBounded } from "./day.ts";
 import { type BlockOwner, type SegmentFile, SegmentFileWriter } from "./segment-file.ts";
@@ -87,32 +93,43 @@ function writeDay(
   for (let part = 0; part < parts; part++) {
     const from = Math.floor((rows.ms.length * part) / parts);
     const end = Math.floor((rows.ms.length * (part + 1)) / parts);
-    const picked = Uint32Array.from({ length: end - from }, (_, i) => from + i);
-    writer.addBlock(owner, batches, parts === 1 ? rows : pickRows(rows, picked));
+    writer.addBlock(owner, batches, rowsBetween(rows, from, end));
   }
 }
 
 /** The rows of each day, in the order of the log. */
 function rowsByDay(batches: readonly Batch[], rowCount: number): [number, RowSet][] {
   const all = makeRowSet(rowCount);
-  const dayOf = new Int32Array(rowCount);
-  const counts = new Map<number, number>();
   let at = 0;
   for (const [source, batch] of batches.entries()) {
     const { ms, ns } = batch.times();
-    const position = batch.positions()[0]!;
-    for (let row = 0; row < batch.rowCount; row++) {
-      all.sourceOf[at] = source;
-      all.rowOf[at] = row;
-      all.ms[at] = ms[row]!;
-      all.ns[at] = ns === undefined ? 0 : ns[row]!;
-      all.positions[at] = position;
-      const day = dayBounded(ms[row]!, batch.header.receiptMs);
-      dayOf[at++] = day;
-      counts.set(day, (counts.get(day) ?? 0) + 1);
-    }
+    const end = at + batch.rowCount;
+    all.sourceOf.fill(source, at, end);
+    all.positions.fill(batch.position, at, end);
+    all.ms.set(ms, at);
+    if (ns !== undefined) all.ns.set(ns, at);
+    for (let row = 0; at < end; row++) all.rowOf[at++] = row;
   }
-  if (counts.size === 1) return [[dayOf[0]!, all]];
+  const day = commonDay(batches);
+  return day === undefined ? splitByDay(batches, all) : [[day, all]];
+}
+
+/** The day of all rows, if it is one. */
+function commonDay(batches: readonly Batch[]): number | undefined {
+  const days = new Set<number>();
+  for (const { header } of batches) {
+    days.add(dayBounded(header.timeMin.ms, header.receiptMs));
+    days.add(dayBounded(header.timeMax.ms, header.receiptMs));
+  }
+  return days.size === 1 ? [...days][0] : undefined;
+}
+
+function splitByDay(batches: readonly Batch[], all: RowSet): [number, RowSet][] {
+  const dayOf = Int32Array.from(all.ms, (ms, i) =>
+    dayBounded(ms, batches[all.sourceOf[i]!]!.header.receiptMs),
+  );
+  const counts = new Map<number, number>();
+  for (const day of dayOf) counts.set(day, (counts.get(day) ?? 0) + 1);
   return [...counts.entries()]
     .sort(([a], [b]) => a - b)
     .map(([day, count]) => [day, pickRows(all, indicesOf(dayOf, day, count))]);

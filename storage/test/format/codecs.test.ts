@@ -13,8 +13,10 @@ import { unpack } from "../../src/format/chunk.ts";
 import { BlockContent2 } from "../../src/format/content.ts";
 import { packIntegers, unpackIntegers } from "../../src/format/integers.ts";
 import { numberAt, numbersOf } from "../../src/format/numbers.ts";
+import { sortedByTime } from "../../src/format/row-order.ts";
 import { parseWholeNumbers, printWholeNumbers } from "../../src/format/whole-numbers.ts";
 import { batchOf, randomRecords } from "./records.ts";
+import { rowSetOf } from "./values-block.ts";
 
 const fuzzCases = 20_000 + 100 * Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 0);
 
@@ -132,9 +134,7 @@ test("a block's header and columns of any bytes are read or refused as damage", 
 function encodedBlock(records: Parameters<typeof batchOf>[0]): { header: Buffer; raw: Buffer } {
   const bytes = batchOf(records);
   const batch: Block = openBatch(bytes, 0, bytes.length, 1);
-  const rowOf = Uint32Array.from({ length: batch.rowCount }, (_, row) => row);
-  const sourceOf = new Uint32Array(batch.rowCount);
-  const block = new BlockEncoder(1).encode({ sources: [batch], sourceOf, rowOf, byTime: rowOf });
+  const block = new BlockEncoder(1).encode(sortedByTime(rowSetOf(batch)), [batch]);
   const raw = Buffer.concat(block.chunks);
   const { at, length } = block.header;
   return { header: unpack(raw.subarray(at, at + length), block.header), raw };

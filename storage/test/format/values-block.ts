@@ -4,6 +4,7 @@ import { BlockEncoder, type EncodedBlock } from "../../src/format/block-encoder.
 import { unpack } from "../../src/format/chunk.ts";
 import { PlainColumn } from "../../src/format/columns.ts";
 import { BlockContent2 } from "../../src/format/content.ts";
+import { makeRowSet, type RowSet } from "../../src/format/row-order.ts";
 
 /** An encoded block, read again. */
 export interface ReadBlock {
@@ -66,9 +67,18 @@ function encode(
     bounds: () => undefined,
     valueCounts: () => undefined,
   };
-  const rowOf = Uint32Array.from({ length: rowCount }, (_, row) => row);
-  const sourceOf = new Uint32Array(rowCount);
-  return new BlockEncoder(1).encode({ sources: [block], sourceOf, rowOf, byTime: rowOf });
+  return new BlockEncoder(1).encode(rowSetOf(block), [block]);
+}
+
+/** All rows of a block whose rows lie by time. */
+export function rowSetOf(block: Block): RowSet {
+  const rows = makeRowSet(block.rowCount);
+  const { ms, ns } = block.times();
+  rows.ms.set(ms);
+  if (ns !== undefined) rows.ns.set(ns);
+  rows.positions.set(block.positions());
+  for (let row = 0; row < block.rowCount; row++) rows.rowOf[row] = row;
+  return rows;
 }
 
 function columnOf(values: readonly Buffer[]): Column {
