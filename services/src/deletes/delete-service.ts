@@ -24,6 +24,8 @@ export interface DeleteServiceDeps {
   readonly stored: StorePart;
   readonly settings: Settings;
   readonly ledger: DeleteLedger;
+  /** Of one tenant, under way; as `deletesMax` unless told. */
+  readonly tenantMax?: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -127,9 +129,10 @@ export class DeleteService implements Closable {
   #checkRoom(tenant: string): void {
     const live = [...this.#live().values()];
     const own = live.filter(([first]) => first?.placed.tenant === tenant).length;
-    if (own >= deletesMax || live.length >= deletesTotalMax) {
+    const { tenantMax = deletesMax } = this.#deps;
+    if (own >= tenantMax || live.length >= deletesTotalMax) {
       const message = "wait for earlier deletes to be done";
-      throw new ServiceError("deletes.too-many", message, { underWay: own, deletesMax });
+      throw new ServiceError("deletes.too-many", message, { underWay: own, tenantMax });
     }
   }
 

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { until } from "../../cluster/test/given.ts";
+import { aclOpen } from "../../coordinator/src/client/acl.ts";
+import { systemClock } from "../../kit/src/clock.ts";
+import { silentLogger } from "../../kit/src/logger.ts";
+import { DeleteService, deleteQuestion, everyTime } from "../src/deletes/delete-service.ts";
+import { DeleteLedger } from "../src/deletes/ledger.ts";
+import { openGiven, openStoreGiven, type StoreGiven, ship } from "./store-given.ts";
+
+let base: Awaited<ReturnType<typeof openGiven>>;
+let node: StoreGiven;
+let ledger: DeleteLedger;
+let deletes: DeleteService;
+
+const { signal } = new AbortController();
+
+before(async () => {
+  base = await openGiven();
+  node = await openStoreGiven(base.given, base.folder);
+  // Another node of the cluster, whose session this is.
+  const identity = { nodeId: 2, diskId: "disk-2", incarnation: "of a test" };
+  const { client } = await base.given.cluster({ identity });
+  ledger = new DeleteLedger(client, aclOpen);
+  const { stored, settings } = node;
+  const facts = { clock: systemClock, logger: silentLogger, tenantMax: 3 };
+  deletes = new DeleteService({ stored, settings, ledger, ...facts });
+});
+
+after(async () => {
+  await deletes.close();
+  await node.close();
+  await base.close();
+});
+
+function question(tenant: string, query: string) {
+  return deleteQuestion({ tenant, query, range: everyTime }, Date.now());
+}
+
+test("a delete is noted as done when no file holds a match, and told of from then on", async () => {
+  await ship(node, "red", [{ service: "api", user: "a", _msg: "one" }]);
+  await node.stored.store.seal();
+  // No record matches, so that no file has to be kept for queries.
+  const made = await deletes.create(question("red", "user:=b _time:5m"), "somebody", signal);
+  assert.deepEqual([made.rowsHidden, made.author, made.state], [0, "somebody", "hidden"]);
+  assert.match(made.query, /^user:=b _time:\[.*Z, ?.*Z[)\]]$/, "times are those of the request");
+  await until(async () => (await deletes.get("red", made.id)).state === "done");
+  await until(() => Promise.resolve(deletes.liveCount === 0));
+  const [entry] = await ledger.list("red");
+  assert.deepEqual([entry?.id, entry?.state, entry?.filesLeft], [made.id, "done", 0]);
+  assert.deepEqual(await deletes.list("blue"), []);
+  await assert.rejects(deletes.get("blue", made.id), { code: "request.not-found" });
+});
+
+test("a tenant has so many deletes under way, and another tenant has its own", async () => {
+  for (const tenant of ["green", "white"]) {
+    await ship(node, tenant, [{ service: "api", n: "1", _msg: "one" }]);
+    for (let n = 0; n < 3; n++) {
+      // In memory for some seconds yet.
+      const made = await deletes.create(question(tenant, "n:=1"), "", signal);
+      assert.equal(made.rowsHidden, n === 0 ? 1 : 0);
+    }
+    await assert.rejects(deletes.create(question(tenant, "n:=2"), "", signal), {
+      code: "deletes.too-many",
+    });
+  }
+  assert.equal(await deletes.count(question("green", "*"), signal), 0);
+});
