@@ -40,24 +40,20 @@ export interface EncodedBlock {
   readonly rawBytes: number;
 }
 
-/** Encodes blocks one after the other; its tables are used again. */
+/** Encodes blocks one after the other; its memory and tables are used again. */
 export class BlockEncoder {
-  readonly #level: number;
   readonly #miner = new Miner();
   readonly #scratch = new Scratch();
   readonly #table = new ValueTable();
+  readonly #frames = new FrameWriter();
 
-  /** `level` is zstd's. */
-  constructor(level: number) {
-    this.#level = level;
-  }
-
-  /** Encodes rows of blocks, which are sorted by time, as one block. */
-  encode(rowSet: RowSet, blocks: readonly Block[]): EncodedBlock {
+  /** Encodes rows of blocks, which are sorted by time, as one block; `level` is zstd's. */
+  encode(rowSet: RowSet, blocks: readonly Block[], level: number): EncodedBlock {
     this.#scratch.reset();
     const placed = placeRows(rowSet, blocks, this.#scratch);
-    const chunks = new ChunkWriter(this.#level);
-    const frames = new FrameWriter(chunks);
+    const chunks = new ChunkWriter(level);
+    const frames = this.#frames;
+    frames.start(chunks);
     const { rowCount, streams } = placed;
     const rows = new ByteWriter();
     const ns = rowSet.ns.some((within) => within !== 0) ? rowSet.ns : undefined;

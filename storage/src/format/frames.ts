@@ -1,6 +1,6 @@
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import type { ChunkRef, ChunkWriter } from "./chunk.ts";
+import { type ChunkRef, ChunkWriter } from "./chunk.ts";
 import { checkStored } from "./damage.ts";
 import { frameBytes, framesMax } from "./limits.ts";
 import { type ColumnSource, PayloadReader, PayloadWriter } from "./streams.ts";
@@ -11,18 +11,21 @@ import type { ListOutput } from "./value-list.ts";
  * of zstd, and a point read unpacks little. What is packed is as small as it can be and stays as it is.
  */
 export class FrameWriter {
-  readonly #chunks: ChunkWriter;
+  #chunks = new ChunkWriter(0);
   readonly #out = new ByteWriter();
-  readonly #text: OpenFrame;
-  readonly #packed: OpenFrame;
-  readonly #filters: OpenFrame;
+  readonly #text = openFrame();
+  readonly #packed = openFrame();
+  readonly #filters = openFrame();
   #refs: (ChunkRef | undefined)[] = [];
 
-  constructor(chunks: ChunkWriter) {
+  /** Begins a block, whose frames go to `chunks`; what an abandoned one left is forgotten. */
+  start(chunks: ChunkWriter): void {
     this.#chunks = chunks;
-    this.#text = openFrame();
-    this.#packed = openFrame();
-    this.#filters = openFrame();
+    this.#refs = [];
+    for (const frame of [this.#text, this.#packed, this.#filters]) {
+      frame.ordinal = -1;
+      frame.payload.clear();
+    }
   }
 
   /** Where a column is written until `end` is called. */

@@ -40,24 +40,27 @@ export interface BlockOwner {
   readonly receiptMsMax: number;
 }
 
+/** One for file after file: a block is encoded whole before the next, and what that takes is worth keeping. */
+const encoder = new BlockEncoder();
+
 /** Writes one segment file, block by block; afterwards it is `finish`ed or `abandon`ed. */
 export class SegmentFileWriter {
   readonly #identity: SegmentIdentity;
-  readonly #encoder: BlockEncoder;
+  readonly #zstdLevel: number;
   readonly #file: NewFile;
   readonly #partitions: PartitionMeta[] = [];
   readonly #blocks: BlockMeta[] = [];
 
   constructor(path: string, identity: SegmentIdentity, zstdLevel: number) {
     this.#identity = identity;
-    this.#encoder = new BlockEncoder(zstdLevel);
+    this.#zstdLevel = zstdLevel;
     this.#file = new NewFile(path);
     this.#file.append(fileHeader());
   }
 
   /** Writes rows, sorted by time, as one block. */
   addBlock(owner: BlockOwner, sources: readonly Block[], rows: RowSet): void {
-    const block = this.#encoder.encode(rows, sources);
+    const block = encoder.encode(rows, sources, this.#zstdLevel);
     this.#blocks.push({
       partition: this.#partitionOf(owner, block),
       day: owner.day,

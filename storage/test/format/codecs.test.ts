@@ -134,7 +134,7 @@ test("a block's header and columns of any bytes are read or refused as damage", 
 function encodedBlock(records: Parameters<typeof batchOf>[0]): { header: Buffer; raw: Buffer } {
   const bytes = batchOf(records);
   const batch: Block = openBatch(bytes, 0, bytes.length, 1);
-  const block = new BlockEncoder(1).encode(sortedByTime(rowSetOf(batch)), [batch]);
+  const block = new BlockEncoder().encode(sortedByTime(rowSetOf(batch)), [batch], 1);
   const raw = Buffer.concat(block.chunks);
   const { at, length } = block.header;
   return { header: unpack(raw.subarray(at, at + length), block.header), raw };

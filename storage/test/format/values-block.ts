@@ -67,7 +67,7 @@ function encode(
     bounds: () => undefined,
     valueCounts: () => undefined,
   };
-  return new BlockEncoder(1).encode(rowSetOf(block), [block]);
+  return new BlockEncoder().encode(rowSetOf(block), [block], 1);
 }
 
 /** All rows of a block whose rows lie by time. */
