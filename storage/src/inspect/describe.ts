@@ -106,7 +106,14 @@ function addColumns(
   columns: Map<string, { kinds: Record<string, number>; bytes: number }>,
   block: SegmentBlock,
 ): void {
-  const sizes = block.storedBytes();
+  const sizes = new Map(block.storedBytes());
+  const { byteLength, header } = block.meta;
+  if (sizes.size > 0) {
+    const told = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+    sizes.set("headers of blocks", header.length);
+    // Columns of their own within a column of templates.
+    sizes.set("variables of templates", Math.max(0, byteLength - header.length - told));
+  }
   for (const name of new Set([...block.fieldNames, ...sizes.keys()])) {
     const sum = columns.get(name) ?? { kinds: {}, bytes: 0 };
     columns.set(name, sum);
