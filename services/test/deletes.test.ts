@@ -6,6 +6,7 @@ import { systemClock } from "../../kit/src/clock.ts";
 import { silentLogger } from "../../kit/src/logger.ts";
 import { DeleteService, deleteQuestion, everyTime } from "../src/deletes/delete-service.ts";
 import { DeleteLedger } from "../src/deletes/ledger.ts";
+import { DocumentsReader } from "../src/mirror/documents-job.ts";
 import { openGiven, openStoreGiven, type StoreGiven, ship } from "./store-given.ts";
 
 let base: Awaited<ReturnType<typeof openGiven>>;
@@ -65,4 +66,33 @@ test("a tenant has so many deletes under way, and another tenant has its own", a
     });
   }
   assert.equal(await deletes.count(question("green", "*"), signal), 0);
+});
+
+test("what is deleted and not taken out yet is not sent to Elasticsearch", async () => {
+  const { store } = node.stored;
+  const records = Array.from({ length: 20 }, (_, n) => ({ service: "api", n: String(n % 4) }));
+  await ship(node, "mirrored", records);
+  await store.addTombstone({
+    ...{ id: "of a test", tenant: "mirrored", filter: "n:in(1,2)", ...everyTime },
+    ...{ createdMs: Date.now(), author: "", rowsHidden: 10 },
+  });
+  await store.seal();
+  const found: string[] = [];
+  const reader = new DocumentsReader();
+  for (let shard = 0; shard < node.shardCount; shard++) {
+    for (const { uuid, partitions } of store.sealed(shard)?.segments ?? []) {
+      if (!partitions.some(({ tenant }) => tenant === "mirrored")) continue;
+      const pinned = store.pinSegment(shard, uuid)!;
+      const made = reader.run({
+        ...{ path: pinned.path, uuid, damagedBlocks: [], deletions: pinned.tombstones },
+        ...{ cluster: "c", shard, tenant: "mirrored", class: "default", prefix: "p", after: 0 },
+        ...{ from: { block: 0, row: 0 }, bytesMax: 1 << 20 },
+      });
+      pinned.release();
+      assert.ok(made.kind === "documents");
+      found.push(...Buffer.from(made.documents.body).toString().split("\n"));
+    }
+  }
+  const sent = found.filter((line) => line.includes('"n":'));
+  assert.deepEqual(sent.map((line) => /"n":"?(\d)/.exec(line)?.[1]).sort(), [..."0000033333"]);
 });

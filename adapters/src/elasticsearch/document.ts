@@ -12,6 +12,8 @@ export interface DocumentOptions {
   readonly prefix: string;
   /** Only records of entries behind this position. */
   readonly after: number;
+  /** Rows of one of the blocks that are wanted; undefined: all that are behind `after`. */
+  readonly keep?: (block: number) => { has(row: number): boolean } | undefined;
 }
 
 /** A place among blocks: the next row to be read. */
@@ -72,6 +74,7 @@ class BlockItems {
   readonly #options: DocumentOptions;
   readonly #writer: DocumentWriter;
   readonly #idPrefix: string;
+  readonly #kept: { has(row: number): boolean } | undefined;
   readonly #indices = new Map<number, string>();
   /** How often each id was met among rows of the group that is being read. */
   #group: { row: number; readonly counts: Map<string, number> } | undefined;
@@ -83,6 +86,7 @@ class BlockItems {
     this.#options = options;
     this.#writer = new DocumentWriter(blocks[at] as Block, options.tenant);
     this.#idPrefix = idPrefix(options.cluster, options.shard);
+    this.#kept = options.keep?.(at);
   }
 
   get rowCount(): number {
@@ -92,7 +96,10 @@ class BlockItems {
   /** The first row at or behind this one that is wanted. */
   wanted(row: number): number {
     const { positions, rowCount } = this.#writer;
-    while (row < rowCount && (positions[row] as number) <= this.#options.after) row++;
+    const { after } = this.#options;
+    const isWanted = (at: number): boolean =>
+      (positions[at] as number) > after && this.#kept?.has(at) !== false;
+    while (row < rowCount && !isWanted(row)) row++;
     return row;
   }
 

@@ -5,6 +5,10 @@ import {
 } from "../../../adapters/src/elasticsearch/document.ts";
 import { bulkItemsMax } from "../../../adapters/src/elasticsearch/limits.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
+import { Deletions } from "../../../query/src/engine/deletions.ts";
+import { RowSet } from "../../../query/src/filter/row-set.ts";
+import type { Deletion } from "../../../query/src/source.ts";
+import { View } from "../../../query/src/table/view.ts";
 import { BlockCache } from "../../../storage/src/segment/block-cache.ts";
 import { openSegment, type Segment } from "../../../storage/src/segment/reader.ts";
 import { cacheBytes, idleMsMax } from "./limits.ts";
@@ -14,6 +18,8 @@ export interface DocumentsJob {
   readonly path: string;
   readonly uuid: string;
   readonly damagedBlocks: readonly number[];
+  /** Records that they hide are not sent. */
+  readonly deletions: readonly Deletion[];
   readonly cluster: string;
   readonly shard: number;
   readonly tenant: string;
@@ -33,6 +39,7 @@ export type DocumentsFound =
 /** Makes documents in a worker. Holds one segment open: a mirror reads one after the other. */
 export class DocumentsReader {
   readonly #cache = new BlockCache(cacheBytes);
+  readonly #deletions = new Deletions();
   #opened: { readonly uuid: string; readonly segment: Segment; usedMs: number } | undefined;
 
   run(job: DocumentsJob): DocumentsFound {
@@ -60,7 +67,15 @@ export class DocumentsReader {
       return partition.class === job.class && !partition.internal;
     });
     const bounds = { bytesMax: job.bytesMax, itemsMax: bulkItemsMax };
-    return makeDocuments(blocks, job.from, job, bounds);
+    const { deletions } = job;
+    if (deletions.length === 0) return makeDocuments(blocks, job.from, job, bounds);
+    const keep = (at: number): RowSet => {
+      const block = blocks[at]!;
+      const rows = new RowSet(block.rowCount);
+      this.#deletions.hide(View.records(block), rows, deletions);
+      return rows;
+    };
+    return makeDocuments(blocks, job.from, { ...job, keep }, bounds);
   }
 
   #segment({ path, uuid }: DocumentsJob): Segment {

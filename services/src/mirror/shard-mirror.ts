@@ -135,18 +135,19 @@ export class ShardMirror {
 
   /** False when damage was met: the part is sent once more without it. */
   async #sendPart(
-    { entry, path }: PinnedSegment,
+    { entry, path, tombstones }: PinnedSegment,
     part: { readonly tenant: string; readonly class: string },
     damaged: Set<number>,
     target: string,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { bulkMaxBytes, cluster, pool, prefix, sink } = this.#options;
+    const deletions = tombstones.filter(({ tenant }) => tenant === part.tenant);
     let from: BlockPlace | undefined = { block: 0, row: 0 };
     while (from !== undefined) {
       signal.throwIfAborted();
       const job: DocumentsJob = {
-        ...{ path, uuid: entry.uuid, damagedBlocks: [...damaged], ...part },
+        ...{ path, uuid: entry.uuid, damagedBlocks: [...damaged], deletions, ...part },
         ...{ cluster: cluster.id, shard: this.id, prefix },
         ...{ after: this.progress.through, from, bytesMax: bulkMaxBytes },
       };

@@ -1,6 +1,8 @@
 import type { StoreContext } from "./context.ts";
 import type { SegmentEntry } from "./manifest.ts";
+import { pendingOf } from "./rewriting.ts";
 import { pin, unpin } from "./segment-set.ts";
+import type { PlacedTombstone } from "./tombstone.ts";
 
 /** What of a shard lies in segments, at one moment. */
 export interface SealedShard {
@@ -19,6 +21,8 @@ export interface PinnedSegment {
   readonly path: string;
   /** Ordinals of blocks that are damaged and are not to be read. */
   readonly damagedBlocks: readonly number[];
+  /** What may hide some of its records, as of when it was pinned. */
+  readonly tombstones: readonly PlacedTombstone[];
   /** Once; more does nothing. */
   release(): void;
 }
@@ -50,8 +54,9 @@ export function pinSegment(
   id: number,
   uuid: string,
 ): PinnedSegment | undefined {
-  const segment = shards[id]?.segments.find(uuid);
-  if (segment === undefined || segment.isLost) return undefined;
+  const shard = shards[id];
+  const segment = shard?.segments.find(uuid);
+  if (shard === undefined || segment === undefined || segment.isLost) return undefined;
   pin(segment);
   let isPinned = true;
   const { entry, path } = segment;
@@ -59,6 +64,7 @@ export function pinSegment(
     entry,
     path,
     damagedBlocks: [...segment.damagedBlocks],
+    tombstones: pendingOf(shard, segment),
     release() {
       if (isPinned) unpin(segment);
       isPinned = false;
