@@ -89,6 +89,54 @@ export const streamsAnswerSchema = z
   .strictObject({ streams: z.array(z.strictObject({ stream: z.string(), count })) })
   .meta({ id: "StreamsAnswer" });
 
+const partsTally = z.strictObject({ parts: count, rows: count, bytes: count });
+const ms = z.number().min(0).describe("Milliseconds; those of workers are added up.");
+
+export const explainAnswerSchema = z
+  .strictObject({
+    query: z.string().describe("As it was understood, relative times resolved."),
+    range: z.strictObject({ start: z.string(), end: z.string() }).describe("What is looked at."),
+    cursor: z.enum(["records", "rows"]).describe("What a cursor goes on behind."),
+    steps: z.array(
+      z.strictObject({
+        at: z.enum(["worker", "merge", "main"]),
+        step: z.string(),
+        text: z.string(),
+      }),
+    ),
+    analyzed: z
+      .strictObject({
+        status: z.enum(["complete", "partial", "error"]),
+        missing: z.array(z.string()),
+        tookMs: ms,
+        rows: count.describe("Rows answered."),
+        tasks: count.describe("Pieces of work that workers did."),
+        parts: z.strictObject({
+          stored: partsTally,
+          prunedByTime: partsTally,
+          notNeeded: partsTally,
+          read: partsTally,
+        }),
+        blocks: z.strictObject({
+          pruned: z.array(
+            z.strictObject({
+              by: z.enum(["time", "stream", "header", "tokens", "template"]),
+              blocks: count,
+              rows: count,
+            }),
+          ),
+          scanned: z.strictObject({ blocks: count, rows: count }),
+          matchedRows: count,
+        }),
+        columns: z.array(z.strictObject({ name: z.string(), blocks: count, decodedBytes: count })),
+        decodedBytes: count,
+        stages: z.array(z.strictObject({ at: z.enum(["worker", "main"]), stage: z.string(), ms })),
+      })
+      .optional()
+      .describe("With analyze=1."),
+  })
+  .meta({ id: "ExplainAnswer" });
+
 export const completionAnswerSchema = z
   .strictObject({
     from: count.describe("An item takes the place of the text from here …"),
@@ -213,8 +261,16 @@ export type FieldsAnswer = z.output<typeof fieldsAnswerSchema>;
 export type ValuesAnswer = z.output<typeof valuesAnswerSchema>;
 export type StreamsAnswer = z.output<typeof streamsAnswerSchema>;
 export type CompletionAnswer = z.output<typeof completionAnswerSchema>;
+export type ExplainAnswer = ReadonlyDeep<z.output<typeof explainAnswerSchema>>;
 export type ContextAnswer = z.output<typeof contextAnswerSchema>;
 export type Key = z.output<typeof keySchema>;
 export type KeysAnswer = z.output<typeof keysAnswerSchema>;
 export type KeyCreated = z.output<typeof keyCreatedSchema>;
 export type ClusterAnswer = z.output<typeof clusterAnswerSchema>;
+
+/** What is only read, all the way down. */
+type ReadonlyDeep<T> = T extends readonly (infer Item)[]
+  ? readonly ReadonlyDeep<Item>[]
+  : T extends object
+    ? { readonly [Name in keyof T]: ReadonlyDeep<T[Name]> }
+    : T;

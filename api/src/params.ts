@@ -68,6 +68,10 @@ export const exportParams = z.object({
   summary: flag('ndjson; 1: the last line is {"_summary":{…}}.'),
 });
 
+export const explainParams = queryParams.omit({ summary: true }).extend({
+  analyze: flag("1: the query is run, its rows thrown away, and what that took is told."),
+});
+
 export const completeParams = z.object({
   query: z.string().max(queryLengthMax).describe("The query as far as it is written."),
   cursor: whole(0, queryLengthMax)

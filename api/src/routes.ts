@@ -108,6 +108,19 @@ export const routes: readonly Route[] = [
     ],
   },
   {
+    ...ask(
+      "explain",
+      "/api/v1/query/explain",
+      "Says how a query is run, and what running it takes.",
+    ),
+    query: params.explainParams,
+    answers: [
+      ok("The plan.", answers.explainAnswerSchema),
+      { status: 200, description: "With Accept: text/plain.", media: "text/plain" },
+      ...askProblems,
+    ],
+  },
+  {
     ...ask("complete", "/api/v1/query/complete", "What can stand at a place of a query."),
     query: params.completeParams,
     answers: [ok("Words, fields and values.", answers.completionAnswerSchema), ...askProblems],

@@ -14,7 +14,7 @@ import { textLines } from "./lines.ts";
 import { printSize } from "./numbers.ts";
 import type { Row } from "./record-text.ts";
 import { type OutputName, outputOf, outputs } from "./search-output.ts";
-import { styleOf } from "./style.ts";
+import { harmless, styleOf } from "./style.ts";
 
 /** A longer query string goes as a form: proxies refuse long URLs. */
 const urlLengthMax = 6000;
@@ -37,6 +37,14 @@ export function registerSearch(program: Command, io: CliIo): void {
         "form of the rows (text on a terminal, else ndjson)",
       ).choices(outputs),
     )
+    .addOption(
+      new Option(
+        "--explain [how]",
+        "say how the query is run; analyze: run it, and say what that took",
+      )
+        .choices(["plan", "analyze"])
+        .preset("plan"),
+    )
     .option("--summary", "say on stderr what was read and how long it took")
     .addHelpText(
       "after",
@@ -58,18 +66,31 @@ interface SearchOptions extends ServiceOptions {
   readonly partial?: string;
   readonly output?: OutputName;
   readonly summary?: boolean;
+  readonly explain?: "plan" | "analyze";
 }
 
 async function search(io: CliIo, query: string, options: SearchOptions): Promise<void> {
   const client = new ServiceClient(io, options);
-  const response = await ask(client, io, {
+  const asked = {
     query,
     start: options.from,
     end: options.to,
     limit: options.limit,
     timeout: options.timeout,
     partial: options.partial,
-    summary: "1",
+  };
+  if (options.explain !== undefined) {
+    const params = { ...asked, analyze: options.explain === "analyze" ? "1" : undefined };
+    const { output } = options;
+    const accept = output === "json" ? "application/json" : "text/plain";
+    const told = await ask(client, io, { path: "/api/v1/query/explain", accept, params });
+    if (!told.ok) throw queryFailure(query, await problemOf(told), io);
+    return print(io.stdout, harmless(await told.text()));
+  }
+  const response = await ask(client, io, {
+    path: "/api/v1/query",
+    accept: "application/x-ndjson",
+    params: { ...asked, summary: "1" },
   });
   if (!response.ok) throw queryFailure(query, await problemOf(response), io);
 
@@ -95,19 +116,26 @@ async function search(io: CliIo, query: string, options: SearchOptions): Promise
   await tell(io, summary, { rowCount, isAsked: options.summary === true, response });
 }
 
+interface Asked {
+  readonly path: string;
+  /** The form of the answer. */
+  readonly accept: string;
+  readonly params: Readonly<Record<string, string | undefined>>;
+}
+
 async function ask(
   client: ServiceClient,
   io: CliIo,
-  params: Readonly<Record<string, string | undefined>>,
+  { path, accept, params }: Asked,
 ): Promise<Response> {
-  const headers = { accept: "application/x-ndjson" };
-  const url = client.urlOf("/api/v1/query", params);
+  const headers = { accept };
+  const url = client.urlOf(path, params);
   try {
     if (url.href.length <= urlLengthMax) {
       return await client.send(url, { headers, signal: io.signal });
     }
     const body = url.searchParams;
-    const target = client.urlOf("/api/v1/query");
+    const target = client.urlOf(path);
     return await client.send(target, { method: "POST", headers, body, signal: io.signal });
   } catch (thrown) {
     if (io.signal.aborted) throw new CliExit(1, "interrupted");

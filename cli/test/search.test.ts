@@ -214,3 +214,27 @@ test("a service that is not there, or is none of ours, is told in one line", asy
   };
   assert.match((await search(["x"])).err, /not NDJSON; is it Logkeep\?/);
 });
+
+test("--explain asks for the plan, and with analyze for what running it takes", async () => {
+  const texts: string[] = [];
+  service.intercept = (request, response) => {
+    texts.push(String(request.headers.accept));
+    response.end("query  error\n");
+    return true;
+  };
+  const plan = await search(["error", "--explain", "--limit", "5"]);
+  assert.deepEqual([plan.code, plan.out], [0, "query  error\n"]);
+  await search(["error", "--explain", "analyze", "-o", "json"]);
+  assert.deepEqual(texts, ["text/plain", "application/json"]);
+  assert.deepEqual(
+    service.seen.map(({ url: { pathname, searchParams } }) => [
+      pathname,
+      searchParams.get("analyze"),
+      searchParams.get("limit"),
+    ]),
+    [
+      ["/api/v1/query/explain", null, "5"],
+      ["/api/v1/query/explain", "1", null],
+    ],
+  );
+});

@@ -81,6 +81,35 @@ test("pages of 7 give records of equal times once and in order, through seals, m
   await service.stop();
 });
 
+test("a query whose client goes away, and an export, are counted as cancelled", async (t) => {
+  const service = await Service.start();
+  t.after(() => service.kill());
+  const text = "x".repeat(2_000);
+  for (let i = 0; i < 10; i++) {
+    const records = bodyOf(i).map((record) => ({ ...record, text }));
+    await service.ship(records, { stream: "service" });
+  }
+  for (const [i, name] of ["query", "export"].entries()) {
+    const gone = new AbortController();
+    // More than sockets hold, so that it cannot have been answered.
+    const url = `${service.http}/api/v1/${name}?query=*${name === "query" ? "&limit=0" : ""}`;
+    const { signal } = gone;
+    const response = await fetch(url, { signal, headers: { "accept-encoding": "identity" } });
+    assert.equal(response.status, 200);
+    gone.abort();
+    for (let tries = 0; (await cancelledOf(service)) <= i; tries++) {
+      assert.ok(tries < 200, `the ${name} is not counted`);
+      await sleep(50);
+    }
+  }
+  await service.stop();
+});
+
+async function cancelledOf(service: Service): Promise<number> {
+  const text = await (await fetch(`${service.http}/metrics`)).text();
+  return Number(/^logkeep_queries_total\{status="cancelled"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+}
+
 function exporting(service: Service, output: string, more: readonly string[] = []): ChildProcess {
   const verb = ["export", "*", "--from", "1h", "--to", "now", "--url", service.http];
   const bin = path.join(root, "services/bin/logkeep");

@@ -1,6 +1,8 @@
 import type { Block } from "../../../kit/src/block.ts";
 import { type ErrorCode, type ErrorFields, ServiceError } from "../../../kit/src/errors.ts";
 import { type Moment, momentCompare } from "../../../kit/src/time.ts";
+import { Probe } from "../explain/probe.ts";
+import type { Profile } from "../explain/profile.ts";
 import { compileFilter } from "../filter/compile.ts";
 import type { Filter } from "../filter/filter.ts";
 import { RowSet } from "../filter/row-set.ts";
@@ -34,6 +36,8 @@ export type PartialMessage =
       readonly scanned: Scanned;
       /** What could not be read, in words; the answer is without it. */
       readonly damaged: readonly string[];
+      /** Of a query that is analysed. */
+      readonly profile?: Profile;
     }
   | {
       readonly kind: "failed";
@@ -66,6 +70,7 @@ export function createFragment(plan: PlanMessage, reader: PartReader): Fragment 
     cancelled: new Int32Array(plan.cancelled),
     every: new EveryRow(),
     deletions: new Deletions(),
+    probe: plan.analyze === true ? new Probe() : undefined,
   };
   return { run: (task) => runTask(compiled, task) };
 }
@@ -78,6 +83,7 @@ interface Compiled {
   readonly cancelled: Int32Array;
   readonly every: EveryRow;
   readonly deletions: Deletions;
+  readonly probe: Probe | undefined;
 }
 
 /** The numbers of all rows of a block, made once for the largest; nobody writes to rows that were handed on. */
@@ -95,11 +101,14 @@ function runTask(compiled: Compiled, task: PartTask): PartialMessage {
   for (;;) {
     const progress = { block: -1 };
     try {
+      compiled.probe?.begin();
       const sink = createSink(compiled.plan.sink, task.after);
       const scanned = scanPart(compiled, { task, sink, damaged, progress });
       progress.block = -1;
       const answer = sink.finish();
-      return { kind: "done", answer, scanned, damaged: [...damaged.values()] };
+      const profile = compiled.probe?.end();
+      const found = { kind: "done", answer, scanned, damaged: [...damaged.values()] } as const;
+      return profile === undefined ? found : { ...found, profile };
     } catch (thrown) {
       if (!(thrown instanceof ServiceError)) throw thrown;
       const { code, message, fields } = thrown;
@@ -142,6 +151,7 @@ function scanPart(compiled: Compiled, { task, sink, damaged, progress }: Scan): 
   const { plan, reader } = compiled;
   const blocks = listBlocks(reader, task, damaged);
   if (plan.sink.kind === "records" && plan.sink.oldestFirst === true) blocks.sort(oldestLast);
+  compiled.probe?.lap("open");
   let rows = 0;
   let count = 0;
   // What is done leaves the list, so that its memory goes.
@@ -151,7 +161,8 @@ function scanPart(compiled: Compiled, { task, sink, damaged, progress }: Scan): 
     }
     progress.block = next.number;
     if (damaged.has(next.number)) continue;
-    const looked = scanBlock(compiled, next.block, task, sink);
+    const block = compiled.probe?.watch(next.block) ?? next.block;
+    const looked = scanBlock(compiled, block, task, sink);
     rows += looked;
     if (looked > 0) count++;
     if (sink.byteSize > plan.memoryBytesMax) {
@@ -202,13 +213,14 @@ function oldestLast(a: NumberedBlock, b: NumberedBlock): number {
 
 /** Gives how many rows were looked at. */
 function scanBlock(
-  { plan, filter, pipes, every, deletions }: Compiled,
+  { plan, filter, pipes, every, deletions, probe }: Compiled,
   block: Block,
   task: PartTask,
   sink: PartSink,
 ): number {
   const range = wantedRange(plan, task, sink);
   if (momentCompare(block.timeMax, range.from) < 0 || momentCompare(block.timeMin, range.to) >= 0) {
+    probe?.skipped();
     return 0;
   }
   const rows = new RowSet(block.rowCount);
@@ -217,6 +229,7 @@ function scanBlock(
   const view = View.records(block);
   if (!rows.isEmpty) filter.narrow(view, rows);
   deletions.hide(view, rows, task.part.deletions ?? []);
+  probe?.filtered(rows.count);
   if (rows.isEmpty) return block.rowCount;
   const isWhole = rows.count === block.rowCount;
   let left: Rows = { view, rows: isWhole ? every.upTo(block.rowCount) : rows.rows() };
@@ -224,7 +237,9 @@ function scanBlock(
     left = pipe.apply(left);
     if (left.rows.length === 0) return block.rowCount;
   }
+  probe?.lap("pipes");
   sink.add(left);
+  probe?.lap("collect");
   return block.rowCount;
 }
 

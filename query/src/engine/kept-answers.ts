@@ -78,7 +78,7 @@ export class KeptAnswers implements FragmentPool {
     const { floorMs = part.timeMin.ms, ceilingMs = part.timeMax.ms } = task;
     const isWhole =
       after === undefined && floorMs <= part.timeMin.ms && ceilingMs >= part.timeMax.ms;
-    if (part.identity === undefined || !isWhole) return undefined;
+    if (part.identity === undefined || !isWhole || plan.analyze === true) return undefined;
     let text = this.#texts.get(plan);
     if (text === undefined) {
       text = planTextOf(plan);

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type ErrorCode, ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
+import type { Analysis } from "../explain/analysis.ts";
 import type { Query } from "../language/ast.ts";
 import { memoryBytesDefault, taskRowsTarget, timeoutMsDefault } from "../limits.ts";
 import { createGatherPipe } from "../pipe/create.ts";
@@ -38,6 +39,8 @@ export interface QueryRequest {
   /** `deny`: an answer that would miss something is an error `query.partial`. */
   readonly partial?: "allow" | "deny" | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Is told what is done; costs the query some time. */
+  readonly analysis?: Analysis | undefined;
 }
 
 export interface QuerySummary {
@@ -113,7 +116,9 @@ async function runResolved(request: QueryRequest, before?: Before): Promise<Quer
   const plan = splitQuery(query, { range, limit, after, oldestFirst });
   if (oldestFirst) checkReversible(query, plan);
   checkPipes(plan);
+  const openMs = performance.now();
   const cut = await request.source.open(request.tenant, plan.worker.range, plan.worker);
+  if (before?.page !== undefined) request.analysis?.opened(cut.parts, performance.now() - openMs);
   if (request.partial === "deny" && cut.missing.length > 0) {
     cut.release();
     throw new ServiceError("query.partial", "some shards do not answer", { missing: cut.missing });
@@ -163,6 +168,8 @@ class QueryRun {
   /** Where the page began; then how far its rows have been given out. */
   #place: Place | undefined;
   readonly #page: Page | undefined;
+  /** Inner queries are not analysed. */
+  readonly #analysis: Analysis | undefined;
   #tookMs = 0;
 
   constructor(request: QueryRequest, plan: Plan, cut: Cut, before: Before) {
@@ -172,6 +179,7 @@ class QueryRun {
     this.#startMs = before.startMs;
     this.#scanned = { ...before.scanned };
     this.#page = before.page;
+    this.#analysis = before.page === undefined ? undefined : request.analysis;
     this.#place = before.page?.place;
     this.#memoryBytesMax = request.memoryBytesMax ?? memoryBytesDefault;
     this.#deadline = new Deadline(request.timeoutMs ?? timeoutMsDefault, request.signal);
@@ -191,6 +199,7 @@ class QueryRun {
       ...this.#plan.worker,
       id: randomUUID(),
       memoryBytesMax: this.#memoryBytesMax,
+      ...(this.#analysis === undefined ? {} : { analyze: true }),
       cancelled: deadline.cancelled,
     };
     const work = new WorkInFlight(this.#request.pool, message, deadline);
@@ -253,7 +262,9 @@ class QueryRun {
         if (task === undefined) break;
         work.start(task);
       }
+      const takeMs = performance.now();
       const batch = merger.take();
+      this.#analysis?.did("merge", takeMs);
       if (batch !== undefined) {
         const end = { ...(merger.last as PageEnd), rows: (after?.rows ?? 0) + merger.emitted };
         this.#place = { kind: "records", oldestFirst, end };
@@ -264,6 +275,7 @@ class QueryRun {
       }
       if (work.count === 0) continue;
       const { task, message } = await work.next();
+      this.#analysis?.answered(task.part, message.profile);
       this.#note(message.scanned, message.damaged);
       if (message.answer.kind === "records") merger.accept(task.part, message.answer.chunk);
       this.#checkMemory(merger.heldBytes);
@@ -278,7 +290,9 @@ class QueryRun {
     const gathering = new Gathering(this.#request.pool, { sink, window, rest, limit, skip });
     const turn = new Turn();
     await this.#gather(work, gathering, turn);
+    const endMs = performance.now();
     const { found, limited } = await gathering.end(this.#deadline.signal);
+    this.#analysis?.did("merge", endMs);
     const { view, rows } = found;
     this.#limited = limited;
     this.#place = { kind: "rows", rows: skip + rows.length };
@@ -286,7 +300,10 @@ class QueryRun {
       await turn.pause();
       work.check();
       const some = rows.subarray(at, at + rowsPerBatch);
-      yield { rows: some.length, bytes: encodeNdjson(view, some).bytes };
+      const encodeMs = performance.now();
+      const { bytes } = encodeNdjson(view, some);
+      this.#analysis?.did("encode", encodeMs);
+      yield { rows: some.length, bytes };
     }
   }
 
@@ -296,9 +313,12 @@ class QueryRun {
     let next = 0;
     while (next < tasks.length || work.count > 0) {
       while (work.hasRoom && next < tasks.length) work.start(tasks[next++] as PartTask);
-      const { message } = await work.next();
+      const { task, message } = await work.next();
+      this.#analysis?.answered(task.part, message.profile);
       this.#note(message.scanned, message.damaged);
+      const addMs = performance.now();
       if (message.answer.kind === "gather") gathering.add(message.answer.partial);
+      this.#analysis?.did("merge", addMs);
       this.#checkMemory(gathering.byteSize);
       await turn.pause();
     }

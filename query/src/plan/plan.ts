@@ -80,6 +80,8 @@ export interface PlanMessage extends WorkerPlan {
   /** Different for every query of a process; workers keep what they compiled by it. */
   readonly id: string;
   readonly memoryBytesMax: number;
+  /** Workers watch what they do, and tell. */
+  readonly analyze?: boolean | undefined;
   /** One i32: not zero once the query has been cancelled. */
   readonly cancelled: SharedArrayBuffer;
 }

@@ -3,6 +3,7 @@ import express from "express";
 import type {
   CompletionAnswer,
   ContextAnswer,
+  ExplainAnswer,
   FieldsAnswer,
   HistogramAnswer,
   StreamsAnswer,
@@ -12,7 +13,9 @@ import type {
 import {
   completeParams,
   contextParams,
+  explainParams,
   histogramParams,
+  type QueryParams,
   queryParams,
   rangeParams,
 } from "../../../api/src/params.ts";
@@ -28,6 +31,8 @@ import {
   askStreams,
 } from "../../../query/src/engine/questions.ts";
 import { type QueryAnswer, type QueryRequest, runQuery } from "../../../query/src/engine/run.ts";
+import { explainQuery } from "../../../query/src/explain/explain.ts";
+import { explainText } from "../../../query/src/explain/text.ts";
 import type { TimeRange } from "../../../query/src/source.ts";
 import type { App, Handler } from "./app.ts";
 import {
@@ -56,6 +61,7 @@ export function mountQueries(app: App, deps: QueryRoutesDeps): void {
   const paths = [
     "query",
     "query/complete",
+    "query/explain",
     "histogram",
     "fields",
     "fields/:name/values",
@@ -75,6 +81,7 @@ export function mountQueries(app: App, deps: QueryRoutesDeps): void {
       app.mount(method, `/api/v1/${path}`, "read", gated);
   };
   both("query", (request, response, identity) => serveQuery(deps, request, response, identity));
+  both("query/explain", (...args) => serveExplain(deps, ...args));
   both("query/complete", async (request, response, identity) => {
     const {
       query: text,
@@ -116,6 +123,39 @@ export function mountQueries(app: App, deps: QueryRoutesDeps): void {
   both("context", (...args) => serveContext(deps, ...args));
 }
 
+async function serveExplain(
+  deps: QueryRoutesDeps,
+  request: Request,
+  response: Response,
+  identity: Identity,
+): Promise<void> {
+  const { analyze, ...params } = parseParams(explainParams, request);
+  const question = questionWith(deps, params, identity, response);
+  const explained = await explainQuery(question, analyze === "1");
+  if (request.accepts(["application/json", "text/plain"]) === "text/plain") {
+    response.type("text/plain").send(explainText(explained));
+  } else response.json(explained satisfies ExplainAnswer);
+}
+
+/** A question for rows: how many, which first, and after what. */
+function questionWith(
+  deps: QueryRoutesDeps,
+  params: Omit<QueryParams, "summary">,
+  identity: Identity,
+  response: Response,
+) {
+  const { limit = rowsDefault, cursor, order } = params;
+  const oldestFirst = order === "oldest";
+  if (oldestFirst) checkOrder(deps);
+  const question = questionOf(deps, params, identity, response);
+  return {
+    ...question,
+    limit: limit === 0 ? undefined : limit,
+    cursor,
+    oldestFirst,
+  } satisfies QueryRequest;
+}
+
 async function serveQuery(
   deps: QueryRoutesDeps,
   request: Request,
@@ -124,15 +164,8 @@ async function serveQuery(
 ): Promise<void> {
   const { metrics } = deps;
   const params = parseParams(queryParams, request);
-  const { limit = rowsDefault, cursor, order } = params;
   const started = performance.now();
-  const question = {
-    ...questionOf(deps, params, identity, response),
-    limit: limit === 0 ? undefined : limit,
-    cursor,
-    oldestFirst: order === "oldest",
-  } satisfies QueryRequest;
-  if (question.oldestFirst) checkOrder(deps);
+  const question = questionWith(deps, params, identity, response);
   const answer = await runQuery(question);
   const media = String(request.accepts(["application/x-ndjson", "application/json", "text/csv"]));
   const hasSummary = params.summary === "1" || media === "application/json";
