@@ -82,16 +82,14 @@ export function longPlainEnd(view: DataView, at: number): number {
 
 /**
  * How many of the four bytes of a little-endian word stand before the first that is not plain. A byte is zero, or less
- * than 0x20, where taking 1 or 0x20 from it borrows (Mycroft); the lowest such byte is exact.
+ * than 0x21, where taking 1 or 0x21 from it borrows (Mycroft); the lowest such byte is exact. With the bit of 2 turned
+ * over, a quote and the control characters are what is less than 0x21.
  */
 export function plainCount(word: number): number {
-  const quotes = word ^ 0x22222222;
+  const low = word ^ 0x02020202;
   const backslashes = word ^ 0x5c5c5c5c;
   const found =
-    (((quotes - 0x01010101) & ~quotes) |
-      ((backslashes - 0x01010101) & ~backslashes) |
-      ((word - 0x20202020) & ~word)) &
-    0x80808080;
+    (((low - 0x21212121) & ~low) | ((backslashes - 0x01010101) & ~backslashes)) & 0x80808080;
   return found === 0 ? 4 : (31 - Math.clz32(found & -found)) >> 3;
 }
 

@@ -8,7 +8,7 @@ import type { LineTrace } from "./line-trace.ts";
 import type { RecordFields } from "./record.ts";
 
 /** Texts of which this is the length, or more, are looked at four bytes at a time. */
-const longBytes = 16;
+const longBytes = 8;
 
 /** Lines whose values stand between the same bytes: same names, same nesting, same white space. */
 export interface LineShape {
