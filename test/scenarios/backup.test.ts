@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -102,6 +103,10 @@ test("a backup under ingest restores to the same answers, and the next copies on
   assert.ok(copied < all);
 
   const dataDir = path.join(temporaryFolder(), "data");
+  // As if an earlier restore had been broken off.
+  mkdirSync(path.join(dataDir, ".restoring", "storage"), { recursive: true });
+  mkdirSync(path.join(dataDir, "lost+found"));
+  mkdirSync(path.join(dataDir, "storage"));
   const restored = await run("restore", "--from", to, "--data", dataDir);
   assert.equal(restored.code, 0, restored.out);
   const copy = await Service.start({ dataDir });

@@ -78,21 +78,33 @@ export interface RestoreOptions {
   readonly logger: Logger;
 }
 
-/** Throws `storage.failed` unless a data directory can be made there. */
+/** Within the data directory, so that it may be a volume of its own: what is not whole yet. */
+const makingName = ".restoring";
+/** Written last: without it no service starts on what is there. */
+const idName = "disk-id";
+
+/** Throws `storage.failed` unless a data directory can be made there; what an earlier restore left does not count. */
 export function checkEmpty(to: string): void {
-  if (!existsSync(to) || readdirSync(to).length === 0) return;
+  const there = namesIn(to);
+  const isLeft = there.includes(makingName) && !there.includes(idName);
+  if (there.length === 0 || isLeft) return;
   const message = "the data directory is not empty; give another, or move this one away";
   throw new ServiceError("storage.failed", message, { directory: to });
 }
 
+/** But what a new volume has. */
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).filter((name) => name !== "lost+found") : [];
+}
+
 /**
- * Makes a data directory of a backup. It lies beside its place until it is whole, so what is broken off is begun anew. Rejects with
+ * Makes a data directory of a backup. No service starts on it until it is whole, and what is broken off is begun anew. Rejects with
  * what the file system says.
  */
 export async function restoreBackup({ manifest, from, to, logger }: RestoreOptions): Promise<void> {
   checkEmpty(to);
-  const making = `${path.resolve(to)}.restoring`;
-  await rm(making, { recursive: true, force: true });
+  const making = path.join(path.resolve(to), makingName);
+  for (const name of namesIn(to)) await rm(path.join(to, name), { recursive: true, force: true });
   const data = await openDataDirectory(making);
   try {
     await copyFiles(manifest, from, data);
@@ -100,9 +112,12 @@ export async function restoreBackup({ manifest, from, to, logger }: RestoreOptio
   } finally {
     data.release();
   }
-  await rm(to, { recursive: true, force: true });
-  await rename(making, path.resolve(to));
-  await synced(path.dirname(path.resolve(to)));
+  const names = readdirSync(making).filter((name) => name !== idName);
+  for (const name of names) await rename(path.join(making, name), path.join(to, name));
+  await synced(to);
+  await rename(path.join(making, idName), path.join(to, idName));
+  await rm(making, { recursive: true, force: true });
+  await synced(to);
 }
 
 async function copyFiles(
