@@ -8,8 +8,9 @@ import { writeInts } from "./int-list.ts";
 import { codesShare, countedValuesMax, dictValuesSearched } from "./limits.ts";
 import { numberAt } from "./numbers.ts";
 import { addWordsOf, buildTokenFilter, filterOf, WordSet } from "./token-filter.ts";
-import { writeDistinct, writeList } from "./value-list.ts";
+import { type Ranges, writeDistinct, writeList } from "./value-list.ts";
 import { parseWholeNumbers, type WholeNumbers } from "./whole-numbers.ts";
+import { viewOf } from "./words.ts";
 
 /** Writes one field that is not split into templates, in the way that suits its values. */
 export function writeField(
@@ -57,10 +58,9 @@ function writeDict(
     counts,
   });
   if (filter !== undefined) frames.addFilter(filter, to);
-  const { starts, ends } = rangesOf(values);
   const output = frames.begin();
   output.out.varint(count);
-  writeDistinct({ bytes: values.bytes, starts, ends, count }, output);
+  writeDistinct(rangesOf(values), output);
   writeCodes(codes, count, order, output.out, output.text);
   frames.end(to);
 }
@@ -69,8 +69,10 @@ function plainFlags(name: string, kind: number, bounds: Bounds | undefined): Fie
   return { name, kind, hasFilter: false, bounds, counts: undefined };
 }
 
-function rangesOf({ offsets }: Values): { starts: Uint32Array; ends: Uint32Array } {
-  return { starts: offsets.subarray(0, offsets.length - 1), ends: offsets.subarray(1) };
+function rangesOf({ bytes, offsets }: Values): Ranges {
+  const count = offsets.length - 1;
+  const starts = offsets.subarray(0, count);
+  return { bytes, view: viewOf(bytes), starts, ends: offsets.subarray(1), count };
 }
 
 function countsOf(codes: ArrayLike<number>, count: number): Uint32Array {
@@ -115,12 +117,13 @@ function writeNumbers(
 }
 
 function writeRows(name: string, values: Values, frames: FrameWriter, to: ByteWriter): void {
-  const { starts, ends } = rangesOf(values);
+  const ranges = rangesOf(values);
+  const { bytes, starts, ends, count } = ranges;
   const words = new WordSet();
-  for (let i = 0; i < starts.length; i++) addWordsOf(values.bytes, starts[i]!, ends[i]!, words);
+  for (let i = 0; i < count; i++) addWordsOf(bytes, starts[i]!, ends[i]!, words);
   writeFieldStart(to, { ...plainFlags(name, columnKind.list, boundsOf(values)), hasFilter: true });
   frames.addFilter(filterOf(words), to);
-  writeList({ bytes: values.bytes, starts, ends, count: starts.length }, frames.begin());
+  writeList(ranges, frames.begin());
   frames.end(to);
 }
 
@@ -136,11 +139,10 @@ function writeSparse(
     hasFilter: filter !== undefined,
   });
   if (filter !== undefined) frames.addFilter(filter, to);
-  const { starts, ends } = rangesOf(values);
   const output = frames.begin();
   output.out.varint(rows.length);
   writeInts(Float64Array.from(rows), 0, rows.length, output.out, output.packed, output.text);
-  writeList({ bytes: values.bytes, starts, ends, count: rows.length }, output);
+  writeList(rangesOf(values), output);
   frames.end(to);
 }
 

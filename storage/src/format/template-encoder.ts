@@ -8,6 +8,7 @@ import type { Gathered } from "./gather.ts";
 import { referenceRowsMin } from "./limits.ts";
 import { addWordsOf, type WordSet } from "./token-filter.ts";
 import { type Ranges, writeList } from "./value-list.ts";
+import { isSame, viewOf } from "./words.ts";
 
 /** What a variable is: a list of its own, the value of another field, or the record's time as text. */
 export const variableKind = { list: 0, field: 1, time: 2 } as const;
@@ -36,12 +37,19 @@ export interface TemplateRows {
 
 export function rowsOfTemplates(templateOf: Codes, count: number): TemplateRows {
   const starts = new Uint32Array(count + 1);
-  for (let i = 0; i < templateOf.length; i++) starts[templateOf[i]! + 1]!++;
+  countTemplates(templateOf, starts);
   for (let t = 1; t <= count; t++) starts[t]! += starts[t - 1]!;
-  const next = starts.slice();
   const order = new Uint32Array(templateOf.length);
-  for (let i = 0; i < order.length; i++) order[next[templateOf[i]!]!++] = i;
+  placeRows(templateOf, starts.slice(), order);
   return { order, starts };
+}
+
+function countTemplates(templateOf: Codes, starts: Uint32Array): void {
+  for (let i = 0; i < templateOf.length; i++) starts[templateOf[i]! + 1]!++;
+}
+
+function placeRows(templateOf: Codes, next: Uint32Array, order: Uint32Array): void {
+  for (let i = 0; i < order.length; i++) order[next[templateOf[i]!]!++] = i;
 }
 
 /**
@@ -55,7 +63,10 @@ export class TemplateEncoder {
   readonly #directory = new ByteWriter();
   readonly #variables = new ByteWriter();
   readonly #times = new TimeTexts();
+  readonly #timeView = viewOf(this.#times.bytes);
   readonly #fieldsUsed = new Set<OtherField>();
+  #others: readonly ViewedField[] = [];
+  #view = this.#timeView;
   #starts = new Uint32Array(0);
   #ends = new Uint32Array(0);
 
@@ -72,6 +83,10 @@ export class TemplateEncoder {
       this.#ends = new Uint32Array(mined.templateOf.length);
     }
     this.#directory.clear();
+    this.#view = viewOf(input.values.bytes);
+    this.#others = input.others.map((field) => {
+      return { field, view: viewOf(field.gathered.values.bytes) };
+    });
     for (let template = 0; template < count; template++) this.#template(input, rows, template);
     for (const { gathered } of this.#fieldsUsed) addValues(gathered.values, this.#words);
     this.#fieldsUsed.clear();
@@ -108,11 +123,11 @@ export class TemplateEncoder {
         to.varint(form);
         return;
       }
-      const other = input.others.find(({ gathered }) => isEqualTo(list, gathered, rows));
+      const other = this.#others.find((each) => isEqualTo(list, each, rows));
       if (other !== undefined) {
         to.varint(variableKind.field);
-        to.varint(other.ordinal);
-        this.#fieldsUsed.add(other);
+        to.varint(other.field.ordinal);
+        this.#fieldsUsed.add(other.field);
         return;
       }
     }
@@ -130,22 +145,33 @@ export class TemplateEncoder {
       starts[i] = mined.starts[variable]!;
       ends[i] = mined.ends[variable]!;
     }
-    return { bytes: values.bytes, starts, ends, count: rows.length };
+    return { bytes: values.bytes, view: this.#view, starts, ends, count: rows.length };
   }
 
   /** The form in which every value is its record's time; -1 when there is none. */
-  #timeForm({ bytes, starts, ends, count }: Ranges, ms: Float64Array, rows: Uint32Array): number {
-    const length = ends[0]! - starts[0]!;
-    const form = timeFormOf(length);
-    if (form < 0) return -1;
-    const texts = this.#times;
-    for (let i = 0; i < count; i++) {
-      if (ends[i]! - starts[i]! !== length) return -1;
-      const printed = texts.print(form, ms[rows[i]!]!);
-      if (printed !== length || !isSame(texts.bytes, 0, bytes, starts[i]!, length)) return -1;
-    }
+  #timeForm(list: Ranges, ms: Float64Array, rows: Uint32Array): number {
+    const form = timeFormOf(list.ends[0]! - list.starts[0]!);
+    if (form < 0 || !this.#areTimes(form, list, ms, rows)) return -1;
     this.#addTimeWords(form, ms, rows);
     return form;
+  }
+
+  #areTimes(
+    form: number,
+    { view, starts, ends, count }: Ranges,
+    ms: Float64Array,
+    rows: Uint32Array,
+  ): boolean {
+    const length = ends[0]! - starts[0]!;
+    const texts = this.#times;
+    const own = this.#timeView;
+    for (let i = 0; i < count; i++) {
+      if (ends[i]! - starts[i]! !== length || texts.print(form, ms[rows[i]!]!) !== length) {
+        return false;
+      }
+      if (!isSame(view, starts[i]!, length, own, 0)) return false;
+    }
+    return true;
   }
 
   #addTimeWords(form: number, ms: Float64Array, rows: Uint32Array): void {
@@ -174,23 +200,24 @@ function addValues({ bytes, offsets }: Values, words: WordSet): void {
     addWordsOf(bytes, offsets[i]!, offsets[i + 1]!, words);
 }
 
+interface ViewedField {
+  readonly field: OtherField;
+  readonly view: DataView;
+}
+
 /** Whether every value is the other field's of its row. The first value tells most of the others apart. */
-function isEqualTo(list: Ranges, other: OtherField["gathered"], rows: Uint32Array): boolean {
-  const { bytes, starts, ends, count } = list;
-  const { offsets } = other.values;
-  const codes = other.kind === "dict" ? other.codes : undefined;
+function isEqualTo(list: Ranges, { field, view: own }: ViewedField, rows: Uint32Array): boolean {
+  const { view, starts, ends, count } = list;
+  const { gathered } = field;
+  const { offsets } = gathered.values;
+  const codes = gathered.kind === "dict" ? gathered.codes : undefined;
   for (let i = 0; i < count; i++) {
     const row = rows[i]!;
     const value = codes === undefined ? row : codes[row]!;
     const from = offsets[value]!;
     const length = offsets[value + 1]! - from;
     if (length !== ends[i]! - starts[i]! || length === 0) return false;
-    if (!isSame(other.values.bytes, from, bytes, starts[i]!, length)) return false;
+    if (!isSame(own, from, length, view, starts[i]!)) return false;
   }
-  return true;
-}
-
-function isSame(a: Buffer, atA: number, b: Buffer, atB: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (a[atA + i] !== b[atB + i]) return false;
   return true;
 }

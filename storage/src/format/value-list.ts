@@ -1,3 +1,4 @@
+import type { Values } from "../../../kit/src/block.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { writeCodes } from "./code-list.ts";
 import { hexOf, writeHex } from "./hex-list.ts";
@@ -14,10 +15,13 @@ import {
   writeLiterals,
 } from "./value-shape.ts";
 import { ValueTable } from "./value-table.ts";
+import { hashOf, isSame, viewOf } from "./words.ts";
 
 /** Values that lie in bytes: value i is `bytes[starts[i] … ends[i])`. */
 export interface Ranges {
   readonly bytes: Buffer;
+  /** Of the same bytes. */
+  readonly view: DataView;
   readonly starts: Uint32Array;
   readonly ends: Uint32Array;
   readonly count: number;
@@ -69,18 +73,13 @@ function addAllWords({ bytes, starts, ends, count }: Ranges, words: WordSet): vo
   for (let i = 0; i < count; i++) addWordsOf(bytes, starts[i]!, ends[i]!, words);
 }
 
-function isConst({ bytes, starts, ends, count }: Ranges): boolean {
+function isConst({ view, starts, ends, count }: Ranges): boolean {
   const from = starts[0]!;
   const length = ends[0]! - from;
   for (let i = 1; i < count; i++) {
     if (ends[i]! - starts[i]! !== length) return false;
-    if (!isSame(bytes, from, starts[i]!, length)) return false;
+    if (!isSame(view, from, length, view, starts[i]!)) return false;
   }
-  return true;
-}
-
-function isSame(bytes: Buffer, a: number, b: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (bytes[a + i] !== bytes[b + i]) return false;
   return true;
 }
 
@@ -101,43 +100,70 @@ function writeText(list: Ranges, { out, text }: ListOutput, words?: WordSet): vo
 /** One table for list after list: a list is written whole before the next, and most are short. */
 const tables = new ValueTable();
 
+const sampleMax = 64;
+const sampleDistinctMax = 16;
+const sample = new Int32Array(sampleDistinctMax);
+
 /** A look at the first values: few different ones mean a dictionary, whatever they are. */
-function hasFewValues({ bytes, starts, ends, count }: Ranges): boolean {
-  if (count < 64) return false;
-  const table = tables;
-  table.clear();
-  for (let i = 0; i < 64; i++) {
-    table.codeOf(bytes, starts[i]!, ends[i]!);
-    if (table.size > 16) return false;
+function hasFewValues({ view, starts, ends, count }: Ranges): boolean {
+  if (count < sampleMax) return false;
+  let size = 0;
+  for (let i = 0; i < sampleMax; i++) {
+    const hash = hashOf(view, starts[i]!, ends[i]!);
+    let at = 0;
+    while (at < size && sample[at] !== hash) at++;
+    if (at < size) continue;
+    if (size === sampleDistinctMax) return false;
+    sample[size++] = hash;
   }
   return true;
 }
 
 /** False when there are too many different values for a dictionary to pay. */
 function writeDict(list: Ranges, to: ListOutput, words?: WordSet): boolean {
-  const { bytes, starts, ends, count } = list;
   const table = tables;
+  const codes = new Uint32Array(list.count);
+  const isDict = codesOf(list, table, codes);
+  const values = isDict ? table.values() : undefined;
+  // It holds on to the bytes that it has seen.
   table.clear();
-  const codes = new Uint32Array(count);
+  if (values === undefined) return false;
+  writeValuesAndCodes(values, codes, to, words);
+  return true;
+}
+
+function codesOf(
+  { bytes, starts, ends, count }: Ranges,
+  table: ValueTable,
+  codes: Uint32Array,
+): boolean {
   for (let i = 0; i < count; i++) {
     codes[i] = table.codeOf(bytes, starts[i]!, ends[i]!);
     // Early enough to spare the work, late enough to have met repeated values.
     if (i === 255 && table.size > 200) return false;
     if (table.size > listDictValuesMax) return false;
   }
-  if (table.size > count * dictShareMax) return false;
-  const values = table.values();
+  return table.size <= count * dictShareMax;
+}
+
+function writeValuesAndCodes(
+  values: Values,
+  codes: Uint32Array,
+  to: ListOutput,
+  words: WordSet | undefined,
+): void {
+  const size = values.offsets.length - 1;
   to.out.varint(listKind.dict);
-  to.out.varint(table.size);
+  to.out.varint(size);
   const distinct = {
     bytes: values.bytes,
-    starts: values.offsets.subarray(0, table.size),
+    view: viewOf(values.bytes),
+    starts: values.offsets.subarray(0, size),
     ends: values.offsets.subarray(1),
-    count: table.size,
+    count: size,
   };
   writeDistinct(distinct, to, words);
-  writeCodes(codes, table.size, undefined, to.out, to.text);
-  return true;
+  writeCodes(codes, size, undefined, to.out, to.text);
 }
 
 /** Values that differ from each other. */

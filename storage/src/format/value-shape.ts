@@ -68,7 +68,8 @@ export class DigitRun {
     while (at < end) {
       const digit = (bytes[at] as number) - zero;
       if (digit < 0 || digit > 9) break;
-      sum = sum * 10 + digit;
+      // Whole up to nine digits, and wrong beyond: then it is read anew.
+      sum = (Math.imul(sum, 10) + digit) | 0;
       at++;
     }
     const length = at - start;
@@ -77,7 +78,7 @@ export class DigitRun {
     this.#startsWithZero = length > 1 && bytes[start] === zero;
     if (length > lowDigits) this.#takeLong(bytes, start, at, index);
     else {
-      this.low[index] = sum;
+      this.low[index] = length > 9 ? digitsAt(bytes, start, at) : sum;
       if (this.high !== undefined) this.high[index] = 0;
     }
     return at;

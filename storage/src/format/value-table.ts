@@ -1,4 +1,5 @@
 import type { Values } from "../../../kit/src/block.ts";
+import { hashOf, isSame, viewOf } from "./words.ts";
 
 /** Numbers distinct values by their bytes, in order of first appearance. */
 export class ValueTable {
@@ -6,8 +7,12 @@ export class ValueTable {
   #slots = new Int32Array(64).fill(-1);
   #hashes = new Int32Array(32);
   #offsets = new Uint32Array(33);
-  #bytes = Buffer.allocUnsafe(256);
+  #bytes = Buffer.allocUnsafeSlow(256);
+  #view = viewOf(this.#bytes);
   #size = 0;
+  /** Where the last value came from: the next ones mostly do too. */
+  #from: Buffer = this.#bytes;
+  #fromView = this.#view;
 
   get size(): number {
     return this.#size;
@@ -15,13 +20,18 @@ export class ValueTable {
 
   /** The code of the value `bytes[start … end)`, a new one if it is new. */
   codeOf(bytes: Buffer, start: number, end: number): number {
-    const hash = hashOf(bytes, start, end);
+    if (bytes !== this.#from) {
+      this.#from = bytes;
+      this.#fromView = viewOf(bytes);
+    }
+    const view = this.#fromView;
+    const hash = hashOf(view, start, end);
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
     while (true) {
       const code = this.#slots[slot]!;
       if (code < 0) return this.#add(bytes, start, end, hash, slot);
-      if (this.#hashes[code] === hash && this.#equals(code, bytes, start, end)) return code;
+      if (this.#hashes[code] === hash && this.#equals(code, view, start, end)) return code;
       slot = (slot + 1) & mask;
     }
   }
@@ -31,6 +41,8 @@ export class ValueTable {
     if (this.#size * 8 > this.#slots.length) this.#slots.fill(-1);
     else for (let code = 0; code < this.#size; code++) this.#free(code);
     this.#size = 0;
+    this.#from = this.#bytes;
+    this.#fromView = this.#view;
   }
 
   /** The distinct values; the value of code c is value c. */
@@ -50,12 +62,10 @@ export class ValueTable {
     this.#slots[slot] = -1;
   }
 
-  #equals(code: number, bytes: Buffer, start: number, end: number): boolean {
-    let at = this.#offsets[code]!;
-    if (this.#offsets[code + 1]! - at !== end - start) return false;
-    const own = this.#bytes;
-    for (let i = start; i < end; i++) if (own[at++] !== bytes[i]) return false;
-    return true;
+  #equals(code: number, view: DataView, start: number, end: number): boolean {
+    const at = this.#offsets[code]!;
+    const length = end - start;
+    return this.#offsets[code + 1]! - at === length && isSame(view, start, length, this.#view, at);
   }
 
   #add(bytes: Buffer, start: number, end: number, hash: number, slot: number): number {
@@ -83,6 +93,7 @@ export class ValueTable {
       const grown = Buffer.allocUnsafeSlow(Math.max(bytesNeeded, this.#bytes.length * 2));
       grown.set(this.#bytes);
       this.#bytes = grown;
+      this.#view = viewOf(grown);
     }
   }
 
@@ -96,18 +107,4 @@ export class ValueTable {
     }
     this.#slots = slots;
   }
-}
-
-/** Four bytes a step: the steps wait for each other, the bytes of one do not. */
-function hashOf(bytes: Buffer, start: number, end: number): number {
-  let hash = (end - start) | 0;
-  let at = start;
-  for (const last = end - 3; at < last; at += 4) {
-    const four =
-      bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-    hash = Math.imul(hash ^ four, 0x85ebca6b);
-    hash ^= hash >>> 15;
-  }
-  for (; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
-  return hash ^ (hash >>> 13);
 }

@@ -77,10 +77,21 @@ export class Miner {
   mine({ bytes, offsets }: Values): MinedTexts {
     this.#clear();
     const rowCount = offsets.length - 1;
-    const view = viewOf(bytes);
     const templateOf = new Uint16Array(rowCount);
     const variablesAt = new Uint32Array(rowCount);
-    for (let row = 0; row < rowCount; row++) {
+    this.#mineRows({ bytes, offsets }, viewOf(bytes), templateOf, variablesAt);
+    const templates = this.#list();
+    return { templateOf, variablesAt, starts: this.#starts, ends: this.#ends, templates };
+  }
+
+  /** The loop alone: compiled in its midst, it knows nothing of what would follow it. */
+  #mineRows(
+    { bytes, offsets }: Values,
+    view: DataView,
+    templateOf: Uint16Array,
+    variablesAt: Uint32Array,
+  ): void {
+    for (let row = 0; row < templateOf.length; row++) {
       const start = offsets[row] as number;
       const end = offsets[row + 1] as number;
       const first = this.#count;
@@ -95,12 +106,6 @@ export class Miner {
       templateOf[row] = template;
       variablesAt[row] = first;
     }
-    const { templates, starts, ends } = {
-      templates: this.#list(),
-      starts: this.#starts,
-      ends: this.#ends,
-    };
-    return { templateOf, variablesAt, starts, ends, templates };
   }
 
   #clear(): void {

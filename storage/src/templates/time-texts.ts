@@ -26,15 +26,14 @@ export class TimeTexts {
   #form = -1;
   #second = Number.NaN;
   #day = Number.NaN;
-  #date = { year: 1970, month: 0, day: 1 };
+  /** Where the clock stands; -1: the day cannot be printed. */
+  #clockAt = 0;
   #length = 0;
 
   /** Prints into `bytes`, from its start, and returns the length. Times are of the years 0 to 9999, else 0. */
   print(form: number, ms: number): number {
     const second = Math.floor(ms / 1000);
     if (second !== this.#second || form !== this.#form) {
-      this.#second = second;
-      this.#form = form;
       this.#length = this.#printSecond(form, second);
     }
     if (form < 4 || this.#length === 0) return this.#length;
@@ -48,54 +47,60 @@ export class TimeTexts {
 
   #printSecond(form: number, second: number): number {
     const day = Math.floor(second / 86_400);
-    if (day !== this.#day) {
-      const date = new Date(day * dayMs);
-      const year = date.getUTCFullYear();
+    if (day !== this.#day || form !== this.#form) {
+      this.#clockAt = this.#printDay(form, day);
       this.#day = day;
-      this.#date = { year, month: date.getUTCMonth(), day: date.getUTCDate() };
+      this.#form = form;
     }
-    const { year } = this.#date;
+    this.#second = second;
+    if (this.#clockAt < 0) return 0;
+    return form === dateForm ? 10 : this.#putClock(this.#clockAt, second - day * 86_400);
+  }
+
+  /** Prints what stands before the clock. */
+  #printDay(form: number, day: number): number {
+    const date = new Date(day * dayMs);
+    const year = date.getUTCFullYear();
     // Negated so that an invalid date is refused.
-    if (!(year >= 0 && year <= 9999)) return 0;
-    const clock = second - day * 86_400;
-    if (form === 2 || form === 6) return this.#putClock(0, clock);
+    if (!(year >= 0 && year <= 9999)) return -1;
+    if (form === clockForm || form === 6) return 0;
+    const { bytes } = this;
+    const month = date.getUTCMonth();
     if (form === 0) {
-      this.#putCommonDate();
-      return this.#putClock(12, clock);
+      putDigits(bytes, 0, date.getUTCDate(), 2);
+      bytes[2] = 0x2f;
+      months.copy(bytes, 3, month * 3, month * 3 + 3);
+      bytes[6] = 0x2f;
+      putDigits(bytes, 7, year, 4);
+      bytes[11] = 0x3a;
+      return 12;
     }
-    this.#putDate();
-    if (form === 1) return 10;
-    this.bytes[10] = 0x54;
-    return this.#putClock(11, clock);
-  }
-
-  #putDate(): void {
-    const { year, month, day } = this.#date;
-    putDigits(this.bytes, 0, year, 4);
-    this.bytes[4] = 0x2d;
-    putDigits(this.bytes, 5, month + 1, 2);
-    this.bytes[7] = 0x2d;
-    putDigits(this.bytes, 8, day, 2);
-  }
-
-  #putCommonDate(): void {
-    const { year, month, day } = this.#date;
-    putDigits(this.bytes, 0, day, 2);
-    this.bytes[2] = 0x2f;
-    months.copy(this.bytes, 3, month * 3, month * 3 + 3);
-    this.bytes[6] = 0x2f;
-    putDigits(this.bytes, 7, year, 4);
-    this.bytes[11] = 0x3a;
+    putDigits(bytes, 0, year, 4);
+    bytes[4] = 0x2d;
+    putDigits(bytes, 5, month + 1, 2);
+    bytes[7] = 0x2d;
+    putDigits(bytes, 8, date.getUTCDate(), 2);
+    bytes[10] = 0x54;
+    return 11;
   }
 
   #putClock(at: number, clock: number): number {
-    putDigits(this.bytes, at, Math.floor(clock / 3600), 2);
-    this.bytes[at + 2] = 0x3a;
-    putDigits(this.bytes, at + 3, Math.floor(clock / 60) % 60, 2);
-    this.bytes[at + 5] = 0x3a;
-    putDigits(this.bytes, at + 6, clock % 60, 2);
+    const { bytes } = this;
+    const minutes = (clock / 60) | 0;
+    const hours = (minutes / 60) | 0;
+    putPair(bytes, at, hours);
+    bytes[at + 2] = 0x3a;
+    putPair(bytes, at + 3, minutes - hours * 60);
+    bytes[at + 5] = 0x3a;
+    putPair(bytes, at + 6, clock - minutes * 60);
     return at + 8;
   }
+}
+
+function putPair(bytes: Buffer, at: number, number: number): void {
+  const tens = (number * 205) >>> 11;
+  bytes[at] = 0x30 + tens;
+  bytes[at + 1] = 0x30 + number - tens * 10;
 }
 
 function putDigits(bytes: Buffer, at: number, number: number, digits: number): void {
