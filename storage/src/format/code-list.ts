@@ -1,6 +1,7 @@
 import type { Codes } from "../../../kit/src/block.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { checkStored } from "./damage.ts";
+import { blockRowsMax } from "./limits.ts";
 import type { ColumnSource, PayloadWriter } from "./streams.ts";
 
 /**
@@ -14,23 +15,38 @@ const mode = { runs: 0, bytes: 1, recent: 2, planes: 3 } as const;
 const rowsOfRun = 12;
 
 export function writeCodes(
-  codes: Codes,
+  given: Codes,
   valueCount: number,
   order: Uint32Array | undefined,
   out: ByteWriter,
   text: PayloadWriter,
 ): void {
+  const codes = given instanceof Uint16Array ? given : copyOf(given);
   const runs = runsOf(codes);
-  const runsOrdered = order === undefined ? runs : runsInOrder(codes, order);
-  const runCount = Math.min(runs, runsOrdered);
-  const how = modeOf(runCount, valueCount, codes.length);
-  const isOrdered = how !== mode.recent && order !== undefined && runsOrdered < runs;
-  const own = isOrdered ? ordered(codes, order) : codes;
+  const ordered = order === undefined ? codes : inOrder(codes, order);
+  const runsOrdered = order === undefined ? runs : runsOf(ordered);
+  const how = modeOf(Math.min(runs, runsOrdered), valueCount, codes.length);
+  const isOrdered = how !== mode.recent && runsOrdered < runs;
+  const own = isOrdered ? ordered : codes;
   out.varint(how * 2 + (isOrdered ? 1 : 0));
   if (how === mode.runs) writeRuns(own, text);
   else if (how === mode.bytes) writeBytes(own, text);
   else if (how === mode.recent) writeRecent(own, text);
   else writePlanes(own, text);
+}
+
+/** Memory for the codes being written, of one type so that the loops below know it. Blocks have no more rows. */
+const copied = new Uint16Array(blockRowsMax);
+const reordered = new Uint16Array(blockRowsMax);
+
+function copyOf(codes: Codes): Uint16Array {
+  copied.set(codes);
+  return copied.subarray(0, codes.length);
+}
+
+function inOrder(codes: Uint16Array, order: Uint32Array): Uint16Array {
+  for (let i = 0; i < codes.length; i++) reordered[i] = codes[order[i]!]!;
+  return reordered.subarray(0, codes.length);
 }
 
 export function readCodes(
@@ -68,30 +84,13 @@ function emptyCodes(valueCount: number, rowCount: number): Codes {
   return valueCount <= 65_536 ? new Uint16Array(rowCount) : new Uint32Array(rowCount);
 }
 
-function runsOf(codes: Codes): number {
+function runsOf(codes: Uint16Array): number {
   let runs = 1;
   for (let i = 1; i < codes.length; i++) if (codes[i] !== codes[i - 1]) runs++;
   return runs;
 }
 
-function runsInOrder(codes: Codes, order: Uint32Array): number {
-  let runs = 1;
-  let before = codes[order[0]!]!;
-  for (let i = 1; i < order.length; i++) {
-    const code = codes[order[i]!]!;
-    if (code !== before) runs++;
-    before = code;
-  }
-  return runs;
-}
-
-function ordered(codes: Codes, order: Uint32Array): Uint32Array {
-  const out = new Uint32Array(codes.length);
-  for (let i = 0; i < out.length; i++) out[i] = codes[order[i]!]!;
-  return out;
-}
-
-function writeRuns(codes: Codes, text: PayloadWriter): void {
+function writeRuns(codes: Uint16Array, text: PayloadWriter): void {
   let from = 0;
   for (let i = 1; i <= codes.length; i++) {
     if (i < codes.length && codes[i] === codes[from]) continue;
@@ -115,12 +114,12 @@ function readRuns(codes: Codes, text: { varint(): number }): void {
   }
 }
 
-function writeBytes(codes: Codes, text: PayloadWriter): void {
+function writeBytes(codes: Uint16Array, text: PayloadWriter): void {
   const { bytes, at } = text.reserve(codes.length);
   for (let i = 0; i < codes.length; i++) bytes[at + i] = codes[i]!;
 }
 
-function writePlanes(codes: Codes, text: PayloadWriter): void {
+function writePlanes(codes: Uint16Array, text: PayloadWriter): void {
   const count = codes.length;
   const { bytes, at } = text.reserve(count * 2);
   for (let i = 0; i < count; i++) {
@@ -135,7 +134,7 @@ function readPlanes(codes: Codes, planes: Buffer): void {
   for (let i = 0; i < count; i++) codes[i] = planes[i]! | (planes[count + i]! << 8);
 }
 
-function writeRecent(codes: Codes, text: PayloadWriter): void {
+function writeRecent(codes: Uint16Array, text: PayloadWriter): void {
   const count = codes.length;
   const { bytes, at } = text.reserve(count * 2);
   let next = 0;

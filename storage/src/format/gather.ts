@@ -3,6 +3,7 @@ import type { Placing } from "./block-rows.ts";
 import { SparseColumn } from "./columns.ts";
 import { listDictValuesMax, sparseShare } from "./limits.ts";
 import type { ValueTable } from "./value-table.ts";
+import { copyBytes, viewOf } from "./words.ts";
 
 /** One field's values in a new order: distinct ones and codes, one for each row, or those of few rows. */
 export type Gathered =
@@ -28,10 +29,10 @@ export function gather(placing: Placing, field: string, table: ValueTable): Gath
     const values = table.values();
     const size = table.size;
     if (size <= 256) return { kind: "dict", values, codes };
-    const spread = spreadLength(values, codes);
+    const { spread, present } = measure(values, codes);
     const cost = values.bytes.length + size * 2 + codes.length * 2;
     // Values that come twice are worth it even where they are short: codes follow each other, numbers do not.
-    if (cost < (spread + codes.length) * 0.8 || size * 2 <= presentCount(values, codes)) {
+    if (cost < (spread + codes.length) * 0.8 || size * 2 <= present) {
       return inOrderOfRows(values, codes);
     }
   }
@@ -160,22 +161,21 @@ function codesOfDict(
   }
 }
 
-function presentCount({ offsets }: Values, codes: Uint16Array): number {
-  let count = 0;
-  for (let i = 0; i < codes.length; i++) {
-    const code = codes[i] as number;
-    if (offsets[code + 1] !== offsets[code]) count++;
+/** How many bytes the rows' values have together, and how many rows have one. */
+function measure(
+  { offsets }: Values,
+  codes: Uint16Array,
+): { readonly spread: number; readonly present: number } {
+  const counts = new Uint32Array(offsets.length - 1);
+  for (let i = 0; i < codes.length; i++) counts[codes[i]!]!++;
+  let spread = 0;
+  let present = 0;
+  for (let code = 0; code < counts.length; code++) {
+    const length = offsets[code + 1]! - offsets[code]!;
+    spread += counts[code]! * length;
+    if (length > 0) present += counts[code]!;
   }
-  return count;
-}
-
-function spreadLength({ offsets }: Values, codes: Uint16Array): number {
-  let length = 0;
-  for (let i = 0; i < codes.length; i++) {
-    const code = codes[i] as number;
-    length += offsets[code + 1]! - offsets[code]!;
-  }
-  return length;
+  return { spread, present };
 }
 
 /** The dictionary in the order in which the rows first have its values. */
@@ -196,42 +196,46 @@ function inOrderOfRows(values: Values, codes: Uint16Array): Gathered {
   }
   const offsets = new Uint32Array(next + 1);
   const bytes = Buffer.allocUnsafeSlow(values.bytes.length);
+  const from = viewOf(values.bytes);
+  const to = viewOf(bytes);
   let at = 0;
   for (let i = 0; i < next; i++) {
     const start = values.offsets[old[i]!]!;
     const end = values.offsets[old[i]! + 1]!;
-    copyValue(values.bytes, start, bytes, at, at + end - start);
+    copyBytes(from, values.bytes, start, end, to, bytes, at);
     at += end - start;
     offsets[i + 1] = at;
   }
   return { kind: "dict", values: { bytes: bytes.subarray(0, at), offsets }, codes };
 }
 
-function gatherRows(
-  { rowCount, starts, rows, places, scratch }: Placing,
-  columns: readonly (Column | undefined)[],
-): Values {
+function gatherRows(placing: Placing, columns: readonly (Column | undefined)[]): Values {
+  const { rowCount, starts, rows, places, scratch } = placing;
+  // The values of each row's source, and which of them is the row's: looked up once for both passes.
+  const valueOf = scratch.u32(rowCount);
   const offsets = scratch.u32(rowCount + 1).fill(0);
   const sources = columns.map((column) => column?.values());
   for (let s = 0; s < columns.length; s++) {
-    const values = sources[s];
-    if (values === undefined) continue;
+    const from = sources[s]?.offsets;
+    if (from === undefined) continue;
     const { codes, layout } = columns[s]!;
     for (let i = starts[s]!; i < starts[s + 1]!; i++) {
       const value = layout === "rows" ? rows[i]! : codes === undefined ? 0 : codes[rows[i]!]!;
-      offsets[places[i]! + 1] = values.offsets[value + 1]! - values.offsets[value]!;
+      valueOf[i] = value;
+      offsets[places[i]! + 1] = from[value + 1]! - from[value]!;
     }
   }
   for (let i = 0; i < rowCount; i++) offsets[i + 1]! += offsets[i]!;
   const bytes = scratch.bytes(offsets[rowCount]!);
+  const to = viewOf(bytes);
   for (let s = 0; s < columns.length; s++) {
     const values = sources[s];
     if (values === undefined) continue;
-    const { codes, layout } = columns[s]!;
+    const from = viewOf(values.bytes);
     for (let i = starts[s]!; i < starts[s + 1]!; i++) {
-      const value = layout === "rows" ? rows[i]! : codes === undefined ? 0 : codes[rows[i]!]!;
-      const to = places[i]!;
-      copyValue(values.bytes, values.offsets[value]!, bytes, offsets[to]!, offsets[to + 1]!);
+      const start = values.offsets[valueOf[i]!]!;
+      const end = values.offsets[valueOf[i]! + 1]!;
+      copyBytes(from, values.bytes, start, end, to, bytes, offsets[places[i]!]!);
     }
   }
   return { bytes, offsets };
@@ -262,10 +266,4 @@ function gatherSparse(
   for (let i = 0; i < parts.length; i++) offsets[i + 1] = offsets[i]! + parts[i]!.length;
   const sparseRows = Uint32Array.from(found, ({ row }) => row);
   return { kind: "sparse", values: { bytes: Buffer.concat(parts), offsets }, rows: sparseRows };
-}
-
-/** A call of `copy` costs as much as a loop over some hundred bytes. */
-function copyValue(from: Buffer, start: number, to: Buffer, at: number, end: number): void {
-  if (end - at > 200) from.copy(to, at, start, start + end - at);
-  else while (at < end) to[at++] = from[start++]!;
 }
