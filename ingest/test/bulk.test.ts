@@ -125,3 +125,25 @@ for (const [body, reason] of refused) {
     assert.equal(result.error?.fields["line"], 3);
   });
 }
+
+test("the ids made up for many items count on, across those that fail, name their own or have another index", () => {
+  const count = 1_203;
+  const each = Array.from({ length: count }, (_, i) => {
+    const meta =
+      i % 100 === 57 ? { _id: `own-${i}` } : i > 600 && i < 640 ? { _index: "other" } : {};
+    const record = i % 250 === 9 ? "{" : '{"message":"m"}';
+    return `${JSON.stringify({ create: meta })}\n${record}\n`;
+  });
+  const { result } = decode("elasticsearch-bulk", each.join(""), { index: "path" });
+  const items = itemsOf(result.items).map(({ create }) => create);
+  assert.equal(items.length, count);
+  const seed = items[0]?._id?.split("-")[0];
+  assert.ok(seed);
+  for (const [i, item] of items.entries()) {
+    const isFailed = i % 250 === 9;
+    const isOwn = i % 100 === 57;
+    assert.equal(item?.status, isFailed ? 400 : 201, `item ${i}`);
+    if (!isFailed) assert.equal(item?._id, isOwn ? `own-${i}` : `${seed}-${i}`);
+    assert.equal(item?._index, !isOwn && i > 600 && i < 640 ? "other" : "path", `item ${i}`);
+  }
+});

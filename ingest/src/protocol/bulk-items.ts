@@ -78,6 +78,8 @@ export class BulkItems {
   #headLast = "";
   /** The head of items whose id is made up, up to their number. */
   #madeUpHead = Buffer.alloc(0);
+  /** Items with a made-up id that are still to be printed: the last ones, all of the same action. */
+  #pending = 0;
 
   /** `before`: the results of an earlier request, whose memory these take over. */
   constructor(idSeed: string, before?: BulkItems) {
@@ -89,25 +91,27 @@ export class BulkItems {
 
   /** The items without the brackets around them. */
   get text(): string {
+    this.#printPending();
     return this.#bytes.toString("utf8", 0, Math.max(0, this.#length - 1));
   }
 
   created(action: BulkAction): void {
-    const number = this.count++;
     this.#setHead(action);
     if (action.id === undefined) {
-      this.#put(this.#madeUpHead);
-      this.#putDigits(number);
+      this.#pending++;
     } else {
+      this.#printPending();
       this.#putText(`${this.#headLast}${JSON.stringify(action.id).slice(0, -1)}`);
+      this.#put(createdTail);
     }
-    this.#put(createdTail);
+    this.count++;
   }
 
   failed(action: BulkAction, status: number, type: string, reason: string): void {
+    this.#setHead(action);
+    this.#printPending();
     this.count++;
     this.hasErrors = true;
-    this.#setHead(action);
     const id = action.id === undefined ? "null" : JSON.stringify(action.id);
     const error = JSON.stringify({ type, reason });
     this.#putText(`${this.#headLast}${id},"status":${status},"error":${error}}},`);
@@ -115,6 +119,7 @@ export class BulkItems {
 
   #setHead(action: BulkAction): void {
     if (action === this.#actionLast) return;
+    this.#printPending();
     const index = JSON.stringify(action.index === "" ? "logkeep" : action.index);
     this.#headLast = `{"${action.kind}":{"_index":${index},"_id":`;
     this.#madeUpHead = Buffer.from(`${this.#headLast}"${this.#idSeed}-`);
@@ -131,16 +136,38 @@ export class BulkItems {
     this.#length += bytes.length;
   }
 
-  #putDigits(number: number): void {
-    let digits = 1;
-    for (let left = number; left >= 10; left = Math.floor(left / 10)) digits++;
-    this.#reserve(digits);
-    this.#length += digits;
-    let left = number;
-    for (let at = this.#length - 1; at >= this.#length - digits; at--) {
-      this.#bytes[at] = 0x30 + (left % 10);
-      left = Math.floor(left / 10);
+  /** Prints the pending items in runs of those whose numbers are equally long. */
+  #printPending(): void {
+    while (this.#pending > 0) {
+      const first = this.count - this.#pending;
+      const digits = String(first).length;
+      const run = Math.min(this.#pending, 10 ** digits - first);
+      this.#printRun(first, run, digits);
+      this.#pending -= run;
     }
+  }
+
+  /** Items that differ in their numbers only: what is printed is copied behind itself, twice as much each time. */
+  #printRun(first: number, run: number, digits: number): void {
+    const head = this.#madeUpHead;
+    const itemLength = head.length + digits + createdTail.length;
+    this.#reserve(run * itemLength);
+    const bytes = this.#bytes;
+    const start = this.#length;
+    const end = start + run * itemLength;
+    bytes.set(head, start);
+    bytes.set(createdTail, start + head.length + digits);
+    for (let at = start + itemLength; at < end; at += at - start) {
+      bytes.copyWithin(at, start, Math.min(at, start + end - at));
+    }
+    for (let i = 0; i < run; i++) {
+      let at = start + i * itemLength + head.length + digits;
+      for (let left = first + i, digit = 0; digit < digits; digit++) {
+        bytes[--at] = 0x30 + (left % 10);
+        left = Math.floor(left / 10);
+      }
+    }
+    this.#length = end;
   }
 
   #reserve(length: number): void {
