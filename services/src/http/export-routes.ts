@@ -29,8 +29,13 @@ const mediaOf: Readonly<Record<Format, string>> = {
   parquet: "application/vnd.apache.parquet",
 };
 
+export interface ExportRoutesDeps extends QueryRoutesDeps {
+  /** Aborted when the service stops: exports break off at once, since their clients go on elsewhere or later. */
+  readonly stopping: AbortSignal;
+}
+
 /** `GET|POST /api/v1/export`. */
-export function mountExport(app: App, deps: QueryRoutesDeps): void {
+export function mountExport(app: App, deps: ExportRoutesDeps): void {
   const path = "/api/v1/export";
   const places = new Places();
   const type = "application/x-www-form-urlencoded";
@@ -60,7 +65,7 @@ class Places {
 }
 
 async function serveExport(
-  deps: QueryRoutesDeps,
+  deps: ExportRoutesDeps,
   request: Request,
   response: Response,
   identity: Identity,
@@ -95,7 +100,10 @@ async function serveExport(
     });
     ({ status } = run.summary());
   } catch (thrown) {
-    if (!response.headersSent) throw thrown;
+    if (!response.headersSent) {
+      if (!deps.stopping.aborted) throw thrown;
+      throw new ServiceError("service.stopping", "the service is stopping");
+    }
     if (serviceErrorOf(thrown).code === "internal")
       deps.logger.error({ err: thrown }, "an export failed");
     response.destroy();
@@ -113,7 +121,7 @@ function checkFlags({ cursors, columns, summary }: Params, format: Format): void
 }
 
 function exportRequest(
-  deps: QueryRoutesDeps,
+  deps: ExportRoutesDeps,
   params: Params,
   identity: Identity,
   response: Response,
@@ -122,12 +130,13 @@ function exportRequest(
   const { order = isOurs ? "oldest" : "newest", limit, cursor } = params;
   if (order === "oldest") checkOrder(deps);
   const question = questionOf(deps, params, identity, response);
+  const signal = AbortSignal.any([question.signal, deps.stopping]);
   const enter = (): Promise<() => void> =>
     new Promise((resolve, reject) => {
       const hold = (): Promise<void> => new Promise((leave) => resolve(leave));
-      deps.gate.run(question.signal, hold, identity.tenant).catch(reject);
+      deps.gate.run(signal, hold, identity.tenant).catch(reject);
     });
-  return { ...question, limit, cursor, oldestFirst: order === "oldest", enter };
+  return { ...question, signal, limit, cursor, oldestFirst: order === "oldest", enter };
 }
 
 function bodyOf(

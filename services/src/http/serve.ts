@@ -146,7 +146,7 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   const gate = new QueryGate(settings.query.concurrencyMax);
   const asking = { index: options.index, settings, metrics, gate, logger };
   mountQueries(app, asking);
-  mountExport(app, asking);
+  mountExport(app, { ...asking, stopping });
   const { deletes } = options;
   mountDeletes(app, { deletes, gate, isEmbedded: settings.query.index === "embedded" });
   mountBackup(app, options.backups);
