@@ -27,7 +27,10 @@ export interface BlockFilter {
   readonly without?: ReadonlySet<number>;
 }
 
-/** An open segment file. Blocks handed out read from it until it is closed. */
+/**
+ * An open segment file. After `close` it holds no descriptor, but blocks handed out, and columns of them
+ * that a cache kept, go on: each read opens the file for itself.
+ */
 export interface Segment {
   readonly path: string;
   readonly footer: Footer;
@@ -91,11 +94,18 @@ class OpenFile implements BlockBytes {
   }
 
   read(at: number, length: number): Buffer {
-    const fd = this.#fd;
-    if (fd === undefined) {
-      throw new ServiceError("storage.failed", "the segment is closed", { path: this.path });
-    }
     checkStored(at >= 0 && at + length <= this.size, "a segment file is cut short");
+    if (this.#fd !== undefined) return this.#readFrom(this.#fd, at, length);
+    // A column that the cache kept, or a query still holds, decodes more of itself after the close.
+    const fd = guarded(this.path, () => fs.openSync(this.path, "r"));
+    try {
+      return this.#readFrom(fd, at, length);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  #readFrom(fd: number, at: number, length: number): Buffer {
     const bytes = Buffer.allocUnsafeSlow(length);
     let done = 0;
     while (done < length) {
