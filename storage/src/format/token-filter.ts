@@ -92,21 +92,43 @@ export function addWordsOf(bytes: Buffer, start: number, end: number, words: Wor
   while (at < end) {
     let byte = bytes[at++] as number;
     if (isWordByte[byte] === 0) continue;
+    const from = at - 1;
+    let to = at;
     let hash = hashStart;
     while (true) {
       hash = hashStep(hash, byte);
+      to = at;
       if (at === end) break;
       byte = bytes[at++] as number;
       if (isWordByte[byte] === 0) break;
     }
-    words.add(hashEnd(hash));
+    if (to - from > smallDigitsMax || words.isNew(bytes, from, to)) words.add(hashEnd(hash));
   }
 }
+
+/** Numbers of so many digits are most of the words of addresses, times and codes. */
+const smallDigitsMax = 3;
 
 /** Distinct hashes, none of them 0. */
 export class WordSet {
   slots = new Int32Array(4_096);
   size = 0;
+  /** Which numbers of up to three digits it has: a look at a kilobyte instead of one at all the slots. */
+  readonly #small = new Uint8Array(2_000);
+
+  /** False for a number of up to three digits that was asked for before; such are to be added at once. */
+  isNew(bytes: Buffer, from: number, to: number): boolean {
+    // A 1 before the digits, so that 7, 07 and 007 differ.
+    let place = 1;
+    for (let at = from; at < to; at++) {
+      const digit = (bytes[at] as number) - 0x30;
+      if (digit < 0 || digit > 9) return true;
+      place = place * 10 + digit;
+    }
+    if (this.#small[place] === 1) return false;
+    this.#small[place] = 1;
+    return true;
+  }
 
   add(hash: number): void {
     const mask = this.slots.length - 1;
