@@ -71,8 +71,8 @@ export function plainEnd(bytes: Uint8Array, at: number): number {
   return at;
 }
 
-/** As `plainEnd`, for a text that is probably long. `view` is over the memory of the bytes. */
-export function longPlainEnd(view: DataView, at: number): number {
+/** As `plainEnd`, four bytes at a time. `view` is over the same memory, which goes on for three bytes past the text. */
+export function plainEndByWords(view: DataView, at: number): number {
   for (;;) {
     const plain = plainCount(view.getInt32(at, true));
     at += plain;

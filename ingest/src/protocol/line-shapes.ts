@@ -3,12 +3,9 @@ import { isSame, viewOf } from "../../../storage/src/format/words.ts";
 import { shapeChildrenMax, shapeFieldsMax, shapeMissesMax, shapeNodesMax } from "../limits.ts";
 import { DecodeFault } from "./fault.ts";
 import type { JsonReader } from "./json-reader.ts";
-import { byte, hasWord, isDigit, longPlainEnd, numberEnd, plainEnd } from "./json-scan.ts";
+import { byte, hasWord, isDigit, numberEnd, plainEndByWords } from "./json-scan.ts";
 import type { LineTrace } from "./line-trace.ts";
 import type { RecordFields } from "./record.ts";
-
-/** Texts of which this is the length, or more, are looked at four bytes at a time. */
-const longBytes = 8;
 
 /** Lines whose values stand between the same bytes: same names, same nesting, same white space. */
 export interface LineShape {
@@ -74,14 +71,13 @@ export class LineShapes {
       }
       let end: number;
       if (node.isText) {
-        end = node.isLong ? longPlainEnd(view, at) : plainEnd(bytes, at);
+        end = plainEndByWords(view, at);
         if (bytes[end] !== byte.quote) {
           end = this.#escaped(at, end, slot);
           if (end < 0) return undefined;
         } else {
           starts[slot] = at;
           ends[slot] = end;
-          if (end - at >= longBytes !== node.isLong) node.isLong = !node.isLong;
         }
       } else {
         end = this.#other(at, slot);
@@ -181,8 +177,6 @@ class ShapeNode {
   /** The child that came last. */
   likely: ShapeNode | undefined = undefined;
   shape: LineShape | undefined = undefined;
-  /** Whether the last value was a long text. */
-  isLong = false;
   /** The first four bytes, fewer under a mask; the next four, those after them, and the last four. */
   readonly first: number;
   readonly firstMask: number;
