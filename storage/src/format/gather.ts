@@ -212,7 +212,7 @@ function inOrderOfRows(values: Values, codes: Uint16Array): Gathered {
 function gatherRows(placing: Placing, columns: readonly (Column | undefined)[]): Values {
   const { rowCount, starts, rows, places, scratch } = placing;
   // The values of each row's source, and which of them is the row's: looked up once for both passes.
-  const valueOf = scratch.u32(rowCount);
+  const ownValue = scratch.u32(rowCount);
   const offsets = scratch.u32(rowCount + 1).fill(0);
   const sources = columns.map((column) => column?.values());
   for (let s = 0; s < columns.length; s++) {
@@ -221,7 +221,7 @@ function gatherRows(placing: Placing, columns: readonly (Column | undefined)[]):
     const { codes, layout } = columns[s]!;
     for (let i = starts[s]!; i < starts[s + 1]!; i++) {
       const value = layout === "rows" ? rows[i]! : codes === undefined ? 0 : codes[rows[i]!]!;
-      valueOf[i] = value;
+      ownValue[i] = value;
       offsets[places[i]! + 1] = from[value + 1]! - from[value]!;
     }
   }
@@ -233,8 +233,8 @@ function gatherRows(placing: Placing, columns: readonly (Column | undefined)[]):
     if (values === undefined) continue;
     const from = viewOf(values.bytes);
     for (let i = starts[s]!; i < starts[s + 1]!; i++) {
-      const start = values.offsets[valueOf[i]!]!;
-      const end = values.offsets[valueOf[i]! + 1]!;
+      const start = values.offsets[ownValue[i]!]!;
+      const end = values.offsets[ownValue[i]! + 1]!;
       copyBytes(from, values.bytes, start, end, to, bytes, offsets[places[i]!]!);
     }
   }

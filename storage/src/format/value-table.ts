@@ -1,10 +1,11 @@
 import type { Values } from "../../../kit/src/block.ts";
-import { hashOf, isSame, viewOf } from "./words.ts";
+import { copyBytes, hashOf, isSame, viewOf } from "./words.ts";
 
 /** Numbers distinct values by their bytes, in order of first appearance. */
 export class ValueTable {
   // Small at first: most columns have few values, and records may have very many columns.
-  #slots = new Int32Array(64).fill(-1);
+  /** Code and hash of a value, side by side: most lookups go to memory that is far, and once is enough. */
+  #slots = new Int32Array(128).fill(-1);
   #hashes = new Int32Array(32);
   #offsets = new Uint32Array(33);
   #bytes = Buffer.allocUnsafeSlow(256);
@@ -26,19 +27,20 @@ export class ValueTable {
     }
     const view = this.#fromView;
     const hash = hashOf(view, start, end);
-    const mask = this.#slots.length - 1;
-    let slot = hash & mask;
+    const slots = this.#slots;
+    const mask = slots.length - 2;
+    let slot = (hash << 1) & mask;
     while (true) {
-      const code = this.#slots[slot]!;
+      const code = slots[slot]!;
       if (code < 0) return this.#add(bytes, start, end, hash, slot);
-      if (this.#hashes[code] === hash && this.#equals(code, view, start, end)) return code;
-      slot = (slot + 1) & mask;
+      if (slots[slot + 1] === hash && this.#equals(code, view, start, end)) return code;
+      slot = (slot + 2) & mask;
     }
   }
 
   /** Forgets all values; the memory is kept. */
   clear(): void {
-    if (this.#size * 8 > this.#slots.length) this.#slots.fill(-1);
+    if (this.#size * 16 > this.#slots.length) this.#slots.fill(-1);
     else for (let code = 0; code < this.#size; code++) this.#free(code);
     this.#size = 0;
     this.#from = this.#bytes;
@@ -56,9 +58,9 @@ export class ValueTable {
 
   /** Empties the slot of a value; those before it may be empty already. */
   #free(code: number): void {
-    const mask = this.#slots.length - 1;
-    let slot = this.#hashes[code]! & mask;
-    while (this.#slots[slot] !== code) slot = (slot + 1) & mask;
+    const mask = this.#slots.length - 2;
+    let slot = (this.#hashes[code]! << 1) & mask;
+    while (this.#slots[slot] !== code) slot = (slot + 2) & mask;
     this.#slots[slot] = -1;
   }
 
@@ -72,11 +74,12 @@ export class ValueTable {
     const code = this.#size++;
     const at = this.#offsets[code]!;
     this.#reserve(at + end - start);
-    bytes.copy(this.#bytes, at, start, end);
+    copyBytes(this.#fromView, bytes, start, end, this.#view, this.#bytes, at);
     this.#offsets[code + 1] = at + end - start;
     this.#hashes[code] = hash;
     this.#slots[slot] = code;
-    if (this.#size * 2 > this.#slots.length) this.#rehash();
+    this.#slots[slot + 1] = hash;
+    if (this.#size * 4 > this.#slots.length) this.#rehash();
     return code;
   }
 
@@ -99,11 +102,13 @@ export class ValueTable {
 
   #rehash(): void {
     const slots = new Int32Array(this.#slots.length * 2).fill(-1);
-    const mask = slots.length - 1;
+    const mask = slots.length - 2;
     for (let code = 0; code < this.#size; code++) {
-      let slot = this.#hashes[code]! & mask;
-      while (slots[slot]! >= 0) slot = (slot + 1) & mask;
+      const hash = this.#hashes[code]!;
+      let slot = (hash << 1) & mask;
+      while (slots[slot]! >= 0) slot = (slot + 2) & mask;
       slots[slot] = code;
+      slots[slot + 1] = hash;
     }
     this.#slots = slots;
   }
