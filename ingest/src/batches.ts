@@ -105,7 +105,7 @@ export class Batches {
   #encode(batch: ShardBatch, facts: RequestFacts, part: number): AppendPart {
     const { tenant, retentionClass, internal, arena } = this.#options;
     const { builder, shard } = batch;
-    const room = arena.reserve(builder.byteLength);
+    const room = arena.reserve(builder.byteLength, shard);
     if (room === undefined) throw new ArenaFull("the arena has no room");
     const length = builder.encodeInto(room.view, 0, facts.receivedMs);
     arena.commit(length);

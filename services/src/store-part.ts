@@ -6,7 +6,7 @@ import type { RetentionRule } from "../../ingest/src/retention/rules.ts";
 import type { Clock } from "../../kit/src/clock.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
-import { ArenaOwner } from "../../storage/src/shard/arena.ts";
+import { ArenaOwner, arenaLanes } from "../../storage/src/shard/arena.ts";
 import type { DataDirectory } from "../../storage/src/shard/data-directory.ts";
 import { diskUseOf } from "../../storage/src/shard/disk-limit.ts";
 import { slabBytes } from "../../storage/src/shard/limits.ts";
@@ -126,6 +126,7 @@ function startPool(
   const size = workerCount(settings);
   const shared: WorkerShared = {
     arena: arena.buffers,
+    arenaLanes: arenaLanes(arena.totalBytes, size, cluster.shards),
     shardCount: cluster.shards,
     cacheBytes: Math.floor(settings.query.cacheBytes / size),
     retention: rules,

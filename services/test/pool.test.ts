@@ -131,6 +131,36 @@ test("a query waits for what is in line at a worker, not for all bodies that cam
   for (const body of bodies.slice(2)) await body.end();
 });
 
+test("a second seal gets the last worker when no body waits for it", async (t) => {
+  const given = await givenOf(t, 2);
+  const first = given.begin("seal");
+  await first.started();
+  const body = given.begin("ingest");
+  await body.started();
+  const second = given.begin("seal");
+  assert.equal(second.hasStarted, false);
+  await body.end();
+  await second.started();
+  for (const seal of [first, second]) await seal.end();
+});
+
+test("seals leave a worker to who has asked a moment ago, and bodies go there", async (t) => {
+  const given = await givenOf(t, 2);
+  const first = given.begin("seal");
+  await first.started();
+  const query = given.begin("query");
+  await query.started();
+  const second = given.begin("seal");
+  await query.end();
+  const body = given.begin("ingest");
+  await body.started();
+  assert.equal(second.hasStarted, false);
+  await first.end();
+  await second.started();
+  await second.end();
+  await body.end();
+});
+
 test("a lone worker takes everything, one after the other", async (t) => {
   const given = await givenOf(t, 1);
   for (const lane of ["seal", "merge", "query"] as const) {

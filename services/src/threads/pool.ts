@@ -46,6 +46,9 @@ interface Member {
   readonly running: Map<number, Job>;
 }
 
+/** For so long after a query or tail, no seal takes the last worker: whoever asked may well ask again. */
+const askedMsMin = 1000;
+
 /** Megabytes of new objects of one worker: what lives long lies in typed arrays, outside of the heap. */
 const youngMaxMb = 8;
 
@@ -57,6 +60,8 @@ export class WorkerPool {
   /** Short lanes, the one that had a turn last at the end. */
   #turns: readonly Lane[] = shortLanes;
   #nextId = 1;
+  /** When somebody last asked for something, and did not only send. */
+  #askedAtMs = Number.NEGATIVE_INFINITY;
   #closing = false;
 
   constructor(options: PoolOptions) {
@@ -81,6 +86,7 @@ export class WorkerPool {
     if (this.#closing) {
       return Promise.reject(new ServiceError("service.stopping", "the service is stopping"));
     }
+    if (options.lane === "query" || options.lane === "tail") this.#askedAtMs = performance.now();
     return new Promise<Result>((resolve, reject) => {
       const message = { id: this.#nextId++, kind, payload };
       const job: Job = { message, options, resolve: (value) => resolve(value as Result), reject };
@@ -177,29 +183,35 @@ export class WorkerPool {
   /** The worker that takes a job of the lane now, if any may. */
   #memberFor(lane: Lane): Member | undefined {
     if (upkeepLanes.has(lane)) return this.#idleForUpkeep(lane);
-    // While a seal waits for a worker to fall idle, nothing is put in line behind what runs.
-    const isSealWaiting = this.#queue("seal").length > 0;
+    // While a seal waits for a worker to fall idle, nothing is put in line behind what runs there.
+    const sealers = this.#queue("seal").length > 0 ? this.#upkeepMembers("seal") : [];
     let best: Member | undefined;
     // From the last: the first ones are who a seal or merge may need next.
     for (const member of this.#members.toReversed()) {
       const { running } = member;
-      const isKept = isSealWaiting || isAtUpkeep(member);
+      const isKept = sealers.includes(member) || isAtUpkeep(member);
       if (running.size >= (isKept ? 1 : this.#options.depth)) continue;
       if (best === undefined || running.size < best.running.size) best = member;
     }
     return best;
   }
 
-  /**
-   * The first idle worker, but not the last one of all: what a seal compiles and keeps in memory is then there once.
-   * Where merges have all others, which may take long, a seal goes to the last, too: memory fills meanwhile.
-   */
   #idleForUpkeep(lane: Lane): Member | undefined {
-    const count = Math.max(1, this.#members.length - 1);
-    const members = this.#members.slice(0, count);
-    const isBlocked = lane === "seal" && members.every(isAtMerge);
-    const allowed = isBlocked ? this.#members : members;
-    return allowed.find(({ running }) => running.size === 0);
+    return this.#upkeepMembers(lane).find(({ running }) => running.size === 0);
+  }
+
+  /**
+   * All but the last worker: what a seal compiles and keeps in memory is then there once. A seal gets the last one, too,
+   * where merges have all others, which may take long, and where it would else do nothing: more than others can seal
+   * waits, no body does, and nobody has asked lately.
+   */
+  #upkeepMembers(lane: Lane): readonly Member[] {
+    const members = this.#members.slice(0, Math.max(1, this.#members.length - 1));
+    if (lane !== "seal") return members;
+    const isAsked = performance.now() - this.#askedAtMs < askedMsMin;
+    const isSpare = !isAsked && shortLanes.every((short) => this.#queue(short).length === 0);
+    const takesLast = members.every(isAtMerge) || (isSpare && members.every(isAtUpkeep));
+    return takesLast ? this.#members : members;
   }
 }
 

@@ -30,6 +30,7 @@ import { StoredBlocks } from "./stored-blocks.ts";
 /** What every worker is given when it starts. */
 export interface WorkerShared {
   readonly arena: ArenaBuffers;
+  readonly arenaLanes: number;
   readonly shardCount: number;
   /** Of decoded columns that this worker keeps. */
   readonly cacheBytes: number;
@@ -44,11 +45,10 @@ interface Done {
 
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
-const { arena, shardCount, cacheBytes, limits, retention, index } = workerData as WorkerShared & {
-  readonly index: number;
-};
+const { arena, arenaLanes, shardCount, cacheBytes, limits, retention, index } =
+  workerData as WorkerShared & { readonly index: number };
 const decoder = new Decoder({
-  arena: new ArenaWriter(arena, index),
+  arena: new ArenaWriter(arena, index, arenaLanes),
   ...{ shardCount, limits, retention },
 });
 const stored = new StoredBlocks(arena, cacheBytes);

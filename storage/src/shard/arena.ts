@@ -26,52 +26,62 @@ export function arenaCreate(bytes: number): ArenaBuffers {
   };
 }
 
+/** A slab that a writer is filling. */
+interface OpenSlab {
+  readonly slab: number;
+  used: number;
+}
+
 /** The filling side: one for each thread that decodes, each with a number of its own. */
 export class ArenaWriter {
   readonly #bytes: SharedArrayBuffer;
   readonly #control: Int32Array;
   readonly #writer: number;
-  #slab: number | undefined;
-  #used = 0;
+  /** The slab of each lane that has one. */
+  readonly #open: (OpenSlab | undefined)[];
+  #current: OpenSlab | undefined;
   #reserved = 0;
   #closed: number[] = [];
 
-  /** `writer`: 0 and up, unique among the writers of an arena. */
-  constructor(buffers: ArenaBuffers, writer: number) {
+  /**
+   * `writer`: 0 and up, unique among the writers of an arena. Batches that are let go together, as those of a shard
+   * are, belong in one of `lanes`: a slab with batches of other shards is not free until those are sealed, too.
+   */
+  constructor(buffers: ArenaBuffers, writer: number, lanes = 1) {
     this.#bytes = buffers.bytes;
     this.#control = new Int32Array(buffers.control);
     this.#writer = writer;
+    this.#open = Array.from({ length: lanes });
   }
 
   /**
    * Room for up to `bytes`, kept until the next call of `reserve` or `commit`. Undefined: the
    * arena is full. Asking for more than a slab holds is a fault of the caller.
    */
-  reserve(bytes: number): Reservation | undefined {
+  reserve(bytes: number, shard = 0): Reservation | undefined {
     assert(bytes > 0 && bytes <= slabBytes, "a batch fits a slab");
-    if (this.#slab === undefined || this.#used + bytes > slabBytes) {
-      const next = this.#claim();
-      if (next === undefined) return undefined;
-      this.close();
-      this.#slab = next;
-      this.#used = 0;
-    }
+    const current = this.#slabFor(bytes, shard % this.#open.length);
+    if (current === undefined) return undefined;
+    this.#current = current;
     this.#reserved = bytes;
-    const offset = this.#slab * slabBytes + this.#used;
+    const offset = current.slab * slabBytes + current.used;
     return { offset, view: new Uint8Array(this.#bytes, offset, bytes) };
   }
 
   /** Keeps the first `bytesUsed` of the last reservation; the rest is free for the next. */
   commit(bytesUsed: number): void {
-    assert(bytesUsed <= this.#reserved, "only what was reserved is committed");
-    this.#used = Math.ceil((this.#used + bytesUsed) / batchAlign) * batchAlign;
+    const current = this.#current;
+    assert(
+      current !== undefined && bytesUsed <= this.#reserved,
+      "only what was reserved is committed",
+    );
+    current.used = Math.ceil((current.used + bytesUsed) / batchAlign) * batchAlign;
     this.#reserved = 0;
   }
 
-  /** Ends the slab being filled: for a thread that will write no more for a while. */
+  /** Ends the slabs being filled: for a thread that will write no more for a while. */
   close(): void {
-    if (this.#slab !== undefined) this.#closed.push(this.#slab);
-    this.#slab = undefined;
+    for (let lane = 0; lane < this.#open.length; lane++) this.#closeLane(lane);
   }
 
   /**
@@ -84,6 +94,24 @@ export class ArenaWriter {
     return closed;
   }
 
+  #slabFor(bytes: number, lane: number): OpenSlab | undefined {
+    const open = this.#open[lane];
+    if (open !== undefined && hasRoom(open, bytes)) return open;
+    const slab = this.#claim();
+    // In a full arena, better next to others than not at all.
+    if (slab === undefined) return this.#open.find((other) => other && hasRoom(other, bytes));
+    this.#closeLane(lane);
+    const opened = { slab, used: 0 };
+    this.#open[lane] = opened;
+    return opened;
+  }
+
+  #closeLane(lane: number): void {
+    const open = this.#open[lane];
+    if (open !== undefined) this.#closed.push(open.slab);
+    this.#open[lane] = undefined;
+  }
+
   /** The lowest free slab: pages that were touched before are used again first. */
   #claim(): number | undefined {
     for (let slab = 0; slab < this.#control.length; slab++) {
@@ -91,6 +119,19 @@ export class ArenaWriter {
     }
     return undefined;
   }
+}
+
+function hasRoom({ used }: OpenSlab, bytes: number): boolean {
+  return used + bytes <= slabBytes;
+}
+
+/**
+ * Lanes of each of so many writers: one for each shard, unless the slabs that are half filled would then be more than a
+ * third of an arena.
+ */
+export function arenaLanes(bytes: number, writers: number, shards: number): number {
+  const slabs = bytes / slabBytes;
+  return Math.max(1, Math.min(shards, Math.floor(slabs / (3 * writers))));
 }
 
 /** The freeing side, on the main thread. */

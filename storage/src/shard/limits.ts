@@ -81,6 +81,12 @@ export const sealArenaShare = 0.5;
 /** Unless the shards themselves hold less than this share: then seals would not free what is pinned. */
 export const sealArenaBytesShare = 0.1;
 
+/**
+ * A request has waited so long for room: then one seal more than usual is made. Not at once, since another thread has to
+ * compile all that seals do, which takes about two seconds of a core and 60 MiB.
+ */
+export const sealMoreAfterMs = 1_000;
+
 /** Free bytes of the arena below which requests wait: a few slabs, one for each thread that decodes. */
 export const arenaFreeBytesMin = 4 * slabBytes;
 

@@ -16,6 +16,7 @@ import {
   sealBatchesMax,
   sealBytes,
   sealDeletedMs,
+  sealMoreAfterMs,
   sealQuietBatches,
   sealQuietBytes,
   sealQuietMs,
@@ -31,7 +32,7 @@ import { isInMemory } from "./tombstone-progress.ts";
 export interface MaintenanceOptions {
   /** Records stay in memory no longer than this. */
   readonly sealAgeMs: number;
-  /** Shards that are sealed side by side. */
+  /** Shards that are sealed side by side; one more when a request has long waited for memory. */
   readonly sealsAtOnce: number;
   readonly retention: RetentionLimits;
 }
@@ -75,8 +76,10 @@ export class Maintenance {
     if (this.#isMemoryTight()) this.makeRoom();
   }
 
-  /** Seals what has been in memory for longest: its slabs are the next to be free. */
-  makeRoom(): void {
+  /** Seals what has been in memory for longest: its slabs are the next to be free. `waitedMs`: how long a request has waited for that. */
+  makeRoom(waitedMs = 0): void {
+    // The worker that would have decoded it has nothing else to do.
+    if (waitedMs >= sealMoreAfterMs) this.#sealNext(this.#options.sealsAtOnce + 1);
     if (this.#due.size > 0 || this.#sealing.size > 0) return;
     let oldest: Shard | undefined;
     for (const shard of this.#context.shards) {
@@ -182,10 +185,10 @@ export class Maintenance {
     this.#sealNext();
   }
 
-  #sealNext(): void {
+  #sealNext(atOnce = this.#options.sealsAtOnce): void {
     for (const [shard, evenWithoutRows] of this.#due) {
       if (this.#isPaused()) this.#due.clear();
-      if (this.#sealing.size >= this.#options.sealsAtOnce || this.#isPaused()) return;
+      if (this.#sealing.size >= atOnce || this.#isPaused()) return;
       if (this.#sealing.has(shard)) continue;
       this.#due.delete(shard);
       const work = () => sealShard(this.#context, shard, evenWithoutRows);

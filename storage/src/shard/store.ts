@@ -256,7 +256,7 @@ class OpenStore implements Store {
     while (arena.freeBytes < needed) {
       const leftMs = untilMs - clock.monotonicMs();
       if (leftMs <= 0) throw busy(arena.usedBytes);
-      this.#open.maintenance.makeRoom();
+      this.#open.maintenance.makeRoom(timeoutMs - leftMs);
       await arena.whenFreed(Math.min(leftMs, maintenanceTickMs));
     }
   }

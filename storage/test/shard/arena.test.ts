@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { ArenaOwner, ArenaWriter } from "../../src/shard/arena.ts";
+import { ArenaOwner, ArenaWriter, arenaLanes } from "../../src/shard/arena.ts";
 import { slabBytes } from "../../src/shard/limits.ts";
 
 test("a batch is read by the owner where a writer put it", () => {
@@ -48,6 +48,40 @@ test("a full arena refuses, and serves again from the lowest slab that was freed
   assert.deepEqual(writer.takeClosed(), [0]);
   owner.closed([0]);
   assert.equal(writer.reserve(1)?.offset, 0);
+});
+
+test("a shard's slabs are freed when it is sealed, whatever others hold; a full arena mixes them", () => {
+  const owner = new ArenaOwner(4 * slabBytes);
+  const writer = new ArenaWriter(owner.buffers, 0, 2);
+  const half = slabBytes / 2;
+  const put = (shard: number) => {
+    const room = writer.reserve(half, shard);
+    writer.commit(half);
+    return room?.offset ?? -1;
+  };
+  const placed = [0, 1, 0, 1, 0, 1].map((shard) => {
+    const offset = put(shard);
+    owner.retain(offset, half);
+    return { shard, offset };
+  });
+  owner.closed(writer.takeClosed());
+  assert.equal(owner.usedBytes, 4 * slabBytes);
+  assert.equal(writer.reserve(slabBytes, 0), undefined);
+  for (const { shard, offset } of placed) if (shard === 0) owner.release(offset, half);
+  // Its first slab; the one being filled stays.
+  assert.equal(owner.usedBytes, 3 * slabBytes);
+  const last = [put(0), put(0), put(0)].map((offset) => Math.floor(offset / slabBytes));
+  // Its own slab and the one that was freed are full by then: what is left is in the other shard's.
+  assert.equal(new Set(last).size, 2);
+  assert.notEqual(put(0), -1);
+  assert.equal(writer.reserve(half, 0), undefined);
+});
+
+test("writers have a lane for each shard while that leaves room", () => {
+  assert.equal(arenaLanes(24 * slabBytes, 2, 4), 4);
+  assert.equal(arenaLanes(24 * slabBytes, 2, 1), 1);
+  assert.equal(arenaLanes(8 * slabBytes, 2, 32), 1);
+  assert.equal(arenaLanes(24 * slabBytes, 64, 4), 1);
 });
 
 test("the slabs of a writer that died are freed once nothing refers to them", () => {
