@@ -140,7 +140,7 @@ export class Decoder {
       rejected: rejectedCount,
       errors,
       bodyBytes: body.length,
-      ...(items === undefined ? {} : { items: items.text, itemErrors: items.hasErrors }),
+      ...(items === undefined ? {} : { items: items.printed(), itemErrors: items.hasErrors }),
       ...(job.idempotencyKey === undefined ? {} : { digest: hash("sha256", job.body) }),
     };
   }

@@ -81,8 +81,11 @@ export interface DecodeResult {
   readonly errors: readonly RecordError[];
   /** Bytes after inflation. */
   readonly bodyBytes: number;
-  /** Elasticsearch: the elements of `items`, printed, without brackets; and whether one has an error. */
-  readonly items?: string;
+  /**
+   * Elasticsearch: the elements of `items`, printed, without brackets, in memory of their own that may be
+   * transferred, as they are as long as many a body; and whether one has an error.
+   */
+  readonly items?: Uint8Array<ArrayBuffer>;
   readonly itemErrors?: boolean;
   /** SHA-256 of the body as it was sent, hexadecimal; only with an idempotency key. */
   readonly digest?: string;

@@ -89,10 +89,10 @@ export class BulkItems {
     this.#bytes = kept ?? Buffer.allocUnsafeSlow(64 << 10);
   }
 
-  /** The items without the brackets around them. */
-  get text(): string {
+  /** A copy of the items without the brackets around them. */
+  printed(): Uint8Array<ArrayBuffer> {
     this.#printPending();
-    return this.#bytes.toString("utf8", 0, Math.max(0, this.#length - 1));
+    return new Uint8Array(this.#bytes.subarray(0, Math.max(0, this.#length - 1)));
   }
 
   created(action: BulkAction): void {

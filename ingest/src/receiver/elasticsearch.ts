@@ -58,8 +58,8 @@ export const bulkReceiver: Receiver = {
   answer(request: ReceiverRequest, result: DecodeResult, tookMs: number): ReceiverAnswer {
     checkDecoded(result);
     const took = Math.max(0, Math.round(tookMs));
-    const items = result.items ?? "";
-    const body = `{"took":${took},"errors":${result.itemErrors === true},"items":[${items}]}`;
+    const head = Buffer.from(`{"took":${took},"errors":${result.itemErrors === true},"items":[`);
+    const body = Buffer.concat([head, result.items ?? new Uint8Array(0), Buffer.from("]}")]);
     return elasticAnswer(request, 200, body);
   },
 
@@ -70,14 +70,15 @@ export const bulkReceiver: Receiver = {
 export function elasticAnswer(
   request: ReceiverRequest,
   status: number,
-  body: string | object,
+  body: string | Uint8Array | object,
 ): ReceiverAnswer {
   const headers = {
     "X-Elastic-Product": "Elasticsearch",
     "Content-Type": contentTypeFor(request),
     ...headersOfStatus(status),
   };
-  return { status, headers, body: typeof body === "string" ? body : JSON.stringify(body) };
+  const isPrinted = typeof body === "string" || body instanceof Uint8Array;
+  return { status, headers, body: isPrinted ? body : JSON.stringify(body) };
 }
 
 export function elasticFailure(request: ReceiverRequest, error: ServiceError): ReceiverAnswer {

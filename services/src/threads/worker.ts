@@ -62,8 +62,10 @@ const jobs: Readonly<Record<string, (payload: never) => Done>> = {
   decode: (job: DecodeJob) => {
     // Posted, so in memory that is this thread's alone.
     const memory = job.body.buffer as ArrayBuffer;
-    const decoded: Decoded = { result: decoder.run(job), memory };
-    return { result: decoded, transfer: [memory] };
+    const result = decoder.run(job);
+    const decoded: Decoded = { result, memory };
+    const { items } = result;
+    return { result: decoded, transfer: items === undefined ? [memory] : [memory, items.buffer] };
   },
   fragment: ({ plan, task }: { readonly plan: PlanMessage; readonly task: PartTask }) => {
     const message = fragments.run(plan, task);
