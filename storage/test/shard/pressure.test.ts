@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { sealBatchesMax, sealRows, slabBytes } from "../../src/shard/limits.ts";
+import { sealBatchesMax, sealMoreAfterMs, sealRows, slabBytes } from "../../src/shard/limits.ts";
 import { closeAfter, temp } from "../log/temp.ts";
 import { openRig, type Rig, type RigOptions } from "./rig.ts";
 
@@ -96,6 +96,28 @@ test("a large request waits for as much room as it needs, and gets it from shard
   await assert.rejects(rig.store.room(0, bytes), { code: "ingest.busy" });
   await rig.store.room(20_000, bytes);
   assert.ok(rig.arena.freeBytes >= bytes, `${rig.arena.freeBytes} bytes are free`);
+});
+
+test("one seal more is made than at other times when a request has waited long", async (t) => {
+  const rig = await rigAt(t, temp(t), {
+    ...{ arenaSlabs: 10, sealsAtOnce: 1 },
+    ...{ logFileBytes: 8 << 20, logBytesMax: 256 << 20 },
+  });
+  const gate = Promise.withResolvers<void>();
+  let begun = 0;
+  rig.coordinator.beforeCommit = () => {
+    begun++;
+    return gate.promise;
+  };
+  for (let i = 0; i < 8; i++) await rig.append(["x".repeat(3 << 20)], { shard: i % 2 });
+  await until(() => begun === 1);
+  await assert.rejects(rig.store.room(sealMoreAfterMs / 2), { code: "ingest.busy" });
+  assert.equal(begun, 1);
+  const room = rig.store.room(20_000);
+  await until(() => begun === 2);
+  gate.resolve();
+  await room;
+  assert.equal(rig.read().length, 8);
 });
 
 test("a full arena that nothing empties tells requests to come back", async (t) => {
