@@ -78,7 +78,9 @@ function packPart(
   let waiting = 0;
   let held = 0;
   for (let i = 0; i < count; i++) {
-    const part = Math.floor(((values[i] as number) - base) / scale) % partScale;
+    const high = Math.floor(((values[i] as number) - base) / scale);
+    // What `%` gives, which is a call for doubles.
+    const part = high - Math.floor(high / partScale) * partScale;
     waiting |= part << held;
     held += bits;
     while (held >= 8) {

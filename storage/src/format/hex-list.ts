@@ -14,6 +14,9 @@ const digitOf = new Int8Array(256).fill(-1);
 for (const [i, char] of [..."0123456789abcdef"].entries()) digitOf[char.charCodeAt(0)] = i;
 const charOf = Buffer.from("0123456789abcdef");
 
+/** After so many values without a letter they are taken for decimal numbers. */
+const plainMax = 64;
+
 /** The pattern of the values, if they have one and are neither short nor plain numbers. */
 export function hexOf({ bytes, starts, ends, count }: Ranges): HexPattern | undefined {
   const length = ends[0]! - starts[0]!;
@@ -28,6 +31,7 @@ export function hexOf({ bytes, starts, ends, count }: Ranges): HexPattern | unde
     const letters = lettersOf(bytes, start, pattern);
     if (letters < 0) return undefined;
     if (letters > 0) hasLetter = true;
+    else if (i === plainMax && !hasLetter) return undefined;
   }
   return hasLetter ? { pattern, digits } : undefined;
 }
