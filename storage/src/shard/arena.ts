@@ -1,5 +1,5 @@
 import { assert } from "../../../kit/src/assert.ts";
-import { batchAlign, slabBytes } from "./limits.ts";
+import { arenaRequestShareMax, batchAlign, slabBytes } from "./limits.ts";
 
 /**
  * Where batches lie from their decoding until they are sealed: one shared buffer cut into slabs.
@@ -125,13 +125,16 @@ function hasRoom({ used }: OpenSlab, bytes: number): boolean {
   return used + bytes <= slabBytes;
 }
 
+/** Writers beside those of the workers, with a lane each: the store's own and the journal's. */
+const ownWriters = 2;
+
 /**
- * Lanes of each of so many writers: one for each shard, unless the slabs that are half filled would then be more than a
- * third of an arena.
+ * Lanes of each of so many workers: one for each shard, as far as what a large request waits for can still be free. Slabs
+ * that are being filled never are.
  */
-export function arenaLanes(bytes: number, writers: number, shards: number): number {
-  const slabs = bytes / slabBytes;
-  return Math.max(1, Math.min(shards, Math.floor(slabs / (3 * writers))));
+export function arenaLanes(bytes: number, workers: number, shards: number): number {
+  const open = Math.floor((bytes / slabBytes) * (1 - arenaRequestShareMax)) - ownWriters;
+  return Math.max(1, Math.min(shards, Math.floor(open / workers)));
 }
 
 /** The freeing side, on the main thread. */

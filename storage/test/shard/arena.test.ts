@@ -77,8 +77,9 @@ test("a shard's slabs are freed when it is sealed, whatever others hold; a full 
   assert.equal(writer.reserve(half, 0), undefined);
 });
 
-test("writers have a lane for each shard while that leaves room", () => {
-  assert.equal(arenaLanes(24 * slabBytes, 2, 4), 4);
+test("workers have a lane for each shard while that leaves room for a large request", () => {
+  assert.equal(arenaLanes(40 * slabBytes, 2, 4), 4);
+  assert.equal(arenaLanes(24 * slabBytes, 2, 4), 2);
   assert.equal(arenaLanes(24 * slabBytes, 2, 1), 1);
   assert.equal(arenaLanes(8 * slabBytes, 2, 32), 1);
   assert.equal(arenaLanes(24 * slabBytes, 64, 4), 1);
