@@ -99,3 +99,9 @@ export const innerQueriesMax = 16;
 
 /** Streams whose neighbours `stream_context` looks for, each a query of its own. */
 export const contextStreamsMax = 100;
+
+/**
+ * Bytes of the values of one column that pipes make or copy of one block or answer: a block's own are a few MiB. Beyond
+ * it one `unroll` or `format` of long texts would take all memory there is, since workers hold no budget.
+ */
+export const columnBytesMax = 256 * 1024 * 1024;

@@ -266,3 +266,15 @@ test("what would make too many rows or fields is refused", () => {
   assert.throws(() => run(rows, "unroll (a)"), refused);
   assert.throws(() => run([{ j: JSON.stringify(fields) }], "unpack_json from j"), refused);
 });
+
+test("texts that pipes would make longer than a query may hold are refused, not made", () => {
+  const refused = (thrown: unknown) =>
+    thrown instanceof ServiceError && thrown.code === "query.memory";
+  // Each of 2,000 items would be a row with a copy of the long value.
+  const rows = [
+    { a: JSON.stringify(Array.from({ length: 2_000 }, () => 1)), b: "x".repeat(200_000) },
+  ];
+  assert.throws(() => run(rows, "unroll by (a)"), refused);
+  const longer = `format "${"<b>".repeat(100)}" as b`;
+  assert.throws(() => run(rows, `${longer} | ${longer}`), refused);
+});

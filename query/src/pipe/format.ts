@@ -3,7 +3,7 @@ import { durationOf, parseDurationNanos, printDuration } from "../language/durat
 import { printIpv4 } from "../language/numeric.ts";
 import type { FormatPipe as FormatNode, FormatOption } from "../language/pipe-node.ts";
 import { parseTimePoint } from "../language/time-point.ts";
-import { textAt } from "../table/column.ts";
+import { checkColumnBytes, textAt } from "../table/column.ts";
 import { numberOfText, printNumber } from "../table/number.ts";
 import type { RowPipe, Rows } from "./pipe.ts";
 import { columnOfRows } from "./values.ts";
@@ -32,7 +32,9 @@ export class FormatPipe implements RowPipe {
       let text = "";
       for (const { literal, column, formatted } of steps) {
         const value = textAt(column, row);
-        text += literal + (formatted === undefined ? value : (formatted(value) ?? value));
+        const shown = formatted === undefined ? value : (formatted(value) ?? value);
+        checkColumnBytes(text.length + literal.length + shown.length);
+        text += literal + shown;
       }
       return text + pattern.tail;
     };

@@ -1,5 +1,5 @@
 import type { Column } from "../../../kit/src/block.ts";
-import { codeAt, ValuesBuilder, ValuesColumn } from "../table/column.ts";
+import { checkColumnBytes, codeAt, ValuesBuilder, ValuesColumn } from "../table/column.ts";
 
 /** Calls `use` once with each value that the rows have, and its code; a row without the column has none. */
 export function eachValue(
@@ -30,7 +30,13 @@ export function columnOfRows(
   textOf: (row: number) => string,
 ): Column {
   const texts = new Array<string | undefined>(rowCount);
-  for (const row of rows) texts[row] = textOf(row);
+  let length = 0;
+  for (const row of rows) {
+    const text = textOf(row);
+    texts[row] = text;
+    length += text.length;
+    checkColumnBytes(length);
+  }
   const builder = new ValuesBuilder(rowCount);
   for (let row = 0; row < rowCount; row++) builder.pushText(texts[row] ?? "");
   return new ValuesColumn("rows", builder.finish());

@@ -1,5 +1,7 @@
 import type { Codes, Column, Templates, Values } from "../../../kit/src/block.ts";
+import { ServiceError } from "../../../kit/src/errors.ts";
 import { pickValues } from "../../../kit/src/pick.ts";
+import { columnBytesMax } from "../limits.ts";
 import { codesInto } from "./codes.ts";
 import { parseNumber, printNumber } from "./number.ts";
 
@@ -136,10 +138,20 @@ export class ValuesBuilder {
   }
 
   #grow(length: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#length + length));
+    checkColumnBytes(this.#length + length);
+    const doubled = Math.min(this.#bytes.length * 2, columnBytesMax);
+    const grown = Buffer.allocUnsafeSlow(Math.max(doubled, this.#length + length));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }
+}
+
+/** Throws `query.memory` when the values of one column are longer than they may be. */
+export function checkColumnBytes(bytes: number): void {
+  if (bytes <= columnBytesMax) return;
+  throw new ServiceError("query.memory", "a pipe makes too long values of these", {
+    bytesMax: columnBytesMax,
+  });
 }
 
 /** The texts as values. */
