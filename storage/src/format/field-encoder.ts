@@ -107,11 +107,18 @@ function writeNumbers(
   out.varint(absent === undefined ? 0 : 1);
   if (absent === undefined) writeInts(numbers, 0, numbers.length, out, packed, text);
   else {
-    const present = Uint8Array.from(numbers, (number) => (number === absent ? 0 : 1));
+    const present = new Uint16Array(numbers.length);
+    const own = new Float64Array(numbers.length);
+    let count = 0;
+    for (let i = 0; i < numbers.length; i++) {
+      const number = numbers[i]!;
+      if (number === absent) continue;
+      present[i] = 1;
+      own[count++] = number;
+    }
     writeCodes(present, 2, order, out, text);
-    const own = numbers.filter((number) => number !== absent);
-    out.varint(own.length);
-    writeInts(own, 0, own.length, out, packed, text);
+    out.varint(count);
+    writeInts(own, 0, count, out, packed, text);
   }
   frames.end(to);
 }

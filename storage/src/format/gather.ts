@@ -57,7 +57,7 @@ function gatherCodes(
   codes: Uint16Array,
   table: ValueTable,
 ): boolean {
-  let rowsMet = 0;
+  let met = 0;
   for (let s = 0; s < columns.length; s++) {
     const column = columns[s];
     const from = starts[s]!;
@@ -66,15 +66,25 @@ function gatherCodes(
     else if (column.layout === "rows") {
       if (column instanceof SparseColumn && isWhole(rows, from, end, column)) {
         codesOfSparse(column, places, from, end, codes, table);
-      } else codesOfRows(column.values(), rows, places, from, end, codes, table);
-      rowsMet += end - from;
-      // Early enough to spare the work, late enough to have met repeated values.
-      if (rowsMet >= 512 && table.size * 4 > rowsMet * 3) return false;
+        met += column.present.length;
+      } else {
+        codesOfRows(column.values(), rows, places, from, end, codes, table);
+        met += end - from;
+      }
+      if (isTooDiverse(table.size, met)) return false;
     } else codesOfDict(column, rows, places, from, end, codes, table);
     if (table.size > listDictValuesMax) return false;
   }
   return true;
 }
+
+/** Early enough to spare the work, late enough to have met repeated values. */
+function isTooDiverse(distinct: number, met: number): boolean {
+  return met >= diversityKnownAt && distinct * 5 > met * 4;
+}
+
+/** Values after which it shows: ids repeat soon, or not at all. */
+const diversityKnownAt = 2_048;
 
 const noBytes = Buffer.alloc(0);
 
