@@ -83,9 +83,9 @@ export const sealArenaBytesShare = 0.1;
 
 /**
  * A request has waited so long for room: then one seal more than usual is made. Not at once, since another thread has to
- * compile all that seals do, which takes about two seconds of a core and 60 MiB.
+ * compile all that seals do, which takes about two seconds of a core and 60 MiB; half of what requests wait at most.
  */
-export const sealMoreAfterMs = 1_000;
+export const sealMoreAfterMs = 2_500;
 
 /** Free bytes of the arena below which requests wait: a few slabs, one for each thread that decodes. */
 export const arenaFreeBytesMin = 4 * slabBytes;
