@@ -56,6 +56,8 @@ function checked(leaf: FilterNode, place: string): FilterNode {
       throw refusal(place, `a rule cannot hold a query: ${text}`);
     case "valueType":
       throw refusal(place, `how a value is stored is not known when a record comes: ${text}`);
+    default:
+      break;
   }
   const fields = [
     ...("field" in leaf ? [leaf.field] : []),

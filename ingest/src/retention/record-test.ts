@@ -40,6 +40,8 @@ export function recordTest(node: FilterNode, values: RecordValues): RecordTest {
       return anyOf(node.values.map((value) => exactly(node.field, value, values)));
     case "exact":
       return exactly(node.field, node.value, values);
+    default:
+      break;
   }
   return valueTest(node, values) ?? blockTest(node, values);
 }
