@@ -18,13 +18,14 @@ const rooms = [
 
 /** Tests of the whole house, each a folder of `test/`. */
 const house = [
-  ...["tidy", "scenarios", "contracts", "alerts", "faults", "ensemble"],
+  ...["tidy", "scenarios", "contracts", "data", "alerts", "faults", "ensemble"],
   ...["clients", "browser", "package", "helm"],
   ...["redis", "mixed", "coordinator-client", "kafka", "elastic", "engines"],
 ];
 
 /** Those that need other servers, or more than the five minutes that all others take together. */
 const named: Readonly<Record<string, string>> = {
+  data: "a minute",
   alerts: "two minutes",
   faults: "two minutes",
   ensemble: "three minutes, and root for partitions",

@@ -111,7 +111,7 @@ const bodies: readonly HostileCase[] = [
   ship("a time far ahead", '{"_time":"9999-12-31T23:59:59Z","_msg":"x"}\n', 400),
   ship("a time that is no time", '{"_time":"yesterday","_msg":"x"}\n', 400),
   ship("an object as a time is a field like others", '{"_time":{"a":1},"_msg":"x"}\n', 200),
-  ship("10,001 fields", `${manyFields(10_001)}\n`, 400),
+  ship("10,001 fields", `${manyFields(10_001)}\n`, 200),
   ship("a field name of 100 kB goes to the overflow field", `{"${"n".repeat(100_000)}":1}\n`, 200),
   ship(
     "__proto__ is a name like others",
