@@ -10,7 +10,8 @@ import { goodLine, type HostileCase, hostileCases } from "./hostile-cases.ts";
 
 /** Rounds over the whole table; memory after the last is held against memory after the first. */
 const rounds = 10;
-const growthMaxMiB = 64;
+/** The arena's 96 MiB, whose pages come as they are first used, and 64 for what the heaps keep. */
+const growthMaxMiB = 160;
 
 let service: Service;
 before(async () => {
