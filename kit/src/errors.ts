@@ -43,6 +43,8 @@ export const errorCodes = {
   "coordinator.elsewhere": { status: 404, title: "The coordinator is another process" },
   "cluster.malformed": { status: 500, title: "A znode of the cluster cannot be read" },
   "cluster.mismatch": { status: 500, title: "The node does not fit this cluster" },
+  "peer.unavailable": { status: 503, title: "Another node cannot be reached" },
+  "peer.refused": { status: 403, title: "The peer is not one of this cluster" },
   "config.invalid": { status: 400, title: "The configuration is not valid" },
   "service.stopping": { status: 503, title: "The service is stopping" },
   internal: { status: 500, title: "The service failed" },
