@@ -53,18 +53,31 @@ export interface StoreCut {
   readonly parts: readonly CutPart[];
   /** What should have been in it and is not, by name: shards without an owner, damaged blocks. */
   readonly missing: readonly string[];
+  /** Shards of which the cut has only what is sealed, and that another replica may serve by now. */
+  readonly elsewhere: readonly number[];
   /** Once; more does nothing. */
   release(): void;
 }
 
-/** Opens a cut: one synchronous step, so that each committed record is in it exactly once. */
-export function openCut(context: StoreContext, tenant: string, range: CutRange): StoreCut {
+/**
+ * Opens a cut of these shards, of all when none are named: one synchronous step, so that each committed record is in it
+ * exactly once.
+ */
+export function openCut(
+  context: StoreContext,
+  tenant: string,
+  range: CutRange,
+  shards?: ReadonlySet<number>,
+): StoreCut {
   const cut = new OpenCut(context, tenant, range);
-  for (const shard of context.shards) cut.add(shard);
+  for (const shard of context.shards) {
+    if (shards === undefined || shards.has(shard.id)) cut.add(shard);
+  }
   let isOpen = true;
   return {
     parts: cut.parts,
     missing: cut.missing,
+    elsewhere: cut.elsewhere,
     release() {
       if (isOpen) cut.release();
       isOpen = false;
@@ -75,6 +88,7 @@ export function openCut(context: StoreContext, tenant: string, range: CutRange):
 class OpenCut {
   readonly parts: CutPart[] = [];
   readonly missing: string[] = [];
+  readonly elsewhere: number[] = [];
   readonly #context: StoreContext;
   readonly #tenant: string;
   readonly #range: CutRange;
@@ -90,7 +104,10 @@ class OpenCut {
   add(shard: Shard): void {
     // While it acquires its own shard anew, what it has committed still is all that was acknowledged.
     const isWhole = shard.epoch > 0 && ["serving", "waiting"].includes(shard.state.kind);
-    if (!isWhole) this.missing.push(`shard ${shard.id}`);
+    if (!isWhole) {
+      this.missing.push(`shard ${shard.id}`);
+      if (shard.state.kind !== "stopped") this.elsewhere.push(shard.id);
+    }
     for (const segment of shard.segments.all) this.#addSegment(shard, segment);
     this.#addMemory(shard);
   }

@@ -75,8 +75,8 @@ export interface Store extends Closable {
    * takes too long, and with `storage.full` while the disk is.
    */
   room(timeoutMs: number, bytes?: number): Promise<void>;
-  /** A state of all shards, taken in this call and pinned until it is released. */
-  openCut(tenant: string, range: CutRange): StoreCut;
+  /** A state of these shards, or of all, taken in this call and pinned until it is released. */
+  openCut(tenant: string, range: CutRange, shards?: ReadonlySet<number>): StoreCut;
   /**
    * Calls with each batch in the step that commits it, after it is in every later cut. Whoever reads
    * the batch later retains it in the arena, in this call. Returns how to stop.
@@ -261,8 +261,8 @@ class OpenStore implements Store {
     }
   }
 
-  openCut(tenant: string, range: CutRange): StoreCut {
-    return openCut(this.#open.context, tenant, range);
+  openCut(tenant: string, range: CutRange, shards?: ReadonlySet<number>): StoreCut {
+    return openCut(this.#open.context, tenant, range, shards);
   }
 
   onCommitted(listener: (batch: MemoryBatch) => void): () => void {
