@@ -8,11 +8,23 @@ import type { DamagedBlock, DamagedSegment } from "../../storage/src/shard/damag
 import type { Store } from "../../storage/src/shard/store.ts";
 import type { WorkerPool } from "./threads/pool.ts";
 
+/** The shards of this node. */
+export interface OwnSource extends TailSource {
+  /** A cut of these shards; `elsewhere` are those that another node may serve. */
+  openShards(tenant: string, range: TimeRange, shards: ReadonlySet<number>): Promise<OwnCut>;
+}
+
+export interface OwnCut extends Cut {
+  readonly elsewhere: readonly number[];
+}
+
 /** Where queries read: cuts of the shards of this node. */
-export function storeSource(store: Store): TailSource {
+export function storeSource(store: Store): OwnSource {
   return {
     open: (tenant: string, range: TimeRange): Promise<Cut> =>
       Promise.resolve(identified(store.openCut(tenant, range))),
+    openShards: (tenant, range, shards) =>
+      Promise.resolve(identified(store.openCut(tenant, range, shards))),
     // Every part of a cut comes from the store.
     shardOf: (part: Part): number => (part as CutPart).shard,
     positionThroughOf: (part: Part): number => (part as CutPart).positionThrough,
@@ -20,12 +32,13 @@ export function storeSource(store: Store): TailSource {
 }
 
 /** What is in a segment file stays what it is, as long as the same of it is left out, be it damaged or deleted. */
-function identified({ parts, missing, release }: StoreCut): Cut {
+function identified({ parts, missing, elsewhere, release }: StoreCut): OwnCut {
   return {
     parts: parts.map((part) => {
       return part.ref.kind === "memory" ? part : { ...part, identity: identityOf(part, part.ref) };
     }),
     missing,
+    elsewhere,
     release,
   };
 }
