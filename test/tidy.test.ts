@@ -22,6 +22,7 @@ const pureFolders = [
   "coordinator/src/tree/",
   "coordinator/src/wire/",
   "storage/src/format/",
+  "storage/src/replication/core/",
   "query/src/language/",
   "query/src/filter/",
   "query/src/stats/",

@@ -1,0 +1,59 @@
+/** How long an owner may open cuts after it sent a message that was confirmed since, in milliseconds of its monotonic clock. */
+export const readLeaseMs = 500;
+
+/** What a new owner waits beyond its promise, so that no lease of the one before is left: clocks differ by less than a fifth. */
+export const leaseWaitMs = 1.2 * readLeaseMs;
+
+/** How long a cut waits for a lease: a round trip renews it, and after this a shard counts as without an owner. */
+export const cutWaitMs = 1_000;
+
+/** Cuts that wait for a lease: as many as a node has queries under way, and more. */
+export const cutsWaitingMax = 1_024;
+
+/** A member that answers nothing for so long is taken out of the set. */
+export const replicaTimeoutMs = 2_000;
+
+/** A member that answers but brings nothing to its disk for so long is taken out too: its disk hangs, and every append with it. */
+export const replicaStallMs = 10_000;
+
+/** A member that does not come to hold the files of a seal or merge for so long is taken out: seals would wait for ever, and logs fill up. */
+export const holdStallMs = 300_000;
+
+/** A sign of life is asked for when nothing was sent for so long: four chances within `replicaTimeoutMs`. */
+export const heartbeatMs = 500;
+
+/** After how long without an answer an announcement, a match or a reset is sent again. */
+export const repeatMs = 500;
+
+/** How long before the coordinator is asked again after it could not be, or did not settle a question. */
+export const lookRetryMs = 250;
+
+/** How often a replica in sync that hears of no owner looks for itself: watches come late or not at all. */
+export const idleLookMs = 2_000;
+
+/** Members try to acquire one after the other, by their place among the replicas, so that the first one mostly wins. */
+export const acquireStaggerMs = 50;
+
+/** A change of the set that was refused, as when the member to be added is gone, is not tried again for so long. */
+export const changeRetryMs = 1_000;
+
+/** A learner that is waited for and still is not at the committed position after so long is not asked to be added. */
+export const joinTimeoutMs = 2_000;
+
+/** A hand-over whose last entries are not committed after so long is given up, and appends go on. */
+export const handOverTimeoutMs = 2_000;
+
+/** Bytes on their way to one replica: eight of the longest entries, about what a link carries in a sync's time. */
+export const windowBytesMax = 32 * 1024 * 1024;
+
+/** Bytes of one message of entries: one of the longest, or many small ones. */
+export const messageBytesMax = 4 * 1024 * 1024;
+
+/** Bytes appended and not committed: what an owner with other members keeps at hand to send. */
+export const uncommittedBytesMax = 64 * 1024 * 1024;
+
+/** Epochs remembered in a shard's lineage: one a restart; the oldest go first. */
+export const lineageStepsMax = 1_000;
+
+/** How long after the first of several a follower notes committed positions on disk: entries carry them too. */
+export const committedPersistMs = 1_000;
