@@ -11,11 +11,14 @@ import {
   headerAssert,
   headerBytesOf,
   headerEncode,
+  type LogPoint,
 } from "./entry.ts";
 import { groupBytesMax, groupEntriesMax, logFileHeadBytes } from "./limits.ts";
 import { logFileName } from "./log-file.ts";
-import { LogFiles } from "./log-files.ts";
+import { LogFiles, type UsedFile } from "./log-files.ts";
+import { readEntry } from "./read-entry.ts";
 import { type RecoveredLog, recoverLog } from "./recovery.ts";
+import { type EntryPlace, ShardIndex } from "./shard-index.ts";
 
 export interface CommitLogOptions {
   readonly directory: string;
@@ -25,7 +28,7 @@ export interface CommitLogOptions {
   readonly fileBytes: number;
   /** Bytes of all files together, beyond which nothing is appended. */
   readonly bytesMax: number;
-  /** Called when half of `bytesMax` is in use: sealing the oldest entries frees files. */
+  /** Called when half of `bytesMax` is in use: sealing the entries of `oldest` frees files. */
   readonly onSealWanted: () => void;
   /** Called once, when a write or sync has failed: nothing can be appended until a restart. */
   readonly onFailed: (error: ServiceError) => void;
@@ -36,6 +39,14 @@ export interface LogEntry {
   readonly header: EntryHeader;
   /** Empty for entries without a body. */
   readonly body: Uint8Array;
+}
+
+/** The first file of a log. */
+export interface OldestFile {
+  readonly sequence: number;
+  readonly bytes: number;
+  /** Positions of the entries that keep it, by shard. */
+  readonly unsealed: ReadonlyMap<number, readonly number[]>;
 }
 
 interface Waiting {
@@ -66,7 +77,10 @@ const fileEndBytes = headerBytesOf(fileEndHeader());
 export class CommitLog {
   readonly #options: CommitLogOptions;
   readonly #files: LogFiles;
+  readonly #index = new Map<number, ShardIndex>();
   readonly #queue: Waiting[] = [];
+  /** What is being written. */
+  #group: readonly Waiting[] = [];
   /** Where the next entry is placed. */
   #current: OpenFile | undefined;
   /** Where the last group was written; behind `#current` while the queue spans files. */
@@ -75,11 +89,27 @@ export class CommitLog {
   #failure: ServiceError | undefined;
   #closing: (() => void) | undefined;
 
-  private constructor(options: CommitLogOptions, files: LogFiles, tail: OpenFile | undefined) {
+  private constructor(options: CommitLogOptions, recovered: RecoveredLog) {
     this.#options = options;
-    this.#files = files;
-    this.#current = tail;
-    this.#written = tail;
+    this.#files = new LogFiles({ ...options, onReleased: (file) => this.#trim(file) }, recovered);
+    for (const [shard, { base, entries }] of recovered.shards) {
+      const index = new ShardIndex(base);
+      this.#index.set(shard, index);
+      for (const { header, sequence: file, offset } of entries) {
+        const { epoch, position, previousEpoch, previousPosition } = header;
+        // What lies before a gap is of no use; that there is one is told as damage.
+        if (position !== index.end.position + 1) {
+          index.reset({ epoch: previousEpoch, position: previousPosition });
+        }
+        index.place(position, { epoch, file, offset });
+      }
+    }
+    const last = recovered.files.findLast((file) => file.scan.entries.length > 0);
+    if (last?.scan.end !== "open") return;
+    const fd = options.disk.open(join(options.directory, last.name), "r+");
+    const { fileId, sequence, bytes } = last;
+    this.#current = { fd, fileId, sequence, bytes, end: last.scan.endOffset };
+    this.#written = this.#current;
   }
 
   /** Reads what is there and makes files ready. Throws `storage.damaged`, `storage.full`. */
@@ -87,16 +117,8 @@ export class CommitLog {
     options: CommitLogOptions,
   ): Promise<{ readonly log: CommitLog; readonly recovered: RecoveredLog }> {
     const recovered = await recoverLog(options.disk, options.directory);
-    const files = new LogFiles(options, recovered.files);
-    const last = recovered.files.findLast((file) => file.scan.entries.length > 0);
-    let tail: OpenFile | undefined;
-    if (last !== undefined && last.scan.end === "open") {
-      const fd = options.disk.open(join(options.directory, last.name), "r+");
-      const { fileId, sequence, bytes } = last;
-      tail = { fd, fileId, sequence, bytes, end: last.scan.endOffset };
-    }
-    const log = new CommitLog(options, files, tail);
-    await files.ready();
+    const log = new CommitLog(options, recovered);
+    await log.#files.ready();
     return { log, recovered };
   }
 
@@ -133,13 +155,14 @@ export class CommitLog {
    * `storage.failed`: then the log is over, and whether the entry is on disk is unknown.
    */
   append(entry: LogEntry): Promise<void> {
-    assert(entry.body.length === entry.header.bodyLength, "a header tells its body's length");
+    const { header } = entry;
+    assert(entry.body.length === header.bodyLength, "a header tells its body's length");
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     assert(this.#closing === undefined, "a closed log takes no entries");
-    const file = this.#place(entryBytesOf(entry.header));
+    const file = this.#place(entryBytesOf(header));
     const offset = file.end;
-    file.end += entryBytesOf(entry.header);
-    this.#files.note(file.sequence, entry.header);
+    file.end += entryBytesOf(header);
+    this.#noteEntry(header, { epoch: header.epoch, file: file.sequence, offset });
     return new Promise((resolve, reject) => {
       this.#queue.push({ entry, offset, file, resolve, reject });
       this.#start();
@@ -149,6 +172,49 @@ export class CommitLog {
   /** Entries of the shard up to the position are sealed and needed no more. */
   sealed(shard: number, through: number): void {
     this.#files.sealed(shard, through);
+  }
+
+  /** The entries of a shard that it has, from `base` on to `end`; undefined for one of which it never had any. */
+  range(shard: number): { readonly base: LogPoint; readonly end: LogPoint } | undefined {
+    return this.#index.get(shard);
+  }
+
+  /** The epoch of the entry at a position; undefined when the log does not have it. */
+  epochAt(shard: number, position: number): number | undefined {
+    return this.#index.get(shard)?.epochAt(position);
+  }
+
+  /**
+   * An entry that was appended, whether it is on disk yet or not; undefined when the log does not have it (any more). Throws
+   * `storage.damaged`.
+   */
+  read(shard: number, position: number): LogEntry | undefined {
+    const place = this.#index.get(shard)?.find(position);
+    const file = place && this.#files.find(place.file);
+    if (place === undefined || file === undefined) return undefined;
+    const isHere = (of: Waiting): boolean =>
+      of.offset === place.offset && of.file.sequence === place.file;
+    const waiting = this.#group.find(isHere) ?? this.#queue.find(isHere);
+    if (waiting !== undefined) return waiting.entry;
+    return readEntry(this.#options, file, place.offset);
+  }
+
+  /** What holds the oldest file, which is the next to be let go. */
+  get oldest(): OldestFile | undefined {
+    const file = this.#files.oldest;
+    if (file === undefined) return undefined;
+    const unsealed = new Map<number, readonly number[]>();
+    for (const shard of file.positions.keys()) {
+      const after = this.#files.sealedThrough(shard);
+      const positions = [...(this.#index.get(shard)?.inFile(file.sequence, after) ?? [])];
+      if (positions.length > 0) unsealed.set(shard, positions);
+    }
+    return { sequence: file.sequence, bytes: file.bytes, unsealed };
+  }
+
+  /** What the oldest file had that is not sealed was appended again, and is on disk there: the file can go. */
+  rewritten(sequence: number): void {
+    this.#files.rewritten(sequence);
   }
 
   /**
@@ -167,6 +233,33 @@ export class CommitLog {
     this.#written = undefined;
     this.#current = undefined;
     if (discard && this.#failure === undefined) await this.#files.discard();
+  }
+
+  #noteEntry(header: EntryHeader, place: EntryPlace): void {
+    const { kind, shard, epoch, position } = header;
+    let index = this.#index.get(shard);
+    if (index === undefined) {
+      index = new ShardIndex({ epoch: header.previousEpoch, position: header.previousPosition });
+      this.#index.set(shard, index);
+    }
+    if (kind === "truncate") {
+      assert(index.epochAt(position) === epoch, "a log is truncated to what it has");
+      index.truncate(position);
+      this.#files.truncated(shard, position);
+    } else if (kind === "reset") {
+      index.reset({ epoch, position });
+      this.#files.reset(shard, position);
+    } else {
+      index.place(position, place);
+      this.#files.note(place.file, header);
+    }
+  }
+
+  /** What was sealed in a file that goes is not there to be read any more. */
+  #trim({ positions }: UsedFile): void {
+    for (const [shard, position] of positions) {
+      this.#index.get(shard)?.trim(Math.min(position, this.#files.sealedThrough(shard)));
+    }
   }
 
   #hasRoom(file: OpenFile, bytes: number): boolean {
@@ -196,6 +289,7 @@ export class CommitLog {
   async #run(): Promise<void> {
     while (this.#queue.length > 0 && this.#failure === undefined) {
       const group = this.#takeGroup();
+      this.#group = group;
       try {
         const { file } = group[0]!;
         if (file !== this.#written) await this.#turnTo(file);
@@ -205,6 +299,7 @@ export class CommitLog {
         this.#fail(thrown, group);
         break;
       }
+      this.#group = [];
       for (const waiting of group) waiting.resolve();
     }
     this.#isRunning = false;

@@ -13,11 +13,21 @@ export const entryKinds = {
   idempotency: 3,
   /** A delete by query; the body is JSON. */
   tombstone: 4,
+  /** Entries of the shard that came before, with positions above this one's, are gone; no body. */
+  truncate: 5,
+  /** All entries of the shard that came before are gone, and its next one follows this position and epoch; no body. */
+  reset: 6,
   /** The end of a log file, not an entry of a shard. */
   "file-end": 255,
 } as const;
 
 export type EntryKind = keyof typeof entryKinds;
+
+/** An entry of a shard's log, or the end of what is sealed. Position 0 of epoch 0 is before the first. */
+export interface LogPoint {
+  readonly epoch: number;
+  readonly position: number;
+}
 
 /** The range of a source that a records entry stores; see `SourceRange` of the shard. */
 export interface EntrySource {
@@ -230,22 +240,23 @@ function fieldsDecode(at: Buffer, kind: EntryKind): EntryHeader {
 export function fileEndHeader(): EntryHeader {
   const zero = { ms: 0, ns: 0 };
   return {
-    kind: "file-end",
-    shard: 0,
-    epoch: 0,
-    position: 0,
-    previousEpoch: 0,
-    previousPosition: 0,
-    committed: 0,
-    receiptMs: 0,
-    bodyLength: 0,
-    bodyCrc: 0,
-    rows: 0,
-    timeMin: zero,
-    timeMax: zero,
-    tenant: "",
-    class: "",
-    internal: false,
+    ...{ kind: "file-end", shard: 0, epoch: 0, position: 0, previousEpoch: 0, previousPosition: 0 },
+    ...{ committed: 0, receiptMs: 0, bodyLength: 0, bodyCrc: 0, rows: 0 },
+    ...{ timeMin: zero, timeMax: zero, tenant: "", class: "", internal: false },
+  };
+}
+
+/** Makes a shard's log end at a point: `truncate` at an entry that it has, `reset` at any other, with nothing before it. */
+export function cutHeader(
+  kind: "truncate" | "reset",
+  shard: number,
+  ends: { readonly to: LogPoint; readonly from: LogPoint },
+): EntryHeader {
+  const { to, from } = ends;
+  return {
+    ...fileEndHeader(),
+    ...{ kind, shard, epoch: to.epoch, position: to.position },
+    ...{ previousEpoch: from.epoch, previousPosition: from.position },
   };
 }
 

@@ -33,3 +33,6 @@ export const nameBytesMax = 255;
 
 /** Epochs remembered in a shard's lineage: one a restart; the oldest go first. */
 export const lineageMax = 1_000;
+
+/** A file is written again at most when so much of it is still needed: more would cost as much as it frees. */
+export const rewriteShareMax = 0.25;

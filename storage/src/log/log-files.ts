@@ -6,7 +6,7 @@ import type { Disk } from "./disk.ts";
 import type { EntryHeader } from "./entry.ts";
 import { fullRetryMs, spareFilesMax } from "./limits.ts";
 import { type LogFileHead, logFileName, prepareFile } from "./log-file.ts";
-import type { RecoveredFile } from "./recovery.ts";
+import type { RecoveredLog } from "./recovery.ts";
 
 export interface LogFilesOptions {
   readonly directory: string;
@@ -15,10 +15,12 @@ export interface LogFilesOptions {
   readonly fileBytes: number;
   readonly bytesMax: number;
   readonly onSealWanted: () => void;
+  /** A file with entries is let go. */
+  readonly onReleased: (file: UsedFile) => void;
 }
 
-interface UsedFile {
-  readonly sequence: number;
+/** A file that has entries. */
+export interface UsedFile extends LogFileHead {
   readonly bytes: number;
   /** The highest position of each shard in the file. */
   readonly positions: Map<number, number>;
@@ -42,13 +44,18 @@ export class LogFiles {
   #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(options: LogFilesOptions, recovered: readonly RecoveredFile[]) {
+  constructor(options: LogFilesOptions, { files: recovered, shards }: RecoveredLog) {
     this.#options = options;
     const tail = recovered.findLastIndex((file) => file.scan.entries.length > 0);
-    this.#used = recovered.slice(0, tail + 1).map(({ sequence, bytes, scan }) => {
-      const positions = new Map(scan.entries.map(({ header: h }) => [h.shard, h.position]));
-      return { sequence, bytes, positions };
+    this.#used = recovered.slice(0, tail + 1).map(({ fileId, sequence, bytes }) => {
+      return { fileId, sequence, bytes, positions: new Map<number, number>() };
     });
+    const bySequence = new Map(this.#used.map((file) => [file.sequence, file.positions]));
+    for (const [shard, { entries }] of shards) {
+      // Ascending, so that the highest of a file stays.
+      for (const { header, sequence } of entries)
+        bySequence.get(sequence)?.set(shard, header.position);
+    }
     this.#spares = recovered.slice(tail + 1);
     // The size of files was set anew: those of the old size were made in vain.
     if (this.#spares.some((_, index) => recovered[tail + 1 + index]?.bytes !== options.fileBytes)) {
@@ -90,8 +97,7 @@ export class LogFiles {
   takeSpare(): LogFileHead {
     const head = this.#spares.shift();
     assert(head !== undefined, "a file is taken only when there is a spare one");
-    const { sequence } = head;
-    this.#used.push({ sequence, bytes: this.#options.fileBytes, positions: new Map() });
+    this.#used.push({ ...head, bytes: this.#options.fileBytes, positions: new Map() });
     if (this.usedBytes * 2 > this.#options.bytesMax) this.#options.onSealWanted();
     this.#prepareAhead();
     return head;
@@ -101,15 +107,60 @@ export class LogFiles {
   note(sequence: number, header: EntryHeader): void {
     const file = this.#used.at(-1);
     assert(file?.sequence === sequence, "entries are placed in the last file");
-    file.positions.set(header.shard, header.position);
+    const { shard, position } = header;
+    file.positions.set(shard, Math.max(position, file.positions.get(shard) ?? 0));
   }
 
+  /** The shard's entries behind a position are gone. */
+  truncated(shard: number, through: number): void {
+    for (const { positions } of this.#used) {
+      const position = positions.get(shard);
+      if (position !== undefined) positions.set(shard, Math.min(position, through));
+    }
+    this.#sealed.set(shard, Math.min(through, this.sealedThrough(shard)));
+  }
+
+  /** All entries of the shard are gone, and what comes follows a position. */
+  reset(shard: number, position: number): void {
+    for (const { positions } of this.#used) positions.delete(shard);
+    this.#sealed.set(shard, position);
+  }
+
+  /** Files that are let go by it are told to `onReleased` before. */
   sealed(shard: number, through: number): void {
-    this.#sealed.set(shard, Math.max(through, this.#sealed.get(shard) ?? 0));
+    this.#sealed.set(shard, Math.max(through, this.sealedThrough(shard)));
+    this.#release();
+  }
+
+  sealedThrough(shard: number): number {
+    return this.#sealed.get(shard) ?? 0;
+  }
+
+  /** The file with entries that comes first; undefined when only the one being written has any. */
+  get oldest(): UsedFile | undefined {
+    return this.#used.length > 1 ? this.#used[0] : undefined;
+  }
+
+  find(sequence: number): UsedFile | undefined {
+    return this.#used.find((file) => file.sequence === sequence);
+  }
+
+  /** The oldest file is needed no more: what it had lies in later ones, on disk. */
+  rewritten(sequence: number): void {
+    const file = this.oldest;
+    if (file?.sequence !== sequence) return;
+    for (const [shard, position] of file.positions) {
+      file.positions.set(shard, Math.min(position, this.sealedThrough(shard)));
+    }
+    this.#release();
+  }
+
+  #release(): void {
     // Never the last: it is being written.
     while (this.#used.length > 1 && this.#isSealed(this.#used[0]!)) {
-      const { sequence, bytes } = this.#used.shift()!;
-      this.#released.push({ name: logFileName(sequence), bytes });
+      const file = this.#used.shift()!;
+      this.#options.onReleased(file);
+      this.#released.push({ name: logFileName(file.sequence), bytes: file.bytes });
     }
     this.#prepareAhead();
   }
@@ -142,7 +193,7 @@ export class LogFiles {
 
   #isSealed(file: UsedFile): boolean {
     for (const [shard, position] of file.positions) {
-      if ((this.#sealed.get(shard) ?? 0) < position) return false;
+      if (this.sealedThrough(shard) < position) return false;
     }
     return true;
   }

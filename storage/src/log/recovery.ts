@@ -1,8 +1,13 @@
 import { join } from "node:path";
-import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Disk } from "./disk.ts";
 import { draftName, headDecode, type LogFileHead, logFileSequence, zeroFill } from "./log-file.ts";
-import { type FileScan, type ScannedEntry, scanFile } from "./scan.ts";
+import {
+  damageError,
+  type LogDamage,
+  RecoveredEntries,
+  type RecoveredShard,
+} from "./recovered-entries.ts";
+import { type FileScan, scanFile } from "./scan.ts";
 
 /** A log file that was read at start. */
 export interface RecoveredFile extends LogFileHead {
@@ -11,25 +16,10 @@ export interface RecoveredFile extends LogFileHead {
   readonly scan: FileScan;
 }
 
-/** An entry of a shard that was read at start; its body is still in the file. */
-export interface RecoveredEntry extends ScannedEntry {
-  readonly file: string;
-}
-
-/** Where a shard's entries are not what they were. */
-export interface LogDamage {
-  readonly file: string;
-  readonly offset: number;
-  readonly reason: string;
-  /** Harmless once the shard is sealed through this position. */
-  readonly position: number;
-}
-
 export interface RecoveredLog {
   /** Oldest first; the last with entries may be written on, those behind it are spare. */
   readonly files: readonly RecoveredFile[];
-  /** The entries of each shard, in the order of its positions. */
-  readonly shards: ReadonlyMap<number, readonly RecoveredEntry[]>;
+  readonly shards: ReadonlyMap<number, RecoveredShard>;
   /** What is wrong with shards: they must not be served unless it is all sealed. */
   readonly damaged: ReadonlyMap<number, readonly LogDamage[]>;
 }
@@ -85,43 +75,21 @@ async function wipeRest(disk: Disk, directory: string, file: RecoveredFile): Pro
   }
 }
 
-/** Sorts entries by shard and checks that each follows its predecessor. */
+/** Sorts entries by shard and position, and checks that each follows its predecessor. */
 function chain(files: readonly RecoveredFile[]): Pick<RecoveredLog, "shards" | "damaged"> {
-  const shards = new Map<number, RecoveredEntry[]>();
-  const damaged = new Map<number, LogDamage[]>();
-  for (const file of files) {
-    for (const scanned of file.scan.entries) {
-      const { header, offset } = scanned;
-      const entries = shards.get(header.shard) ?? [];
-      shards.set(header.shard, entries);
-      const last = entries.at(-1)?.header;
-      const follows =
-        header.position === header.previousPosition + 1 &&
-        header.epoch >= header.previousEpoch &&
-        (last === undefined ||
-          (header.previousPosition === last.position && header.previousEpoch === last.epoch));
-      const at = { file: file.name, offset };
-      const damages = damaged.get(header.shard) ?? [];
-      if (scanned.isDamaged) {
-        damages.push({ ...at, reason: "body is damaged", position: header.position });
-      }
-      if (!follows) {
-        const reason = "entry does not follow the one before it";
-        damages.push({ ...at, reason, position: header.previousPosition });
-      }
-      if (damages.length > 0) damaged.set(header.shard, damages);
-      entries.push({ ...scanned, file: file.name });
+  const found = new Map<number, RecoveredEntries>();
+  for (const { name, sequence, scan } of files) {
+    for (const scanned of scan.entries) {
+      const { shard } = scanned.header;
+      const entries = found.get(shard) ?? new RecoveredEntries();
+      found.set(shard, entries);
+      entries.add({ ...scanned, file: name, sequence });
     }
   }
-  return { shards, damaged };
-}
-
-/** The error for damage, which names file and offset. */
-export function damageError(damage: Omit<LogDamage, "position">, shard?: number): ServiceError {
-  const fields = {
-    file: damage.file,
-    offset: damage.offset,
-    ...(shard !== undefined && { shard }),
-  };
-  return new ServiceError("storage.damaged", `commit log: ${damage.reason}`, fields);
+  const damaged = new Map<number, readonly LogDamage[]>();
+  for (const [shard, entries] of found) {
+    const damages = entries.damages();
+    if (damages.length > 0) damaged.set(shard, damages);
+  }
+  return { shards: found, damaged };
 }

@@ -1,9 +1,10 @@
 import { copyFileSync, linkSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ServiceError } from "../../../kit/src/errors.ts";
+import type { LogPoint } from "../log/entry.ts";
 import type { StoreContext } from "./context.ts";
 import type { StorePaths } from "./data-directory.ts";
-import type { LogPoint, SegmentEntry } from "./manifest.ts";
+import type { SegmentEntry } from "./manifest.ts";
 import { unlinkIfThere } from "./sealing.ts";
 import { type LiveSegment, pin, unpin } from "./segment-set.ts";
 import type { Shard } from "./shard.ts";

@@ -3,7 +3,7 @@ import type { Logger } from "../../../kit/src/logger.ts";
 import type { CommitLog } from "../log/commit-log.ts";
 import type { Disk } from "../log/disk.ts";
 import type { EpochFile } from "../log/epoch-file.ts";
-import type { RecoveredLog } from "../log/recovery.ts";
+import type { LogDamage } from "../log/recovered-entries.ts";
 import type { ArenaOwner, ArenaWriter } from "./arena.ts";
 import type { DamagedBlock, DamagedSegment, DamageList } from "./damage-list.ts";
 import type { StorePaths } from "./data-directory.ts";
@@ -62,7 +62,8 @@ export interface StoreContext {
   readonly paths: StorePaths;
   readonly log: CommitLog;
   readonly epochs: EpochFile;
-  readonly recovered: RecoveredLog;
+  /** What was wrong with shards in the log when it was opened. */
+  readonly logDamage: ReadonlyMap<number, readonly LogDamage[]>;
   readonly manifest: Manifest;
   readonly ownership: Ownership;
   readonly work: SegmentWork;

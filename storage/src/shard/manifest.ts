@@ -1,10 +1,5 @@
 import type { Moment } from "../../../kit/src/time.ts";
-
-/** The end of what is sealed: an entry of a shard's log. Position 0 of epoch 0 is before the first. */
-export interface LogPoint {
-  readonly epoch: number;
-  readonly position: number;
-}
+import type { LogPoint } from "../log/entry.ts";
 
 /** What one tenant and retention class has in a segment file; queries and retention prune by it. */
 export interface SegmentPartition {

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { assert } from "../../../kit/src/assert.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
-import { damageError, type RecoveredEntry } from "../log/recovery.ts";
+import type { LogEntry } from "../log/commit-log.ts";
+import { cutHeader, type EntryHeader } from "../log/entry.ts";
+import { damageError } from "../log/recovered-entries.ts";
 import { checkpointDecode } from "./checkpoint.ts";
 import type { StoreContext } from "./context.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
@@ -11,6 +14,8 @@ import type { MemoryBatch } from "./memtable.ts";
 import { type LiveSegment, liveSegment } from "./segment-set.ts";
 import type { EntryMeaning, Shard } from "./shard.ts";
 import type { Tombstone } from "./tombstone.ts";
+
+const noBody = Buffer.alloc(0);
 
 /**
  * Brings a shard that was just acquired to what is sealed and logged: segments, checkpoint, and the
@@ -34,7 +39,7 @@ export async function restoreShard(context: StoreContext, shard: Shard): Promise
     const path = join(directory, manifest.checkpoint);
     shard.once.restore(checkpointDecode(readFileSync(path), path));
   }
-  inheritTail(context, shard);
+  await inheritTail(context, shard);
   context.log.sealed(shard.id, manifest.sealedThrough.position);
   removeOrphans(context, shard, files, manifest);
 }
@@ -56,12 +61,12 @@ function checkEnds(
   manifest: ShardManifest,
   segments: readonly LiveSegment[],
 ): void {
-  const { epochs, recovered } = context;
-  const entries = recovered.shards.get(shard.id) ?? [];
+  const { epochs, log, logDamage } = context;
   const sealed = manifest.sealedThrough.position;
-  const damage = recovered.damaged.get(shard.id)?.find(({ position }) => position > sealed);
+  const damage = logDamage.get(shard.id)?.find(({ position }) => position > sealed);
   if (damage !== undefined) throw damageError(damage, shard.id);
-  const end = entries.at(-1)?.header.position ?? 0;
+  const range = log.range(shard.id);
+  const end = range?.end.position ?? 0;
   const { committed } = epochs.of(shard.id);
   const facts = { shard: shard.id, end, sealedThrough: sealed, committed };
   if (Math.max(end, sealed) < committed) {
@@ -72,51 +77,60 @@ function checkEnds(
     const message = "commit log ends below what is sealed, and sealed segments are lost";
     throw new ServiceError("storage.damaged", message, facts);
   }
-  const at = entries.find(({ header }) => header.position === sealed)?.header;
-  const next = entries.find(({ header }) => header.position > sealed)?.header;
+  const epochAtSealed = log.epochAt(shard.id, sealed) ?? manifest.sealedThrough.epoch;
   const follows =
-    (at === undefined || at.epoch === manifest.sealedThrough.epoch) &&
-    (next === undefined || next.previousPosition === sealed);
+    epochAtSealed === manifest.sealedThrough.epoch && (range?.base.position ?? 0) <= sealed;
   if (!follows) {
     const message = "commit log does not continue what is sealed";
     throw new ServiceError("storage.damaged", message, facts);
   }
 }
 
-function inheritTail(context: StoreContext, shard: Shard): void {
-  for (const entry of context.recovered.shards.get(shard.id) ?? []) {
-    if (entry.header.position <= shard.sealedThrough.position) continue;
-    shard.inherit(entry.header, load(context, entry));
+async function inheritTail({ arena, log, writer }: StoreContext, shard: Shard): Promise<void> {
+  const range = log.range(shard.id);
+  const { sealedThrough } = shard;
+  if (range !== undefined && range.end.position < sealedThrough.position) {
+    // The next entry follows what is sealed, and not what the log ends with.
+    const header = cutHeader("reset", shard.id, { to: sealedThrough, from: range.end });
+    while (!log.fits(header)) await log.room();
+    await log.append({ header, body: noBody });
+    return;
+  }
+  for (let at = sealedThrough.position + 1; at <= (range?.end.position ?? 0); at++) {
+    const entry = log.read(shard.id, at);
+    assert(entry !== undefined, "a log has what is not sealed");
+    shard.inherit(entry.header, meaningOf({ arena, writer }, entry));
   }
 }
 
+type Memory = Pick<StoreContext, "arena" | "writer">;
+
 /** What an entry's body means; a batch of records goes to the arena and is retained there. */
-function load(context: StoreContext, entry: RecoveredEntry): EntryMeaning {
-  const { header } = entry;
+export function meaningOf(memory: Memory, { header, body }: LogEntry): EntryMeaning {
   switch (header.kind) {
     case "records":
-      return { batch: loadBatch(context, entry) };
+      return { batch: loadBatch(memory, header, body) };
     case "idempotency":
-      return { idempotency: readJson(context, entry) as IdempotencyRecord };
+      return { idempotency: JSON.parse(String(body)) as IdempotencyRecord };
     case "tombstone":
-      return { tombstone: readJson(context, entry) as Tombstone };
+      return { tombstone: JSON.parse(String(body)) as Tombstone };
     case "epoch-start":
+    case "truncate":
+    case "reset":
     case "file-end":
       return {};
   }
 }
 
-function loadBatch(context: StoreContext, entry: RecoveredEntry): MemoryBatch {
-  const { header } = entry;
-  const { writer } = context;
+function loadBatch({ arena, writer }: Memory, header: EntryHeader, body: Uint8Array): MemoryBatch {
   const room = writer.reserve(header.bodyLength);
   if (room === undefined) {
     const message = "the arena is too small for the commit log's unsealed records";
-    throw new ServiceError("storage.failed", message, { arenaBytes: context.arena.totalBytes });
+    throw new ServiceError("storage.failed", message, { arenaBytes: arena.totalBytes });
   }
-  readBody(context, entry, room.view);
+  room.view.set(body);
   writer.commit(header.bodyLength);
-  context.arena.retain(room.offset, header.bodyLength);
+  arena.retain(room.offset, header.bodyLength);
   const { shard, epoch, position, receiptMs, rows, timeMin, timeMax, tenant, internal } = header;
   return {
     ...{ shard, epoch, position, receiptMs, rows, timeMin, timeMax, tenant, internal },
@@ -124,25 +138,6 @@ function loadBatch(context: StoreContext, entry: RecoveredEntry): MemoryBatch {
     offset: room.offset,
     length: header.bodyLength,
   };
-}
-
-function readJson(context: StoreContext, entry: RecoveredEntry): unknown {
-  const body = Buffer.alloc(entry.header.bodyLength);
-  readBody(context, entry, body);
-  return JSON.parse(body.toString());
-}
-
-function readBody(context: StoreContext, entry: RecoveredEntry, target: Uint8Array): void {
-  const { disk, paths } = context;
-  const fd = disk.open(join(paths.log, entry.file), "r");
-  try {
-    const got = disk.read(fd, target, entry.bodyOffset);
-    if (got !== target.length) {
-      throw damageError({ file: entry.file, offset: entry.offset, reason: "body is cut off" });
-    }
-  } finally {
-    disk.close(fd);
-  }
 }
 
 /** Files of segments that others replaced, and, after a day, of seals and merges that were never committed. */

@@ -1,11 +1,10 @@
 import { assert } from "../../../kit/src/assert.ts";
 import type { ServiceError } from "../../../kit/src/errors.ts";
-import type { EntryHeader } from "../log/entry.ts";
+import type { EntryHeader, LogPoint } from "../log/entry.ts";
 import type { ArenaOwner } from "./arena.ts";
 import { OnceTables } from "./checkpoint.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
 import { InSync } from "./in-sync.ts";
-import type { LogPoint } from "./manifest.ts";
 import { type MemoryBatch, Memtable } from "./memtable.ts";
 import { SegmentSet } from "./segment-set.ts";
 import type { Tombstone } from "./tombstone.ts";

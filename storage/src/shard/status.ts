@@ -1,7 +1,7 @@
+import type { LogPoint } from "../log/entry.ts";
 import type { StoreContext, StoreCounts } from "./context.ts";
 import type { DamagedBlock } from "./damage-list.ts";
 import type { DiskStatus } from "./disk-limit.ts";
-import type { LogPoint } from "./manifest.ts";
 import type { Shard } from "./shard.ts";
 
 /** One shard as this node has it; for the list of shards. */

@@ -178,7 +178,8 @@ class OpenStore implements Store {
     this.#log = log;
     const shards = Array.from({ length: shardCount }, (_, id) => new Shard(id, arena, member));
     return {
-      ...{ arena, clock, logger, disk, paths, log, recovered, manifest, ownership, work },
+      ...{ arena, clock, logger, disk, paths, log, manifest, ownership, work },
+      logDamage: recovered.damaged,
       writer: new ArenaWriter(arena.buffers, storeArenaWriter),
       epochs: EpochFile.open(disk, paths.root),
       damage: DamageList.open(disk, paths.root),

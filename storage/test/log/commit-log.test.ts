@@ -40,7 +40,7 @@ async function openAt(
 
 /** Texts of a shard's entries as recovered, read from their files. */
 function textsOf(directory: string, recovered: RecoveredLog, shard: number): string[] {
-  return (recovered.shards.get(shard) ?? []).map(({ file, bodyOffset, header }) =>
+  return (recovered.shards.get(shard)?.entries ?? []).map(({ file, bodyOffset, header }) =>
     readFileSync(join(directory, file)).toString(
       "utf8",
       bodyOffset,
@@ -183,7 +183,7 @@ test("files whose entries are all sealed are let go, oldest first, and used agai
   await log.close();
   assert.ok(readdirSync(directory).length <= 6, readdirSync(directory).join());
   const { recovered } = await openAt(t, directory);
-  assert.equal(recovered.shards.get(0)?.at(-1)?.header.position, 100);
+  assert.equal(recovered.shards.get(0)?.entries.at(-1)?.header.position, 100);
 });
 
 test("a log at its limit asks for seals, refuses, and goes on when they came", async (t) => {

@@ -39,7 +39,7 @@ test("a kept log file of version 1 is read", async (t) => {
   const recovered = await recoverLog(nodeDisk, directory);
   const bytes = readFileSync(logPath);
   for (const shard of [0, 31]) {
-    const found = (recovered.shards.get(shard) ?? []).map(({ header, bodyOffset }) => {
+    const found = (recovered.shards.get(shard)?.entries ?? []).map(({ header, bodyOffset }) => {
       const body = bytes.subarray(bodyOffset, bodyOffset + header.bodyLength).toString();
       return { header, body };
     });
@@ -72,7 +72,7 @@ test("a log file changed anywhere is refused, or read up to the change", async (
     writeFileSync(join(directory, logFileName(1)), bytes);
     try {
       const { shards, damaged } = await recoverLog(nodeDisk, directory);
-      for (const [shard, found] of shards) {
+      for (const [shard, { entries: found }] of shards) {
         if (damaged.has(shard)) continue;
         const expected = entries.filter(({ header }) => header.shard === shard);
         for (const [i, { header }] of found.entries()) {
