@@ -1,51 +1,35 @@
-import type { AcquireOutcome, Ownership } from "../shard/ownership.ts";
-
-/** What a shard's znodes say at one version of `/shards/<id>`, read after a barrier write of this session. */
-export interface ShardFacts {
-  readonly shard: number;
-  /** Of the znode: every change is conditional on it, and each raises it. */
-  readonly version: number;
-  /** The highest epoch that anyone acquired; 0 for a shard that had no owner yet. */
-  readonly epoch: number;
-  /** Who acquired that epoch, as `nodeId/diskId/incarnation`; undefined before the first, and after a hand-over. */
-  readonly owner: string | undefined;
-  /** Who is named by the ephemeral `owner` znode; undefined while there is none. */
-  readonly ownerPresent: string | undefined;
-  /** Whether that znode is of this process's present session. */
-  readonly isOwnPresence: boolean;
-  /** All members, as `nodeId/diskId`; learners too. */
-  readonly replicas: readonly string[];
-  /** Those of which each has everything that is committed. */
-  readonly inSync: readonly string[];
-  /** Whom the last owner handed the shard to; the others hold back for `transferMs`. */
-  readonly next: string | undefined;
-  readonly transferMs: number;
-}
-
-/** A change of `/shards/<id>` by its owner, conditional on the version of the facts it was decided by. */
-export type ShardChange =
-  | {
-      readonly kind: "members";
-      readonly replicas: readonly string[];
-      readonly inSync: readonly string[];
-      /**
-       * Those who come into `inSync`, with the incarnation that caught up: the change happens only while
-       * `/nodes/<node>/live-<incarnation>` of each is there.
-       */
-      readonly live: readonly { readonly replica: string; readonly incarnation: string }[];
-    }
-  /** Deletes the owner znode and names the next; the epoch stays. */
-  | { readonly kind: "hand-over"; readonly next: string; readonly transferMs: number };
+import type { Ownership } from "../shard/ownership.ts";
+import type { MultiOutcome, ShardFacts } from "./core/types.ts";
 
 /**
- * `done`: the znode has that version now. `refused`: nothing was changed nor will be by this call; its facts have to be read.
- * `unknown`: it may have happened, or happen yet until the znode was read at a version that settles it: any other than the one it was
- * conditional on, or the same after `read`, which is ordered behind it.
+ * A change of `/shards/<id>`, one atomic write on condition of a version of it. Only a member of the set acquires, and only the
+ * owner asks for the others.
  */
-export type ChangeOutcome =
-  | { readonly kind: "done"; readonly version: number }
-  | { readonly kind: "refused"; readonly reason: string }
-  | { readonly kind: "unknown"; readonly reason: string };
+export type ShardChange =
+  /**
+   * Deletes the owner znode that `isHeld` says is there, left by this replica; creates it anew, and sets epoch and owner (as
+   * `nodeId/diskId/incarnation`), nobody as next, and `inSync` where it is given.
+   */
+  | {
+      readonly kind: "acquire";
+      readonly epoch: number;
+      readonly owner: string;
+      readonly isHeld: boolean;
+      readonly inSync?: readonly string[];
+    }
+  /** `live`: as `nodeId/diskId/incarnation`; `/nodes/<node>/live-<incarnation>` of each is checked to be there. */
+  | {
+      readonly kind: "change-set";
+      readonly replicas: readonly string[];
+      readonly inSync: readonly string[];
+      readonly live: readonly string[];
+    }
+  /** Deletes the owner znode, and names nobody as owner and who is next; the epoch stays. */
+  | {
+      readonly kind: "hand-over";
+      readonly next: string | undefined;
+      readonly transferMs: number;
+    };
 
 /**
  * What a shard with several members asks of the coordinator beside `Ownership`. Its changes and those of the manifest are asked one
@@ -53,19 +37,20 @@ export type ChangeOutcome =
  */
 export interface SharedOwnership extends Ownership {
   /**
-   * Makes a write that is ordered behind all earlier ones, then reads; undefined for shards that have no znodes yet, which `create`
-   * makes. Waits without the coordinator; rejects when closed.
+   * Makes a write that is ordered behind all earlier ones, then reads, in one session. Makes the znodes of shards that have
+   * none. Rejects without the coordinator, and when closed.
    */
-  read(shards: readonly number[]): Promise<readonly (ShardFacts | undefined)[]>;
-  /** Makes a shard's znodes with these members, all in sync since nothing is stored; no matter if it is there already. */
-  create(shard: number, replicas: readonly string[]): Promise<void>;
+  read(shards: readonly number[]): Promise<readonly ShardFacts[]>;
   /**
-   * As `acquire`, on condition of the facts: deletes an owner znode that a former incarnation of this disk has left.
-   * After a lost connection it reads back: an own claim is known by `self` and `epoch`.
+   * `refused` when the coordinator answered that nothing was done; `unknown` when the connection was lost, without reading
+   * back: it may have been done, or still be until a `read` in the same session came back.
    */
-  claim(facts: ShardFacts, epoch: number): Promise<AcquireOutcome & { readonly version?: number }>;
-  /** Only the owner, with the version it knows. Resolves with `unknown` after a lost connection, without reading back. */
-  change(shard: number, version: number, change: ShardChange): Promise<ChangeOutcome>;
-  /** Called when a shard's znodes have changed or may have: a hint to `read`. Returns how to stop. */
+  change(shard: number, version: number, change: ShardChange): Promise<MultiOutcome>;
+  /** Calls when a shard's znodes have changed or may have: a hint to `read`. Returns how to stop. */
   onChanged(listener: (shards: readonly number[]) => void): () => void;
+  /**
+   * Calls with the live znode of each node that holds a disk, as `nodeId/diskId/incarnation`, now and whenever one comes;
+   * with `incarnation` undefined when it goes. Returns how to stop.
+   */
+  onLive(listener: (replica: string, incarnation: string | undefined) => void): () => void;
 }
