@@ -1,0 +1,47 @@
+import { systemClock } from "../../../kit/src/clock.ts";
+import { ServiceError } from "../../../kit/src/errors.ts";
+import type { NodeIdentity } from "../node.ts";
+import { greetAsDialler } from "./greet.ts";
+import { versionsSpoken } from "./handshake.ts";
+import { Link } from "./link.ts";
+import type { PeerMessage } from "./peers.ts";
+import { dial } from "./transport.ts";
+
+export interface GuestOptions {
+  readonly self: NodeIdentity;
+  readonly secret: Uint8Array;
+  /** `host:port` of any node's listener for peers. */
+  readonly address: string;
+  readonly signal?: AbortSignal;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Asks a node of a cluster that this process is no member of, over a connection of its own; the method must be open to guests. Rejects
+ * with `peer.refused`, `peer.unavailable`, and what the handler answers.
+ */
+export async function askAsGuest(
+  { self, secret, address, signal, timeoutMs }: GuestOptions,
+  method: string,
+  message: PeerMessage,
+): Promise<PeerMessage> {
+  const { socket, isLocal } = await dial(address, secret);
+  const greeting = { self, cluster: undefined, versions: versionsSpoken, secret };
+  const { identity, rest } = await greetAsDialler(socket, greeting);
+  const link = new Link({
+    ...{ id: 0, socket, identity, isDialled: true, pack: !isLocal, rest, clock: systemClock },
+    events: {
+      // Nobody asks a guest.
+      handlerOf: () => undefined,
+      message: () => undefined,
+      ended: () => undefined,
+    },
+  });
+  link.begin();
+  try {
+    const options = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
+    return await link.call(method, message, options);
+  } finally {
+    link.end(new ServiceError("peer.unavailable", "the question was answered"));
+  }
+}

@@ -1,0 +1,163 @@
+import type { Socket } from "node:net";
+import type { Clock } from "../../../kit/src/clock.ts";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import { Answering, type Handler } from "./answering.ts";
+import { Asking } from "./asking.ts";
+import { type AssembledSink, Assembly } from "./assembly.ts";
+import { type FrameKind, frameKinds } from "./frame.ts";
+import { heartbeatMs, linkDeadMs } from "./limits.ts";
+import { type NamedMessage, packMessage } from "./message.ts";
+import { Outbox } from "./outbox.ts";
+import type { PeerIdentity, PeerLink, PeerMessage } from "./peers.ts";
+
+export interface LinkOptions {
+  readonly id: number;
+  readonly socket: Socket;
+  readonly identity: PeerIdentity;
+  /** Whether this side dialled. */
+  readonly isDialled: boolean;
+  readonly pack: boolean;
+  /** What came behind the handshake. */
+  readonly rest: Buffer;
+  readonly clock: Clock;
+  readonly events: LinkEvents;
+}
+
+/** What a link asks of whoever holds it. */
+export interface LinkEvents {
+  handlerOf(method: string): Handler | undefined;
+  message(link: PeerLink, message: NamedMessage): void;
+  /** Once, after everything under way has failed. */
+  ended(link: Link, reason: ServiceError): void;
+}
+
+/** One connection after its handshake: calls, streams and one-way messages of both sides, and heartbeats. */
+export class Link implements PeerLink, AssembledSink {
+  readonly id: number;
+  readonly identity: PeerIdentity;
+  readonly isDialled: boolean;
+  readonly #options: LinkOptions;
+  readonly #outbox: Outbox;
+  readonly #asking: Asking;
+  readonly #answering: Answering;
+  readonly #assembly = new Assembly(this);
+  readonly #timer: NodeJS.Timeout;
+  #heardMs: number;
+  #beatMs: number;
+  #isEnded = false;
+
+  constructor(options: LinkOptions) {
+    const { id, socket, identity, isDialled, pack, clock, events } = options;
+    this.id = id;
+    this.identity = identity;
+    this.isDialled = isDialled;
+    this.#options = options;
+    this.#outbox = new Outbox(socket, { pack });
+    this.#asking = new Asking(this.#outbox);
+    this.#answering = new Answering(this.#outbox, identity, (method) => events.handlerOf(method));
+    this.#heardMs = this.#beatMs = clock.monotonicMs();
+    this.#timer = setInterval(() => this.#beat(), heartbeatMs);
+  }
+
+  /** Begins to read; whoever holds the link knows it by then. */
+  begin(): void {
+    const { socket, rest } = this.#options;
+    socket.on("error", (error) => this.#broken(messageOf(error)));
+    socket.on("end", () => this.#broken("the peer closed the connection"));
+    socket.on("close", () => this.#broken("the connection is closed"));
+    if (socket.destroyed) {
+      this.#broken("the connection is closed");
+      return;
+    }
+    if (rest.length > 0) this.#read(rest);
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    socket.resume();
+  }
+
+  call(...args: Parameters<Asking["call"]>): Promise<PeerMessage> {
+    return this.#asking.call(...args);
+  }
+
+  stream(...args: Parameters<Asking["stream"]>): AsyncIterable<PeerMessage> {
+    return this.#asking.stream(...args);
+  }
+
+  /** False: the queue is full, or the link has ended. */
+  send(channel: string, message: PeerMessage): boolean {
+    if (this.#isEnded) return false;
+    const packed = packMessage(channel, message);
+    return this.#outbox.push("oneWay", frameKinds.message, 0, packed) !== undefined;
+  }
+
+  /** Bytes that wait for the connection. */
+  get queuedBytes(): number {
+    return this.#outbox.queuedBytes;
+  }
+
+  end(reason: ServiceError): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    clearInterval(this.#timer);
+    this.#options.socket.destroy();
+    this.#outbox.close();
+    this.#asking.end(reason.message);
+    this.#answering.end(reason.message);
+    this.#options.events.ended(this, reason);
+  }
+
+  received(
+    kind: FrameKind,
+    exchange: number,
+    message: NamedMessage | undefined,
+    value: number,
+  ): void {
+    switch (kind) {
+      case frameKinds.heartbeat:
+        return;
+      case frameKinds.message:
+        this.#options.events.message(this, message as NamedMessage);
+        return;
+      case frameKinds.call:
+      case frameKinds.stream:
+      case frameKinds.cancel:
+      case frameKinds.credit:
+        this.#answering.received(kind, exchange, message, value);
+        return;
+      case frameKinds.answer:
+      case frameKinds.failure:
+      case frameKinds.item:
+      case frameKinds.end:
+        this.#asking.received(kind, exchange, message);
+        return;
+    }
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isEnded) return;
+    this.#heardMs = this.#options.clock.monotonicMs();
+    try {
+      this.#assembly.push(chunk);
+    } catch (thrown) {
+      // What a listener throws is a fault of ours and no peer's.
+      if (!(thrown instanceof ServiceError) || thrown.code !== "peer.malformed") throw thrown;
+      this.end(thrown);
+    }
+  }
+
+  #beat(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    // After a pause of this process, what the peer said meanwhile has yet to be read.
+    if (nowMs - this.#beatMs > 2 * heartbeatMs) this.#heardMs = nowMs;
+    this.#beatMs = nowMs;
+    if (nowMs - this.#heardMs >= linkDeadMs) {
+      this.#broken("nothing was heard of the peer");
+      return;
+    }
+    // Where bytes wait for the peer to read, they are what it will hear.
+    if (!this.#options.socket.writableNeedDrain) this.#outbox.control(frameKinds.heartbeat, 0);
+  }
+
+  #broken(reason: string): void {
+    this.end(new ServiceError("peer.unavailable", reason));
+  }
+}

@@ -1,0 +1,161 @@
+import { hkdfSync } from "node:crypto";
+import { once } from "node:events";
+import net from "node:net";
+import tls from "node:tls";
+import { type Address, isLoopback, parseAddress } from "../../../config/src/address.ts";
+import { assert } from "../../../kit/src/assert.ts";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import { connectionsMax, dialMs, handshakeMs, secretBytesMin } from "./limits.ts";
+
+/** A connection on which nothing was said yet. */
+export interface Wire {
+  readonly socket: net.Socket;
+  /** Whether the other end is on this machine: then frames are neither encrypted nor packed. */
+  readonly isLocal: boolean;
+}
+
+/** The first byte of a TLS record of a handshake (RFC 8446, 5.1). */
+const tlsHandshakeByte = 0x16;
+
+const pskIdentity = "logkeep";
+
+/**
+ * TLS 1.3 with a pre-shared key drawn from the cluster's secret, and a Diffie-Hellman exchange on top: both ends prove that they know the
+ * secret, there are no certificates to hand out or renew, and who learns the secret later reads nothing of before.
+ */
+const tlsOptions = {
+  minVersion: "TLSv1.3",
+  // Keys from outside go with SHA-256 suites alone.
+  ciphers: "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256",
+} as const;
+
+function pskOf(secret: Uint8Array): Buffer {
+  assert(secret.length >= secretBytesMin, "a cluster's secret is not short");
+  return Buffer.from(hkdfSync("sha256", secret, "", "logkeep peer tls", 32));
+}
+
+export interface DialOptions {
+  /** Ends the attempt. */
+  readonly stop?: AbortSignal;
+  /** TLS also within this machine. */
+  readonly remoteAlways?: boolean;
+}
+
+/** Connects; beyond this machine with TLS. Rejects with `peer.unavailable`. */
+export async function dial(
+  address: string,
+  secret: Uint8Array,
+  { stop, remoteAlways = false }: DialOptions = {},
+): Promise<Wire> {
+  const { host, port } = parseAddress(address);
+  const isLocal = !remoteAlways && isLoopback(host);
+  const plain = net.connect({ host, port, noDelay: true });
+  const socket = isLocal ? plain : secured(plain, secret);
+  const late = AbortSignal.timeout(dialMs);
+  const signal = stop === undefined ? late : AbortSignal.any([late, stop]);
+  try {
+    await once(socket, isLocal ? "connect" : "secureConnect", { signal });
+    return { socket, isLocal };
+  } catch (thrown) {
+    socket.on("error", () => undefined);
+    socket.destroy();
+    plain.destroy();
+    const reason = late.aborted ? "it took too long" : messageOf(thrown);
+    throw new ServiceError("peer.unavailable", "a node cannot be reached", { address, reason });
+  }
+}
+
+function secured(socket: net.Socket, secret: Uint8Array): tls.TLSSocket {
+  const psk = pskOf(secret);
+  return tls.connect({
+    socket,
+    ...tlsOptions,
+    pskCallback: () => ({ psk, identity: pskIdentity }),
+    // There is no certificate; who does not know the key does not come through the handshake.
+    checkServerIdentity: () => undefined,
+  });
+}
+
+export interface Listener {
+  readonly address: Address;
+  close(): Promise<void>;
+}
+
+/**
+ * Listens, and hands on each connection with TLS below it where the other end asks for it; one from beyond this machine that does not is
+ * dropped. `onDropped` says why. Rejects with `config.invalid` when the address cannot be bound.
+ */
+export async function listen(
+  at: Address,
+  secret: Uint8Array,
+  { onWire, onDropped }: ListenerEvents,
+): Promise<Listener> {
+  const psk = pskOf(secret);
+  // It never listens itself: connections that begin with TLS are handed to it.
+  const secure = tls.createServer({
+    ...tlsOptions,
+    pskCallback: (_, identity) => (identity === pskIdentity ? psk : null),
+    handshakeTimeout: handshakeMs,
+  });
+  secure.on("secureConnection", (socket) => onWire({ socket, isLocal: false }));
+  secure.on("tlsClientError", (error, socket) => {
+    onDropped(messageOf(error), socket.remoteAddress);
+    socket.destroy();
+  });
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    accept(socket, (over) => secure.emit("connection", over)).then(
+      (wire) => wire && onWire(wire),
+      (thrown: unknown) => {
+        onDropped(messageOf(thrown), socket.remoteAddress);
+        socket.on("error", () => undefined);
+        socket.destroy();
+      },
+    );
+  });
+  // What comes while so many are at their handshakes belongs to nobody who knows the secret.
+  server.maxConnections = connectionsMax;
+  server.listen({ host: at.host, port: at.port });
+  try {
+    await once(server, "listening");
+  } catch (thrown) {
+    const facts = { listen: `${at.host}:${at.port}`, reason: messageOf(thrown) };
+    throw new ServiceError("config.invalid", "the address for peers cannot be bound", facts);
+  }
+  // Running out of descriptors, for example: the next connection may come through.
+  server.on("error", (error) => onDropped(messageOf(error), undefined));
+  const { address, port } = server.address() as net.AddressInfo;
+  return {
+    address: { host: address, port },
+    close: async () => {
+      const closed = once(server, "close");
+      server.close();
+      await closed;
+    },
+  };
+}
+
+export interface ListenerEvents {
+  readonly onWire: (wire: Wire) => void;
+  readonly onDropped: (reason: string, remote: string | undefined) => void;
+}
+
+/** Looks at the first byte: a plain handshake, or TLS, which is handed on. */
+async function accept(
+  socket: net.Socket,
+  onTls: (socket: net.Socket) => void,
+): Promise<Wire | undefined> {
+  const signal = AbortSignal.timeout(handshakeMs);
+  // The address is unknown once the other end has gone.
+  const { remoteAddress = "" } = socket;
+  await once(socket, "readable", { signal });
+  const first: unknown = socket.read(1);
+  if (!Buffer.isBuffer(first)) throw new Error("the connection ended at once");
+  socket.unshift(first);
+  if (first[0] === tlsHandshakeByte) {
+    onTls(socket);
+    return undefined;
+  }
+  const isLocal = isLoopback(remoteAddress);
+  if (!isLocal) throw new Error("a connection from another machine needs TLS");
+  return { socket, isLocal };
+}
