@@ -84,6 +84,8 @@ export interface Column {
 export interface Templates {
   readonly codes: Codes;
   readonly templates: readonly Template[];
+  /** The templates of whose literals one may contain these bytes; no other's does. */
+  templatesHolding(bytes: Buffer): ReadonlySet<number>;
   /** False only when no variable of any row can contain all of these words. */
   variablesMayContain(tokens: readonly string[]): boolean;
   /**

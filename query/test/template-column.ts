@@ -39,6 +39,15 @@ class DrawnTemplates implements Templates {
     this.#words = new Set(cuts.flatMap(({ variables }) => variables.flatMap(wordsOf)));
   }
 
+  /** Those that hold them, and some that do not. */
+  templatesHolding(bytes: Buffer): ReadonlySet<number> {
+    const found = new Set<number>();
+    for (const [template, { literals }] of this.templates.entries()) {
+      if (template % 5 === 0 || literals.some((each) => each.includes(bytes))) found.add(template);
+    }
+    return found;
+  }
+
   variablesMayContain(tokens: readonly string[]): boolean {
     return tokens.every((token) => this.#words.has(token));
   }

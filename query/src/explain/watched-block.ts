@@ -168,6 +168,11 @@ class AskedTemplates implements Templates {
     return this.#templates.templates;
   }
 
+  templatesHolding(bytes: Buffer): ReadonlySet<number> {
+    this.#asked.last = "template";
+    return this.#templates.templatesHolding(bytes);
+  }
+
   variablesMayContain(tokens: readonly string[]): boolean {
     this.#asked.last = "template";
     return this.#templates.variablesMayContain(tokens);

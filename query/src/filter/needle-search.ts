@@ -42,23 +42,29 @@ export class NeedleSearch {
     return new NeedleSearch(new SubstringTest(needle.toString()));
   }
 
-  isInLiteral({ literals }: Template): boolean {
+  /** Whether a literal of a template has the needle. */
+  isInLiteral(templates: Templates, number: number, memo: SearchMemo): boolean {
+    if (!memo.mayBeInLiteral(this.#piece.needle, number)) return false;
+    const { literals } = templates.templates[number] as Template;
     return literals.some((literal) => matchesText(this.#piece, literal));
   }
 
   /** The rows of a template in whose variables, or across whose ends, the needle stands. */
   inVariables(templates: Templates, number: number, memo: SearchMemo): PieceRows {
+    const splits = memo.splitsIn(number, this, this.#splits);
+    const mayHold = memo.mayContain(this.#piece.tokens);
+    if (!mayHold && splits.length === 0) return noRows;
+    // Dear to find out: all that is stored of the variables is searched for it.
+    const holding = mayHold ? memo.holding(this.#piece.needle) : nowhere;
+    const own = holding?.get(number);
+    if (holding !== undefined && own === undefined && splits.length === 0) return noRows;
     const template = templates.templates[number] as Template;
     let inside: RowSet | undefined;
     let across: RowSet | undefined;
-    const holding = memo.holding(this.#piece.needle);
-    const own = holding?.get(number);
-    if (holding !== undefined && own === undefined && this.#splits.length === 0) return noRows;
-    const mayHold = memo.mayContain(this.#piece.tokens);
     const known = memo.valuesOf(this);
     for (let i = 0; i < template.literals.length - 1; i++) {
-      const ends = this.#endsAround(template, { number, i }, memo);
-      const isAsked = mayHold && (holding === undefined || own?.includes(i) === true);
+      const ends = endsAround(template, splits, { number, i }, memo);
+      const isAsked = holding === undefined || own?.includes(i) === true;
       if (!isAsked && ends === undefined) continue;
       const column = templates.variable(number, i);
       if (isAsked) inside = joined(inside, this.#matching(column, template.rowCount, known));
@@ -80,32 +86,11 @@ export class NeedleSearch {
     });
     return rows;
   }
-
-  /** How the needle may stand across an end of a variable; undefined: in no way. */
-  #endsAround(
-    { literals }: Template,
-    { number, i }: { readonly number: number; readonly i: number },
-    memo: SearchMemo,
-  ): Ends | undefined {
-    if (this.#splits.length === 0) return undefined;
-    const before = literals[i] as Buffer;
-    const after = literals[i + 1] as Buffer;
-    const isLast = i === literals.length - 2;
-    const starts: Buffer[] = [];
-    const ends: Buffer[] = [];
-    for (const { head, tail, headWord, tailWord } of this.#splits) {
-      const goesOn = fits(tail, after, isLast);
-      // Where the variable is empty the literals around it adjoin.
-      if (endsWith(before, head) && (goesOn || memo.mayContain(tailWord))) starts.push(tail);
-      if (!goesOn || !memo.mayContain(headWord)) continue;
-      const holding = memo.holding(head);
-      if (holding === undefined || holding.get(number)?.includes(i) === true) ends.push(head);
-    }
-    return starts.length + ends.length === 0 ? undefined : { starts, ends };
-  }
 }
 
 type Holding = ReturnType<Templates["variablesHolding"]>;
+
+const nowhere: Holding = new Map();
 
 /** What is found out about a block's variables once: words that they may contain, and values that several of them share. */
 export class SearchMemo {
@@ -113,6 +98,8 @@ export class SearchMemo {
   readonly #known = new Map<string, boolean>();
   readonly #values = new Map<NeedleSearch, Map<Values, RowSet>>();
   readonly #holding = new Map<Buffer, Holding>();
+  readonly #literals = new Map<Buffer, ReadonlySet<number>>();
+  readonly #splits = new Map<NeedleSearch, readonly PlacedSplit[]>();
 
   constructor(templates: Templates) {
     this.#templates = templates;
@@ -124,6 +111,31 @@ export class SearchMemo {
     if (this.#holding.has(bytes)) return this.#holding.get(bytes);
     const found = this.#templates.variablesHolding(bytes);
     this.#holding.set(bytes, found);
+    return found;
+  }
+
+  /** False: no literal of the template has the bytes. */
+  mayBeInLiteral(bytes: Buffer | undefined, template: number): boolean {
+    if (bytes === undefined) return true;
+    let known = this.#literals.get(bytes);
+    if (known === undefined) {
+      known = this.#templates.templatesHolding(bytes);
+      this.#literals.set(bytes, known);
+    }
+    return known.has(template);
+  }
+
+  /** Those of a needle's splits that may be in a template: a literal of it ends with the head, or a variable does. */
+  splitsIn(template: number, needle: NeedleSearch, splits: readonly Split[]): readonly Split[] {
+    let known = this.#splits.get(needle);
+    if (known === undefined) {
+      known = splits.map((split) => ({ split, isAnywhere: this.mayContain(split.headWord) }));
+      this.#splits.set(needle, known);
+    }
+    const found: Split[] = [];
+    for (const { split, isAnywhere } of known) {
+      if (isAnywhere || this.mayBeInLiteral(split.head, template)) found.push(split);
+    }
     return found;
   }
 
@@ -147,6 +159,12 @@ export class SearchMemo {
     }
     return known;
   }
+}
+
+/** A split, and whether variables of any template may end with its head. */
+interface PlacedSplit {
+  readonly split: Split;
+  readonly isAnywhere: boolean;
 }
 
 /** A needle cut in two where no word is cut. */
@@ -198,6 +216,30 @@ function fits(tail: Buffer, literal: Buffer, isLast: boolean): boolean {
 
 function endsWith(bytes: Buffer, end: Buffer): boolean {
   return bytes.length >= end.length && startsWith(bytes, end, bytes.length - end.length);
+}
+
+/** How the needle may stand across an end of a variable; undefined: in no way. */
+function endsAround(
+  { literals }: Template,
+  splits: readonly Split[],
+  { number, i }: { readonly number: number; readonly i: number },
+  memo: SearchMemo,
+): Ends | undefined {
+  if (splits.length === 0) return undefined;
+  const before = literals[i] as Buffer;
+  const after = literals[i + 1] as Buffer;
+  const isLast = i === literals.length - 2;
+  const starts: Buffer[] = [];
+  const ends: Buffer[] = [];
+  for (const { head, tail, headWord, tailWord } of splits) {
+    const goesOn = fits(tail, after, isLast);
+    // Where the variable is empty the literals around it adjoin.
+    if (endsWith(before, head) && (goesOn || memo.mayContain(tailWord))) starts.push(tail);
+    if (!goesOn || !memo.mayContain(headWord)) continue;
+    const holding = memo.holding(head);
+    if (holding === undefined || holding.get(number)?.includes(i) === true) ends.push(head);
+  }
+  return starts.length + ends.length === 0 ? undefined : { starts, ends };
 }
 
 /** What a variable begins with when the needle began before it, and ends with when the needle goes on behind it. */

@@ -48,7 +48,7 @@ export class TemplateSearch {
     const template = templates.templates[number];
     const needle = this.#needles[0];
     if (template === undefined || needle === undefined || template.rowCount === 0) return none;
-    if (needle.isInLiteral(template)) return { matched: "all", open: undefined };
+    if (needle.isInLiteral(templates, number, memo)) return { matched: "all", open: undefined };
     const { inside, across } = needle.inVariables(templates, number, memo);
     return { matched: inside, open: across };
   }
@@ -59,7 +59,7 @@ export class TemplateSearch {
     if (template === undefined || template.rowCount === 0) return none;
     let open: RowSet | undefined;
     for (const needle of this.#needles) {
-      if (needle.isInLiteral(template)) continue;
+      if (needle.isInLiteral(templates, number, memo)) continue;
       const { inside, across } = needle.inVariables(templates, number, memo);
       if (inside === undefined && across === undefined) return none;
       const found = new RowSet(template.rowCount);

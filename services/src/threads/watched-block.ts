@@ -121,6 +121,10 @@ class WatchedTemplates implements Templates {
     return watched(this.#onDamage, () => this.#templates.templates);
   }
 
+  templatesHolding(bytes: Buffer): ReadonlySet<number> {
+    return watched(this.#onDamage, () => this.#templates.templatesHolding(bytes));
+  }
+
   variablesMayContain(tokens: readonly string[]): boolean {
     return watched(this.#onDamage, () => this.#templates.variablesMayContain(tokens));
   }

@@ -80,7 +80,8 @@ export function unpack(stored: Buffer, ref: Omit<ChunkRef, "at">): Buffer {
   let raw: Buffer;
   try {
     raw = zstdDecompressSync(stored, {
-      chunkSize: Math.max(64, ref.rawLength),
+      // One byte is left over: a piece that is full would be followed by another, and a call that finds nothing more.
+      chunkSize: Math.max(64, ref.rawLength + 1),
       maxOutputLength: Math.max(64, ref.rawLength),
     });
   } catch (cause) {

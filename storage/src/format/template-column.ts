@@ -88,7 +88,8 @@ class StoredTemplates implements Templates {
       const bytes = from.blob();
       const rowCount = from.count(context.rowCount);
       checkStored(rowCount === starts[t + 1]! - starts[t]!, "a template has not its rows");
-      templates.push(new StoredTemplate(bytes, rowCount, from.blob()));
+      const start = bytes.byteOffset - this.directory.byteOffset;
+      templates.push(new StoredTemplate(bytes, start, rowCount, from.blob()));
     }
     checkStored(from.isAtEnd, "a column's templates are longer than they say");
     this.templates = templates;
@@ -103,6 +104,21 @@ class StoredTemplates implements Templates {
     // Codes, order and ranks; and the objects of the templates.
     const rows = this.codes.length * 10;
     return 1_000 + rows + this.directory.length + this.templates.length * 300;
+  }
+
+  /** By a search of the directory, where texts stand one behind the other. */
+  templatesHolding(bytes: Buffer): ReadonlySet<number> {
+    const found = new Set<number>();
+    let template = 0;
+    for (let at = this.directory.indexOf(bytes); at >= 0; ) {
+      while (template < this.templates.length && this.templates[template]!.end <= at) template++;
+      const stored = this.templates[template];
+      if (stored === undefined) break;
+      // What lies before a text, or is searched beyond its end, are lengths and places.
+      if (stored.start <= at && at + bytes.length <= stored.end) found.add(template);
+      at = this.directory.indexOf(bytes, at < stored.start ? at + 1 : stored.end);
+    }
+    return found;
   }
 
   variablesHolding(bytes: Buffer): VariableSet | undefined {
@@ -204,14 +220,19 @@ function noOrder(): Uint32Array {
 
 class StoredTemplate implements Template {
   readonly rowCount: number;
+  /** Where the text lies in the directory. */
+  readonly start: number;
+  readonly end: number;
   /** How the variables are described. */
   readonly stored: Buffer;
   readonly #bytes: Buffer;
   #literals: readonly Buffer[] | undefined;
   #variablesAt: number[] | undefined;
 
-  constructor(bytes: Buffer, rowCount: number, variables: Buffer) {
+  constructor(bytes: Buffer, start: number, rowCount: number, variables: Buffer) {
     this.#bytes = bytes;
+    this.start = start;
+    this.end = start + bytes.length;
     this.rowCount = rowCount;
     this.stored = variables;
   }

@@ -48,6 +48,30 @@ test("a variable that holds some bytes is among those that may", () => {
   assert.ok(asked > rounds * 10, `${asked} were told`);
 });
 
+test("the templates whose literals hold some bytes are found, and no others", () => {
+  for (let seed = 0; seed < rounds; seed++) {
+    const prng = new Prng(seed);
+    const path = join(directory, `literals-${seed}`);
+    sealMessages(path, messages(prng, 300));
+    const segment = openSegment(path);
+    for (const block of segment.blocks()) {
+      const { templates } = block.column("_msg")!;
+      for (const { literals } of templates!.templates) {
+        for (const literal of literals) {
+          const piece = pieceOf(prng, literal);
+          if (piece.length === 0) continue;
+          const right = templates!.templates.flatMap((each, number) =>
+            each.literals.some((other) => other.includes(piece)) ? [number] : [],
+          );
+          const found = [...templates!.templatesHolding(piece)];
+          assert.deepEqual(found, right, `seed ${seed}: ${JSON.stringify(piece.toString())}`);
+        }
+      }
+    }
+    segment.close();
+  }
+});
+
 function variableCount({ literals, rowCount }: Template): number {
   return rowCount === 0 ? 0 : literals.length - 1;
 }
