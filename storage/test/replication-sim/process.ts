@@ -1,0 +1,456 @@
+import type { Message } from "../../src/replication/core/messages.ts";
+import type {
+  Effect,
+  Input,
+  PlantedFault,
+  RefuseReason,
+  Replica,
+  ReplicaOptions,
+  Role,
+} from "../../src/replication/core/types.ts";
+import type { Checker, Committed } from "./checker.ts";
+import type { Clock } from "./clock.ts";
+import type { Coordinator } from "./coordinator.ts";
+import { applyWrite, type Disk, type LogWrite } from "./disk.ts";
+import type { StoredFile } from "./files.ts";
+import { Keeper } from "./keeper.ts";
+import { Lanes } from "./lanes.ts";
+import type { LogImage } from "./log-image.ts";
+import type { Endpoint, Network } from "./network.ts";
+import { Seat } from "./seat.ts";
+import type { Part } from "./tables.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** Makes the core; another one with a fault planted. */
+export type CoreMake = (options: ReplicaOptions) => Replica;
+
+/** What a router is told of a part. */
+export type AppendReply =
+  | { readonly kind: "stored" }
+  | {
+      readonly kind: "refused";
+      readonly reason: RefuseReason;
+      readonly owner: string | undefined;
+    }
+  /** It may be stored, or be so yet. */
+  | { readonly kind: "unknown" };
+
+export type CutReply =
+  | { readonly kind: "opened"; readonly through: number; readonly records: readonly number[] }
+  | { readonly kind: "refused"; readonly owner: string | undefined }
+  /** Some of it could not be read. */
+  | { readonly kind: "partial" };
+
+/** The world around a process. */
+export interface Surroundings {
+  readonly timeline: Timeline;
+  readonly coordinator: Coordinator;
+  readonly network: Network<Message>;
+  readonly checker: Checker;
+  readonly make: CoreMake;
+  readonly faults: ReadonlySet<PlantedFault>;
+  /** Told before each effect: it may be the last, or the next for a long while. */
+  beforeEffect(process: Process): "go" | "crash" | { readonly pauseMs: number };
+  isDiskFailing(process: Process): boolean;
+  fetch(
+    process: Process,
+    from: string,
+    uuid: string,
+    done: (file: StoredFile | undefined) => void,
+  ): void;
+  /** It needs a restart, at least. */
+  halted(process: Process, reason: string): void;
+  committed(process: Process, entry: Committed): void;
+  saw(what: string): void;
+  uuidNext(): string;
+}
+
+type Reply<R> = (reply: R) => void;
+
+/** One process of a node with its disk: the real core, and a simulated host that performs what it asks for. */
+export class Process implements Endpoint<Message> {
+  /** `nodeId/diskId/incarnation`. */
+  readonly self: string;
+  readonly replica: string;
+  readonly node: string;
+  readonly disk: Disk;
+  readonly lanes: Lanes;
+  readonly log: LogImage;
+  readonly keeper: Keeper;
+  readonly seat: Seat;
+  readonly clock: Clock;
+  readonly core: Replica;
+  isDown = false;
+  hasHalted = false;
+  role: Role = { kind: "waiting" };
+  committed: number;
+  readonly #around: Surroundings;
+  #work: (() => void)[] = [];
+  #isWorking = false;
+  #pausedUntil = 0;
+  #wakesAtMs: number | undefined;
+  readonly #asked = new Map<Part, Reply<AppendReply>>();
+  /** By position: who waits for it to be committed. */
+  readonly #waiters = new Map<number, Reply<AppendReply>[]>();
+  readonly #cuts = new Map<number, Reply<CutReply>>();
+  #cutLast = 0;
+
+  constructor(disk: Disk, incarnation: number, clock: Clock, around: Surroundings) {
+    const { timeline } = around;
+    this.#around = around;
+    this.disk = disk;
+    this.clock = clock;
+    this.replica = disk.replica;
+    this.node = disk.replica.slice(0, disk.replica.indexOf("/"));
+    this.self = `${disk.replica}/${incarnation}`;
+    this.log = disk.log.copy();
+    const { record, log } = disk;
+    this.committed = log.base.position;
+    const options: ReplicaOptions = {
+      replica: this.replica,
+      self: this.self,
+      state: {
+        ...record,
+        base: log.base,
+        end: log.end,
+        entryEpochs: log.epochs,
+        entryCommitted: Math.max(0, ...log.entries.map(({ committed }) => committed)),
+        isDamaged: disk.isRotten,
+      },
+      minInSync: 1,
+    };
+    this.core = around.make({ ...options, faults: around.faults });
+    const host = this.#host();
+    this.lanes = new Lanes(timeline, disk, host);
+    this.keeper = new Keeper({ ...host, disk, lanes: this.lanes, log: this.log });
+    this.seat = new Seat(around.coordinator, this);
+    around.network.add(this);
+    this.input({ kind: "start" });
+  }
+
+  #host() {
+    const around = this.#around;
+    const isDown = () => this.isDown;
+    return {
+      get isDown() {
+        return isDown();
+      },
+      isDiskFailing: () => around.isDiskFailing(this),
+      diskFailed: () => this.input({ kind: "disk-failed", reason: "a sync has failed" }),
+      written: (write: number) => this.input({ kind: "written", write }),
+      persisted: (record: number) => this.input({ kind: "persisted", record }),
+      fileWritten: (file: StoredFile) => this.#enqueue(() => this.keeper.written(file)),
+      input: (input: Input) => this.input(input),
+      uuidNext: () => around.uuidNext(),
+      fetch: (from: string, uuid: string, done: (file: StoredFile | undefined) => void) =>
+        around.fetch(this, from, uuid, (file) => this.#enqueue(() => done(file))),
+    };
+  }
+
+  /** It can be heard of by the coordinator. */
+  get isHeard(): boolean {
+    return !this.isDown && !this.isPaused;
+  }
+
+  get isPaused(): boolean {
+    return this.#around.timeline.now < this.#pausedUntil;
+  }
+
+  get isServing(): boolean {
+    return this.role.kind === "serving";
+  }
+
+  pause(ms: number): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, this.#around.timeline.now + ms);
+    this.#around.timeline.at(this.#pausedUntil, () => this.#run());
+  }
+
+  /** Whatever slowed it down is over. */
+  calm(): void {
+    this.#pausedUntil = 0;
+    this.lanes.calm();
+    this.seat.client.calm();
+    this.#run();
+  }
+
+  /** The process is gone, from one moment to the next. */
+  crash(): void {
+    this.isDown = true;
+    this.#work = [];
+    this.disk.crash(this.#around.timeline.prng);
+    this.seat.client.close();
+    this.#around.network.remove(this);
+  }
+
+  linked(replica: string, link: number | undefined): void {
+    this.input({ kind: "link", replica, link });
+  }
+
+  received(from: string, link: number, message: Message): void {
+    this.#enqueue(() => {
+      this.#around.saw(`${message.kind} ${this.role.kind}`);
+      this.#step({ kind: "message", from, link, message });
+    });
+  }
+
+  input(input: Input): void {
+    this.#enqueue(() => this.#step(input));
+  }
+
+  /** A router's part, for the owner. */
+  append(part: Part, reply: Reply<AppendReply>): void {
+    this.#enqueue(() => {
+      const known = part.key === undefined ? undefined : this.keeper.tables?.keys.get(part.key);
+      if (this.isServing && known !== undefined) {
+        if (known <= this.committed) reply({ kind: "stored" });
+        else this.#wait(known, reply);
+        return;
+      }
+      this.#asked.set(part, reply);
+      this.#step({ kind: "append", bytes: 100, body: part });
+    });
+  }
+
+  /** A query's cut. */
+  cut(reply: Reply<CutReply>): void {
+    this.#enqueue(() => {
+      this.#cuts.set(++this.#cutLast, reply);
+      this.#step({ kind: "cut", request: this.#cutLast });
+    });
+  }
+
+  /** Seals or merges, as an owner does in its own time. */
+  tidy(): void {
+    this.#enqueue(() => {
+      if (!this.isServing) return;
+      if (this.#around.timeline.prng.chance(0.6)) this.keeper.seal(this.core.sealable);
+      else this.keeper.merge(this.committed);
+    });
+  }
+
+  #enqueue(run: () => void): void {
+    if (this.isDown) return;
+    this.#work.push(run);
+    this.#run();
+  }
+
+  #run(): void {
+    if (this.#isWorking) return;
+    this.#isWorking = true;
+    while (this.#work.length > 0 && !this.isPaused && !this.isDown) this.#work.shift()!();
+    this.#isWorking = false;
+  }
+
+  #step(input: Input): void {
+    const effects = this.core.step(this.clock.monotonicMs, input);
+    this.#around.saw(`input ${input.kind}`);
+    this.#perform(effects, 0);
+    this.#wakeLater();
+  }
+
+  #perform(effects: readonly Effect[], from: number): void {
+    for (let at = from; at < effects.length; at++) {
+      if (this.isDown) return;
+      const next = this.#around.beforeEffect(this);
+      if (next === "crash") return;
+      if (next !== "go") {
+        this.pause(next.pauseMs);
+        this.#work.unshift(() => this.#perform(effects, at));
+        return;
+      }
+      this.#do(effects[at] as Effect);
+    }
+  }
+
+  #wakeLater(): void {
+    const { wakeAtMs } = this.core;
+    if (wakeAtMs === undefined || wakeAtMs === this.#wakesAtMs) return;
+    this.#wakesAtMs = wakeAtMs;
+    this.#around.timeline.after(this.clock.realMs(wakeAtMs - this.clock.monotonicMs), () => {
+      if (this.#wakesAtMs !== wakeAtMs) return;
+      this.#wakesAtMs = undefined;
+      this.input({ kind: "tick" });
+    });
+  }
+
+  #do(effect: Effect): void {
+    const { timeline, network } = this.#around;
+    switch (effect.kind) {
+      case "append":
+        this.#append(effect);
+        return;
+      case "truncate":
+        this.#write({ kind: "truncate", after: effect.after, write: effect.write });
+        return;
+      case "reset-log":
+        this.#write({ kind: "reset", base: effect.base, write: effect.write });
+        this.committed = effect.base.position;
+        return;
+      case "forget":
+        this.#forget(effect.after);
+        return;
+      case "persist":
+        this.lanes.record({ record: effect.record, state: effect.state });
+        return;
+      case "read":
+        timeline.after(1 + timeline.prng.below(8), () => this.#enqueue(() => this.#read(effect)));
+        return;
+      case "free":
+        this.#write({ kind: "free", through: effect.through.position, write: undefined });
+        return;
+      case "look":
+        this.seat.look(effect.look);
+        return;
+      case "multi":
+        this.#around.saw(`multi ${effect.op.kind}`);
+        this.seat.multi(effect, this.keeper.sealed);
+        return;
+      case "send":
+        network.send(this, effect.to, effect.link, effect.message);
+        return;
+      case "hold-segments":
+        this.keeper.hold(effect);
+        return;
+      case "load":
+        this.#load(effect);
+        return;
+      default:
+        this.#tell(effect);
+    }
+  }
+
+  /** What is for this node's own ears. */
+  #tell(effect: Effect): void {
+    switch (effect.kind) {
+      case "role":
+        this.#roleChange(effect.role);
+        return;
+      case "committed":
+        this.#commit(effect.position);
+        return;
+      case "refuse": {
+        const { reason, owner } = effect;
+        this.#around.saw(`refuse ${reason}`);
+        this.#answer(effect.body as Part)?.({ kind: "refused", reason, owner });
+        return;
+      }
+      case "cut-opened":
+        this.#cutOpened(effect);
+        return;
+      case "cut-refused":
+        this.#around.saw(`cut ${effect.reason}`);
+        this.#cutReply(effect.request, { kind: "refused", owner: effect.owner });
+        return;
+      case "commit-settled":
+        this.#around.saw(`commit ${effect.outcome}`);
+        this.keeper.settled(effect.id, effect.outcome);
+        return;
+      case "hand-over-settled":
+        this.#around.saw(`hand-over ${effect.isDone ? "done" : "not done"}`);
+        return;
+      case "recover-settled":
+        return;
+      case "halt":
+        this.hasHalted = true;
+        this.#around.halted(this, effect.reason);
+        return;
+      default:
+        throw new Error(`an effect of kind ${effect.kind} is not known`);
+    }
+  }
+
+  #append({ write, isOwn, entries }: Extract<Effect, { kind: "append" }>): void {
+    for (const [at, entry] of entries.entries()) {
+      const isLast = at === entries.length - 1;
+      this.#write({ kind: "append", entry, write: isLast ? write : undefined });
+      if (!isOwn) continue;
+      this.keeper.appended(entry);
+      const reply = this.#answer(entry.body as Part);
+      if (reply !== undefined) this.#wait(entry.position, reply);
+    }
+  }
+
+  #write(write: LogWrite): void {
+    applyWrite(this.log, write);
+    this.lanes.log(write);
+  }
+
+  #forget(after: number): void {
+    this.keeper.forget(after);
+    for (const [position, replies] of this.#waiters) {
+      if (position <= after) continue;
+      this.#waiters.delete(position);
+      for (const reply of replies) reply({ kind: "refused", reason: "waiting", owner: undefined });
+    }
+  }
+
+  #read({ read, from, bytesMax }: Extract<Effect, { kind: "read" }>): void {
+    const { log } = this;
+    const count = Math.max(1, Math.floor(bytesMax / 100));
+    let result: Extract<Input, { kind: "entries-read" }>["result"] = "gone";
+    if (from > log.base.position) {
+      const entries = log.behind(Math.min(from - 1, log.end.position)).slice(0, count);
+      const isDamaged =
+        entries.length === 0 || entries.some((each) => log.rotten.has(each.position));
+      result = isDamaged ? "damaged" : entries;
+    }
+    this.#step({ kind: "entries-read", read, result });
+  }
+
+  #load(effect: Extract<Effect, { kind: "load" }>): void {
+    const { seat } = this;
+    seat.client.read((outcome, view) => {
+      this.#enqueue(() => {
+        const isSame = outcome.kind === "done" && seat.client.session === seat.sessionAcquired;
+        this.keeper.load(effect, view, isSame);
+      });
+    });
+  }
+
+  #roleChange(role: Role): void {
+    this.role = role;
+    this.#around.saw(`role ${role.kind}`);
+    if (role.kind === "serving" || role.kind === "handing-over") return;
+    for (const replies of this.#waiters.values()) {
+      for (const reply of replies) reply({ kind: "unknown" });
+    }
+    this.#waiters.clear();
+  }
+
+  #commit(position: number): void {
+    for (let at = Math.max(this.committed, this.log.base.position) + 1; at <= position; at++) {
+      const entry = this.log.at(at);
+      if (entry === undefined) this.#around.checker.fail(`${this.self} commits ${at} and lacks it`);
+      const { key, body } = entry.body as Part;
+      this.#around.committed(this, { epoch: entry.epoch, position: at, key, body });
+    }
+    this.committed = Math.max(this.committed, position);
+    for (const [at, replies] of this.#waiters) {
+      if (at > position) continue;
+      this.#waiters.delete(at);
+      for (const reply of replies) reply({ kind: "stored" });
+    }
+  }
+
+  #cutOpened({ request, committed }: Extract<Effect, { kind: "cut-opened" }>): void {
+    const records = this.keeper.cut(committed);
+    const reply: CutReply =
+      records === undefined ? { kind: "partial" } : { kind: "opened", through: committed, records };
+    this.#cutReply(request, reply);
+  }
+
+  #cutReply(request: number, reply: CutReply): void {
+    this.#cuts.get(request)?.(reply);
+    this.#cuts.delete(request);
+  }
+
+  #wait(position: number, reply: Reply<AppendReply>): void {
+    this.#waiters.set(position, [...(this.#waiters.get(position) ?? []), reply]);
+  }
+
+  #answer(part: Part): Reply<AppendReply> | undefined {
+    const reply = this.#asked.get(part);
+    this.#asked.delete(part);
+    return reply;
+  }
+}

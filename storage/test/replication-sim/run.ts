@@ -1,0 +1,347 @@
+import type { PlantedFault } from "../../src/replication/core/types.ts";
+import type { CoreMake, Process } from "./process.ts";
+import { ShardWorld } from "./shard-world.ts";
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly make: CoreMake;
+  /** At least; faults are over some time before. */
+  readonly steps: number;
+  /** Faults of the core that are planted. */
+  readonly faults?: ReadonlySet<PlantedFault>;
+  /** A process crashes before the effect of this number, and none does otherwise at an effect. */
+  readonly crashAt?: number;
+  /** Looks at the world after each step. */
+  readonly watch?: (world: ShardWorld) => void;
+}
+
+export interface RunReport {
+  readonly steps: number;
+  readonly simulatedMs: number;
+  /** What cores asked of their hosts while there were faults. */
+  readonly effects: number;
+  readonly crashes: number;
+  readonly wipes: number;
+  readonly rotted: number;
+  readonly epochs: number;
+  readonly committed: number;
+  readonly acknowledged: number;
+  readonly cuts: number;
+  readonly seals: number;
+  readonly merges: number;
+  /** How often what was seen: messages by the receiver's role, inputs, roles, outcomes. */
+  readonly coverage: ReadonlyMap<string, number>;
+}
+
+/** Of a run's steps: what mends after faults takes some thousand more. */
+const faultyShare = 0.8;
+/** Once faults have ended, the shard serves with its whole set within this many milliseconds. */
+const healedMsMax = 60_000;
+
+/** Runs one seed to its end. Throws what was violated. */
+export function runSeed(options: RunOptions): RunReport {
+  return new Run(options).run(options.steps);
+}
+
+class Run {
+  readonly #options: RunOptions;
+  readonly #world: ShardWorld;
+  readonly #replicas: number;
+  readonly #crashChance: number;
+  readonly #pauseChance: number;
+  readonly #diskFailureChance: number;
+  readonly #hurtChance: number;
+  readonly #troubleMs: number;
+  #faultsOn = true;
+  #effects = 0;
+  #crashes = 0;
+  #wipes = 0;
+  #rotted = 0;
+  #seals = 0;
+  #merges = 0;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    const { seed, make, faults = new Set() } = options;
+    // Drawn from the seed itself: the world draws all else.
+    const replicas = [2, 2, 3, 3, 1][seed % 5] as number;
+    this.#replicas = replicas;
+    this.#world = new ShardWorld({
+      ...{ seed, make, replicas, faults, nodes: Math.max(2, replicas + (seed % 3)) },
+      trouble: {
+        beforeEffect: (process) => this.#beforeEffect(process),
+        isDiskFailing: () => this.#chance(this.#diskFailureChance),
+        halted: (process, reason) => this.#halted(process, reason),
+      },
+    });
+    const { prng } = this.#world.timeline;
+    this.#crashChance = options.crashAt === undefined ? prng.pick([0, 0.0003, 0.002]) : 0;
+    this.#pauseChance = prng.pick([0, 0.0003, 0.002]);
+    this.#diskFailureChance = prng.pick([0, 0, 0.001]);
+    this.#hurtChance = prng.pick([0, 0.1, 0.3]);
+    this.#troubleMs = prng.pick([300, 1000, 3000]);
+  }
+
+  run(steps: number): RunReport {
+    const world = this.#world;
+    const { timeline, checker } = world;
+    for (const replica of [...world.disks.keys()]) world.start(replica);
+    for (let count = 2; count > 0; count--) world.routerStart();
+    this.#disturbLater();
+    this.#tidyLater();
+    while (timeline.steps < steps * faultyShare) this.#step();
+    this.#calm();
+    this.#whole();
+    while (timeline.steps < steps) this.#step();
+    this.#whole();
+    this.#asked();
+    return {
+      ...{ steps: timeline.steps, simulatedMs: timeline.now, effects: this.#effects },
+      ...{ crashes: this.#crashes, wipes: this.#wipes, rotted: this.#rotted },
+      epochs: world.shard.epoch,
+      committed: checker.through,
+      ...{ acknowledged: checker.acknowledged, cuts: checker.cuts },
+      ...{ seals: this.#seals, merges: this.#merges },
+      coverage: world.coverage,
+    };
+  }
+
+  #step(): void {
+    this.#world.timeline.step();
+    this.#options.watch?.(this.#world);
+  }
+
+  #chance(probability: number): boolean {
+    return this.#faultsOn && this.#world.timeline.prng.chance(probability);
+  }
+
+  #beforeEffect(process: Process): ReturnType<ShardWorldTrouble["beforeEffect"]> {
+    if (!this.#faultsOn) return "go";
+    this.#effects++;
+    if (this.#effects === this.#options.crashAt || this.#chance(this.#crashChance)) {
+      this.#crash(process);
+      return "crash";
+    }
+    if (!this.#chance(this.#pauseChance)) return "go";
+    return { pauseMs: this.#pauseMs() };
+  }
+
+  /** Often shorter than a lease or a session, sometimes longer than both. */
+  #pauseMs(): number {
+    const { prng } = this.#world.timeline;
+    return prng.below(prng.pick([100, 700, 3000, 12_000]));
+  }
+
+  /** It comes back after a while, with what its disk has come to. */
+  #crash(process: Process): void {
+    const { timeline } = this.#world;
+    if (process.isDown) return;
+    this.#crashes++;
+    this.#count(process);
+    this.#world.crash(process);
+    const { replica } = process;
+    const delay = 250 + timeline.prng.below(timeline.prng.chance(0.3) ? 10_000 : 600);
+    timeline.after(delay, () => {
+      if (this.#chance(this.#hurtChance)) this.#rot(replica);
+      this.#world.start(replica);
+    });
+  }
+
+  #count(process: Process): void {
+    this.#seals += process.keeper.seals;
+    this.#merges += process.keeper.merges;
+  }
+
+  #rot(replica: string): void {
+    const { disks, invariants, timeline } = this.#world;
+    if (!invariants.canLose(replica)) return;
+    if (disks.get(replica)?.rot(timeline.prng) === true) this.#rotted++;
+  }
+
+  /** Whoever runs it starts it again. */
+  #halted(process: Process, reason: string): void {
+    this.#world.saw(`halt ${reason}`);
+    this.#world.timeline.after(500 + this.#world.timeline.prng.below(2000), () => {
+      this.#crash(process);
+    });
+  }
+
+  #disturbLater(): void {
+    const { timeline } = this.#world;
+    timeline.after(50 + timeline.prng.below(this.#troubleMs), () => {
+      if (!this.#faultsOn) return;
+      this.#disturb();
+      this.#disturbLater();
+    });
+  }
+
+  #disturb(): void {
+    const { timeline, network, coordinator, owner } = this.#world;
+    const { prng } = timeline;
+    const processes = [...this.#world.processes.values()];
+    if (processes.length === 0) return;
+    const process = owner !== undefined && prng.chance(0.4) ? owner : prng.pick(processes);
+    switch (prng.below(16)) {
+      case 0:
+        if (prng.chance(0.5)) this.#crash(process);
+        return;
+      case 1:
+        process.pause(this.#pauseMs());
+        return;
+      case 2:
+        network.cutAny();
+        return;
+      case 3:
+        network.halfOpenAny();
+        return;
+      case 4:
+        network.stallAny(prng.below(3000));
+        return;
+      case 5:
+        this.#partition();
+        return;
+      case 6:
+      case 7:
+        process.seat.client.disconnect(prng.below(prng.pick([50, 500, 9000])));
+        return;
+      case 8:
+        process.lanes.slow(prng.below(4000));
+        return;
+      case 9:
+      case 10:
+        this.#assign();
+        return;
+      case 11:
+        this.#handOver(process);
+        return;
+      case 12:
+        this.#hurt(process);
+        return;
+      case 13:
+        this.#routersChange();
+        return;
+      case 14:
+        if (prng.chance(0.2)) coordinator.loseQuorum(prng.below(8000));
+        return;
+      case 15:
+        if (prng.chance(0.2)) for (const each of processes) this.#crash(each);
+    }
+  }
+
+  /** Some ways between nodes are closed, both ways or one. */
+  #partition(): void {
+    const { timeline, network, nodes } = this.#world;
+    const { prng } = timeline;
+    const isOneWay = prng.chance(0.3);
+    const side = new Set(nodes.filter(() => prng.chance(0.5)));
+    for (const a of nodes) {
+      for (const b of nodes) {
+        if (side.has(a) === side.has(b) || (isOneWay && side.has(b))) continue;
+        network.block(a, b);
+      }
+    }
+    timeline.after(prng.below(6000), () => network.heal());
+  }
+
+  /** A move, or another number of replicas. */
+  #assign(): void {
+    const { timeline, processes, nodes, assignment } = this.#world;
+    const { prng } = timeline;
+    const candidates = nodes.flatMap((node) => {
+      const running = [...processes.values()].filter((each) => each.node === node);
+      return running.length === 0 ? [] : [prng.pick(running).replica];
+    });
+    while (candidates.length > this.#replicas) {
+      candidates.splice(prng.below(candidates.length), 1);
+    }
+    if (candidates.length === 0) return;
+    const owner = prng.chance(0.5) ? prng.pick(candidates) : undefined;
+    this.#world.assign({ ...assignment, replicas: candidates, owner });
+  }
+
+  #handOver(process: Process): void {
+    const { timeline, shard } = this.#world;
+    const { prng } = timeline;
+    const target = prng.chance(0.5) ? prng.pick(shard.inSync) : undefined;
+    const isDrain = prng.chance(0.3);
+    process.input({ kind: "hand-over", target, transferMs: prng.below(3000), isDrain });
+    // Who was drained is stopped in the end.
+    if (isDrain) timeline.after(3000, () => this.#crash(process));
+  }
+
+  /** A disk is wiped under the same node id, or another process of that node runs with a disk of its own. */
+  #hurt(process: Process): void {
+    const world = this.#world;
+    const { prng } = world.timeline;
+    if (!this.#chance(this.#hurtChance * 3)) return;
+    if (prng.chance(0.3)) {
+      const running = [...world.processes.values()].filter(({ node }) => node === process.node);
+      if (running.length < 2) world.start(world.diskMake(process.node));
+      return;
+    }
+    if (!world.invariants.canLose(process.replica)) return;
+    this.#wipes++;
+    this.#count(process);
+    const replica = world.wipe(process.replica);
+    world.timeline.after(world.timeline.prng.below(3000), () => world.start(replica));
+  }
+
+  #routersChange(): void {
+    const { routers, timeline } = this.#world;
+    if (timeline.prng.chance(0.3)) timeline.prng.pick(routers).forget();
+    if (routers.length < 8) this.#world.routerStart();
+  }
+
+  /** Owners seal and merge in their own time. */
+  #tidyLater(): void {
+    const { timeline } = this.#world;
+    timeline.after(100 + timeline.prng.below(1500), () => {
+      for (const process of this.#world.processes.values()) process.tidy();
+      this.#tidyLater();
+    });
+  }
+
+  /** Faults are over: what is down comes back, and the balancer wants what can be. */
+  #calm(): void {
+    const world = this.#world;
+    this.#faultsOn = false;
+    world.network.calm();
+    world.coordinator.quorumLostUntil = 0;
+    for (const replica of world.disks.keys()) world.start(replica);
+    for (const process of world.processes.values()) process.calm();
+    const replicas = world.nodes.slice(0, this.#replicas).map((node) => {
+      // Of two disks of a node the one that holds something, as a person would have it.
+      const own = [...world.disks.keys()].filter((each) => each.startsWith(`${node}/`));
+      return own.find((each) => world.shard.inSync.includes(each)) ?? (own.at(-1) as string);
+    });
+    world.assign({ ...world.assignment, replicas, owner: undefined });
+  }
+
+  /** The shard has its whole set and an owner, and no router waits. */
+  #whole(): void {
+    const world = this.#world;
+    const holds = (): boolean => {
+      const { role } = world.owner ?? {};
+      if (role?.kind !== "serving" || !role.isTaking) return false;
+      const { inSync } = world.shard;
+      const { replicas } = world.assignment;
+      return inSync.length === replicas.length && inSync.every((each) => replicas.includes(each));
+    };
+    world.until("whole", holds, healedMsMax);
+  }
+
+  /** Everyone is answered. */
+  #asked(): void {
+    const world = this.#world;
+    for (const router of world.routers) router.end();
+    const isQuiet = (): boolean => world.routers.every((router) => router.isQuiet);
+    world.until("quiet", isQuiet, healedMsMax);
+    let answered = 0;
+    const [router] = world.routers;
+    router?.query(() => answered++);
+    world.until("answered", () => answered > 0, healedMsMax);
+    for (const process of world.processes.values()) this.#count(process);
+  }
+}
+
+type ShardWorldTrouble = ConstructorParameters<typeof ShardWorld>[0]["trouble"];
