@@ -62,6 +62,8 @@ export interface Surroundings {
   halted(process: Process, reason: string): void;
   committed(process: Process, entry: Committed): void;
   saw(what: string): void;
+  /** Told of each input and effect, when somebody wants to read how it came. */
+  readonly trace: ((process: Process, what: Input | Effect) => void) | undefined;
   uuidNext(): string;
 }
 
@@ -242,6 +244,7 @@ export class Process implements Endpoint<Message> {
   }
 
   #step(input: Input): void {
+    this.#around.trace?.(this, input);
     const effects = this.core.step(this.clock.monotonicMs, input);
     this.#around.saw(`input ${input.kind}`);
     this.#perform(effects, 0);
@@ -258,7 +261,9 @@ export class Process implements Endpoint<Message> {
         this.#work.unshift(() => this.#perform(effects, at));
         return;
       }
-      this.#do(effects[at] as Effect);
+      const effect = effects[at] as Effect;
+      this.#around.trace?.(this, effect);
+      this.#do(effect);
     }
   }
 

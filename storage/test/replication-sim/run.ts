@@ -11,8 +11,8 @@ export interface RunOptions {
   readonly faults?: ReadonlySet<PlantedFault>;
   /** A process crashes before the effect of this number, and none does otherwise at an effect. */
   readonly crashAt?: number;
-  /** Looks at the world after each step. */
-  readonly watch?: (world: ShardWorld) => void;
+  /** Wants a line for each input and effect of a core. */
+  readonly trace?: (line: string) => void;
 }
 
 export interface RunReport {
@@ -62,12 +62,12 @@ class Run {
 
   constructor(options: RunOptions) {
     this.#options = options;
-    const { seed, make, faults = new Set() } = options;
+    const { seed, make, trace, faults = new Set() } = options;
     // Drawn from the seed itself: the world draws all else.
     const replicas = [2, 2, 3, 3, 1][seed % 5] as number;
     this.#replicas = replicas;
     this.#world = new ShardWorld({
-      ...{ seed, make, replicas, faults, nodes: Math.max(2, replicas + (seed % 3)) },
+      ...{ seed, make, trace, replicas, faults, nodes: Math.max(2, replicas + (seed % 3)) },
       trouble: {
         beforeEffect: (process) => this.#beforeEffect(process),
         isDiskFailing: () => this.#chance(this.#diskFailureChance),
@@ -89,10 +89,10 @@ class Run {
     for (let count = 2; count > 0; count--) world.routerStart();
     this.#disturbLater();
     this.#tidyLater();
-    while (timeline.steps < steps * faultyShare) this.#step();
+    while (timeline.steps < steps * faultyShare) timeline.step();
     this.#calm();
     this.#whole();
-    while (timeline.steps < steps) this.#step();
+    while (timeline.steps < steps) timeline.step();
     this.#whole();
     this.#asked();
     return {
@@ -104,11 +104,6 @@ class Run {
       ...{ seals: this.#seals, merges: this.#merges },
       coverage: world.coverage,
     };
-  }
-
-  #step(): void {
-    this.#world.timeline.step();
-    this.#options.watch?.(this.#world);
   }
 
   #chance(probability: number): boolean {

@@ -1,5 +1,5 @@
 import type { Message } from "../../src/replication/core/messages.ts";
-import type { PlantedFault } from "../../src/replication/core/types.ts";
+import type { Effect, Input, PlantedFault } from "../../src/replication/core/types.ts";
 import { Checker, type Committed } from "./checker.ts";
 import { Clock } from "./clock.ts";
 import { Coordinator } from "./coordinator.ts";
@@ -23,6 +23,8 @@ export interface ShardWorldOptions {
   readonly nodes: number;
   readonly replicas: number;
   readonly faults: ReadonlySet<PlantedFault>;
+  /** Wants a line for each input and effect of a core. */
+  readonly trace: ((line: string) => void) | undefined;
   /** What goes wrong, and when. */
   readonly trouble: Pick<Surroundings, "beforeEffect" | "isDiskFailing" | "halted">;
 }
@@ -61,6 +63,7 @@ export class ShardWorld {
     this.#around = {
       ...{ timeline, coordinator, network, checker, saw },
       ...{ make: options.make, faults: options.faults },
+      trace: this.#tracer(),
       ...options.trouble,
       uuidNext: () => `u${++this.#uuids}`,
       committed: (process, entry) => this.#committed(process, entry),
@@ -191,6 +194,15 @@ export class ShardWorld {
     return JSON.stringify({ shard: this.shard, assignment: this.assignment, processes }, null, 1);
   }
 
+  #tracer(): Surroundings["trace"] {
+    const { trace } = this.#options;
+    if (trace === undefined) return undefined;
+    return ({ self }, what) => {
+      const time = String(Math.round(this.timeline.now)).padStart(7);
+      trace(`${time} ${self} ${textOf(what)}`);
+    };
+  }
+
   #committed(process: Process, entry: Committed): void {
     this.checker.commits(process.self, entry);
     this.invariants.committed(process.self, entry.epoch, entry.position);
@@ -219,4 +231,15 @@ export class ShardWorld {
       done(source.disk.files.get(uuid));
     });
   }
+}
+
+/** On one line, entries by their places. */
+function textOf(what: Input | Effect): string {
+  return JSON.stringify(what, (name, value: unknown) => {
+    if (name === "entries" && Array.isArray(value)) {
+      const entries = value as readonly { readonly epoch: number; readonly position: number }[];
+      return entries.map(({ epoch, position }) => `${epoch}/${position}`).join(" ");
+    }
+    return name === "body" ? undefined : value;
+  });
 }
