@@ -3,6 +3,11 @@ import { batchDictValueBytesMax, batchDictValuesMax } from "./limits.ts";
 import { copyBytes, hashOf, isSame, viewOf } from "./words.ts";
 
 const slotCount = 512;
+/**
+ * Different values before it shows whether a dictionary pays: hosts and components are as many, and the first records
+ * of a batch have each of them once.
+ */
+const distinctTried = 96;
 /** Batches that a column stays without a dictionary after one did not pay. */
 const plainBatches = 32;
 
@@ -108,7 +113,7 @@ export class ColumnBuilder {
     }
     // One code stays free for the empty value of rows without the field.
     const isFull = this.#distinct >= batchDictValuesMax - 1;
-    if (isFull || (this.#distinct >= 16 && this.#distinct * 3 > this.entries)) {
+    if (isFull || (this.#distinct >= distinctTried && this.#distinct * 3 > this.entries)) {
       this.#spreadOut();
       return this.#appendPlain(source, view, start, end);
     }

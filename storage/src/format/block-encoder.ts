@@ -182,13 +182,13 @@ function writeRowColumns(
 ): void {
   const { out, packed, text } = frames.begin();
   if (streams.length > 1) writeStreamCodes(streamsByTime, streams.length, text);
-  writeInts(ms, 0, rowCount, out, packed, text, true);
+  writeInts(ms, rowCount, out, packed, text, true);
   if (ns !== undefined) {
     const wide = scratch.f64(rowCount);
     wide.set(ns);
-    writeInts(wide, 0, rowCount, out, packed, text, true);
+    writeInts(wide, rowCount, out, packed, text, true);
   }
-  writeInts(positions, 0, rowCount, out, packed, text, true);
+  writeInts(positions, rowCount, out, packed, text, true);
   frames.end(to);
 }
 

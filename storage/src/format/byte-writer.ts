@@ -41,6 +41,22 @@ export class ByteWriter {
     this.#length += bytes.length;
   }
 
+  /** Length and bytes of `bytes[start … end)`: what a view costs is more than most of them. */
+  range(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    this.varint(length);
+    this.#reserve(length);
+    if (length > 200) this.#bytes.set(bytes.subarray(start, end), this.#length);
+    else
+      for (let i = 0; i < length; i++) this.#bytes[this.#length + i] = bytes[start + i] as number;
+    this.#length += length;
+  }
+
+  /** Length and bytes of what another has written. */
+  written(other: ByteWriter): void {
+    this.range(other.#bytes, 0, other.#length);
+  }
+
   /** The bytes alone. */
   raw(bytes: Uint8Array): void {
     this.#reserve(bytes.length);

@@ -15,38 +15,32 @@ const mode = { runs: 0, bytes: 1, recent: 2, planes: 3 } as const;
 const rowsOfRun = 12;
 
 export function writeCodes(
-  given: Codes,
+  codes: Uint16Array,
+  count: number,
   valueCount: number,
   order: Uint32Array | undefined,
   out: ByteWriter,
   text: PayloadWriter,
 ): void {
-  const codes = given instanceof Uint16Array ? given : copyOf(given);
-  const runs = runsOf(codes);
-  const ordered = order === undefined ? codes : inOrder(codes, order);
-  const runsOrdered = order === undefined ? runs : runsOf(ordered);
-  const how = modeOf(Math.min(runs, runsOrdered), valueCount, codes.length);
+  const runs = runsOf(codes, count);
+  const ordered = order === undefined ? codes : inOrder(codes, count, order);
+  const runsOrdered = order === undefined ? runs : runsOf(ordered, count);
+  const how = modeOf(Math.min(runs, runsOrdered), valueCount, count);
   const isOrdered = how !== mode.recent && runsOrdered < runs;
   const own = isOrdered ? ordered : codes;
   out.varint(how * 2 + (isOrdered ? 1 : 0));
-  if (how === mode.runs) writeRuns(own, text);
-  else if (how === mode.bytes) writeBytes(own, text);
-  else if (how === mode.recent) writeRecent(own, text);
-  else writePlanes(own, text);
+  if (how === mode.runs) writeRuns(own, count, text);
+  else if (how === mode.bytes) writeBytes(own, count, text);
+  else if (how === mode.recent) writeRecent(own, count, text);
+  else writePlanes(own, count, text);
 }
 
-/** Memory for the codes being written, of one type so that the loops below know it. Blocks have no more rows. */
-const copied = new Uint16Array(blockRowsMax);
+/** Memory for codes in another order. Blocks have no more rows. */
 const reordered = new Uint16Array(blockRowsMax);
 
-function copyOf(codes: Codes): Uint16Array {
-  copied.set(codes);
-  return copied.subarray(0, codes.length);
-}
-
-function inOrder(codes: Uint16Array, order: Uint32Array): Uint16Array {
-  for (let i = 0; i < codes.length; i++) reordered[i] = codes[order[i]!]!;
-  return reordered.subarray(0, codes.length);
+function inOrder(codes: Uint16Array, count: number, order: Uint32Array): Uint16Array {
+  for (let i = 0; i < count; i++) reordered[i] = codes[order[i]!]!;
+  return reordered;
 }
 
 export function readCodes(
@@ -84,16 +78,16 @@ function emptyCodes(valueCount: number, rowCount: number): Codes {
   return valueCount <= 65_536 ? new Uint16Array(rowCount) : new Uint32Array(rowCount);
 }
 
-function runsOf(codes: Uint16Array): number {
+function runsOf(codes: Uint16Array, count: number): number {
   let runs = 1;
-  for (let i = 1; i < codes.length; i++) if (codes[i] !== codes[i - 1]) runs++;
+  for (let i = 1; i < count; i++) if (codes[i] !== codes[i - 1]) runs++;
   return runs;
 }
 
-function writeRuns(codes: Uint16Array, text: PayloadWriter): void {
+function writeRuns(codes: Uint16Array, count: number, text: PayloadWriter): void {
   let from = 0;
-  for (let i = 1; i <= codes.length; i++) {
-    if (i < codes.length && codes[i] === codes[from]) continue;
+  for (let i = 1; i <= count; i++) {
+    if (i < count && codes[i] === codes[from]) continue;
     text.varint(codes[from]!);
     text.varint(i - from);
     from = i;
@@ -114,13 +108,12 @@ function readRuns(codes: Codes, text: { varint(): number }): void {
   }
 }
 
-function writeBytes(codes: Uint16Array, text: PayloadWriter): void {
-  const { bytes, at } = text.reserve(codes.length);
-  for (let i = 0; i < codes.length; i++) bytes[at + i] = codes[i]!;
+function writeBytes(codes: Uint16Array, count: number, text: PayloadWriter): void {
+  const { bytes, at } = text.reserve(count);
+  for (let i = 0; i < count; i++) bytes[at + i] = codes[i]!;
 }
 
-function writePlanes(codes: Uint16Array, text: PayloadWriter): void {
-  const count = codes.length;
+function writePlanes(codes: Uint16Array, count: number, text: PayloadWriter): void {
   const { bytes, at } = text.reserve(count * 2);
   for (let i = 0; i < count; i++) {
     const code = codes[i]!;
@@ -134,8 +127,7 @@ function readPlanes(codes: Codes, planes: Buffer): void {
   for (let i = 0; i < count; i++) codes[i] = planes[i]! | (planes[count + i]! << 8);
 }
 
-function writeRecent(codes: Uint16Array, text: PayloadWriter): void {
-  const count = codes.length;
+function writeRecent(codes: Uint16Array, count: number, text: PayloadWriter): void {
   const { bytes, at } = text.reserve(count * 2);
   let next = 0;
   for (let i = 0; i < count; i++) {

@@ -61,7 +61,7 @@ function writeDict(
   const output = frames.begin();
   output.out.varint(count);
   writeDistinct(rangesOf(values), output);
-  writeCodes(codes, count, order, output.out, output.text);
+  writeCodes(codes, codes.length, count, order, output.out, output.text);
   frames.end(to);
 }
 
@@ -105,7 +105,7 @@ function writeNumbers(
   writeFieldStart(to, plainFlags(name, columnKind.ints, bounds));
   const { out, packed, text } = frames.begin();
   out.varint(absent === undefined ? 0 : 1);
-  if (absent === undefined) writeInts(numbers, 0, numbers.length, out, packed, text);
+  if (absent === undefined) writeInts(numbers, numbers.length, out, packed, text);
   else {
     const present = new Uint16Array(numbers.length);
     const own = new Float64Array(numbers.length);
@@ -116,9 +116,9 @@ function writeNumbers(
       present[i] = 1;
       own[count++] = number;
     }
-    writeCodes(present, 2, order, out, text);
+    writeCodes(present, present.length, 2, order, out, text);
     out.varint(count);
-    writeInts(own, 0, count, out, packed, text);
+    writeInts(own, count, out, packed, text);
   }
   frames.end(to);
 }
@@ -148,7 +148,7 @@ function writeSparse(
   if (filter !== undefined) frames.addFilter(filter, to);
   const output = frames.begin();
   output.out.varint(rows.length);
-  writeInts(Float64Array.from(rows), 0, rows.length, output.out, output.packed, output.text);
+  writeInts(Float64Array.from(rows), rows.length, output.out, output.packed, output.text);
   writeList(rangesOf(values), output);
   frames.end(to);
 }

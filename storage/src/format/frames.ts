@@ -40,7 +40,7 @@ export class FrameWriter {
   end(to: ByteWriter): void {
     this.#end(this.#packed, to, false);
     this.#end(this.#text, to, true);
-    to.blob(this.#out.bytes);
+    to.written(this.#out);
   }
 
   /** Adds a token filter and writes where it is. */

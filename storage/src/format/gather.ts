@@ -62,7 +62,8 @@ function gatherCodes(
     const column = columns[s];
     const from = starts[s]!;
     const end = starts[s + 1]!;
-    if (column === undefined) fillCode(table.codeOf(noBytes, 0, 0), places, from, end, codes);
+    if (column === undefined)
+      fillCode(table.codeOf(noBytes, noView, 0, 0), places, from, end, codes);
     else if (column.layout === "rows") {
       if (column instanceof SparseColumn && isWhole(rows, from, end, column)) {
         codesOfSparse(column, places, from, end, codes, table);
@@ -87,6 +88,7 @@ function isTooDiverse(distinct: number, met: number): boolean {
 const diversityKnownAt = 2_048;
 
 const noBytes = Buffer.alloc(0);
+const noView = viewOf(noBytes);
 
 function fillCode(
   code: number,
@@ -114,9 +116,11 @@ function codesOfSparse(
   table: ValueTable,
 ): void {
   const { bytes, offsets } = presentValues;
-  if (present.length < end - from) fillCode(table.codeOf(bytes, 0, 0), places, from, end, codes);
+  const view = viewOf(bytes);
+  if (present.length < end - from)
+    fillCode(table.codeOf(bytes, view, 0, 0), places, from, end, codes);
   for (let i = 0; i < present.length; i++) {
-    codes[places[from + present[i]!]!] = table.codeOf(bytes, offsets[i]!, offsets[i + 1]!);
+    codes[places[from + present[i]!]!] = table.codeOf(bytes, view, offsets[i]!, offsets[i + 1]!);
   }
 }
 
@@ -131,13 +135,14 @@ function codesOfRows(
 ): void {
   // Many rows lack the field, and hashing nothing costs as much as a lookup.
   let emptyCode = -1;
+  const view = viewOf(bytes);
   for (let i = from; i < end; i++) {
     const row = rows[i]!;
     const start = offsets[row]!;
     const stop = offsets[row + 1]!;
     if (start === stop && emptyCode >= 0) codes[places[i]!] = emptyCode;
     else {
-      const code = table.codeOf(bytes, start, stop);
+      const code = table.codeOf(bytes, view, start, stop);
       if (start === stop) emptyCode = code;
       codes[places[i]!] = code;
     }
@@ -154,9 +159,10 @@ function codesOfDict(
   table: ValueTable,
 ): void {
   const { bytes, offsets } = column.values();
+  const view = viewOf(bytes);
   const own = column.codes;
   if (own === undefined) {
-    if (from < end) fillCode(table.codeOf(bytes, 0, offsets[1]!), places, from, end, codes);
+    if (from < end) fillCode(table.codeOf(bytes, view, 0, offsets[1]!), places, from, end, codes);
     return;
   }
   const remap = new Int32Array(column.valueCount).fill(-1);
@@ -164,7 +170,7 @@ function codesOfDict(
     const value = own[rows[i]!]!;
     let code = remap[value]!;
     if (code < 0) {
-      code = table.codeOf(bytes, offsets[value]!, offsets[value + 1]!);
+      code = table.codeOf(bytes, view, offsets[value]!, offsets[value + 1]!);
       remap[value] = code;
     }
     codes[places[i]!] = code;

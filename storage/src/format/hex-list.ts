@@ -5,10 +5,13 @@ import type { ListOutput, Ranges } from "./value-list.ts";
 
 /** Values alike but for lower-case hexadecimal digits at the same places: ids, UUIDs, addresses. */
 export interface HexPattern {
-  /** The first value, with 0 where the digits are. */
+  /** The first value, with 0 where the digits are: so many bytes. Valid until the next is looked for. */
   readonly pattern: Buffer;
+  readonly length: number;
   readonly digits: number;
 }
+
+const patternBytes = Buffer.alloc(hexDigitsMax * 2);
 
 const digitOf = new Int8Array(256).fill(-1);
 for (const [i, char] of [..."0123456789abcdef"].entries()) digitOf[char.charCodeAt(0)] = i;
@@ -21,41 +24,44 @@ const plainMax = 64;
 export function hexOf({ bytes, starts, ends, count }: Ranges): HexPattern | undefined {
   const length = ends[0]! - starts[0]!;
   if (length < hexDigitsMin || length > hexDigitsMax * 2) return undefined;
-  const pattern = Buffer.from(bytes.subarray(starts[0], ends[0]));
-  const digits = maskDigits(pattern);
+  const pattern = patternBytes;
+  const digits = maskDigits(bytes, starts[0]!, length, pattern);
   if (digits < hexDigitsMin || digits > hexDigitsMax) return undefined;
   let hasLetter = false;
   for (let i = 0; i < count; i++) {
     const start = starts[i]!;
     if (ends[i]! - start !== length) return undefined;
-    const letters = lettersOf(bytes, start, pattern);
+    const letters = lettersOf(bytes, start, pattern, length);
     if (letters < 0) return undefined;
     if (letters > 0) hasLetter = true;
     else if (i === plainMax && !hasLetter) return undefined;
   }
-  return hasLetter ? { pattern, digits } : undefined;
+  return hasLetter ? { pattern, length, digits } : undefined;
 }
 
-/** Makes runs of at least four hexadecimal digits 0, and returns how many digits that were. */
-function maskDigits(pattern: Buffer): number {
+/** Copies a value, runs of at least four hexadecimal digits as 0, and returns how many digits those are. */
+function maskDigits(bytes: Buffer, start: number, length: number, pattern: Buffer): number {
   let digits = 0;
-  let at = 0;
-  while (at < pattern.length) {
-    let end = at;
-    while (end < pattern.length && digitOf[pattern[end]!]! >= 0) end++;
-    if (end - at >= 4) {
-      pattern.fill(0, at, end);
-      digits += end - at;
+  let run = 0;
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[start + i]!;
+    pattern[i] = byte;
+    run = digitOf[byte]! >= 0 ? run + 1 : 0;
+    if (run === 4) {
+      pattern[i - 3] = pattern[i - 2] = pattern[i - 1] = pattern[i] = 0;
+      digits += 4;
+    } else if (run > 4) {
+      pattern[i] = 0;
+      digits++;
     }
-    at = end + 1;
   }
   return digits;
 }
 
 /** How many of the digits are letters; -1 when the value is not of the pattern. */
-function lettersOf(bytes: Buffer, start: number, pattern: Buffer): number {
+function lettersOf(bytes: Buffer, start: number, pattern: Buffer, length: number): number {
   let letters = 0;
-  for (let i = 0; i < pattern.length; i++) {
+  for (let i = 0; i < length; i++) {
     const byte = bytes[start + i]!;
     const fixed = pattern[i]!;
     if (fixed !== 0) {
@@ -72,16 +78,16 @@ function lettersOf(bytes: Buffer, start: number, pattern: Buffer): number {
 /** Two digits a byte, value after value, the digits of odd ones running on. */
 export function writeHex(
   { bytes, starts, count }: Ranges,
-  { pattern, digits }: HexPattern,
+  { pattern, length, digits }: HexPattern,
   { out, packed }: ListOutput,
 ): void {
-  out.blob(pattern);
+  out.range(pattern, 0, length);
   const room = packed.reserve((count * digits + 1) >>> 1);
   let to = room.at;
   let half = -1;
   for (let i = 0; i < count; i++) {
     const start = starts[i]!;
-    for (let k = 0; k < pattern.length; k++) {
+    for (let k = 0; k < length; k++) {
       if (pattern[k] !== 0) continue;
       const digit = digitOf[bytes[start + k]!]!;
       if (half < 0) half = digit;

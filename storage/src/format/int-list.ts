@@ -2,6 +2,7 @@ import { bitsOf, packBits, packedLength, unpackBits } from "./bits.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { checkStored } from "./damage.ts";
 import { packIntegers, unpackIntegers } from "./integers.ts";
+import { blockRowsMax } from "./limits.ts";
 import type { ColumnSource, PayloadWriter } from "./streams.ts";
 
 /** How a list of numbers lies: distances from the least, zigzag steps, or as `packIntegers` has it. */
@@ -9,22 +10,20 @@ const mode = { offsets: 0, steps: 1, planes: 2 } as const;
 const exactMax = 2 ** 51;
 
 /**
- * Writes `numbers[from … from + count]`. Whole numbers take as many bits as their range or their steps need; what
+ * Writes the first `count` numbers. Whole numbers take as many bits as their range or their steps need; what
  * is not whole goes as doubles. `smooth`: in byte planes for zstd, for what is regular but for some jumps.
  */
 export function writeInts(
   numbers: Float64Array,
-  from: number,
   count: number,
   out: ByteWriter,
   packed: PayloadWriter,
   text: PayloadWriter,
   smooth = false,
 ): void {
-  const own = numbers.subarray(from, from + count);
-  const { min, max, stepMax, isExact } = measure(own);
+  const { min, max, stepMax, isExact } = measure(numbers, count);
   if (!isExact || smooth) {
-    const planes = packIntegers(own);
+    const planes = packIntegers(numbers.subarray(0, count));
     out.varint(mode.planes);
     out.varint(planes.length);
     text.copy(planes, 0, planes.length);
@@ -35,11 +34,11 @@ export function writeInts(
   const how = stepWidth < width ? mode.steps : mode.offsets;
   const bits = how === mode.steps ? stepWidth : width;
   out.varint(how + bits * 4);
-  const base = how === mode.steps ? (own[0] as number) : min;
+  const base = how === mode.steps ? (numbers[0] as number) : min;
   out.varint(base < 0 ? -base * 2 - 1 : base * 2);
   const { bytes, at } = packed.reserve(packedLength(count, bits));
-  if (how === mode.steps) packBits(steps(own), count, 0, bits, bytes, at);
-  else packBits(own, count, min, bits, bytes, at);
+  if (how === mode.steps) packBits(stepsOf(numbers, count), count, 0, bits, bytes, at);
+  else packBits(numbers, count, min, bits, bytes, at);
 }
 
 export function readInts({ head, packed, text }: ColumnSource, count: number): Float64Array {
@@ -57,14 +56,14 @@ export function readInts({ head, packed, text }: ColumnSource, count: number): F
   return numbers;
 }
 
-function measure(values: Float64Array) {
+function measure(values: Float64Array, count: number) {
   const first = values[0] ?? 0;
   let min = first;
   let max = first;
   let stepMax = 0;
   let isExact = true;
   let before = first;
-  for (let i = 0; i < values.length; i++) {
+  for (let i = 0; i < count; i++) {
     const value = values[i] as number;
     if (value < min) min = value;
     if (value > max) max = value;
@@ -78,10 +77,13 @@ function measure(values: Float64Array) {
   return { min, max, stepMax, isExact };
 }
 
-function steps(values: Float64Array): Float64Array {
-  const out = new Float64Array(values.length);
+/** Memory for the steps of the numbers being written; blocks have no more rows. */
+const stepsWritten = new Float64Array(blockRowsMax);
+
+function stepsOf(values: Float64Array, count: number): Float64Array {
+  const out = stepsWritten;
   let before = values[0] ?? 0;
-  for (let i = 0; i < values.length; i++) {
+  for (let i = 0; i < count; i++) {
     const value = values[i] as number;
     out[i] = value >= before ? (value - before) * 2 : (before - value) * 2 - 1;
     before = value;

@@ -1,5 +1,6 @@
 import type { ByteReader } from "./byte-reader.ts";
 import { checkStored } from "./damage.ts";
+import { copyBytes, viewOf } from "./words.ts";
 
 /**
  * Where one column's encoding goes: a description (in a header), bits that are as small as they can be, and text
@@ -7,10 +8,12 @@ import { checkStored } from "./damage.ts";
  */
 export class PayloadWriter {
   #bytes: Buffer;
+  #view: DataView;
   #length = 0;
 
   constructor(bytes = 1 << 12) {
     this.#bytes = Buffer.allocUnsafeSlow(bytes);
+    this.#view = viewOf(this.#bytes);
   }
 
   get length(): number {
@@ -54,11 +57,19 @@ export class PayloadWriter {
     else while (start < end) bytes[at++] = from[start++] as number;
   }
 
+  /** As `copy`, for UTF-8 (see `copyBytes`); `view` is over the memory of `from`. */
+  copyText(from: Buffer, view: DataView, start: number, end: number): void {
+    this.#room(end - start);
+    copyBytes(view, from, start, end, this.#view, this.#bytes, this.#length);
+    this.#length += end - start;
+  }
+
   #room(more: number): void {
     if (this.#length + more <= this.#bytes.length) return;
     const grown = Buffer.allocUnsafeSlow(Math.max(this.#length + more, this.#bytes.length * 2));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
+    this.#view = viewOf(grown);
   }
 }
 

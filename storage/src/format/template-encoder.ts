@@ -85,14 +85,17 @@ export class TemplateEncoder {
     this.#directory.clear();
     this.#view = viewOf(input.values.bytes);
     this.#others = input.others.map((field) => {
-      return { field, view: viewOf(field.gathered.values.bytes) };
+      const { gathered } = field;
+      const { bytes, offsets } = gathered.values;
+      const codes = gathered.kind === "dict" ? gathered.codes : undefined;
+      return { field, view: viewOf(bytes), offsets, codes };
     });
     for (let template = 0; template < count; template++) this.#template(input, rows, template);
     for (const { gathered } of this.#fieldsUsed) addValues(gathered.values, this.#words);
     this.#fieldsUsed.clear();
     const { out, text } = this.#frames.begin();
     out.varint(count);
-    writeCodes(mined.templateOf, count, undefined, out, text);
+    writeCodes(mined.templateOf, mined.templateOf.length, count, undefined, out, text);
     const { bytes } = this.#directory;
     out.varint(bytes.length);
     text.copy(bytes, 0, bytes.length);
@@ -110,7 +113,7 @@ export class TemplateEncoder {
       const rows = order.subarray(from, from + rowCount);
       for (let index = 0; index < variableCount; index++) this.#variable(input, rows, index);
     }
-    this.#directory.blob(this.#variables.bytes);
+    this.#directory.written(this.#variables);
   }
 
   #variable(input: TemplateInput, rows: Uint32Array, index: number): void {
@@ -123,17 +126,27 @@ export class TemplateEncoder {
         to.varint(form);
         return;
       }
-      const other = this.#others.find((each) => isEqualTo(list, each, rows));
+      const other = this.#otherEqualTo(list, rows);
       if (other !== undefined) {
         to.varint(variableKind.field);
-        to.varint(other.field.ordinal);
-        this.#fieldsUsed.add(other.field);
+        to.varint(other.ordinal);
+        this.#fieldsUsed.add(other);
         return;
       }
     }
     to.varint(variableKind.list);
     writeList(list, this.#frames.begin(), this.#words);
     this.#frames.end(to);
+  }
+
+  /** The field that has every value in its row. */
+  #otherEqualTo(list: Ranges, rows: Uint32Array): OtherField | undefined {
+    const others = this.#others;
+    for (let i = 0; i < others.length; i++) {
+      const other = others[i]!;
+      if (isEqualTo(list, other, rows)) return other.field;
+    }
+    return undefined;
   }
 
   #rangesOf({ values, mined }: TemplateInput, rows: Uint32Array, index: number): Ranges {
@@ -203,14 +216,15 @@ function addValues({ bytes, offsets }: Values, words: WordSet): void {
 interface ViewedField {
   readonly field: OtherField;
   readonly view: DataView;
+  readonly offsets: Uint32Array;
+  /** The value of each row; undefined where each has its own. */
+  readonly codes: Uint16Array | undefined;
 }
 
 /** Whether every value is the other field's of its row. The first value tells most of the others apart. */
-function isEqualTo(list: Ranges, { field, view: own }: ViewedField, rows: Uint32Array): boolean {
+function isEqualTo(list: Ranges, other: ViewedField, rows: Uint32Array): boolean {
   const { view, starts, ends, count } = list;
-  const { gathered } = field;
-  const { offsets } = gathered.values;
-  const codes = gathered.kind === "dict" ? gathered.codes : undefined;
+  const { view: own, offsets, codes } = other;
   for (let i = 0; i < count; i++) {
     const row = rows[i]!;
     const value = codes === undefined ? row : codes[row]!;

@@ -1,21 +1,19 @@
-import type { Values } from "../../../kit/src/block.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { writeCodes } from "./code-list.ts";
 import { hexOf, writeHex } from "./hex-list.ts";
 import { writeInts } from "./int-list.ts";
-import { dictShareMax, listDictValuesMax, listRowsTyped, shapesMax } from "./limits.ts";
+import {
+  blockRowsMax,
+  dictShareMax,
+  listDictValuesMax,
+  listRowsTyped,
+  shapesMax,
+} from "./limits.ts";
 import type { PayloadWriter } from "./streams.ts";
 import { addWordsOf, type WordSet } from "./token-filter.ts";
-import {
-  fixedDigits,
-  isPrintable,
-  scratch,
-  shapeOf,
-  type ValueShape,
-  writeLiterals,
-} from "./value-shape.ts";
+import { ValueShape } from "./value-shape.ts";
 import { ValueTable } from "./value-table.ts";
-import { hashOf, isSame, viewOf } from "./words.ts";
+import { hashOf, isSame } from "./words.ts";
 
 /** Values that lie in bytes: value i is `bytes[starts[i] … ends[i])`. */
 export interface Ranges {
@@ -45,7 +43,7 @@ export function writeList(list: Ranges, to: ListOutput, words?: WordSet): void {
   const { bytes, starts, ends, count } = list;
   if (isConst(list)) {
     to.out.varint(listKind.const);
-    to.out.blob(bytes.subarray(starts[0], ends[0]));
+    to.out.range(bytes, starts[0]!, ends[0]!);
     if (words !== undefined) addWordsOf(bytes, starts[0]!, ends[0]!, words);
     return;
   }
@@ -59,12 +57,12 @@ export function writeList(list: Ranges, to: ListOutput, words?: WordSet): void {
     to.out.varint(listKind.hex);
     writeHex(list, hex, to);
   } else {
-    const shapes = shapesOf(list);
-    if (shapes === undefined) {
+    const shapeCount = findShapes(list);
+    if (shapeCount === 0) {
       if (!writeDict(list, to, words)) writeText(list, to, words);
       return;
     }
-    writeShapes(shapes, to);
+    writeShapes(shapeCount, count, to);
   }
   if (words !== undefined) addAllWords(list, words);
 }
@@ -86,19 +84,29 @@ function isConst({ view, starts, ends, count }: Ranges): boolean {
 /** Lengths as varints, then the bytes. */
 function writeText(list: Ranges, { out, text }: ListOutput, words?: WordSet): void {
   out.varint(listKind.text);
-  const { bytes, starts, ends, count } = list;
+  const { bytes, view, starts, ends, count } = list;
   let length = 0;
   for (let i = 0; i < count; i++) {
     text.varint(ends[i]! - starts[i]!);
     length += ends[i]! - starts[i]!;
   }
   out.varint(length);
-  for (let i = 0; i < count; i++) text.copy(bytes, starts[i]!, ends[i]!);
+  for (let i = 0; i < count; i++) text.copyText(bytes, view, starts[i]!, ends[i]!);
   if (words !== undefined) addAllWords(list, words);
 }
 
-/** One table for list after list: a list is written whole before the next, and most are short. */
-const tables = new ValueTable();
+/*
+ * Memory for list after list: a list is written whole before the next, and most are so short that memory of their own
+ * would cost more than they do.
+ */
+const distinctOf = new ValueTable();
+const dictCodes = new Uint16Array(blockRowsMax);
+/** Apart from the codes of a dictionary, whose values may have shapes. */
+const shapeCodes = new Uint16Array(blockRowsMax);
+const shapesWritten: readonly ValueShape[] = Array.from(
+  { length: shapesMax },
+  () => new ValueShape(),
+);
 
 const sampleMax = 64;
 const sampleDistinctMax = 16;
@@ -121,24 +129,23 @@ function hasFewValues({ view, starts, ends, count }: Ranges): boolean {
 
 /** False when there are too many different values for a dictionary to pay. */
 function writeDict(list: Ranges, to: ListOutput, words?: WordSet): boolean {
-  const table = tables;
-  const codes = new Uint32Array(list.count);
-  const isDict = codesOf(list, table, codes);
-  const values = isDict ? table.values() : undefined;
-  // It holds on to the bytes that it has seen.
-  table.clear();
-  if (values === undefined) return false;
-  writeValuesAndCodes(values, codes, to, words);
-  return true;
+  const isDict = findDistinct(list);
+  if (isDict) {
+    const distinct = distinctOf.ranges();
+    to.out.varint(listKind.dict);
+    to.out.varint(distinct.count);
+    writeDistinct(distinct, to, words);
+    writeCodes(dictCodes, list.count, distinct.count, undefined, to.out, to.text);
+  }
+  distinctOf.clear();
+  return isDict;
 }
 
-function codesOf(
-  { bytes, starts, ends, count }: Ranges,
-  table: ValueTable,
-  codes: Uint32Array,
-): boolean {
+/** Numbers the different values; false when there are too many. */
+function findDistinct({ bytes, view, starts, ends, count }: Ranges): boolean {
+  const table = distinctOf;
   for (let i = 0; i < count; i++) {
-    codes[i] = table.codeOf(bytes, starts[i]!, ends[i]!);
+    dictCodes[i] = table.codeOf(bytes, view, starts[i]!, ends[i]!);
     // Early enough to spare the work, late enough to have met repeated values.
     if (i === 255 && table.size > 200) return false;
     if (table.size > listDictValuesMax) return false;
@@ -146,84 +153,59 @@ function codesOf(
   return table.size <= count * dictShareMax;
 }
 
-function writeValuesAndCodes(
-  values: Values,
-  codes: Uint32Array,
-  to: ListOutput,
-  words: WordSet | undefined,
-): void {
-  const size = values.offsets.length - 1;
-  to.out.varint(listKind.dict);
-  to.out.varint(size);
-  const distinct = {
-    bytes: values.bytes,
-    view: viewOf(values.bytes),
-    starts: values.offsets.subarray(0, size),
-    ends: values.offsets.subarray(1),
-    count: size,
-  };
-  writeDistinct(distinct, to, words);
-  writeCodes(codes, size, undefined, to.out, to.text);
-}
-
 /** Values that differ from each other. */
 export function writeDistinct(list: Ranges, to: ListOutput, words?: WordSet): void {
   const hex = list.count < listRowsTyped ? undefined : hexOf(list);
-  const shapes = list.count < listRowsTyped || hex !== undefined ? undefined : shapesOf(list);
-  if (hex === undefined && shapes === undefined) {
+  const shapeCount = list.count < listRowsTyped || hex !== undefined ? 0 : findShapes(list);
+  if (hex === undefined && shapeCount === 0) {
     writeText(list, to, words);
     return;
   }
   if (hex !== undefined) {
     to.out.varint(listKind.hex);
     writeHex(list, hex, to);
-  } else writeShapes(shapes!, to);
+  } else writeShapes(shapeCount, list.count, to);
   if (words !== undefined) addAllWords(list, words);
 }
 
-interface Shaped {
-  readonly shapes: readonly ValueShape[];
-  /** Shape of each value. */
-  readonly codes: Uint8Array;
-}
-
-/** The values as a few shapes; undefined when they have none or more. */
-function shapesOf({ bytes, starts, ends, count }: Ranges): Shaped | undefined {
-  scratch.reset();
-  const shapes: ValueShape[] = [];
-  const codes = new Uint8Array(count);
+/** Sorts the values into shapes, and says how many those are; 0 when they have none or more than there may be. */
+function findShapes({ bytes, starts, ends, count }: Ranges): number {
+  let shapeCount = 0;
   let code = 0;
   for (let i = 0; i < count; i++) {
     const start = starts[i]!;
     const end = ends[i]!;
-    if (shapes.length > 0 && shapes[code]!.takes(bytes, start, end)) {
-      codes[i] = code;
-      continue;
+    if (shapeCount === 0 || !shapesWritten[code]!.takes(bytes, start, end)) {
+      code = 0;
+      while (code < shapeCount && !shapesWritten[code]!.takes(bytes, start, end)) code++;
+      if (code === shapeCount) {
+        if (shapeCount === shapesMax) return 0;
+        const shape = shapesWritten[code]!;
+        if (!shape.learn(bytes, start, end, count) || !shape.takes(bytes, start, end)) return 0;
+        shapeCount++;
+      }
     }
-    code = shapes.findIndex((shape) => shape.takes(bytes, start, end));
-    if (code < 0) {
-      const shape = shapes.length < shapesMax ? shapeOf(bytes, start, end, count) : undefined;
-      if (shape === undefined || !shape.takes(bytes, start, end)) return undefined;
-      code = shapes.push(shape) - 1;
-    }
-    codes[i] = code;
+    shapeCodes[i] = code;
   }
-  return shapes.every(isPrintable) ? { shapes, codes } : undefined;
+  for (let i = 0; i < shapeCount; i++) if (!shapesWritten[i]!.isPrintable) return 0;
+  return shapeCount;
 }
 
-function writeShapes({ shapes, codes }: Shaped, { out, packed, text }: ListOutput): void {
+function writeShapes(shapeCount: number, count: number, { out, packed, text }: ListOutput): void {
   out.varint(listKind.shapes);
-  out.varint(shapes.length);
-  if (shapes.length > 1) {
-    for (const { count } of shapes) out.varint(count);
-    writeCodes(codes, shapes.length, undefined, out, text);
+  out.varint(shapeCount);
+  if (shapeCount > 1) {
+    for (let i = 0; i < shapeCount; i++) out.varint(shapesWritten[i]!.count);
+    writeCodes(shapeCodes, count, shapeCount, undefined, out, text);
   }
-  for (const shape of shapes) {
-    writeLiterals(shape, out);
-    for (const run of shape.runs) {
-      out.varint(fixedDigits(run) * 2 + (run.high === undefined ? 0 : 1));
-      writeInts(run.low, 0, shape.count, out, packed, text);
-      if (run.high !== undefined) writeInts(run.high, 0, shape.count, out, packed, text);
+  for (let i = 0; i < shapeCount; i++) {
+    const shape = shapesWritten[i]!;
+    shape.writeLiterals(out);
+    for (let k = 0; k < shape.runCount; k++) {
+      const run = shape.runs[k]!;
+      out.varint(run.fixedDigits * 2 + (run.hasHigh ? 1 : 0));
+      writeInts(run.low, shape.count, out, packed, text);
+      if (run.hasHigh) writeInts(run.high, shape.count, out, packed, text);
     }
   }
 }

@@ -11,54 +11,109 @@ const digitsMax = 2 * lowDigits;
 /**
  * Values alike but for runs of digits: `blk_-123`, `10.1.2.3:80`. The bytes between the runs are kept once, the
  * runs as numbers. A run with a leading zero is a number too if it is of the same length in all values.
+ * Used for list after list: most lists are short, and memory of their own would cost more than what they hold.
  */
 export class ValueShape {
-  /** Bytes before each run, and after the last. */
-  readonly literals: readonly Buffer[];
-  readonly runs: readonly DigitRun[];
+  /** Values taken in. */
   count = 0;
+  runCount = 0;
+  /** The first `runCount` are in use. */
+  readonly runs: DigitRun[] = [];
+  /** What stands before each run, and after the last. */
+  readonly #literals = Buffer.allocUnsafeSlow(shapeBytesMax);
+  readonly #literalEnds = new Uint16Array(shapeRunsMax + 1);
 
-  constructor(literals: readonly Buffer[], runs: readonly DigitRun[]) {
-    this.literals = literals;
-    this.runs = runs;
+  /** Becomes the shape of this value, which is to be taken in; false when it has none worth keeping. */
+  learn(bytes: Buffer, start: number, end: number, capacity: number): boolean {
+    this.count = 0;
+    this.runCount = 0;
+    if (end - start > shapeBytesMax) return false;
+    let length = 0;
+    for (let at = start; at < end; ) {
+      if (!isDigit(bytes[at] as number)) {
+        this.#literals[length++] = bytes[at++] as number;
+        continue;
+      }
+      while (at < end && isDigit(bytes[at] as number)) at++;
+      if (this.runCount === shapeRunsMax) return false;
+      this.#literalEnds[this.runCount] = length;
+      this.#begin(this.runCount++, capacity);
+    }
+    this.#literalEnds[this.runCount] = length;
+    return this.runCount > 0;
   }
 
   /** Takes the value in if it is of this shape. */
   takes(bytes: Buffer, start: number, end: number): boolean {
-    const { literals, runs } = this;
+    const { runs, runCount } = this;
     let at = start;
-    for (let i = 0; i < runs.length; i++) {
-      at = afterLiteral(literals[i] as Buffer, bytes, at, end);
+    let literal = 0;
+    for (let i = 0; i < runCount; i++) {
+      const literalEnd = this.#literalEnds[i] as number;
+      at = this.#afterLiteral(literal, literalEnd, bytes, at, end);
       if (at < 0) return false;
       at = (runs[i] as DigitRun).take(bytes, at, end, this.count);
       if (at < 0) return false;
+      literal = literalEnd;
     }
-    if (afterLiteral(literals[runs.length] as Buffer, bytes, at, end) !== end) return false;
-    for (let i = 0; i < runs.length; i++) (runs[i] as DigitRun).keep();
+    const last = this.#literalEnds[runCount] as number;
+    if (this.#afterLiteral(literal, last, bytes, at, end) !== end) return false;
+    for (let i = 0; i < runCount; i++) (runs[i] as DigitRun).keep();
     this.count++;
     return true;
   }
-}
 
-function afterLiteral(literal: Buffer, bytes: Buffer, at: number, end: number): number {
-  const length = literal.length;
-  if (at + length > end) return -1;
-  for (let i = 0; i < length; i++) if (literal[i] !== bytes[at + i]) return -1;
-  return at + length;
+  /** Whether the numbers print back to the same digits. */
+  get isPrintable(): boolean {
+    for (let i = 0; i < this.runCount; i++)
+      if (!(this.runs[i] as DigitRun).isPrintable) return false;
+    return true;
+  }
+
+  writeLiterals(out: ByteWriter): void {
+    out.varint(this.runCount);
+    let start = 0;
+    for (let i = 0; i <= this.runCount; i++) {
+      const end = this.#literalEnds[i] as number;
+      out.range(this.#literals, start, end);
+      start = end;
+    }
+  }
+
+  #begin(run: number, capacity: number): void {
+    if (run === this.runs.length) this.runs.push(new DigitRun());
+    (this.runs[run] as DigitRun).begin(capacity);
+  }
+
+  /** Where the literal that stands at `at` ends; -1 when it does not stand there. */
+  #afterLiteral(from: number, to: number, bytes: Buffer, at: number, end: number): number {
+    if (at + to - from > end) return -1;
+    while (from < to) if (this.#literals[from++] !== bytes[at++]) return -1;
+    return at;
+  }
 }
 
 /** The numbers of one run of digits, one for each value. */
 export class DigitRun {
-  readonly low: Float64Array;
-  high: Float64Array | undefined;
-  hasLeadingZero = false;
-  lengthMin = digitsMax;
-  lengthMax = 0;
+  low = new Float64Array(0);
+  /** What stands before the last `lowDigits` digits; only with `hasHigh`. */
+  high = new Float64Array(0);
+  hasHigh = false;
+  #hasLeadingZero = false;
+  #lengthMin = digitsMax;
+  #lengthMax = 0;
   #length = 0;
   #startsWithZero = false;
 
-  constructor(numbers: Float64Array) {
-    this.low = numbers;
+  /** Forgets what it holds, and has room for so many numbers. */
+  begin(capacity: number): void {
+    if (this.low.length < capacity) {
+      this.low = new Float64Array(Math.max(runCapacityMin, 2 ** Math.ceil(Math.log2(capacity))));
+    }
+    this.hasHigh = false;
+    this.#hasLeadingZero = false;
+    this.#lengthMin = digitsMax;
+    this.#lengthMax = 0;
   }
 
   /** Reads the run at `at` as value `index`; returns its end, -1 when there is none that fits. */
@@ -79,25 +134,41 @@ export class DigitRun {
     if (length > lowDigits) this.#takeLong(bytes, start, at, index);
     else {
       this.low[index] = length > 9 ? digitsAt(bytes, start, at) : sum;
-      if (this.high !== undefined) this.high[index] = 0;
+      if (this.hasHigh) this.high[index] = 0;
     }
     return at;
   }
 
   /** The run just read belongs to a value that fits. */
   keep(): void {
-    if (this.#startsWithZero) this.hasLeadingZero = true;
-    if (this.#length < this.lengthMin) this.lengthMin = this.#length;
-    if (this.#length > this.lengthMax) this.lengthMax = this.#length;
+    if (this.#startsWithZero) this.#hasLeadingZero = true;
+    if (this.#length < this.#lengthMin) this.#lengthMin = this.#length;
+    if (this.#length > this.#lengthMax) this.#lengthMax = this.#length;
+  }
+
+  get isPrintable(): boolean {
+    return !this.#hasLeadingZero || this.#lengthMin === this.#lengthMax;
+  }
+
+  /** How many digits each number has with zeros before it; 0: as many as it needs. */
+  get fixedDigits(): number {
+    return this.#hasLeadingZero ? this.#lengthMin : 0;
   }
 
   #takeLong(bytes: Buffer, start: number, end: number, index: number): void {
-    // Values before this one had none.
-    this.high ??= new Float64Array(this.low.length);
+    if (!this.hasHigh) {
+      this.hasHigh = true;
+      // Values before this one had none.
+      if (this.high.length < this.low.length) this.high = new Float64Array(this.low.length);
+      else this.high.fill(0, 0, index);
+    }
     this.high[index] = digitsAt(bytes, start, end - lowDigits);
     this.low[index] = digitsAt(bytes, end - lowDigits, end);
   }
 }
+
+/** Numbers that a run has room for at least. */
+const runCapacityMin = 1_024;
 
 /** A number of up to `lowDigits` digits, nine at a time: whole numbers are quicker than doubles. */
 function digitsAt(bytes: Buffer, start: number, end: number): number {
@@ -112,73 +183,8 @@ function wholeAt(bytes: Buffer, start: number, end: number): number {
   return sum;
 }
 
-/** The shape of a value, undefined when it has none worth keeping. */
-export function shapeOf(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  capacity: number,
-): ValueShape | undefined {
-  if (end - start > shapeBytesMax) return undefined;
-  const literals: Buffer[] = [];
-  let from = start;
-  let at = start;
-  while (at < end) {
-    if (!isDigit(bytes[at] as number)) {
-      at++;
-      continue;
-    }
-    literals.push(Buffer.from(bytes.subarray(from, at)));
-    while (at < end && isDigit(bytes[at] as number)) at++;
-    from = at;
-    if (literals.length > shapeRunsMax) return undefined;
-  }
-  if (literals.length === 0) return undefined;
-  const runs = literals.map(() => new DigitRun(scratch.take(capacity)));
-  literals.push(Buffer.from(bytes.subarray(from, end)));
-  return new ValueShape(literals, runs);
-}
-
-/** Memory for the numbers of a list's shapes: used again for the next list. */
-class Scratch {
-  readonly #arrays: Float64Array[] = [];
-  #taken = 0;
-
-  /** What was taken before is free again. */
-  reset(): void {
-    this.#taken = 0;
-  }
-
-  /** An array of at least so many numbers, whatever they are. */
-  take(length: number): Float64Array {
-    const at = this.#taken++;
-    const known = this.#arrays[at];
-    if (known !== undefined && known.length >= length) return known;
-    const made = new Float64Array(Math.max(1_024, length));
-    this.#arrays[at] = made;
-    return made;
-  }
-}
-
-export const scratch = new Scratch();
-
 function isDigit(byte: number): boolean {
   return byte >= zero && byte <= 0x39;
-}
-
-/** Whether the numbers print back to the same digits. */
-export function isPrintable(shape: ValueShape): boolean {
-  return shape.runs.every((run) => !run.hasLeadingZero || run.lengthMin === run.lengthMax);
-}
-
-/** How many digits each number of a run has with zeros before it; 0: as many as it needs. */
-export function fixedDigits(run: DigitRun): number {
-  return run.hasLeadingZero ? run.lengthMin : 0;
-}
-
-export function writeLiterals(shape: ValueShape, out: ByteWriter): void {
-  out.varint(shape.runs.length);
-  for (const literal of shape.literals) out.blob(literal);
 }
 
 /** Digits of a whole number below 10^15, at least `digitsMin`, written before `end`; returns where they begin. */

@@ -1,4 +1,5 @@
 import type { Values } from "../../../kit/src/block.ts";
+import type { Ranges } from "./value-list.ts";
 import { copyBytes, hashOf, isSame, viewOf } from "./words.ts";
 
 /** Numbers distinct values by their bytes, in order of first appearance. */
@@ -7,32 +8,25 @@ export class ValueTable {
   /** Code and hash of a value, side by side: most lookups go to memory that is far, and once is enough. */
   #slots = new Int32Array(128).fill(-1);
   #hashes = new Int32Array(32);
-  #offsets = new Uint32Array(33);
+  #starts = new Uint32Array(32);
+  #ends = new Uint32Array(32);
   #bytes = Buffer.allocUnsafeSlow(256);
   #view = viewOf(this.#bytes);
   #size = 0;
-  /** Where the last value came from: the next ones mostly do too. */
-  #from: Buffer = this.#bytes;
-  #fromView = this.#view;
 
   get size(): number {
     return this.#size;
   }
 
-  /** The code of the value `bytes[start … end)`, a new one if it is new. */
-  codeOf(bytes: Buffer, start: number, end: number): number {
-    if (bytes !== this.#from) {
-      this.#from = bytes;
-      this.#fromView = viewOf(bytes);
-    }
-    const view = this.#fromView;
+  /** The code of the value `bytes[start … end)`, a new one if it is new. `view` is over the memory of the bytes. */
+  codeOf(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     const hash = hashOf(view, start, end);
     const slots = this.#slots;
     const mask = slots.length - 2;
     let slot = (hash << 1) & mask;
     while (true) {
       const code = slots[slot]!;
-      if (code < 0) return this.#add(bytes, start, end, hash, slot);
+      if (code < 0) return this.#add(bytes, view, start, end, hash, slot);
       if (slots[slot + 1] === hash && this.#equals(code, view, start, end)) return code;
       slot = (slot + 2) & mask;
     }
@@ -43,16 +37,25 @@ export class ValueTable {
     if (this.#size * 16 > this.#slots.length) this.#slots.fill(-1);
     else for (let code = 0; code < this.#size; code++) this.#free(code);
     this.#size = 0;
-    this.#from = this.#bytes;
-    this.#fromView = this.#view;
   }
 
   /** The distinct values; the value of code c is value c. */
   values(): Values {
-    const length = this.#offsets[this.#size]!;
+    const length = this.#length;
+    const offsets = new Uint32Array(this.#size + 1);
+    offsets.set(this.#starts.subarray(0, this.#size));
+    offsets[this.#size] = length;
+    return { bytes: Buffer.from(this.#bytes.subarray(0, length)), offsets };
+  }
+
+  /** As `values`, where they lie: until the next is added. */
+  ranges(): Ranges {
     return {
-      bytes: Buffer.from(this.#bytes.subarray(0, length)),
-      offsets: this.#offsets.slice(0, this.#size + 1),
+      bytes: this.#bytes,
+      view: this.#view,
+      starts: this.#starts,
+      ends: this.#ends,
+      count: this.#size,
     };
   }
 
@@ -65,17 +68,25 @@ export class ValueTable {
   }
 
   #equals(code: number, view: DataView, start: number, end: number): boolean {
-    const at = this.#offsets[code]!;
+    const at = this.#starts[code]!;
     const length = end - start;
-    return this.#offsets[code + 1]! - at === length && isSame(view, start, length, this.#view, at);
+    return this.#ends[code]! - at === length && isSame(view, start, length, this.#view, at);
   }
 
-  #add(bytes: Buffer, start: number, end: number, hash: number, slot: number): number {
+  #add(
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+    hash: number,
+    slot: number,
+  ): number {
+    const at = this.#length;
     const code = this.#size++;
-    const at = this.#offsets[code]!;
     this.#reserve(at + end - start);
-    copyBytes(this.#fromView, bytes, start, end, this.#view, this.#bytes, at);
-    this.#offsets[code + 1] = at + end - start;
+    copyBytes(view, bytes, start, end, this.#view, this.#bytes, at);
+    this.#starts[code] = at;
+    this.#ends[code] = at + end - start;
     this.#hashes[code] = hash;
     this.#slots[slot] = code;
     this.#slots[slot + 1] = hash;
@@ -83,14 +94,18 @@ export class ValueTable {
     return code;
   }
 
+  /** Bytes of the values. */
+  get #length(): number {
+    return this.#size === 0 ? 0 : this.#ends[this.#size - 1]!;
+  }
+
   #reserve(bytesNeeded: number): void {
     if (this.#size > this.#hashes.length) {
       const hashes = new Int32Array(this.#hashes.length * 2);
       hashes.set(this.#hashes);
       this.#hashes = hashes;
-      const offsets = new Uint32Array(hashes.length + 1);
-      offsets.set(this.#offsets);
-      this.#offsets = offsets;
+      this.#starts = doubled(this.#starts);
+      this.#ends = doubled(this.#ends);
     }
     if (bytesNeeded > this.#bytes.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(bytesNeeded, this.#bytes.length * 2));
@@ -112,4 +127,10 @@ export class ValueTable {
     }
     this.#slots = slots;
   }
+}
+
+function doubled(array: Uint32Array): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(array.length * 2);
+  larger.set(array);
+  return larger;
 }
