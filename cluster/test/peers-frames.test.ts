@@ -6,9 +6,15 @@ import { zstdCompressSync } from "node:zlib";
 import { ServiceError } from "../../kit/src/errors.ts";
 import { Prng } from "../../kit/src/prng.ts";
 import { Assembly } from "../src/peers/assembly.ts";
-import { type FrameHeader, type FrameKind, frameKinds, writeFrameHeader } from "../src/peers/frame.ts";
+import {
+  type FrameHeader,
+  type FrameKind,
+  frameKinds,
+  writeFrameHeader,
+} from "../src/peers/frame.ts";
 import { fragmentBytes, frameHeaderBytes, messageBytesMax } from "../src/peers/limits.ts";
 import { type NamedMessage, packMessage, unpackMessage } from "../src/peers/message.ts";
+import { ReceiveMemory } from "../src/peers/receive-memory.ts";
 
 const fuzzFrames = Number(process.env["PEER_FRAMES"] ?? 10_000);
 
@@ -21,11 +27,14 @@ interface Received {
 
 function assembly(): { readonly received: Received[]; readonly into: Assembly } {
   const received: Received[] = [];
-  const into = new Assembly({
-    received: (kind, exchange, message, value) => {
-      received.push({ kind, exchange, message, value });
+  const into = new Assembly(
+    {
+      received: (kind, exchange, message, value) => {
+        received.push({ kind, exchange, message, value });
+      },
     },
-  });
+    new ReceiveMemory(),
+  );
   return { received, into };
 }
 
@@ -41,7 +50,7 @@ function frame(header: Partial<FrameHeader>, payload: Uint8Array = Buffer.alloc(
 }
 
 function bodyOf(name: string, head: unknown, bytes: readonly Uint8Array[]): Buffer {
-  return packMessage(name, { head, bytes }).subarray(frameHeaderBytes);
+  return packMessage(name, { head, bytes }).first.subarray(frameHeaderBytes);
 }
 
 /** The frames of one message, some of them packed. */
@@ -54,9 +63,7 @@ function framesOf(kind: FrameKind, exchange: number, body: Buffer, prng: Prng): 
     const isPacked = packed !== undefined && packed.length <= fragmentBytes;
     const value = at === 0 ? body.length : 0;
     const hasMore = end < body.length;
-    frames.push(
-      frame({ kind, exchange, value, isPacked, hasMore }, isPacked ? packed : piece),
-    );
+    frames.push(frame({ kind, exchange, value, isPacked, hasMore }, isPacked ? packed : piece));
     at = end;
   }
   return frames;

@@ -75,10 +75,7 @@ test("nodes of two releases speak the highest version that both know", async () 
     const two = await rig.open(2, { versions: { min: 2, max: 5 } });
     rig.announce(one, two);
     await linked(one, two);
-    assert.deepEqual(
-      [one.link(2)?.identity.protocol, two.link(1)?.identity.protocol],
-      [3, 3],
-    );
+    assert.deepEqual([one.link(2)?.identity.protocol, two.link(1)?.identity.protocol], [3, 3]);
   } finally {
     await rig.close();
   }
@@ -117,14 +114,19 @@ test("strangers are turned away, whatever they say, and harm nobody", async () =
     two.handle("echo", async (_, asked) => asked);
     const prng = new Prng(Number(process.env["SEED"] ?? 1));
     for (let i = 0; i < 50; i++) {
-      const garbage = Buffer.from(Array.from({ length: 1 + prng.below(200) }, () => prng.below(255)));
+      const garbage = Buffer.from(
+        Array.from({ length: 1 + prng.below(200) }, () => prng.below(255)),
+      );
       // A hello cut short would only wait for its rest.
       garbage[0] = 0x4d + prng.below(100);
       assert.equal(await heard(one, garbage), "");
     }
     assert.equal(await heard(one, Buffer.from("GET / HTTP/1.1\r\n\r\n")), "");
     assert.equal(await heard(one, printHandshake({ hello: "there" })), "");
-    assert.match(await heard(one, hello(3, { versions: { min: 9, max: 9 } })), /"refused":"version"/);
+    assert.match(
+      await heard(one, hello(3, { versions: { min: 9, max: 9 } })),
+      /"refused":"version"/,
+    );
     assert.match(await heard(one, hello(1)), /"refused":"self"/);
     assert.match(await heard(one, hello(3, { cluster: "cluster-2" })), /"refused":"cluster"/);
     const { head } = await one.call(2, "echo", { head: 5, bytes: [] }, { timeoutMs: 20_000 });
@@ -142,7 +144,7 @@ test("a proof that was overheard or sent back logs nobody in", async () => {
     const elsewhere = { dialler: own, listener: hello(1), binding: Buffer.alloc(0) };
     const overheard = printHandshake({ proof: proofOf(secret, "dialler", elsewhere) });
     assert.match(await heard(one, own, overheard), /"refused":"secret"/);
-    assert.match(await heard(one, own, own), /^LKP1.*nonce[^]*$/);
+    assert.match(await heard(one, own, own), /^LKP1.*nonce/);
     assert.equal(one.link(3), undefined);
   } finally {
     await rig.close();

@@ -71,5 +71,7 @@ export class PeersRig {
 }
 
 export async function linked(one: Peers, two: Peers): Promise<void> {
-  await until(() => one.link(two.self.nodeId) !== undefined && two.link(one.self.nodeId) !== undefined);
+  await until(
+    () => one.link(two.self.nodeId) !== undefined && two.link(one.self.nodeId) !== undefined,
+  );
 }

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import test from "node:test";
+import { parseAddress } from "../../config/src/address.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import { pause } from "../../kit/src/pause.ts";
-import { parseAddress } from "../../config/src/address.ts";
 import { askAsGuest } from "../src/peers/guest.ts";
 import { messageBytesMax, oneWayQueueBytesMax } from "../src/peers/limits.ts";
 import type { PeerMessage, Peers } from "../src/peers/peers.ts";
@@ -38,7 +38,10 @@ test("two nodes make one link, dialled by the smaller number, and call each othe
           [from.nodeId, from.diskId, from.cluster, from.protocol],
           [other.self.nodeId, other.self.diskId, "cluster-1", 1],
         );
-        return message((head as number[]).reduce((a, b) => a + b), ...bytes);
+        return message(
+          (head as number[]).reduce((a, b) => a + b),
+          ...bytes,
+        );
       });
     }
     const bytes = Buffer.alloc(3_000_000, 7);
@@ -74,7 +77,10 @@ test("one-way messages of a link come in the order of sending, large and small, 
     }
     await until(() => seen.length === expected.length);
     assert.deepEqual(seen, expected);
-    assert.deepEqual((await Promise.all(calls)).map(({ head }) => head), [0, 50, 100, 150, 200, 250]);
+    assert.deepEqual(
+      (await Promise.all(calls)).map(({ head }) => head),
+      [0, 50, 100, 150, 200, 250],
+    );
   }));
 
 test("bytes that were sent may be changed at once", () =>

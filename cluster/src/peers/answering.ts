@@ -1,10 +1,11 @@
 import { ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
 import { failureMessage } from "./asking.ts";
 import { type FrameKind, frameKinds, malformed } from "./frame.ts";
-import { exchangesMax, frameHeaderBytes, streamWindowBytes } from "./limits.ts";
+import { exchangesMax, streamWindowBytes } from "./limits.ts";
 import { type NamedMessage, packMessage } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
 import type { CallHandler, PeerIdentity, PeerMessage, StreamHandler } from "./peers.ts";
+import type { ReceiveMemory } from "./receive-memory.ts";
 
 /** Who answers a method. */
 export type Handler =
@@ -24,16 +25,19 @@ export class Answering {
   readonly #outbox: Outbox;
   readonly #from: PeerIdentity;
   readonly #handlerOf: (method: string) => Handler | undefined;
+  readonly #memory: ReceiveMemory;
   readonly #answers = new Map<number, Answer>();
 
   constructor(
     outbox: Outbox,
     from: PeerIdentity,
     handlerOf: (method: string) => Handler | undefined,
+    memory: ReceiveMemory,
   ) {
     this.#outbox = outbox;
     this.#from = from;
     this.#handlerOf = handlerOf;
+    this.#memory = memory;
   }
 
   /** Throws `peer.malformed`. */
@@ -87,6 +91,7 @@ export class Answering {
       await this.#send(answer, frameKinds.failure, exchange, failure);
     } finally {
       this.#answers.delete(exchange);
+      this.#memory.give(message.memory);
     }
   }
 
@@ -132,7 +137,7 @@ export class Answering {
     const { signal } = answer.abort;
     if (signal.aborted) return false;
     const packed = packMessage("", message);
-    answer.credit -= packed.length - frameHeaderBytes;
+    answer.credit -= packed.size;
     while (this.#outbox.push("exchanges", kind, exchange, packed) === undefined) {
       await this.#outbox.whenRoom();
       if (signal.aborted) return false;

@@ -8,7 +8,7 @@ import { type FrameKind, frameKinds, malformed } from "./frame.ts";
 import { exchangesMax, messageBytesMax, streamWindowBytes } from "./limits.ts";
 import { type NamedMessage, packMessage } from "./message.ts";
 import type { Outbox, Outgoing } from "./outbox.ts";
-import type { PeerMessage } from "./peers.ts";
+import type { CallOptions, PeerMessage } from "./peers.ts";
 
 /** What this side asked and has no whole answer to. */
 interface Asked {
@@ -32,21 +32,28 @@ export class Asking {
   call(
     method: string,
     message: PeerMessage,
-    { signal, timeoutMs }: { readonly signal?: AbortSignal; readonly timeoutMs: number },
+    { signal, timeoutMs, sent }: CallOptions,
   ): Promise<PeerMessage> {
     return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      const id = this.#ask(frameKinds.call, method, message, {
-        received: (kind, answer) => {
+      const asked = {
+        received: (kind: FrameKind, answer: NamedMessage | undefined) => {
           if (kind !== frameKinds.answer || answer === undefined) throw malformed("answer", kind);
           settle();
           resolve(answer);
         },
-        failed: (error) => {
+        failed: (error: unknown) => {
           settle();
           reject(error);
         },
-      });
+      } as const;
+      let id: number;
+      try {
+        signal?.throwIfAborted();
+        id = this.#ask(frameKinds.call, method, message, asked, sent);
+      } catch (thrown) {
+        sent?.();
+        throw thrown;
+      }
       const giveUp = (): void => this.#giveUp(id, signal?.reason);
       const timer = setTimeout(() => {
         this.#giveUp(id, undefined, `no answer within ${timeoutMs} ms`);
@@ -117,12 +124,13 @@ export class Asking {
     method: string,
     message: PeerMessage,
     asked: Omit<Asked, "outgoing">,
+    sent?: () => void,
   ): number {
     if (this.#ended !== undefined) throw unavailable(this.#ended, false);
     if (this.#asked.size >= exchangesMax) throw unavailable("too many calls are under way", false);
-    const packed = packMessage(method, message);
+    const packed = packMessage(method, message, sent !== undefined);
     const id = this.#newId();
-    const outgoing = this.#outbox.push("exchanges", kind, id, packed);
+    const outgoing = this.#outbox.push("exchanges", kind, id, packed, sent);
     if (outgoing === undefined) throw unavailable("the queue to the node is full", false);
     this.#asked.set(id, { ...asked, outgoing });
     return id;
@@ -146,7 +154,7 @@ export class Asking {
     const asked = this.#asked.get(id);
     if (asked === undefined) return;
     if (asked.outgoing.hasBegun) this.#outbox.follow(frameKinds.cancel, id);
-    else asked.outgoing.isDropped = true;
+    else asked.outgoing.drop();
   }
 }
 

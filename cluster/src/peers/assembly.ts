@@ -9,14 +9,16 @@ import {
   frameKinds,
   malformed,
 } from "./frame.ts";
-import { fragmentBytes, messageBytesMax } from "./limits.ts";
+import { fragmentBytes } from "./limits.ts";
 import { type NamedMessage, unpackMessage } from "./message.ts";
+import type { ReceiveMemory } from "./receive-memory.ts";
 
 /** A message of which not all is there. */
 interface Partial {
   readonly kind: FrameKind;
   readonly exchange: number;
-  readonly bytes: Buffer;
+  readonly memory: Buffer;
+  readonly size: number;
   filled: number;
 }
 
@@ -37,6 +39,7 @@ export interface AssembledSink {
 export class Assembly implements FrameSink {
   readonly #reader = new FrameReader(this);
   readonly #sink: AssembledSink;
+  readonly #memory: ReceiveMemory;
   /** Of one-way messages, and of all else. */
   readonly #partials: [Partial | undefined, Partial | undefined] = [undefined, undefined];
   #frame: FrameHeader | undefined;
@@ -45,8 +48,10 @@ export class Assembly implements FrameSink {
   #packed: Buffer | undefined;
   #packedFilled = 0;
 
-  constructor(sink: AssembledSink) {
+  /** Calls and one-way messages lie in `memory`, and whoever has dealt with one gives it back. */
+  constructor(sink: AssembledSink, memory: ReceiveMemory) {
     this.#sink = sink;
+    this.#memory = memory;
   }
 
   push(chunk: Buffer): void {
@@ -60,8 +65,10 @@ export class Assembly implements FrameSink {
     let partial = this.#partials[lane];
     if (partial === undefined) {
       if (frame.value === 0) throw malformed("value", 0);
-      const bytes = Buffer.allocUnsafeSlow(frame.value);
-      partial = { kind: frame.kind, exchange: frame.exchange, bytes, filled: 0 };
+      const { kind, exchange, value: size } = frame;
+      const isLent = kind <= frameKinds.stream;
+      const memory = isLent ? this.#memory.take(size) : Buffer.allocUnsafeSlow(size);
+      partial = { kind, exchange, memory, size, filled: 0 };
       this.#partials[lane] = partial;
     } else if (
       frame.value !== 0 ||
@@ -85,7 +92,7 @@ export class Assembly implements FrameSink {
       return;
     }
     const partial = this.#current as Partial;
-    partial.filled += bytes.copy(partial.bytes, partial.filled);
+    partial.filled += bytes.copy(partial.memory, partial.filled);
   }
 
   end(): void {
@@ -96,12 +103,12 @@ export class Assembly implements FrameSink {
     }
     const partial = this.#current as Partial;
     if (frame.isPacked) this.#unpack(partial);
-    const isWhole = partial.filled === partial.bytes.length;
+    const isWhole = partial.filled === partial.size;
     if (isWhole === frame.hasMore) throw malformed("fragment", partial.filled);
     if (!isWhole) return;
     this.#partials[laneOf(frame.kind)] = undefined;
     this.#current = undefined;
-    this.#sink.received(frame.kind, frame.exchange, unpackMessage(partial.bytes), 0);
+    this.#sink.received(frame.kind, frame.exchange, unpackMessage(partial.memory, partial.size), 0);
   }
 
   #unpack(partial: Partial): void {
@@ -113,7 +120,7 @@ export class Assembly implements FrameSink {
       throw malformed("packed", messageOf(thrown));
     }
     checkRoom(partial, bytes.length);
-    partial.filled += bytes.copy(partial.bytes, partial.filled);
+    partial.filled += bytes.copy(partial.memory, partial.filled);
   }
 }
 
@@ -121,8 +128,6 @@ function laneOf(kind: FrameKind): 0 | 1 {
   return kind === frameKinds.message ? 0 : 1;
 }
 
-function checkRoom({ bytes, filled }: Partial, more: number): void {
-  if (filled + more > bytes.length || bytes.length > messageBytesMax) {
-    throw malformed("fragment", more);
-  }
+function checkRoom({ size, filled }: Partial, more: number): void {
+  if (filled + more > size) throw malformed("fragment", more);
 }

@@ -5,6 +5,7 @@ import { greetAsDialler } from "./greet.ts";
 import { versionsSpoken } from "./handshake.ts";
 import { Link } from "./link.ts";
 import type { PeerMessage } from "./peers.ts";
+import { ReceiveMemory } from "./receive-memory.ts";
 import { dial } from "./transport.ts";
 
 export interface GuestOptions {
@@ -29,11 +30,21 @@ export async function askAsGuest(
   const greeting = { self, cluster: undefined, versions: versionsSpoken, secret };
   const { identity, rest } = await greetAsDialler(socket, greeting);
   const link = new Link({
-    ...{ id: 0, socket, identity, isDialled: true, pack: !isLocal, rest, clock: systemClock },
+    ...{
+      id: 0,
+      socket,
+      identity,
+      isDialled: true,
+      pack: !isLocal,
+      rest,
+      clock: systemClock,
+      memory: new ReceiveMemory(),
+    },
     events: {
       // Nobody asks a guest.
       handlerOf: () => undefined,
       message: () => undefined,
+      room: () => undefined,
       ended: () => undefined,
     },
   });

@@ -79,3 +79,9 @@ export const dialledWaitMs = 1_000;
 
 /** The shortest secret of a cluster: what can be guessed protects nothing. */
 export const secretBytesMin = 16;
+
+/** Messages from this size on are received into memory that is used again. */
+export const pooledBytesMin = 32 * 1024;
+
+/** How much such memory is kept for all links while nothing lies in it. */
+export const receivePoolBytesMax = 16 * 1024 * 1024;

@@ -9,6 +9,7 @@ import { heartbeatMs, linkDeadMs } from "./limits.ts";
 import { type NamedMessage, packMessage } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import type { PeerIdentity, PeerLink, PeerMessage } from "./peers.ts";
+import type { ReceiveMemory } from "./receive-memory.ts";
 
 export interface LinkOptions {
   readonly id: number;
@@ -19,6 +20,8 @@ export interface LinkOptions {
   readonly pack: boolean;
   /** What came behind the handshake. */
   readonly rest: Buffer;
+  /** Shared by all links. */
+  readonly memory: ReceiveMemory;
   readonly clock: Clock;
   readonly events: LinkEvents;
 }
@@ -27,6 +30,8 @@ export interface LinkOptions {
 export interface LinkEvents {
   handlerOf(method: string): Handler | undefined;
   message(link: PeerLink, message: NamedMessage): void;
+  /** One-way messages may be sent again, after one was refused. */
+  room(link: Link): void;
   /** Once, after everything under way has failed. */
   ended(link: Link, reason: ServiceError): void;
 }
@@ -40,21 +45,23 @@ export class Link implements PeerLink, AssembledSink {
   readonly #outbox: Outbox;
   readonly #asking: Asking;
   readonly #answering: Answering;
-  readonly #assembly = new Assembly(this);
+  readonly #assembly: Assembly;
   readonly #timer: NodeJS.Timeout;
   #heardMs: number;
   #beatMs: number;
   #isEnded = false;
 
   constructor(options: LinkOptions) {
-    const { id, socket, identity, isDialled, pack, clock, events } = options;
+    const { id, socket, identity, isDialled, pack, clock, events, memory } = options;
     this.id = id;
     this.identity = identity;
     this.isDialled = isDialled;
     this.#options = options;
-    this.#outbox = new Outbox(socket, { pack });
+    this.#outbox = new Outbox(socket, { pack, onRoom: () => events.room(this) });
     this.#asking = new Asking(this.#outbox);
-    this.#answering = new Answering(this.#outbox, identity, (method) => events.handlerOf(method));
+    const handlerOf = (method: string) => events.handlerOf(method);
+    this.#answering = new Answering(this.#outbox, identity, handlerOf, memory);
+    this.#assembly = new Assembly(this, memory);
     this.#heardMs = this.#beatMs = clock.monotonicMs();
     this.#timer = setInterval(() => this.#beat(), heartbeatMs);
   }
@@ -83,10 +90,10 @@ export class Link implements PeerLink, AssembledSink {
   }
 
   /** False: the queue is full, or the link has ended. */
-  send(channel: string, message: PeerMessage): boolean {
+  send(channel: string, message: PeerMessage, sent?: () => void): boolean {
     if (this.#isEnded) return false;
-    const packed = packMessage(channel, message);
-    return this.#outbox.push("oneWay", frameKinds.message, 0, packed) !== undefined;
+    const packed = packMessage(channel, message, sent !== undefined);
+    return this.#outbox.push("oneWay", frameKinds.message, 0, packed, sent) !== undefined;
   }
 
   /** Bytes that wait for the connection. */
@@ -115,7 +122,7 @@ export class Link implements PeerLink, AssembledSink {
       case frameKinds.heartbeat:
         return;
       case frameKinds.message:
-        this.#options.events.message(this, message as NamedMessage);
+        this.#oneWay(message as NamedMessage);
         return;
       case frameKinds.call:
       case frameKinds.stream:
@@ -130,6 +137,12 @@ export class Link implements PeerLink, AssembledSink {
         this.#asking.received(kind, exchange, message);
         return;
     }
+  }
+
+  #oneWay(message: NamedMessage): void {
+    const { events, memory } = this.#options;
+    events.message(this, message);
+    memory.give(message.memory);
   }
 
   #read(chunk: Buffer): void {

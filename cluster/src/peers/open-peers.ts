@@ -25,6 +25,7 @@ import type {
   Peers,
   StreamHandler,
 } from "./peers.ts";
+import { ReceiveMemory } from "./receive-memory.ts";
 import { dial, type Listener, listen, type Wire } from "./transport.ts";
 
 export interface PeersOptions {
@@ -70,6 +71,8 @@ class OpenPeers implements Peers, LinkEvents {
   readonly #handlers = new Map<string, Handler>();
   readonly #listeners = new Map<string, Set<MessageListener>>();
   readonly #linkListeners = new Set<LinkListener>();
+  readonly #roomListeners = new Set<(node: number) => void>();
+  readonly #memory = new ReceiveMemory();
   readonly #greeted = new Set<Socket>();
   readonly #stopListening: () => void;
   #listener: Listener | undefined;
@@ -126,15 +129,30 @@ class OpenPeers implements Peers, LinkEvents {
   }
 
   async call(...[node, ...args]: Parameters<Peers["call"]>): Promise<PeerMessage> {
-    return this.#linkTo(node).call(...args);
+    const link = this.#links.get(node);
+    if (link !== undefined) return link.call(...args);
+    const [, , { sent }] = args;
+    sent?.();
+    throw unavailable("there is no connection to the node", false);
   }
 
   async *stream(...[node, ...args]: Parameters<Peers["stream"]>): AsyncGenerator<PeerMessage> {
-    yield* this.#linkTo(node).stream(...args);
+    const link = this.#links.get(node);
+    if (link === undefined) throw unavailable("there is no connection to the node", false);
+    yield* link.stream(...args);
   }
 
-  send(node: number, channel: string, message: PeerMessage): boolean {
-    return this.#links.get(node)?.send(channel, message) ?? false;
+  send(node: number, channel: string, message: PeerMessage, sent?: () => void): boolean {
+    return this.#links.get(node)?.send(channel, message, sent) ?? false;
+  }
+
+  onRoom(listener: (node: number) => void): () => void {
+    this.#roomListeners.add(listener);
+    return () => this.#roomListeners.delete(listener);
+  }
+
+  room({ identity }: Link): void {
+    for (const listener of this.#roomListeners) listener(identity.nodeId);
   }
 
   onMessage(channel: string, listener: MessageListener): () => void {
@@ -186,12 +204,6 @@ class OpenPeers implements Peers, LinkEvents {
     this.#options.logger.info(facts, "link to a peer has ended");
     for (const listener of this.#linkListeners) listener(nodeId, undefined);
     this.#dialler.look();
-  }
-
-  #linkTo(node: number): Link {
-    const link = this.#links.get(node);
-    if (link === undefined) throw unavailable("there is no connection to the node", false);
-    return link;
   }
 
   async #connect(to: PeerAddress): Promise<void> {
@@ -254,7 +266,17 @@ class OpenPeers implements Peers, LinkEvents {
     const { clock, logger } = this.#options;
     const id = ++this.#lastLink;
     const link = new Link({
-      ...{ id, socket, identity, isDialled, pack: !isLocal, rest, clock, events: this },
+      ...{
+        id,
+        socket,
+        identity,
+        isDialled,
+        pack: !isLocal,
+        rest,
+        memory: this.#memory,
+        clock,
+        events: this,
+      },
     });
     if (isGuest) {
       const late = new ServiceError("peer.unavailable", "a guest's time is over");

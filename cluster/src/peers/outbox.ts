@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { constants, zstdCompressSync } from "node:zlib";
+import { assert } from "../../../kit/src/assert.ts";
 import { type FrameKind, writeFrameHeader } from "./frame.ts";
 import {
   exchangeQueueBytesMax,
@@ -12,25 +13,69 @@ import {
   queueMessagesMax,
   socketBufferBytes,
 } from "./limits.ts";
+import type { PackedMessage } from "./message.ts";
 
-/** A message that waits or is on its way, behind room for a frame's header. */
+/** A message that waits or is on its way. */
 export class Outgoing {
   readonly kind: FrameKind;
   readonly exchange: number;
-  readonly bytes: Buffer;
-  /** How much of it has gone to the socket. */
-  at = frameHeaderBytes;
-  /** Not to be sent any more; only before it has begun. */
-  isDropped = false;
+  readonly message: PackedMessage;
+  /** Called once, when its bytes are needed no more. */
+  readonly sent: (() => void) | undefined;
+  /** Bytes that have gone to the socket. */
+  #done = 0;
+  /** What goes next: in `first`, or in one of the rest. */
+  #piece = -1;
+  #at = frameHeaderBytes;
+  #isDropped = false;
 
-  constructor(kind: FrameKind, exchange: number, bytes: Buffer) {
+  constructor(
+    kind: FrameKind,
+    exchange: number,
+    message: PackedMessage,
+    sent: (() => void) | undefined,
+  ) {
     this.kind = kind;
     this.exchange = exchange;
-    this.bytes = bytes;
+    this.message = message;
+    this.sent = sent;
   }
 
   get hasBegun(): boolean {
-    return this.at > frameHeaderBytes;
+    return this.#done > 0;
+  }
+
+  get isDropped(): boolean {
+    return this.#isDropped;
+  }
+
+  get leftBytes(): number {
+    return this.message.size - this.#done;
+  }
+
+  /** It is not to be sent any more; only before it has begun. */
+  drop(): void {
+    if (this.#isDropped) return;
+    this.#isDropped = true;
+    this.sent?.();
+  }
+
+  /** The next so many bytes, from where they lie. */
+  take(bytes: number): Uint8Array[] {
+    const slices: Uint8Array[] = [];
+    this.#done += bytes;
+    for (let left = bytes; left > 0; ) {
+      const piece = this.#piece < 0 ? this.message.first : this.message.rest[this.#piece];
+      assert(piece !== undefined, "a message has the bytes it says");
+      const end = Math.min(piece.length, this.#at + left);
+      slices.push(piece.subarray(this.#at, end));
+      left -= end - this.#at;
+      this.#at = end;
+      if (end < piece.length) break;
+      this.#piece++;
+      this.#at = 0;
+    }
+    return slices;
   }
 }
 
@@ -59,11 +104,11 @@ class Lane {
 
   push(outgoing: Outgoing): void {
     this.#items.push(outgoing);
-    this.bytes += outgoing.bytes.length;
+    this.bytes += queuedSize(outgoing);
   }
 
   shift(): void {
-    this.bytes -= (this.#items[this.#first] as Outgoing).bytes.length;
+    this.bytes -= queuedSize(this.#items[this.#first] as Outgoing);
     this.#first++;
     // Moving the rest down each time would cost with the square of a long queue.
     if (this.#first * 2 <= this.#items.length) return;
@@ -72,11 +117,18 @@ class Lane {
   }
 }
 
+/** Small messages count for what an object of theirs takes, too. */
+function queuedSize({ message }: Outgoing): number {
+  return frameHeaderBytes + message.size;
+}
+
 export type LaneName = "oneWay" | "exchanges";
 
 export interface OutboxOptions {
   /** Whether large fragments are packed with zstd: it costs more than a connection within a machine. */
   readonly pack: boolean;
+  /** Called when the lane of one-way messages, which refused one, is half free. */
+  readonly onRoom: () => void;
 }
 
 /**
@@ -97,18 +149,31 @@ export class Outbox {
   #isScheduled = false;
   #isClosed = false;
   #packSkips = 0;
+  #wasRefused = false;
+  readonly #onRoom: () => void;
   readonly #pump = (): void => this.#write();
 
-  constructor(socket: Socket, { pack }: OutboxOptions) {
+  constructor(socket: Socket, { pack, onRoom }: OutboxOptions) {
     this.#socket = socket;
     this.#pack = pack;
+    this.#onRoom = onRoom;
     socket.on("drain", this.#pump);
   }
 
-  /** Undefined: the lane is full. `bytes` are a message of `packMessage`, and belong to the outbox now. */
-  push(lane: LaneName, kind: FrameKind, exchange: number, bytes: Buffer): Outgoing | undefined {
-    if (this.#isClosed || this.#lanes[lane].isFull) return undefined;
-    const outgoing = new Outgoing(kind, exchange, bytes);
+  /** Undefined: the lane is full. `sent` is called once the message's bytes are needed no more, also when the link ends. */
+  push(
+    lane: LaneName,
+    kind: FrameKind,
+    exchange: number,
+    message: PackedMessage,
+    sent?: () => void,
+  ): Outgoing | undefined {
+    if (this.#isClosed) return undefined;
+    if (this.#lanes[lane].isFull) {
+      if (lane === "oneWay") this.#wasRefused = true;
+      return undefined;
+    }
+    const outgoing = new Outgoing(kind, exchange, message, sent);
     this.#lanes[lane].push(outgoing);
     this.#schedule();
     return outgoing;
@@ -124,7 +189,8 @@ export class Outbox {
   /** As `control`, but behind what waits in the lane of exchanges: what ends one must not overtake it. */
   follow(kind: FrameKind, exchange: number): void {
     if (this.#isClosed) return;
-    this.#lanes.exchanges.push(new Outgoing(kind, exchange, headerOf(kind, exchange, 0)));
+    const message = { first: headerOf(kind, exchange, 0), rest: [], size: 0 };
+    this.#lanes.exchanges.push(new Outgoing(kind, exchange, message, undefined));
     this.#schedule();
   }
 
@@ -145,6 +211,9 @@ export class Outbox {
     this.#isClosed = true;
     this.#socket.off("drain", this.#pump);
     this.#wake();
+    for (const lane of [this.#lanes.oneWay, this.#lanes.exchanges]) {
+      for (; lane.head !== undefined; lane.shift()) lane.head.drop();
+    }
   }
 
   #schedule(): void {
@@ -165,6 +234,10 @@ export class Outbox {
     }
     this.#socket.uncork();
     if (this.#lanes.exchanges.isHalfFree) this.#wake();
+    if (this.#wasRefused && this.#lanes.oneWay.isHalfFree) {
+      this.#wasRefused = false;
+      this.#onRoom();
+    }
   }
 
   /** The lane whose turn it is, of those with something to send. */
@@ -182,21 +255,20 @@ export class Outbox {
 
   #writeFragment(lane: Lane): void {
     const outgoing = lane.head as Outgoing;
-    const { bytes, kind, exchange } = outgoing;
-    if (bytes.length === frameHeaderBytes) {
+    const { message, kind, exchange, sent } = outgoing;
+    if (message.size === 0) {
       lane.shift();
-      this.#socket.write(bytes);
+      this.#socket.write(message.first);
       return;
     }
     const isFirst = !outgoing.hasBegun;
-    const from = outgoing.at;
-    const end = Math.min(from + fragmentBytes, bytes.length);
-    outgoing.at = end;
-    const hasMore = end < bytes.length;
+    const bytes = Math.min(fragmentBytes, outgoing.leftBytes);
+    const hasMore = bytes < outgoing.leftBytes;
+    const slices = outgoing.take(bytes);
     if (!hasMore) lane.shift();
-    const value = isFirst ? bytes.length - frameHeaderBytes : 0;
-    const packed = this.#packed(bytes.subarray(from, end));
-    const length = packed?.length ?? end - from;
+    const value = isFirst ? message.size : 0;
+    const packed = this.#packed(slices, bytes);
+    const length = packed?.length ?? bytes;
     const header = {
       kind,
       exchange,
@@ -205,27 +277,34 @@ export class Outbox {
       isPacked: packed !== undefined,
       hasMore,
     };
+    const done = hasMore || sent === undefined ? undefined : () => sent();
     if (isFirst && packed === undefined) {
-      // The message has room for it.
-      writeFrameHeader(bytes, 0, header);
-      this.#socket.write(bytes.subarray(0, end));
-      return;
+      // The message has room for it before its first bytes.
+      writeFrameHeader(message.first, 0, header);
+      const first = slices[0] as Uint8Array;
+      slices[0] = message.first.subarray(0, frameHeaderBytes + first.length);
+    } else {
+      const head = Buffer.allocUnsafe(frameHeaderBytes);
+      writeFrameHeader(head, 0, header);
+      this.#socket.write(head);
     }
-    const head = Buffer.allocUnsafe(frameHeaderBytes);
-    writeFrameHeader(head, 0, header);
-    this.#socket.write(head);
-    this.#socket.write(packed ?? bytes.subarray(from, end));
+    const written = packed === undefined ? slices : [packed];
+    for (const [at, slice] of written.entries()) {
+      if (done !== undefined && at === written.length - 1) this.#socket.write(slice, done);
+      else this.#socket.write(slice);
+    }
   }
 
   /** The fragment packed, where that is worth it. */
-  #packed(fragment: Buffer): Buffer | undefined {
-    if (!this.#pack || fragment.length < packFromBytes) return undefined;
+  #packed(slices: readonly Uint8Array[], bytes: number): Buffer | undefined {
+    if (!this.#pack || bytes < packFromBytes) return undefined;
     if (this.#packSkips > 0) {
       this.#packSkips--;
       return undefined;
     }
-    const packed = zstdCompressSync(fragment, packOptions);
-    if (packed.length <= fragment.length * packedShareMax) return packed;
+    const whole = slices.length === 1 ? (slices[0] as Uint8Array) : Buffer.concat(slices, bytes);
+    const packed = zstdCompressSync(whole, packOptions);
+    if (packed.length <= bytes * packedShareMax) return packed;
     this.#packSkips = packSkipped;
     return undefined;
   }

@@ -5,7 +5,10 @@ import type { NodeIdentity } from "../node.ts";
 export interface PeerMessage {
   /** Whatever `v8.serialize` takes; bounded by `headBytesMax`. What a peer sent is checked by whoever reads it. */
   readonly head: unknown;
-  /** Received bytes belong to the receiver; bytes to be sent are copied or packed before the call returns. */
+  /**
+   * Those of an answer belong to whoever asked. Those of a call are valid until its handler has settled, those of a one-way message until its
+   * listeners have returned. What is sent is copied before the call returns, unless `sent` is given.
+   */
   readonly bytes: readonly Uint8Array[];
 }
 
@@ -36,6 +39,16 @@ export type StreamHandler = (
   signal: AbortSignal,
 ) => AsyncIterable<PeerMessage>;
 
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs: number;
+  /**
+   * The message's bytes are sent from where they lie and stay as they are until this is called, once: they are on their way, or will
+   * never be. That may be after the call has failed.
+   */
+  readonly sent?: () => void;
+}
+
 export interface HandleOptions {
   /** Whether a process that is no member yet may call it; not so by default. */
   readonly guests?: boolean;
@@ -58,7 +71,7 @@ export interface Peers extends Closable {
     node: number,
     method: string,
     message: PeerMessage,
-    options: { readonly signal?: AbortSignal; readonly timeoutMs: number },
+    options: CallOptions,
   ): Promise<PeerMessage>;
   /** Asked anew in each iteration; ends with the errors of `call`. Leaving the loop cancels it at the peer. */
   stream(
@@ -67,8 +80,13 @@ export interface Peers extends Closable {
     message: PeerMessage,
     options: { readonly signal?: AbortSignal },
   ): AsyncIterable<PeerMessage>;
-  /** One-way, in the order of sending while a link lasts. False: there is no link, or its queue is full. */
-  send(node: number, channel: string, message: PeerMessage): boolean;
+  /**
+   * One-way, in the order of sending while a link lasts. False: there is no link, or its queue is full; nothing was taken then. `sent` is as
+   * of `CallOptions`.
+   */
+  send(node: number, channel: string, message: PeerMessage, sent?: () => void): boolean;
+  /** Called when a node that `send` was refused for its queue can be sent to again. Returns how to stop. */
+  onRoom(listener: (node: number) => void): () => void;
   /** Called in the order of sending; several may listen. Returns how to stop. */
   onMessage(
     channel: string,
