@@ -85,3 +85,6 @@ export const pooledBytesMin = 32 * 1024;
 
 /** How much such memory is kept for all links while nothing lies in it. */
 export const receivePoolBytesMax = 16 * 1024 * 1024;
+
+/** How long a part of a sealed file is waited for: its disk may be busy with merges. */
+export const segmentReadMs = 30_000;
