@@ -152,5 +152,6 @@ function segmentWork(pool: WorkerPool): SegmentWork {
     seal: (job) => pool.run<SegmentFile>("seal", job, { lane: "seal" }),
     merge: (job) => pool.run<SegmentFile>("merge", job, { lane: "merge" }),
     rewrite: (job) => pool.run<Rewritten>("rewrite", job, { lane: "merge" }),
+    verify: (job) => pool.run<void>("verify", job, { lane: "merge" }),
   };
 }

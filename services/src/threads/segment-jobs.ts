@@ -1,3 +1,4 @@
+import { ServiceError } from "../../../kit/src/errors.ts";
 import { Deletions } from "../../../query/src/engine/deletions.ts";
 import { RowSet } from "../../../query/src/filter/row-set.ts";
 import { mergeSegments } from "../../../storage/src/segment/merge.ts";
@@ -11,6 +12,7 @@ import type {
   Rewritten,
   SealJob,
   SegmentFile,
+  VerifyJob,
 } from "../../../storage/src/shard/segment-work.ts";
 
 /** Writes the segment of a seal, reads it back, and says what it is. */
@@ -29,6 +31,14 @@ export function mergeFiles(job: MergeJob): SegmentFile {
   const { bytes, rows } = mergeSegments(job);
   verifySegment(job.path);
   return { bytes, rows };
+}
+
+/** Checks a copy of another node's segment. */
+export function verifyFile({ path, uuid }: VerifyJob): void {
+  const footer = verifySegment(path);
+  if (footer.uuid === uuid) return;
+  const message = "a file is not the segment that it should be";
+  throw new ServiceError("storage.damaged", message, { file: path, uuid });
 }
 
 /** Writes a segment anew without what tombstones delete, reads it back, and says what it is. */

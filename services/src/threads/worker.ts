@@ -14,14 +14,19 @@ import { FragmentHost, transferablesOf } from "../../../query/src/engine/fragmen
 import type { PlanMessage } from "../../../query/src/plan/plan.ts";
 import { TailMatcher } from "../../../query/src/tail/tail-matcher.ts";
 import { type ArenaBuffers, ArenaWriter } from "../../../storage/src/shard/arena.ts";
-import type { MergeJob, RewriteJob, SealJob } from "../../../storage/src/shard/segment-work.ts";
+import type {
+  MergeJob,
+  RewriteJob,
+  SealJob,
+  VerifyJob,
+} from "../../../storage/src/shard/segment-work.ts";
 import type { Evaluated } from "../asking.ts";
 import type { Decoded } from "../ingest.ts";
 import { type DocumentsJob, DocumentsReader } from "../mirror/documents-job.ts";
 import type { TailFound, TailJob } from "../tail-service.ts";
 import { KeptPlans } from "./kept-plans.ts";
 import { type JobMessage, postedErrorOf, type ReplyMessage } from "./messages.ts";
-import { mergeFiles, rewriteFile, sealFile } from "./segment-jobs.ts";
+import { mergeFiles, rewriteFile, sealFile, verifyFile } from "./segment-jobs.ts";
 import { StoredBlocks } from "./stored-blocks.ts";
 
 // The entry of a worker: decodes bodies, evaluates parts of queries, writes segment files. One job at a
@@ -89,6 +94,7 @@ const jobs: Readonly<Record<string, (payload: never) => Done>> = {
   seal: (job: SealJob) => ({ result: sealFile(job, arena) }),
   merge: (job: MergeJob) => ({ result: mergeFiles(job) }),
   rewrite: (job: RewriteJob) => ({ result: rewriteFile(job) }),
+  verify: (job: VerifyJob) => ({ result: verifyFile(job) }),
   documents: (job: DocumentsJob) => {
     const found = documents.run(job);
     const transfer = found.kind === "documents" ? [found.documents.body.buffer] : [];

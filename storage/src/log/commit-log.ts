@@ -11,7 +11,6 @@ import {
   headerAssert,
   headerBytesOf,
   headerEncode,
-  type LogPoint,
 } from "./entry.ts";
 import { groupBytesMax, groupEntriesMax, logFileHeadBytes } from "./limits.ts";
 import { logFileName } from "./log-file.ts";
@@ -175,7 +174,7 @@ export class CommitLog {
   }
 
   /** The entries of a shard that it has, from `base` on to `end`; undefined for one of which it never had any. */
-  range(shard: number): { readonly base: LogPoint; readonly end: LogPoint } | undefined {
+  range(shard: number): Pick<ShardIndex, "base" | "end" | "epochSteps"> | undefined {
     return this.#index.get(shard);
   }
 

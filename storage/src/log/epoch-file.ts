@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import { assert } from "../../../kit/src/assert.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { type Disk, replaceFile } from "./disk.ts";
+import type { LogPoint } from "./entry.ts";
 import { lineageMax } from "./limits.ts";
 
 /** Where an epoch's entries begin in a shard's log. */
@@ -19,6 +20,11 @@ export interface ShardEpochs {
   readonly lineage: readonly LineageStep[];
   /** At least up to here the log was committed once; damage below is never a torn tail. */
   readonly committed: number;
+  /**
+   * Up to here the log let go of entries, since segments hold them: where it ends when it has none. Left out before the first,
+   * and of files that knew no followers.
+   */
+  readonly sealed?: LogPoint | undefined;
 }
 
 const fileName = "epochs";
@@ -87,6 +93,27 @@ export class EpochFile {
       const known = this.of(shard);
       if (committed > known.committed) this.#shards.set(shard, { ...known, committed });
     }
+    return this.#store();
+  }
+
+  /** Replaces promise, lineage and committed position of a shard. */
+  replace(shard: number, record: Omit<ShardEpochs, "sealed">): Promise<void> {
+    const { sealed, promised } = this.of(shard);
+    assert(record.promised >= promised, "a promise is not taken back");
+    const lineage = record.lineage.slice(-lineageMax);
+    this.#shards.set(shard, { ...record, lineage, sealed });
+    return this.#store();
+  }
+
+  /** Notes up to where a shard is held in segments; on disk with the next change. */
+  noteSealed(shard: number, sealed: LogPoint): void {
+    const known = this.of(shard);
+    if (sealed.position > (known.sealed?.position ?? 0))
+      this.#shards.set(shard, { ...known, sealed });
+  }
+
+  /** Writes what was noted. */
+  flush(): Promise<void> {
     return this.#store();
   }
 

@@ -87,6 +87,18 @@ export class ShardIndex {
     this.#base = { epoch, position: through };
   }
 
+  /** Where the epochs of its entries begin. */
+  epochSteps(): { readonly epoch: number; readonly firstPosition: number }[] {
+    const steps: { readonly epoch: number; readonly firstPosition: number }[] = [];
+    for (let at = 0; at < this.#count; at++) {
+      const epoch = this.#epochs[this.#head + at]!;
+      if (epoch !== steps.at(-1)?.epoch) {
+        steps.push({ epoch, firstPosition: this.#base.position + 1 + at });
+      }
+    }
+    return steps;
+  }
+
   /** Positions behind `after` that lie in a file, ascending. */
   *inFile(file: number, after: number): Iterable<number> {
     const end = this.#base.position + this.#count;

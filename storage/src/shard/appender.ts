@@ -1,14 +1,14 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../../../kit/src/assert.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
-import { type EntryHeader, entryBytesOf } from "../log/entry.ts";
+import { entryBytesOf } from "../log/entry.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import type { StoreContext } from "./context.ts";
 import type { DedupeTable } from "./dedupe-table.ts";
 import { homeShardOf, type IdempotencyRecord, type IdempotencyTable } from "./idempotency-table.ts";
 import { servingWaitMs } from "./limits.ts";
-import type { MemoryBatch } from "./memtable.ts";
-import type { EntryMeaning, Shard } from "./shard.ts";
+import type { EntryMeaning, HeaderFields, Shard } from "./shard.ts";
+import type { Appended } from "./shard-host.ts";
 import type { Tombstone } from "./tombstone.ts";
 
 /** `first`: this request committed it now. `repeat`: another did before, with these versions. */
@@ -17,8 +17,6 @@ export interface IdempotencyResult {
   readonly pipelineVersion: number;
   readonly splitVersion: number;
 }
-
-type HeaderFields = Parameters<Shard["nextHeader"]>[0];
 
 const noTime = { ms: 0, ns: 0 };
 const noBody = Buffer.alloc(0);
@@ -90,9 +88,9 @@ export class Appender {
         class: "",
         internal: false,
       };
-      const header = this.#headerIfRoom(shard, fields);
-      if (header !== undefined) {
-        await this.put(shard, header, body, { idempotency: record });
+      const appended = this.#put(shard, fields, body, { idempotency: record });
+      if (appended !== undefined) {
+        await appended.committed;
         const { pipelineVersion, splitVersion } = record;
         return { kind: "first", pipelineVersion, splitVersion };
       }
@@ -108,8 +106,10 @@ export class Appender {
       ...{ timeMin: noTime, timeMax: noTime, tenant: tombstone.tenant, class: "", internal: false },
     };
     for (;;) {
-      const header = this.#isServing(shard) ? this.#headerIfRoom(shard, fields) : undefined;
-      if (header !== undefined) return this.put(shard, header, body, { tombstone });
+      const appended = this.#isServing(shard)
+        ? this.#put(shard, fields, body, { tombstone })
+        : undefined;
+      if (appended !== undefined) return appended.committed;
       await this.#room(shard);
     }
   }
@@ -134,23 +134,33 @@ export class Appender {
       internal: false,
     };
     for (;;) {
-      const header = this.#headerIfRoom(shard, fields);
-      if (header !== undefined) return this.put(shard, header, noBody, {});
+      const appended = this.#put(shard, fields, noBody, {});
+      if (appended !== undefined) return appended.committed;
       await this.#context.log.room();
     }
   }
 
-  /** Appends in this very step; resolves when it is committed. */
-  put(shard: Shard, header: EntryHeader, body: Uint8Array, meaning: EntryMeaning): Promise<void> {
-    const { log, clock, counts, onCommitted } = this.#context;
+  /** Appends in this very step; undefined: there is no room yet. Throws why it cannot be. */
+  #put(
+    shard: Shard,
+    fields: HeaderFields,
+    body: Uint8Array,
+    meaning: EntryMeaning,
+  ): Appended | undefined {
+    const { log, clock, counts, hosts, onCommitted } = this.#context;
+    const host = hosts?.[shard.id];
+    if (host !== undefined) return host.append(fields, body, meaning);
+    const header = shard.nextHeader(fields, clock.now());
+    if (!log.fits(header)) return undefined;
     counts.loggedBytes += entryBytesOf(header);
+    const { position } = header;
     const committed = shard.appended(header, meaning);
     log.append({ header, body }).then(
-      () => shard.durable(header.position, clock.monotonicMs(), onCommitted),
+      () => shard.commit(position, clock.monotonicMs(), onCommitted),
       // The failed log stops its shards, and with them all who wait.
       () => undefined,
     );
-    return committed;
+    return { position, committed };
   }
 
   /**
@@ -173,11 +183,10 @@ export class Appender {
       }
       if (sources.isFull && !sources.has(sourceRange.source)) throw tooManyKeys(shard);
     }
-    const header = this.#headerIfRoom(shard, fieldsOf(part));
-    if (header === undefined) return undefined;
-    const { position } = header;
     const body = this.#context.arena.view(part.offset, part.length);
-    const committed = this.put(shard, header, body, { batch: batchOf(part, header) });
+    const appended = this.#put(shard, fieldsOf(part), body, { batch: part });
+    if (appended === undefined) return undefined;
+    const { position, committed } = appended;
     const { counts } = this.#context;
     counts.parts++;
     counts.rows += part.rows;
@@ -208,11 +217,6 @@ export class Appender {
     return found;
   }
 
-  #headerIfRoom(shard: Shard, fields: HeaderFields): EntryHeader | undefined {
-    const header = shard.nextHeader(fields, this.#context.clock.now());
-    return this.#context.log.fits(header) ? header : undefined;
-  }
-
   /** False while the shard is being taken over. Throws why it takes nothing. */
   #isServing(shard: Shard): boolean {
     if (this.#stopping !== undefined) throw this.#stopping;
@@ -234,7 +238,10 @@ export class Appender {
 
   /** Waits for the shard to serve, or for room in the log. Throws when neither comes soon. */
   async #room(shard: Shard): Promise<void> {
-    if (shard.state.kind !== "waiting") return this.#context.log.room();
+    if (shard.state.kind !== "waiting") {
+      await this.#context.log.room();
+      return this.#context.hosts?.[shard.id]?.room(servingWaitMs);
+    }
     await shard.whenNotWaiting(servingWaitMs);
     if (shard.state.kind === "waiting") {
       const message = "the shard has no owner yet";
@@ -256,23 +263,6 @@ function fieldsOf(part: AppendPart): HeaderFields {
     internal: part.internal,
     dedupeKey: part.dedupeKey,
     source: part.sourceRange,
-  };
-}
-
-function batchOf(part: AppendPart, header: EntryHeader): MemoryBatch {
-  return {
-    shard: header.shard,
-    epoch: header.epoch,
-    position: header.position,
-    receiptMs: header.receiptMs,
-    offset: part.offset,
-    length: part.length,
-    rows: part.rows,
-    timeMin: part.timeMin,
-    timeMax: part.timeMax,
-    tenant: part.tenant,
-    class: part.class,
-    internal: part.internal,
   };
 }
 

@@ -15,6 +15,7 @@ import type { SegmentChange } from "./sealed.ts";
 import type { LiveSegment } from "./segment-set.ts";
 import type { SegmentWork } from "./segment-work.ts";
 import type { Shard } from "./shard.ts";
+import type { ShardHost } from "./shard-host.ts";
 
 /** What happened since the store was opened. */
 export interface StoreCounts {
@@ -64,10 +65,14 @@ export interface StoreContext {
   readonly epochs: EpochFile;
   /** What was wrong with shards in the log when it was opened. */
   readonly logDamage: ReadonlyMap<number, readonly LogDamage[]>;
+  /** Up to where shards were committed once, as the entries said that the log had when it was opened. */
+  readonly loggedCommitted: ReadonlyMap<number, number>;
   readonly manifest: Manifest;
   readonly ownership: Ownership;
   readonly work: SegmentWork;
   readonly shards: readonly Shard[];
+  /** By shard; undefined where shards have no other replicas. */
+  readonly hosts?: readonly ShardHost[] | undefined;
   readonly damage: DamageList;
   readonly counts: StoreCounts;
   readonly diskLimit: DiskLimit;

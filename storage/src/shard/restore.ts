@@ -3,14 +3,13 @@ import { join } from "node:path";
 import { assert } from "../../../kit/src/assert.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { LogEntry } from "../log/commit-log.ts";
-import { cutHeader, type EntryHeader } from "../log/entry.ts";
+import { cutHeader } from "../log/entry.ts";
 import { damageError } from "../log/recovered-entries.ts";
 import { checkpointDecode } from "./checkpoint.ts";
 import type { StoreContext } from "./context.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
 import { orphanAgeMs } from "./limits.ts";
 import type { ShardManifest } from "./manifest.ts";
-import type { MemoryBatch } from "./memtable.ts";
 import { type LiveSegment, liveSegment } from "./segment-set.ts";
 import type { EntryMeaning, Shard } from "./shard.ts";
 import type { Tombstone } from "./tombstone.ts";
@@ -22,11 +21,14 @@ const noBody = Buffer.alloc(0);
  * entries behind `sealedThrough` with their batches in the arena. Throws `storage.damaged` when the log
  * and the manifest do not fit together, and `storage.full` when the arena does not hold the tail.
  */
-export async function restoreShard(context: StoreContext, shard: Shard): Promise<void> {
+export async function restoreShard(
+  context: StoreContext,
+  shard: Shard,
+  manifest: ShardManifest,
+): Promise<void> {
   const directory = context.paths.shard(shard.id);
-  // Listed before the manifest is read: a file made meanwhile is not taken for an orphan.
+  // Nobody makes files while the shard is taken over: whatever the manifest does not name was made before it was read.
   const files = readdirSync(directory);
-  const manifest = await context.manifest.load(shard.id);
   const segments = manifest.segments.map((entry) => {
     return checked(context, liveSegment(entry, join(directory, entry.file)));
   });
@@ -106,10 +108,10 @@ async function inheritTail({ arena, log, writer }: StoreContext, shard: Shard): 
 type Memory = Pick<StoreContext, "arena" | "writer">;
 
 /** What an entry's body means; a batch of records goes to the arena and is retained there. */
-export function meaningOf(memory: Memory, { header, body }: LogEntry): EntryMeaning {
+function meaningOf(memory: Memory, { header, body }: LogEntry): EntryMeaning {
   switch (header.kind) {
     case "records":
-      return { batch: loadBatch(memory, header, body) };
+      return { batch: loadBatch(memory, body) };
     case "idempotency":
       return { idempotency: JSON.parse(String(body)) as IdempotencyRecord };
     case "tombstone":
@@ -122,22 +124,17 @@ export function meaningOf(memory: Memory, { header, body }: LogEntry): EntryMean
   }
 }
 
-function loadBatch({ arena, writer }: Memory, header: EntryHeader, body: Uint8Array): MemoryBatch {
-  const room = writer.reserve(header.bodyLength);
+function loadBatch({ arena, writer }: Memory, body: Uint8Array): EntryMeaning["batch"] {
+  const { length } = body;
+  const room = writer.reserve(length);
   if (room === undefined) {
     const message = "the arena is too small for the commit log's unsealed records";
     throw new ServiceError("storage.failed", message, { arenaBytes: arena.totalBytes });
   }
   room.view.set(body);
-  writer.commit(header.bodyLength);
-  arena.retain(room.offset, header.bodyLength);
-  const { shard, epoch, position, receiptMs, rows, timeMin, timeMax, tenant, internal } = header;
-  return {
-    ...{ shard, epoch, position, receiptMs, rows, timeMin, timeMax, tenant, internal },
-    class: header.class,
-    offset: room.offset,
-    length: header.bodyLength,
-  };
+  writer.commit(length);
+  arena.retain(room.offset, length);
+  return { offset: room.offset, length };
 }
 
 /** Files of segments that others replaced, and, after a day, of seals and merges that were never committed. */

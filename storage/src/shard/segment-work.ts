@@ -45,6 +45,12 @@ export interface RewriteJob {
   readonly tombstones: readonly PlacedTombstone[];
 }
 
+/** What checks a copy of a segment file of another replica. */
+export interface VerifyJob {
+  readonly path: string;
+  readonly uuid: string;
+}
+
 /** What a rewrite came to. */
 export interface Rewritten {
   /** Of each tombstone; a record that several match counts once. All 0: no file was written. */
@@ -69,4 +75,6 @@ export interface SegmentWork {
   seal(job: SealJob): Promise<SegmentFile>;
   merge(job: MergeJob): Promise<SegmentFile>;
   rewrite(job: RewriteJob): Promise<Rewritten>;
+  /** Reads all of a file; rejects with `storage.damaged` unless it is that segment and every checksum is right. */
+  verify(job: VerifyJob): Promise<void>;
 }

@@ -4,7 +4,6 @@ import type { EntryHeader, LogPoint } from "../log/entry.ts";
 import type { ArenaOwner } from "./arena.ts";
 import { OnceTables } from "./checkpoint.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
-import { InSync } from "./in-sync.ts";
 import { type MemoryBatch, Memtable } from "./memtable.ts";
 import { SegmentSet } from "./segment-set.ts";
 import type { Tombstone } from "./tombstone.ts";
@@ -28,9 +27,16 @@ interface Pending {
   readonly waiters: { readonly resolve: () => void; readonly reject: (e: ServiceError) => void }[];
 }
 
+/** What whoever appends says of an entry; its place in the log, and when it came, is the shard's. */
+export type HeaderFields = Omit<
+  EntryHeader,
+  "shard" | "epoch" | "position" | "previousEpoch" | "previousPosition" | "committed" | "receiptMs"
+>;
+
 /** What of an entry its header does not say. */
 export interface EntryMeaning {
-  readonly batch?: MemoryBatch | undefined;
+  /** Where a batch of records lies in the arena, retained. */
+  readonly batch?: { readonly offset: number; readonly length: number } | undefined;
   readonly idempotency?: IdempotencyRecord | undefined;
   readonly tombstone?: Tombstone | undefined;
 }
@@ -55,20 +61,20 @@ export class Shard {
   generation = 0;
   /** Epochs of positions behind `sealedThrough`, so that a seal can name its end. */
   #epochSteps: LogPoint[] = [];
-  #inSync: InSync;
+  /** The replicas that must have an entry before it counts, as `nodeId/diskId`. */
+  members: readonly string[];
+  #committed = 0;
   #logMs = 0;
   readonly #pending: Pending[] = [];
   #queue: Promise<unknown> = Promise.resolve();
   readonly #arena: ArenaOwner;
-  readonly #self: string;
 
   /** `self`: this replica, as `nodeId/diskId`. */
   constructor(id: number, arena: ArenaOwner, self: string) {
     this.id = id;
     this.memtable = new Memtable(arena);
     this.#arena = arena;
-    this.#self = self;
-    this.#inSync = new InSync([self], 0);
+    this.members = [self];
   }
 
   get state(): ShardState {
@@ -100,12 +106,7 @@ export class Shard {
   }
 
   get committed(): LogPoint {
-    return this.pointAt(this.#inSync.committed);
-  }
-
-  /** The replicas that must have an entry before it counts. */
-  get members(): readonly string[] {
-    return this.#inSync.members;
+    return this.pointAt(this.#committed);
   }
 
   /** Runs takeovers, seals, merges and drops one after the other. */
@@ -116,19 +117,7 @@ export class Shard {
   }
 
   /** The header of the next entry; the caller appends it in the same step. */
-  nextHeader(
-    fields: Omit<
-      EntryHeader,
-      | "shard"
-      | "epoch"
-      | "position"
-      | "previousEpoch"
-      | "previousPosition"
-      | "committed"
-      | "receiptMs"
-    >,
-    nowMs: number,
-  ): EntryHeader {
+  nextHeader(fields: HeaderFields, nowMs: number): EntryHeader {
     return {
       ...fields,
       shard: this.id,
@@ -136,10 +125,20 @@ export class Shard {
       position: this.end.position + 1,
       previousEpoch: this.end.epoch,
       previousPosition: this.end.position,
-      committed: this.#inSync.committed,
+      committed: this.#committed,
       // Log time does not go back, whatever the clock does.
       receiptMs: Math.max(this.#logMs, Math.floor(nowMs)),
     };
+  }
+
+  /** The header of an entry whose place another has chosen; log time does not go back. */
+  headerAt(
+    fields: HeaderFields,
+    place: Omit<EntryHeader, keyof HeaderFields | "receiptMs" | "shard">,
+    nowMs: number,
+  ): EntryHeader {
+    const receiptMs = Math.max(this.#logMs, Math.floor(nowMs));
+    return { ...fields, ...place, shard: this.id, receiptMs };
   }
 
   /** The entry is on its way to the log: its key and range count from here on. */
@@ -153,7 +152,8 @@ export class Shard {
     if (meaning.idempotency !== undefined) {
       this.once.idempotency.insert({ ...meaning.idempotency, position, logMs: receiptMs });
     }
-    const { batch, idempotency, tombstone } = meaning;
+    const { idempotency, tombstone } = meaning;
+    const batch = meaning.batch && batchOf(header, meaning.batch.offset);
     const pending: Pending = { header, batch, idempotency, tombstone, waiters: [] };
     this.#pending.push(pending);
     return waitFor(pending);
@@ -172,12 +172,12 @@ export class Shard {
   }
 
   /**
-   * This replica has the log up to a position on disk. What is committed by it goes to the memtable,
-   * then to `onCommitted`, then its waiters are told, in the order of the log.
+   * Everything up to a position is committed: it goes to the memtable, then to `onCommitted`, then its waiters are
+   * told, in the order of the log.
    */
-  durable(position: number, nowMs: number, onCommitted: (batch: MemoryBatch) => void): void {
-    const committed = this.#inSync.step({ kind: "durable", member: this.#self, position });
-    while (this.#pending.length > 0 && this.#pending[0]!.header.position <= committed) {
+  commit(position: number, nowMs: number, onCommitted: (batch: MemoryBatch) => void): void {
+    this.#committed = Math.max(this.#committed, position);
+    while (this.#pending.length > 0 && this.#pending[0]!.header.position <= this.#committed) {
       const { header, batch, tombstone, waiters } = this.#pending.shift()!;
       if (tombstone !== undefined) {
         this.once.tombstones.insert({ ...tombstone, position: header.position });
@@ -191,12 +191,44 @@ export class Shard {
     }
   }
 
+  /** Whether an entry of this owner is in memory: it is until it is sealed. */
+  holds(position: number): boolean {
+    return position > this.sealedThrough.position && position <= this.end.position;
+  }
+
+  /** Whoever waits for what is pending is told this; it may be committed yet. */
+  rejectWaiters(error: ServiceError): void {
+    for (const { waiters } of this.#pending) {
+      for (const { reject } of waiters.splice(0)) reject(error);
+    }
+  }
+
+  /** Another replica has the shard: nothing of it is kept in memory, and `restoreSealed` may come again. */
+  forget(error: ServiceError): void {
+    this.rejectWaiters(error);
+    this.#dropPending();
+    this.memtable.dropThrough(Number.POSITIVE_INFINITY, 0);
+    const all = new Set(this.segments.all.map(({ entry }) => entry.uuid));
+    this.segments.replace(all, [], () => undefined);
+    this.once = new OnceTables();
+    this.end = { epoch: 0, position: 0 };
+    this.sealedThrough = this.end;
+    this.checkpoint = undefined;
+    this.epoch = 0;
+    this.#committed = 0;
+    this.#epochSteps = [];
+  }
+
   /** Nothing pending will ever be known to be committed. */
   stop(error: ServiceError): void {
     this.state = { kind: "stopped", error };
-    for (const { batch, waiters } of this.#pending.splice(0)) {
+    this.rejectWaiters(error);
+    this.#dropPending();
+  }
+
+  #dropPending(): void {
+    for (const { batch } of this.#pending.splice(0)) {
       if (batch !== undefined) this.#arena.release(batch.offset, batch.length);
-      for (const { reject } of waiters) reject(error);
     }
   }
 
@@ -206,7 +238,7 @@ export class Shard {
     this.sealedThrough = sealedThrough;
     this.end = sealedThrough;
     this.#epochSteps = [sealedThrough];
-    this.#inSync = new InSync([this.#self], sealedThrough.position);
+    this.#committed = sealedThrough.position;
   }
 
   /** An entry of the log's tail as it was found; it counts as appended, and commits with what follows. */
@@ -235,6 +267,16 @@ export class Shard {
     this.end = { epoch: header.epoch, position: header.position };
     this.#logMs = Math.max(this.#logMs, header.receiptMs);
   }
+}
+
+function batchOf(header: EntryHeader, offset: number): MemoryBatch {
+  const { shard, epoch, position, receiptMs, rows, timeMin, timeMax, tenant, internal } = header;
+  return {
+    ...{ shard, epoch, position, receiptMs, rows, timeMin, timeMax, tenant, internal },
+    class: header.class,
+    offset,
+    length: header.bodyLength,
+  };
 }
 
 function waitFor(pending: Pending): Promise<void> {

@@ -180,6 +180,7 @@ class OpenStore implements Store {
     return {
       ...{ arena, clock, logger, disk, paths, log, manifest, ownership, work },
       logDamage: recovered.damaged,
+      loggedCommitted: new Map([...recovered.shards].map(([id, { committed }]) => [id, committed])),
       writer: new ArenaWriter(arena.buffers, storeArenaWriter),
       epochs: EpochFile.open(disk, paths.root),
       damage: DamageList.open(disk, paths.root),

@@ -95,7 +95,10 @@ export class Takeover {
         return false;
       }
       if (this.#isStopped) return true;
-      if (shard.epoch === 0) await restoreShard(this.#context, shard);
+      if (shard.epoch === 0) {
+        const manifest = await this.#context.manifest.load(shard.id);
+        await restoreShard(this.#context, shard, manifest);
+      }
       shard.epoch = epoch;
       const firstPosition = shard.end.position + 1;
       await epochs.begin(new Map([[shard.id, { epoch, firstPosition }]]));

@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { ServiceError } from "../../../kit/src/errors.ts";
 import type { ArenaOwner } from "../../src/shard/arena.ts";
 import { partitionsOf } from "../../src/shard/partitions.ts";
 import type {
@@ -8,6 +9,7 @@ import type {
   SealJob,
   SegmentFile,
   SegmentWork,
+  VerifyJob,
 } from "../../src/shard/segment-work.ts";
 
 /** The body of a batch in these tests: what a columnar batch would say of itself, as JSON. */
@@ -86,6 +88,15 @@ export class PlainSegments implements SegmentWork {
       }),
     );
     return { rowsRemoved, file: { ...writeBlocks(job.path, blocks), partitions } };
+  }
+
+  async verify({ path }: VerifyJob): Promise<void> {
+    try {
+      readBlocks(path);
+    } catch (thrown) {
+      const fields = { file: path };
+      throw new ServiceError("storage.damaged", "no segment", fields, { cause: thrown });
+    }
   }
 }
 

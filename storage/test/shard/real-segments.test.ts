@@ -30,6 +30,9 @@ function workOn(arena: () => ArenaOwner): SegmentWork {
       verifySegment(job.path);
       return { bytes, rows };
     },
+    async verify({ path }) {
+      verifySegment(path);
+    },
     /** Here a filter is a part of a record's JSON. */
     async rewrite(job) {
       const rowsRemoved = job.tombstones.map(() => 0);

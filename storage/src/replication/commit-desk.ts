@@ -1,0 +1,42 @@
+import type { ManifestCommit, MultiOutcome } from "./core/types.ts";
+import type { CommitDetail, CommitSettled } from "./replicated-manifest.ts";
+
+/** Changes of the manifest between those who asked for them and the core that says when they are made. */
+export class CommitDesk {
+  readonly #commitManifest: (detail: CommitDetail) => Promise<CommitSettled>;
+  readonly #askers = new Map<string, (settled: CommitSettled) => void>();
+  /** What the manifest said of those that the core has not settled yet. */
+  readonly #made = new Map<string, CommitSettled>();
+
+  constructor(commitManifest: (detail: CommitDetail) => Promise<CommitSettled>) {
+    this.#commitManifest = commitManifest;
+  }
+
+  ask({ id }: ManifestCommit): Promise<CommitSettled> {
+    return new Promise((resolve) => {
+      this.#askers.set(id, resolve);
+    });
+  }
+
+  /** Its turn has come, and all members hold the files. The manifest reads back by itself what a lost connection leaves open. */
+  async make({ id, detail }: ManifestCommit, version: number): Promise<MultiOutcome> {
+    const settled = await this.#commitManifest(detail as CommitDetail);
+    this.#made.set(id, settled);
+    return settled.kind === "committed" ? { kind: "done", version } : { kind: settled.kind };
+  }
+
+  settled(id: string, outcome: CommitSettled["kind"], epoch: number): void {
+    const made = this.#made.get(id);
+    const asker = this.#askers.get(id);
+    this.#made.delete(id);
+    this.#askers.delete(id);
+    if (outcome === "committed" && made?.kind === "committed") asker?.(made);
+    else asker?.(outcome === "refused" ? { kind: "refused", epoch } : { kind: "unknown" });
+  }
+
+  /** Nothing more will be known. */
+  close(): void {
+    for (const asker of this.#askers.values()) asker({ kind: "unknown" });
+    this.#askers.clear();
+  }
+}

@@ -1,0 +1,178 @@
+import { readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import type { Logger } from "../../../kit/src/logger.ts";
+import type { Disk } from "../log/disk.ts";
+import { checkpointDecode } from "../shard/checkpoint.ts";
+import { unlinkIfThere } from "../shard/sealing.ts";
+import type { SegmentWork } from "../shard/segment-work.ts";
+import type { SegmentRef } from "./core/types.ts";
+import { fetchTimeoutMs, segmentReadBytesMax } from "./limits.ts";
+import type { SegmentSource } from "./segment-source.ts";
+
+/** What a `SegmentRef` of this host says of its file. */
+export interface SealedFile {
+  readonly kind: "segment" | "checkpoint";
+  readonly file: string;
+  readonly bytes: number;
+}
+
+export interface HeldSegmentsOptions {
+  readonly shard: number;
+  readonly directory: string;
+  readonly disk: Disk;
+  readonly source: SegmentSource;
+  readonly work: SegmentWork;
+  readonly logger: Logger;
+  /** How long a file stays that is needed no more, for queries that began before, in milliseconds. */
+  readonly keepMs: number;
+  /** Whether this replica, as owner, has come to need a file that an owner before had done with. */
+  readonly isNeeded: (file: string) => boolean;
+  readonly onHeld: (revision: number) => void;
+  readonly onFailed: (revision: number) => void;
+}
+
+/** What an owner wants held. */
+export interface HoldOrder {
+  readonly from: string;
+  readonly revision: number;
+  /** `add` is all there are. */
+  readonly isWhole: boolean;
+  readonly add: readonly SegmentRef[];
+  readonly remove: readonly string[];
+}
+
+const draftEnd = ".part";
+
+/**
+ * A follower's copies of a shard's sealed files. A copy is fetched beside its name, piece by piece and from where it was left off,
+ * checked byte by byte, made durable and only then named: a file that has its name is whole.
+ */
+export class HeldSegments {
+  readonly #options: HeldSegmentsOptions;
+  readonly #orders: HoldOrder[] = [];
+  /** Files that go in a while, by name. */
+  readonly #removals = new Map<string, NodeJS.Timeout>();
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: HeldSegmentsOptions) {
+    this.#options = options;
+  }
+
+  hold(order: HoldOrder): void {
+    this.#orders.push(order);
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Orders that are not carried out are void: their owner is none any more. */
+  forget(): void {
+    this.#orders.length = 0;
+  }
+
+  async stop(): Promise<void> {
+    this.#orders.length = 0;
+    this.#stopping.abort();
+    await this.#running;
+    for (const [file, timer] of this.#removals) {
+      clearTimeout(timer);
+      this.#removeNow(file);
+    }
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      const order = this.#orders.shift();
+      if (order === undefined) return;
+      const { shard, logger } = this.#options;
+      try {
+        for (const ref of order.add) await this.#have(order.from, ref);
+        if (order.add.length > 0) await this.#options.disk.fsyncDirectory(this.#options.directory);
+        this.#remove(order);
+        this.#options.onHeld(order.revision);
+      } catch (thrown) {
+        if (this.#stopping.signal.aborted) return;
+        const facts = { shard, from: order.from, reason: messageOf(thrown) };
+        logger.warn(facts, "files of another replica could not be had, trying again");
+        this.#options.onFailed(order.revision);
+      }
+    }
+  }
+
+  async #have(from: string, { uuid, detail }: SegmentRef): Promise<void> {
+    const { kind, file, bytes } = detail as SealedFile;
+    clearTimeout(this.#removals.get(file));
+    this.#removals.delete(file);
+    const path = join(this.#options.directory, file);
+    if (sizeOf(path) === bytes) return;
+    const draft = `${path}${draftEnd}`;
+    await this.#fetch(from, file, draft, bytes);
+    try {
+      if (kind === "checkpoint") checkpointDecode(readFileSync(draft), draft);
+      else await this.#options.work.verify({ path: draft, uuid });
+    } catch (thrown) {
+      // What was fetched is no copy: from the beginning the next time.
+      unlinkIfThere(draft);
+      throw thrown;
+    }
+    renameSync(draft, path);
+  }
+
+  async #fetch(from: string, file: string, draft: string, bytes: number): Promise<void> {
+    const { disk, shard, source } = this.#options;
+    const had = sizeOf(draft);
+    const fd = disk.open(draft, had === undefined ? "wx+" : "r+");
+    try {
+      for (let offset = Math.min(had ?? 0, bytes); offset < bytes; ) {
+        const length = Math.min(segmentReadBytesMax, bytes - offset);
+        const signal = AbortSignal.any([
+          this.#stopping.signal,
+          AbortSignal.timeout(fetchTimeoutMs),
+        ]);
+        const got = await source.read(from, { shard, file, offset, length }, signal);
+        if (got === undefined || got.length === 0) {
+          const message = "the owner does not have a file that it named";
+          throw new ServiceError("storage.failed", message, { file });
+        }
+        await disk.write(fd, got, offset);
+        offset += got.length;
+      }
+      await disk.fsync(fd);
+    } finally {
+      disk.close(fd);
+    }
+  }
+
+  #remove({ add, remove, isWhole }: HoldOrder): void {
+    const kept = new Set(add.map(({ detail }) => (detail as SealedFile).file));
+    const gone = new Set(remove);
+    for (const file of readdirSync(this.#options.directory)) {
+      // A segment is called by its epoch and uuid, a checkpoint by its whole name.
+      const uuid = file.slice(file.indexOf("-") + 1);
+      const isGone = isWhole ? !kept.has(file) : gone.has(file) || gone.has(uuid);
+      if (isGone && !kept.has(file) && !this.#removals.has(file)) this.#removeLater(file);
+    }
+  }
+
+  #removeLater(file: string): void {
+    const timer = setTimeout(() => this.#removeNow(file), this.#options.keepMs).unref();
+    this.#removals.set(file, timer);
+  }
+
+  #removeNow(file: string): void {
+    this.#removals.delete(file);
+    const { directory, isNeeded, logger } = this.#options;
+    if (isNeeded(file)) return;
+    try {
+      unlinkIfThere(join(directory, file));
+    } catch (thrown) {
+      logger.warn({ file, reason: messageOf(thrown) }, "file could not be put away");
+    }
+  }
+}
+
+function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size;
+}

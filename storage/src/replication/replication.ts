@@ -1,0 +1,220 @@
+import { messageOf, type ServiceError } from "../../../kit/src/errors.ts";
+import type { StoreContext } from "../shard/context.ts";
+import type { Manifest, ManifestOutcome } from "../shard/manifest.ts";
+import type { Shard } from "../shard/shard.ts";
+import { CoordinatorCalls } from "./coordinator-calls.ts";
+import type { Message } from "./core/messages.ts";
+import type { Replica, ReplicaOptions, Role } from "./core/types.ts";
+import { HeldSegments } from "./held-segments.ts";
+import { drainWaitMs, startWaitMs } from "./limits.ts";
+import type { ReplicaLinks } from "./links.ts";
+import { loadShard } from "./load-shard.ts";
+import { Outbox } from "./outbox.ts";
+import type { SharedOwnership } from "./ownership.ts";
+import { ReplicaHost } from "./replica-host.ts";
+import { replicaStateOf } from "./replica-state.ts";
+import type { CommitDetail, CommitSettled } from "./replicated-manifest.ts";
+import type { SegmentSource } from "./segment-source.ts";
+import { entriesDecode, type WireMessage } from "./wire.ts";
+
+/** What joins a store's shards to their other replicas. */
+export interface ReplicationPorts {
+  readonly ownership: SharedOwnership;
+  readonly links: ReplicaLinks;
+  readonly source: SegmentSource;
+  /** Members in sync that a shard must have to take records; 1 by default. */
+  readonly minInSync?: number;
+}
+
+export interface ReplicationOptions extends ReplicationPorts {
+  readonly context: StoreContext;
+  /** This replica, as `nodeId/diskId`. */
+  readonly member: string;
+  /** The manifest itself. */
+  readonly manifest: Manifest;
+  readonly makeReplica: (options: ReplicaOptions) => Replica;
+  /** How long files stay that are needed no more, for queries that began before. */
+  readonly keepMs: number;
+  /** A follower's log fills up with what this owner has not sealed. */
+  readonly onSealWanted: (shard: Shard) => void;
+}
+
+/** The replicas of a node's shards, and what they share: links, the coordinator, the room that a start takes in memory. */
+export class Replication {
+  readonly hosts: readonly ReplicaHost[];
+  readonly #options: ReplicationOptions;
+  readonly #outbox: Outbox;
+  readonly #stops: (() => void)[] = [];
+  readonly #roleWaiters = new Set<() => void>();
+  #loading = 0;
+  #isStopped = false;
+
+  constructor(options: ReplicationOptions) {
+    this.#options = options;
+    const { context, links, ownership } = options;
+    this.#outbox = new Outbox(links);
+    const calls = new CoordinatorCalls(ownership, context.logger);
+    this.hosts = context.shards.map((shard) => this.#host(shard, calls));
+    this.#stops.push(
+      links.onLink((replica, link) => {
+        for (const host of this.hosts) host.link(replica, link);
+      }),
+      links.onMessage((from, link, message, bytes) => {
+        this.#received(from, link, message as WireMessage, bytes);
+      }),
+      ownership.onLost((shards) => {
+        for (const shard of shards) this.hosts[shard]?.input({ kind: "owner-lost" });
+      }),
+      ownership.onLive((replica, incarnation) => {
+        for (const host of this.hosts) host.input({ kind: "live", replica, incarnation });
+      }),
+      ownership.onChanged((shards) => {
+        for (const shard of shards) {
+          const host = this.hosts[shard];
+          calls.look(shard, (facts) => facts && host?.input({ kind: "seen", facts }));
+        }
+      }),
+    );
+  }
+
+  /** Resolves when each shard is served here or elsewhere or cannot be, or after a while. */
+  async start(): Promise<void> {
+    for (const host of this.hosts) host.start();
+    const isSettled = (): boolean =>
+      this.hosts.every(({ role }) => !["waiting", "taking"].includes(role.kind));
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, startWaitMs);
+    const look = (): void => {
+      if (isSettled()) late.resolve();
+    };
+    this.#roleWaiters.add(look);
+    look();
+    await late.promise;
+    clearTimeout(timer);
+    this.#roleWaiters.delete(look);
+  }
+
+  /** Gives its shards to others that can take them, and takes no more part. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    const shared = this.hosts.filter(
+      ({ core, role }) => role.kind === "serving" && core.status.members.length > 1,
+    );
+    const order = { target: undefined, transferMs: drainWaitMs, isDrain: true };
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, drainWaitMs);
+    await Promise.race([Promise.all(shared.map((host) => host.handOver(order))), late.promise]);
+    clearTimeout(timer);
+    for (const stop of this.#stops) stop();
+    await Promise.all(this.hosts.map((host) => host.stop()));
+    this.#outbox.close();
+  }
+
+  /** The disk is not to be trusted any more. */
+  failed(error: ServiceError): void {
+    for (const host of this.hosts) host.failed(error);
+  }
+
+  /** Asks the owners of what this log holds for others to seal it. */
+  wantSeals(shards: Iterable<number>): void {
+    for (const shard of shards) {
+      const host = this.hosts[shard];
+      if (host?.role.kind !== "follower") continue;
+      const { owner } = host.role;
+      const replica = owner.slice(0, owner.lastIndexOf("/"));
+      this.#options.links.send(replica, { shard, message: { kind: "seal-wanted" } }, []);
+    }
+  }
+
+  #host(shard: Shard, calls: CoordinatorCalls): ReplicaHost {
+    const { context, keepMs, makeReplica, member, minInSync = 1, ownership } = this.#options;
+    const { disk, logger, paths, work } = context;
+    const { source } = this.#options;
+    let host: ReplicaHost | undefined;
+    const held = new HeldSegments({
+      ...{ shard: shard.id, directory: paths.shard(shard.id), disk, source, work, logger, keepMs },
+      isNeeded: (file) =>
+        shard.checkpoint === file || shard.segments.all.some(({ entry }) => entry.file === file),
+      onHeld: (revision) => host?.input({ kind: "segments-held", revision }),
+      onFailed: (revision) => host?.input({ kind: "segments-failed", revision }),
+    });
+    const core = makeReplica({
+      ...{ replica: member, self: ownership.self, minInSync },
+      state: replicaStateOf(context, shard.id),
+    });
+    host = new ReplicaHost({
+      ...{ context, shard, core, calls, held, outbox: this.#outbox },
+      load: (end) => this.#load(shard, end),
+      commitManifest: (detail) => this.#commitManifest(detail),
+      onRole: (role) => this.#turned(shard, role),
+    });
+    return host;
+  }
+
+  async #load(shard: Shard, end: Parameters<typeof loadShard>[2]): ReturnType<typeof loadShard> {
+    const { arena, writer } = this.#options.context;
+    this.#loading++;
+    try {
+      return await loadShard(this.#options.context, shard, end);
+    } finally {
+      this.#loading--;
+      // Together, so that a start does not leave a slab to each shard.
+      if (this.#loading === 0) {
+        writer.close();
+        arena.closed(writer.takeClosed());
+      }
+    }
+  }
+
+  async #commitManifest(detail: CommitDetail): Promise<CommitSettled> {
+    const { context } = this.#options;
+    try {
+      const outcome = await this.#commit(detail);
+      return outcome.kind === "committed" ? outcome : { kind: "refused", epoch: outcome.epoch };
+    } catch (thrown) {
+      const facts = { shard: detail.commit.shard, reason: messageOf(thrown) };
+      context.logger.warn(facts, "outcome of a commit is unknown");
+      return { kind: "unknown" };
+    }
+  }
+
+  #commit({ kind, commit }: CommitDetail): Promise<ManifestOutcome> {
+    const { manifest } = this.#options;
+    switch (kind) {
+      case "seal":
+        return manifest.commitSeal(commit);
+      case "merge":
+        return manifest.commitMerge(commit);
+      case "drop":
+        return manifest.commitDrop(commit);
+    }
+  }
+
+  #turned(shard: Shard, role: Role): void {
+    const { logger } = this.#options.context;
+    logger.debug({ shard: shard.id, ...role }, "replica has another role");
+    for (const look of this.#roleWaiters) look();
+  }
+
+  #received(from: string, link: number, { shard, message }: WireMessage, bytes: Buffer): void {
+    const host = this.hosts[shard];
+    if (host === undefined) return;
+    if (message.kind === "seal-wanted") {
+      this.#options.onSealWanted(this.#options.context.shards[shard]!);
+      return;
+    }
+    try {
+      const whole = message.kind === "append" ? withEntries(message, bytes) : message;
+      host.input({ kind: "message", from, link, message: whole });
+    } catch (thrown) {
+      const { logger } = this.#options.context;
+      logger.error({ err: thrown, from, shard }, "a message of another replica is no such");
+    }
+  }
+}
+
+/** The bytes are the link's; what is kept of them is a copy. */
+function withEntries(message: Extract<Message, { kind: "append" }>, bytes: Buffer): Message {
+  return { ...message, entries: entriesDecode(Buffer.from(bytes)) };
+}
