@@ -27,11 +27,12 @@ export interface RuleStore extends Closable {
   onChange(listener: () => void): () => void;
   /**
    * Creates a rule, or replaces the one of that name. With `version`, only when that is the one there is (-1: none).
-   * Rejects with `alerts.version-mismatch`, and with `alerts.too-many` beyond the tenant's limit.
+   * `by` is the name of the key that asked, for the audit journal. Rejects with `alerts.version-mismatch`, and with `alerts.too-many`
+   * beyond the tenant's limit.
    */
-  put(tenant: string, rule: Rule, version?: number): Promise<StoredRule>;
+  put(tenant: string, rule: Rule, version?: number, by?: string): Promise<StoredRule>;
   /** Rejects with `request.not-found`, `alerts.version-mismatch`. */
-  delete(tenant: string, name: string, version?: number): Promise<void>;
+  delete(tenant: string, name: string, version?: number, by?: string): Promise<void>;
 }
 
 /** Where the state of rules and the outbox lie: appended, never changed, on disk before it is acknowledged. */

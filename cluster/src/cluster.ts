@@ -1,6 +1,5 @@
 import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../coordinator/src/client/errors.ts";
-import { PersistentEphemeral } from "../../coordinator/src/recipes/persistent-ephemeral.ts";
 import { RoleElection, type RoleOptions } from "../../coordinator/src/recipes/role-election.ts";
 import { assert } from "../../kit/src/assert.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
@@ -8,17 +7,21 @@ import type { Closable } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import { type Access, type AccessOptions, accessOf } from "./access.ts";
 import { Acquisitions } from "./acquisitions.ts";
+import { Announcement, type AnnouncementOptions, type NodeFacts } from "./announcement.ts";
+import { AuditTrail } from "./audit/entry.ts";
+import { ConfigStore, type ConfigStoreOptions } from "./config-store.ts";
 import { DiskFoldFiles } from "./fold-files.ts";
 import type { InboxSink } from "./inbox-sink.ts";
 import { Inboxes } from "./inboxes.ts";
 import { ZnodeManifest } from "./manifest.ts";
-import type { NodeIdentity, NodeRecord } from "./node.ts";
+import { type NodeIdentity, replicaOf } from "./node.ts";
 import { ZnodeOwnership } from "./ownership.ts";
 import { paths } from "./paths.ts";
 import { type RuleStoreOptions, ZnodeRuleStore } from "./rule-store.ts";
 import { settle } from "./settle.ts";
+import { Topology } from "./topology.ts";
 import { ensureNode, ensureTree } from "./tree.ts";
-import { type ClusterState, encodeZnode } from "./znode-data.ts";
+import type { ClusterState } from "./znode-data.ts";
 
 export interface ClusterOptions extends AccessOptions {
   /** `host:port,host:port/chroot` of the coordinator. */
@@ -27,6 +30,11 @@ export interface ClusterOptions extends AccessOptions {
   /** Counts when the cluster is made; a cluster that is there has its own number. */
   readonly shards: number;
   readonly identity: NodeIdentity;
+  /**
+   * Who makes shards that are not there yet: `alone` this node, for itself; `assigned` the nodes that the balancer says;
+   * `none` for a node that holds no shards. Where the balancer has said something that counts.
+   */
+  readonly founding: "alone" | "assigned" | "none";
   /** A directory of this disk for folded manifests. */
   readonly foldDirectory: string;
   readonly logger: Logger;
@@ -41,15 +49,20 @@ export class Cluster implements Closable {
   readonly shards: number;
   readonly ownership: ZnodeOwnership;
   readonly manifest: ZnodeManifest;
+  /** Who is there and who has what, as far as this node has heard. */
+  readonly topology: Topology;
+  /** Journals what users change. */
+  readonly audit: AuditTrail;
   readonly #options: ClusterOptions;
   readonly #access: Access;
-  #live: PersistentEphemeral | undefined;
+  #announcement: Announcement | undefined;
   #inboxes: Inboxes | undefined;
 
   constructor(
     client: ZooKeeperClient,
     access: Access,
     state: ClusterState,
+    topology: Topology,
     options: ClusterOptions,
   ) {
     const { identity, logger } = options;
@@ -57,7 +70,12 @@ export class Cluster implements Closable {
     this.client = client;
     this.id = state.id;
     this.shards = state.shards;
-    this.ownership = new ZnodeOwnership({ client, access, identity, acquisitions, logger });
+    this.topology = topology;
+    this.ownership = new ZnodeOwnership({
+      ...{ client, access, identity, acquisitions, topology, logger },
+      shards: state.shards,
+      founders: (shard) => foundersOf(topology, options, shard),
+    });
     this.manifest = new ZnodeManifest({
       client,
       access,
@@ -68,22 +86,25 @@ export class Cluster implements Closable {
       files: new DiskFoldFiles(options.foldDirectory),
       logger,
     });
+    this.audit = new AuditTrail(access.keyAcl, identity.nodeId, Date.now);
     this.#options = options;
     this.#access = access;
   }
 
-  /** Tells others that this node lives and where; resolves once it is said. Said again in each new session. */
-  async announce(record: Omit<NodeRecord, keyof NodeIdentity>): Promise<void> {
-    assert(this.#live === undefined, "a node is announced once");
+  /**
+   * Says that this node is there, before it has any part in shards. Rejects with `cluster.mismatch` while another process with
+   * our number is there; `onTaken` is called when that is found later.
+   */
+  async announce(facts: NodeFacts, onTaken: AnnouncementOptions["onTaken"]): Promise<void> {
+    assert(this.#announcement === undefined, "a node is announced once");
     const { identity, logger } = this.#options;
-    this.#live = new PersistentEphemeral({
-      client: this.client,
-      path: paths.live(identity.nodeId, identity.incarnation),
-      data: encodeZnode({ ...identity, ...record } satisfies NodeRecord),
-      acl: this.#access.acl,
-      onFailure: (thrown) => logger.warn({ err: thrown }, "node could not be announced"),
-    });
-    await this.#live.made;
+    const options = { client: this.client, access: this.#access, logger, onTaken };
+    this.#announcement = await Announcement.make(options, { ...identity, ...facts });
+  }
+
+  /** Says something else of this node, which is announced. */
+  async say(facts: Partial<NodeFacts>): Promise<void> {
+    await this.#announcement?.update(facts);
   }
 
   /**
@@ -103,8 +124,15 @@ export class Cluster implements Closable {
   /** The rules of all tenants, followed from now on. */
   openRules(options: Pick<RuleStoreOptions, "rulesMax" | "clock">): Promise<ZnodeRuleStore> {
     const { logger } = this.#options;
-    const acl = this.#access.keyAcl;
-    return ZnodeRuleStore.open({ client: this.client, acl, logger, ...options });
+    const { audit, client } = this;
+    return ZnodeRuleStore.open({ client, acl: this.#access.keyAcl, audit, logger, ...options });
+  }
+
+  /** What is set for the whole cluster, followed from now on. */
+  openConfig(options: Pick<ConfigStoreOptions, "sections" | "clock">): Promise<ConfigStore> {
+    const { logger } = this.#options;
+    const { audit, client } = this;
+    return ConfigStore.open({ client, acl: this.#access.acl, audit, logger, ...options });
   }
 
   /** Stands for a role of the cluster, which one process holds at a time; to be closed before the cluster. */
@@ -125,7 +153,8 @@ export class Cluster implements Closable {
   /** Ends the session, and with it every ephemeral of this node. */
   async close(): Promise<void> {
     await this.#inboxes?.close();
-    await this.#live?.close();
+    await this.#announcement?.close();
+    await this.topology.close();
     this.ownership.close();
     await this.client.close();
   }
@@ -145,13 +174,26 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
     await client.addAuth("digest", `${credentials.user}:${credentials.password}`);
     const state = await ensureTree(client, access, options.shards);
     await settle(() => ensureNode(client, access, identity.nodeId));
-    const cluster = new Cluster(client, access, state, options);
+    const topology = await Topology.open({ client, logger: options.logger }, signal);
+    const cluster = new Cluster(client, access, state, topology, options);
     await cluster.ownership.watch();
     return cluster;
   } catch (thrown) {
     await client.close();
     throw thrown;
   }
+}
+
+/** The first of those that the balancer wants and that are there; its owner brings the others into the set. */
+function foundersOf(
+  topology: Topology,
+  { founding, identity }: ClusterOptions,
+  shard: number,
+): readonly string[] | undefined {
+  const assigned = topology.assigned(shard);
+  if (assigned === undefined) return founding === "alone" ? [replicaOf(identity)] : undefined;
+  const first = assigned.map((id) => topology.node(id)).find((node) => node !== undefined);
+  return first === undefined ? undefined : [replicaOf(first)];
 }
 
 function openClient(options: ConstructorParameters<typeof ZooKeeperClient>[0]): ZooKeeperClient {

@@ -7,6 +7,9 @@ export const multiBytesMax = 900 * 1024;
 /** Most shards of a cluster: each costs every router and every query a little. */
 export const shardsMax = 4_096;
 
+/** Nodes of a cluster whose znodes are followed: more than there are numbers for, since a session may linger. */
+export const nodesMax = 4_096;
+
 /** Seals of all shards that lie in znodes before they are folded, shared out among the shards. */
 const entriesOfClusterMax = 200_000;
 
@@ -56,3 +59,9 @@ export const ruleGatherMs = 10;
 
 /** How long a change of a rule waits for the coordinator, before its author is told. */
 export const ruleWriteMs = 10_000;
+
+/** Versions of a section of settings that can be gone back to. */
+export const configVersionsKept = 100;
+
+/** Between two looks whether a node of our number has gone. */
+export const nodeTakenPollMs = 200;

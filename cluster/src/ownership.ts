@@ -1,54 +1,58 @@
 import type { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../coordinator/src/client/errors.ts";
-import { steps } from "../../coordinator/src/client/multi.ts";
+import { type MultiStep, steps } from "../../coordinator/src/client/multi.ts";
 import type { WatchEvent } from "../../coordinator/src/client/watches.ts";
 import { assert } from "../../kit/src/assert.ts";
 import { messageOf } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
-import type { AcquireOutcome, Ownership, ShardView } from "../../storage/src/shard/ownership.ts";
+import type { MultiOutcome, ShardFacts } from "../../storage/src/replication/core/types.ts";
+import type { ShardChange, SharedOwnership } from "../../storage/src/replication/ownership.ts";
+import type { AcquireOutcome, ShardView } from "../../storage/src/shard/ownership.ts";
 import type { Access } from "./access.ts";
 import type { Acquisitions } from "./acquisitions.ts";
-import type { NodeIdentity } from "./node.ts";
+import { type NodeIdentity, nodeOfReplica, replicaOf, replicaOfOwner } from "./node.ts";
 import { paths, shardOfPath } from "./paths.ts";
 import { failureOf, isPassing, settle } from "./settle.ts";
+import { lookAtShard, makeShard, type SeenShard } from "./shard-znodes.ts";
+import type { Topology } from "./topology.ts";
 import { barrierWrite } from "./tree.ts";
-import { decodeZnode, encodeZnode, type ShardState, shardSchema } from "./znode-data.ts";
+import { encodeZnode, type ShardState } from "./znode-data.ts";
 
 export interface OwnershipOptions {
   readonly client: ZooKeeperClient;
   readonly access: Access;
   readonly identity: NodeIdentity;
   readonly acquisitions: Acquisitions;
+  /** How many shards the cluster has. */
+  readonly shards: number;
+  /** The members of a shard that is made now, as `nodeId/diskId`; undefined while nobody has decided. */
+  readonly founders: (shard: number) => readonly string[] | undefined;
+  readonly topology: Topology;
   readonly logger: Logger;
-}
-
-/** A shard's znodes as one look showed them. */
-interface Seen {
-  readonly state: ShardState;
-  readonly version: number;
-  readonly owner: { readonly name: string; readonly sessionId: bigint } | undefined;
 }
 
 /**
  * Who owns which shard, as znodes. What fences is the epoch in `/logkeep/shards/<id>` and the version
  * of that znode; the ephemeral `owner` below it only says that somebody is there.
  */
-export class ZnodeOwnership implements Ownership {
+export class ZnodeOwnership implements SharedOwnership {
   readonly self: string;
   readonly #options: OwnershipOptions;
   /** `nodeId/diskId`. */
   readonly #replica: string;
-  readonly #listeners = new Set<(shards: readonly number[]) => void>();
+  readonly #lostListeners = new Set<(shards: readonly number[]) => void>();
+  readonly #changedListeners = new Set<(shards: readonly number[]) => void>();
   readonly #stopSession: () => void;
-  /** What the last barrier saw, for the acquisition that follows it. */
-  readonly #seen = new Map<number, Seen>();
+  /** What the last barrier saw, for the acquisition or change that follows it. */
+  readonly #seen = new Map<number, SeenShard>();
+  /** Shards that are being handed over: that their owner znode goes is no news. */
+  readonly #handing = new Set<number>();
   #isClosed = false;
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
-    const { nodeId, diskId, incarnation } = options.identity;
-    this.#replica = `${nodeId}/${diskId}`;
-    this.self = `${this.#replica}/${incarnation}`;
+    this.#replica = replicaOf(options.identity);
+    this.self = `${this.#replica}/${options.identity.incarnation}`;
     this.#stopSession = options.client.onSession(({ kind }) => {
       if (kind === "expired") this.#lost(options.acquisitions.shards());
     });
@@ -64,35 +68,73 @@ export class ZnodeOwnership implements Ownership {
   close(): void {
     this.#isClosed = true;
     this.#stopSession();
-    this.#listeners.clear();
+    this.#lostListeners.clear();
+    this.#changedListeners.clear();
   }
 
   onLost(listener: (shards: readonly number[]) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.#lostListeners.add(listener);
+    return () => this.#lostListeners.delete(listener);
+  }
+
+  onChanged(listener: (shards: readonly number[]) => void): () => void {
+    this.#changedListeners.add(listener);
+    return () => this.#changedListeners.delete(listener);
   }
 
   async barrier(shards: readonly number[]): Promise<readonly ShardView[]> {
-    const { client, identity } = this.#options;
-    return settle(async () => {
-      // The reads go out in the same turn: a session's requests are served in order.
-      const [, ...seen] = await Promise.all([
-        barrierWrite(client, identity.nodeId),
-        ...shards.map((shard) => this.#look(shard)),
-      ]);
-      return shards.map((shard, index) => this.#view(shard, seen[index] as Seen));
+    const seen = await this.#look(shards);
+    return shards.map((shard, index) => this.#view(shard, seen[index]));
+  }
+
+  async read(shards: readonly number[]): Promise<readonly ShardFacts[]> {
+    const { client, acquisitions } = this.#options;
+    const seen = await this.#look(shards);
+    return shards.map((shard, index) => {
+      const each = seen[index];
+      if (each === undefined) return unmade;
+      const { state, version, owner } = each;
+      const isOwnSession = owner !== undefined && owner.sessionId === client.sessionId;
+      // An own claim whose answer was lost; what the manifest does is checked against it.
+      if (state.owner === this.self && isOwnSession) {
+        acquisitions.set(shard, { epoch: state.epoch, version });
+      }
+      return {
+        ...{ version, epoch: state.epoch, transferMs: state.transferMs },
+        ...{ replicas: state.replicas, inSync: state.inSync },
+        owner: state.owner ?? undefined,
+        next: state.next ?? undefined,
+        holder: owner && { name: owner.name, isOwnSession },
+      };
     });
+  }
+
+  onLive(listener: (replica: string, incarnation: string | undefined) => void): () => void {
+    const { topology } = this.#options;
+    let known: ReadonlyMap<string, string> = new Map();
+    const look = (): void => {
+      const before = known;
+      known = topology.incarnations();
+      for (const [replica, incarnation] of known) {
+        if (before.get(replica) !== incarnation) listener(replica, incarnation);
+      }
+      for (const replica of before.keys()) if (!known.has(replica)) listener(replica, undefined);
+    };
+    const stop = topology.onNodes(look);
+    look();
+    return stop;
   }
 
   async acquire(view: ShardView, epoch: number): Promise<AcquireOutcome> {
     const seen = this.#seen.get(view.shard);
     assert(view.isInSync, "only a replica in sync acquires");
-    assert(epoch > view.epoch, "an acquisition raises the epoch");
     // Another barrier may have looked since; then this view is not worth a try.
     if (seen?.version !== view.version) return { kind: "refused", reason: "the shard moved on" };
+    const isHeld = seen.owner?.name.startsWith(`${this.#replica}/`) === true;
+    const change: ShardChange = { kind: "acquire", epoch, owner: this.self, isHeld };
     for (;;) {
       try {
-        await this.#claim(view.shard, seen, epoch);
+        await this.#apply(view.shard, seen, change);
         return { kind: "acquired", epoch };
       } catch (thrown) {
         const outcome = await this.#readBack(view, epoch, thrown);
@@ -101,20 +143,51 @@ export class ZnodeOwnership implements Ownership {
     }
   }
 
-  async #claim(shard: number, { state, version, owner }: Seen, epoch: number): Promise<void> {
+  async change(shard: number, version: number, change: ShardChange): Promise<MultiOutcome> {
+    const seen = this.#seen.get(shard);
+    if (seen?.version !== version) return { kind: "refused" };
+    if (change.kind === "hand-over") this.#handing.add(shard);
+    try {
+      return { kind: "done", version: await this.#apply(shard, seen, change) };
+    } catch (thrown) {
+      // Whatever it came to, the next change needs another look.
+      this.#seen.delete(shard);
+      if (isPassing(thrown)) return { kind: "unknown" };
+      if (!isZooKeeperError(thrown, "BADVERSION", "NONODE", "NODEEXISTS")) throw failureOf(thrown);
+      return { kind: "refused" };
+    } finally {
+      if (this.#handing.delete(shard)) void this.#check([shard]);
+    }
+  }
+
+  /** The one multi; returns the version it came to. Throws what the coordinator says. */
+  async #apply(shard: number, seen: SeenShard, change: ShardChange): Promise<number> {
     const { client, access, acquisitions } = this.#options;
-    const { acl } = access;
     const ownerPath = paths.shardOwner(shard);
-    const claimed: ShardState = { ...state, epoch, owner: this.self, next: null, transferMs: 0 };
+    const state = changedState(seen.state, change);
+    assert(
+      change.kind === "acquire" ? state.epoch > seen.state.epoch : seen.state.owner === this.self,
+      "an acquisition raises the epoch, and all else is its owner's",
+    );
     const results = await client.multi([
-      steps.check(paths.shard(shard), version),
-      ...(owner === undefined ? [] : [steps.delete(ownerPath)]),
-      steps.create(ownerPath, Buffer.from(this.self), { mode: "ephemeral", acl }),
-      steps.setData(paths.shard(shard), encodeZnode(claimed), version),
+      steps.check(paths.shard(shard), seen.version),
+      ...checksOf(change),
+      ...(change.kind === "hand-over" || (change.kind === "acquire" && change.isHeld)
+        ? [steps.delete(ownerPath)]
+        : []),
+      ...(change.kind === "acquire"
+        ? [steps.create(ownerPath, Buffer.from(this.self), { mode: "ephemeral", acl: access.acl })]
+        : []),
+      steps.setData(paths.shard(shard), encodeZnode(state), seen.version),
     ]);
-    const set = results.at(-1)?.stat;
-    assert(set !== undefined, "a set answers a stat");
-    acquisitions.set(shard, { epoch, version: set.version });
+    const version = results.at(-1)?.stat?.version;
+    assert(version !== undefined, "a set answers a stat");
+    const holder = { name: this.self, sessionId: client.sessionId };
+    const owner = change.kind === "hand-over" ? undefined : holder;
+    this.#seen.set(shard, { state, version, owner });
+    if (owner === undefined) acquisitions.drop(shard);
+    else acquisitions.set(shard, { epoch: state.epoch, version });
+    return version;
   }
 
   /** Undefined: nothing has changed, it may be tried again. */
@@ -123,17 +196,12 @@ export class ZnodeOwnership implements Ownership {
     epoch: number,
     cause: unknown,
   ): Promise<AcquireOutcome | undefined> {
-    const { client, identity, acquisitions } = this.#options;
+    const { client, acquisitions } = this.#options;
     if (!isPassing(cause) && !isZooKeeperError(cause, "BADVERSION", "NODEEXISTS", "NONODE")) {
       throw failureOf(cause);
     }
-    const now = await settle(async () => {
-      const [, seen] = await Promise.all([
-        barrierWrite(client, identity.nodeId),
-        this.#look(shard),
-      ]);
-      return seen;
-    });
+    const [now] = await this.#look([shard]);
+    if (now === undefined) return { kind: "refused", reason: "the shard is gone" };
     if (now.state.owner === this.self && now.state.epoch === epoch) {
       if (now.owner?.sessionId !== client.sessionId) {
         return { kind: "refused", reason: "the session that acquired has expired" };
@@ -145,8 +213,37 @@ export class ZnodeOwnership implements Ownership {
     return { kind: "refused", reason: `${messageOf(cause)}; owner ${now.state.owner ?? "none"}` };
   }
 
-  #view(shard: number, seen: Seen): ShardView {
-    this.#seen.set(shard, seen);
+  /** Behind a write of this session; makes shards whose first members are known. */
+  async #look(shards: readonly number[]): Promise<readonly (SeenShard | undefined)[]> {
+    const { client, identity } = this.#options;
+    const seen = await settle(async () => {
+      // The reads go out in the same turn: a session's requests are served in order.
+      const [, ...found] = await Promise.all([
+        barrierWrite(client, identity.nodeId),
+        ...shards.map((shard) => lookAtShard(client, shard)),
+      ]);
+      return Promise.all(found.map((each, at) => each ?? this.#make(shards[at] as number)));
+    });
+    for (const [at, shard] of shards.entries()) {
+      const each = seen[at];
+      if (each === undefined) this.#seen.delete(shard);
+      else this.#seen.set(shard, each);
+    }
+    return seen;
+  }
+
+  async #make(shard: number): Promise<SeenShard | undefined> {
+    const { client, access, founders } = this.#options;
+    const members = founders(shard);
+    if (members === undefined) return undefined;
+    await makeShard(client, access, shard, members);
+    return lookAtShard(client, shard);
+  }
+
+  #view(shard: number, seen: SeenShard | undefined): ShardView {
+    if (seen === undefined) {
+      return { shard, epoch: 0, version: -1, foreignOwner: undefined, isInSync: false };
+    }
     const { state, version, owner } = seen;
     // An earlier incarnation of this disk cannot be running: the data directory has a lock.
     const isForeign = owner !== undefined && !owner.name.startsWith(`${this.#replica}/`);
@@ -159,74 +256,33 @@ export class ZnodeOwnership implements Ownership {
     };
   }
 
-  async #look(shard: number): Promise<Seen> {
-    const { client } = this.#options;
-    const [found, owner] = await Promise.allSettled([
-      client.getData(paths.shard(shard)),
-      client.getData(paths.shardOwner(shard)),
-    ]);
-    if (found.status === "rejected") {
-      if (!isZooKeeperError(found.reason, "NONODE")) throw found.reason;
-      await this.#make(shard);
-      return this.#look(shard);
-    }
-    if (owner.status === "rejected" && !isZooKeeperError(owner.reason, "NONODE")) {
-      throw owner.reason;
-    }
-    const state = decodeZnode(shardSchema, paths.shard(shard), found.value.data);
-    return {
-      state,
-      version: found.value.stat.version,
-      owner:
-        owner.status === "rejected"
-          ? undefined
-          : {
-              name: String(owner.value.data ?? ""),
-              sessionId: owner.value.stat.ephemeralOwner,
-            },
-    };
-  }
-
-  /** A new shard has this replica as its set, and nothing sealed. */
-  async #make(shard: number): Promise<void> {
-    const { client, access } = this.#options;
-    const { acl } = access;
-    const set = [this.#replica];
-    const nobody = { epoch: 0, owner: null, next: null, transferMs: 0 };
-    const state: ShardState = { ...nobody, replicas: set, inSync: set };
-    const sealedThrough = { epoch: 0, position: 0 };
-    const sealed = { generation: 0, sealedThrough, checkpoint: null, folded: null };
-    try {
-      await client.multi([
-        steps.create(paths.shard(shard), encodeZnode(state), { acl }),
-        steps.create(paths.shardSegments(shard), encodeZnode(sealed), { acl }),
-      ]);
-    } catch (thrown) {
-      if (!isZooKeeperError(thrown, "NODEEXISTS")) throw thrown;
-    }
-  }
-
   /** Our own acquisition's events come before its reply, and so before the shard counts as held. */
   #changed({ kind, path }: WatchEvent): void {
-    const { acquisitions } = this.#options;
+    const { acquisitions, shards } = this.#options;
     if (kind === "missed") {
       void this.#check(acquisitions.shards());
+      this.#tell(Array.from({ length: shards }, (_, shard) => shard));
       return;
     }
     const shard = shardOfPath(path);
-    if (shard !== undefined && acquisitions.get(shard) !== undefined) void this.#check([shard]);
+    if (shard === undefined) return;
+    const isHeld = acquisitions.get(shard) !== undefined && !this.#handing.has(shard);
+    if (isHeld) void this.#check([shard]);
+    this.#tell([shard]);
   }
 
   async #check(shards: readonly number[]): Promise<void> {
     const { client, acquisitions, logger } = this.#options;
     const held = shards.map((shard) => ({ shard, before: acquisitions.get(shard) }));
     try {
-      const seen = await settle(() => Promise.all(shards.map((shard) => this.#look(shard))));
+      const seen = await settle(() =>
+        Promise.all(shards.map((shard) => lookAtShard(client, shard))),
+      );
       const lost = held.filter(({ shard, before }, index) => {
-        const { state, owner } = seen[index] as Seen;
+        const { state, owner } = seen[index] ?? {};
         // Acquired anew, or given up, while we looked.
         if (before === undefined || acquisitions.get(shard) !== before) return false;
-        const isOwner = state.owner === this.self && state.epoch === before.epoch;
+        const isOwner = state?.owner === this.self && state.epoch === before.epoch;
         return !isOwner || owner?.sessionId !== client.sessionId;
       });
       this.#lost(lost.map(({ shard }) => shard));
@@ -238,6 +294,42 @@ export class ZnodeOwnership implements Ownership {
   #lost(shards: readonly number[]): void {
     const lost = shards.filter((shard) => this.#options.acquisitions.drop(shard));
     if (lost.length === 0 || this.#isClosed) return;
-    for (const listener of this.#listeners) listener(lost);
+    for (const listener of this.#lostListeners) listener(lost);
+  }
+
+  #tell(shards: readonly number[]): void {
+    for (const listener of this.#changedListeners) listener(shards);
+  }
+}
+
+/** A shard whose first members nobody has decided yet: nobody is of its set. */
+const unmade: ShardFacts = {
+  ...{ version: -1, epoch: 0, transferMs: 0, replicas: [], inSync: [] },
+  ...{ owner: undefined, next: undefined, holder: undefined },
+};
+
+/** Whoever comes into the set must still be the process that caught up. */
+function checksOf(change: ShardChange): readonly MultiStep[] {
+  if (change.kind !== "change-set") return [];
+  return change.live.map((owner) => {
+    const incarnation = owner.slice(replicaOfOwner(owner).length + 1);
+    return steps.check(paths.live(nodeOfReplica(owner), incarnation), -1);
+  });
+}
+
+/** The epoch moves by acquisitions alone. */
+function changedState(state: ShardState, change: ShardChange): ShardState {
+  switch (change.kind) {
+    case "acquire": {
+      const { epoch, owner, inSync = state.inSync } = change;
+      const replicas = [...new Set([...state.replicas, ...inSync])];
+      return { epoch, owner, next: null, transferMs: 0, replicas, inSync: [...inSync] };
+    }
+    case "change-set":
+      return { ...state, replicas: [...change.replicas], inSync: [...change.inSync] };
+    case "hand-over": {
+      const { next = null, transferMs } = change;
+      return { ...state, owner: null, next, transferMs };
+    }
   }
 }

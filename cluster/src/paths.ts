@@ -5,6 +5,8 @@ export const paths = {
   root,
   config: `${root}/config`,
   cluster: `${root}/config/cluster`,
+  configSection: (section: string) => `${root}/config/${section}`,
+  configVersion: (section: string, version: number) => `${root}/config/${section}/v-${version}`,
   keys: `${root}/keys`,
   alerts: `${root}/alerts`,
   tenantRules: (tenant: string) => `${root}/alerts/${tenant}`,
@@ -14,6 +16,10 @@ export const paths = {
   roles: `${root}/roles`,
   role: (role: string) => `${root}/roles/${role}`,
   assignments: `${root}/assignments`,
+  assignment: (bucket: number) => `${root}/assignments/${bucket}`,
+  moves: `${root}/moves`,
+  /** A sequence number is put behind it. */
+  movePrefix: `${root}/moves/move-`,
   shards: `${root}/shards`,
   shard: (shard: number) => `${root}/shards/${shard}`,
   shardOwner: (shard: number) => `${root}/shards/${shard}/owner`,
@@ -23,6 +29,9 @@ export const paths = {
   segmentPrefix: (shard: number) => `${root}/segments/${shard}/seg-`,
   inbox: `${root}/inbox`,
   tenantInbox: (tenant: string) => `${root}/inbox/${tenant}`,
+  audit: `${root}/journal/audit`,
+  /** A sequence number is put behind it. */
+  auditEntryPrefix: `${root}/journal/audit/entry-`,
   quota: (path: string) => `/zookeeper/quota${path}`,
 } as const;
 
@@ -37,12 +46,26 @@ export const directories: readonly string[] = [
   paths.nodes,
   paths.roles,
   paths.assignments,
+  paths.moves,
   paths.shards,
   paths.segments,
   paths.inbox,
   `${root}/journal`,
-  `${root}/journal/audit`,
+  paths.audit,
 ];
+
+/** The node and the incarnation whose live znode a path is. */
+export function liveOfPath(path: string): { node: number; incarnation: string } | undefined {
+  const match = /^\/logkeep\/nodes\/(\d+)\/live-([^/]+)$/.exec(path);
+  if (match === null) return undefined;
+  return { node: Number(match[1]), incarnation: match[2] as string };
+}
+
+/** The bucket of assignments that a path is. */
+export function bucketOfPath(path: string): number | undefined {
+  const match = /^\/logkeep\/assignments\/(\d+)$/.exec(path);
+  return match === null ? undefined : Number(match[1]);
+}
 
 /** The shard that a path is at or below, when there is one. */
 export function shardOfPath(path: string): number | undefined {

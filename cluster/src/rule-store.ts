@@ -5,12 +5,14 @@ import type { RuleStore, StoredRule } from "../../alerts/src/ports.ts";
 import type { Rule } from "../../alerts/src/rule.ts";
 import type { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../coordinator/src/client/errors.ts";
+import { type MultiStep, steps } from "../../coordinator/src/client/multi.ts";
 import type { Watch } from "../../coordinator/src/client/options.ts";
 import type { WatchEvent } from "../../coordinator/src/client/watches.ts";
-import type { Acl, Stat } from "../../coordinator/src/wire/records.ts";
+import type { Acl } from "../../coordinator/src/wire/records.ts";
 import type { Clock } from "../../kit/src/clock.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
+import type { AuditTrail } from "./audit/entry.ts";
 import { retryMs, ruleGatherMs, rulesInFlight, ruleWriteMs } from "./limits.ts";
 import { paths } from "./paths.ts";
 import { decodeRule, encodeRule, rulePath, rulePlace } from "./rule-data.ts";
@@ -20,6 +22,7 @@ export interface RuleStoreOptions {
   readonly client: ZooKeeperClient;
   /** Of rules: the cluster's alone, since they hold secrets. */
   readonly acl: readonly Acl[];
+  readonly audit: AuditTrail;
   /** Rules of one tenant. */
   readonly rulesMax: number;
   readonly clock: Clock;
@@ -59,7 +62,7 @@ export class ZnodeRuleStore implements RuleStore {
     return () => this.#listeners.delete(listener);
   }
 
-  async put(tenant: string, rule: Rule, version?: number): Promise<StoredRule> {
+  async put(tenant: string, rule: Rule, version?: number, by?: string): Promise<StoredRule> {
     const path = rulePath(tenant, rule.name);
     return this.#write(path, async (signal) => {
       const before = await this.#find(path, signal);
@@ -68,21 +71,30 @@ export class ZnodeRuleStore implements RuleStore {
       const { id = randomUUID(), createdMs = nowMs } = before ?? {};
       const znode = { id, rule, createdMs, updatedMs: nowMs };
       const data = encodeRule(znode);
-      const stat =
-        before === undefined
-          ? await this.#create(tenant, path, data, signal)
-          : await this.#options.client.setData(path, data, before.version, { signal });
-      return { tenant, version: stat.version, ...znode };
+      const next = before === undefined ? 0 : before.version + 1;
+      const note = { by, action: "rule.put", tenant, target: rule.name, version: next };
+      const journal = this.#options.audit.step({
+        ...note,
+        ...(before?.rule === undefined ? {} : { before: withoutSecrets(before.rule) }),
+        after: withoutSecrets(rule),
+      });
+      if (before === undefined) await this.#create(tenant, path, data, journal, signal);
+      else {
+        const set = steps.setData(path, data, before.version);
+        await this.#options.client.multi([set, journal], { signal });
+      }
+      return { tenant, version: next, ...znode };
     });
   }
 
-  async delete(tenant: string, name: string, version?: number): Promise<void> {
+  async delete(tenant: string, name: string, version?: number, by?: string): Promise<void> {
     const path = rulePath(tenant, name);
     await this.#write(path, async (signal) => {
       const stat = await this.#options.client.exists(path, { signal });
       if (stat === null) throw new ServiceError("request.not-found", "no such rule", { name });
       if (version !== undefined && version !== stat.version) throw mismatch(stat);
-      await this.#options.client.delete(path, stat.version, { signal });
+      const journal = this.#options.audit.step({ by, action: "rule.delete", tenant, target: name });
+      await this.#options.client.multi([steps.delete(path, stat.version), journal], { signal });
     });
   }
 
@@ -113,7 +125,13 @@ export class ZnodeRuleStore implements RuleStore {
     }
   }
 
-  async #create(tenant: string, path: string, data: Buffer, signal: AbortSignal): Promise<Stat> {
+  async #create(
+    tenant: string,
+    path: string,
+    data: Buffer,
+    journal: MultiStep,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { client, acl, rulesMax } = this.#options;
     const folder = paths.tenantRules(tenant);
     const there = await client.exists(folder, { signal });
@@ -122,14 +140,14 @@ export class ZnodeRuleStore implements RuleStore {
       const what = "the tenant has as many rules as it may";
       throw new ServiceError("alerts.too-many", what, { rulesMax });
     }
-    return (await client.create(path, data, { acl, signal })).stat;
+    await client.multi([steps.create(path, data, { acl }), journal], { signal });
   }
 
   /** What there is to replace; a znode that cannot be read keeps its version only. */
   async #find(
     path: string,
     signal: AbortSignal,
-  ): Promise<{ version: number; id?: string; createdMs?: number } | undefined> {
+  ): Promise<{ version: number; id?: string; createdMs?: number; rule?: Rule } | undefined> {
     try {
       const { data, stat } = await this.#options.client.getData(path, { signal });
       try {
@@ -222,6 +240,15 @@ export class ZnodeRuleStore implements RuleStore {
       logger.warn({ path, reason: messageOf(thrown).slice(0, 500) }, "a rule cannot be read");
     }
   }
+}
+
+/** Receivers of notifications are named by their hosts: a path may hold a token, as chats have it. */
+function withoutSecrets(rule: Rule): unknown {
+  const text = JSON.stringify(rule, (name, value: unknown) => {
+    if (name === "secret") return undefined;
+    return name === "url" ? (URL.parse(String(value))?.origin ?? "") : value;
+  });
+  return JSON.parse(text);
 }
 
 function mismatch(found: { readonly version: number } | undefined): ServiceError {

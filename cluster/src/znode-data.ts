@@ -4,6 +4,7 @@ import { assert } from "../../kit/src/assert.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { SegmentEntry } from "../../storage/src/shard/manifest.ts";
 import { shardsMax, znodeBytesMax } from "./limits.ts";
+import type { NodeRecord } from "./node.ts";
 
 const count = z.int().nonnegative();
 const name = z.string().min(1).max(256);
@@ -17,6 +18,22 @@ export const clusterSchema = z.object({
   access: z.enum(["open", "closed"]),
 });
 export type ClusterState = z.infer<typeof clusterSchema>;
+
+/** `/logkeep/nodes/<node>/live-<incarnation>`. What a release before did not say has a value here. */
+export const nodeSchema: z.ZodType<NodeRecord> = z.object({
+  nodeId: z.int().positive(),
+  diskId: name,
+  incarnation: name,
+  state: z.enum(["starting", "live", "stopping"]).default("live"),
+  http: z.string().max(512),
+  peer: z.string().max(512).default(""),
+  coordinator: z.string().max(512).default(""),
+  zone: z.string().max(256),
+  roles: z.array(z.string().max(64)).max(16),
+  version: z.string().max(256),
+  startedMs: z.number(),
+  capacityBytes: count,
+});
 
 /** `/logkeep/shards/<id>`. Replicas are `nodeId/diskId`, the owner `nodeId/diskId/incarnation`. */
 export const shardSchema = z.object({

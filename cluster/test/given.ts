@@ -13,6 +13,7 @@ import {
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import { silentLogger } from "../../kit/src/logger.ts";
 import type { SegmentEntry } from "../../storage/src/shard/manifest.ts";
+import type { NodeFacts } from "../src/announcement.ts";
 import { type Cluster, type ClusterOptions, openCluster } from "../src/cluster.ts";
 
 /** A coordinator and the clusters that a test opens on it. */
@@ -46,6 +47,7 @@ export class Given {
       closed: false,
       inboxOpen: true,
       shards: 4,
+      founding: "alone",
       identity: { nodeId: 1, diskId: "disk-1", incarnation: randomUUID() },
       foldDirectory: join(this.directory, "folds"),
       logger: silentLogger,
@@ -87,6 +89,22 @@ export async function acquire(cluster: Cluster, shards: readonly number[]): Prom
     if (outcome.kind === "refused") throw new Error(outcome.reason);
     return outcome.epoch;
   });
+}
+
+/** What a node says of itself. */
+export function facts(more: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    state: "live",
+    http: "127.0.0.1:7070",
+    peer: "127.0.0.1:7071",
+    coordinator: "",
+    zone: "",
+    roles: ["ingest"],
+    version: "0",
+    startedMs: 1,
+    capacityBytes: 2,
+    ...more,
+  };
 }
 
 export function segment(epoch: number, from: number, through: number): SegmentEntry {

@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { openCluster } from "../src/cluster.ts";
 import { paths } from "../src/paths.ts";
-import { Given } from "./given.ts";
+import { facts, Given } from "./given.ts";
 
 let given: Given;
 let anonymous: ZooKeeperClient;
@@ -31,14 +31,7 @@ test("a cluster keeps its id and number of shards, whatever later nodes ask for"
 
 test("a node that lives is announced, and its znode goes with it", async () => {
   const cluster = await given.cluster();
-  await cluster.announce({
-    http: "127.0.0.1:7070",
-    zone: "z",
-    roles: ["ingest"],
-    version: "0",
-    startedMs: 1,
-    capacityBytes: 2,
-  });
+  await cluster.announce(facts(), () => undefined);
   const { children } = await anonymous.getChildren(paths.node(1));
   assert.equal(children.length, 1);
   assert.match(children[0] as string, /^live-/);

@@ -28,11 +28,30 @@ export const settingFlags: readonly SettingFlag[] = [
     "the listener for other nodes (127.0.0.1:7071)",
   ),
   flag(
+    "--ensemble <n=host:port:port,...>",
+    "ensemble",
+    "coordinator.ensemble",
+    "the voting members, N=HOST:PEERPORT:ELECTIONPORT; I am --node-id",
+  ),
+  flag(
+    "--join <host:port,...>",
+    "join",
+    "cluster.join",
+    "join a running cluster by the --peer listener of any of its nodes",
+  ),
+  flag(
     "--connect <host:port,...>",
     "connect",
     "coordinator.connect",
     "use this ensemble, embed no coordinator",
   ),
+  flag(
+    "--secret-file <file>",
+    "secretFile",
+    "cluster.secretFile",
+    "the secret that all nodes share (LOGKEEP_CLUSTER_SECRET)",
+  ),
+  flag("--zone <name>", "zone", "node.zone", "what may fail as a whole with this node in it"),
   flag(
     "--insecure-listen",
     "insecureListen",

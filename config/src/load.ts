@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { ServiceError } from "../../kit/src/errors.ts";
 import { coerce, expected } from "./coerce.ts";
 import { describeSections, describeSettings, envPrefix, type SettingInfo } from "./describe.ts";
+import { parseEnsemble } from "./ensemble.ts";
 import { readFile } from "./file.ts";
 import { problemsMax } from "./limits.ts";
 import { printBytes, printDuration } from "./quantity.ts";
@@ -10,6 +11,8 @@ import { suggest } from "./suggest.ts";
 
 /** Where settings come from; each source overrides the ones before it. */
 export interface SettingSources {
+  /** What is set for the whole cluster, by path. */
+  readonly shared?: Readonly<Record<string, unknown>> | undefined;
   /** The YAML file and the name to call it by in messages. */
   readonly file?: { readonly name: string; readonly text: string } | undefined;
   /** The environment; only names that start with `LOGKEEP_` are looked at. */
@@ -45,6 +48,10 @@ export function loadSettings(sources: SettingSources): LoadedSettings {
   const infos = new Map(describeSettings().map((info) => [info.path, info]));
   const leaves = new Map<string, Leaf>();
   const problems: string[] = [];
+  for (const [path, value] of Object.entries(sources.shared ?? {})) {
+    // A release after this one may have settings that this one has not.
+    if (infos.has(path)) leaves.set(path, { origin: "cluster", value });
+  }
   takeFile(sources, infos, leaves, problems);
   const warnings = takeVariables(sources, infos, leaves, problems);
   takeFlags(sources, infos, leaves, problems);
@@ -184,7 +191,8 @@ function amount(value: number, { kind }: SettingInfo): string {
 
 /** What two settings cannot be at once. */
 function contradictions(settings: Settings, leaves: ReadonlyMap<string, Leaf>): readonly string[] {
-  const { coordinator, elasticsearch, http, ingest, query, sources } = settings;
+  const { cluster, coordinator, elasticsearch, http, ingest, node, query, roles, sources } =
+    settings;
   const found: string[] = [];
   const claim = (holds: boolean, path: string, message: string): void => {
     if (!holds) found.push(`${leaves.get(path)?.origin ?? "default"}: ${path} ${message}`);
@@ -209,6 +217,32 @@ function contradictions(settings: Settings, leaves: ReadonlyMap<string, Leaf>): 
     query.index !== "elasticsearch" || elasticsearch.nodes !== undefined,
     "query.index",
     "needs elasticsearch.nodes",
+  );
+  const { connect, ensemble } = coordinator;
+  claim(
+    ensemble === undefined || parseEnsemble(ensemble).some(({ id }) => id === node.id),
+    "coordinator.ensemble",
+    `must name this node, node.id ${node.id}`,
+  );
+  claim(
+    ensemble === undefined || (connect ?? cluster.join) === undefined,
+    "coordinator.ensemble",
+    "cannot be together with coordinator.connect or cluster.join",
+  );
+  claim(
+    connect === undefined || cluster.join === undefined,
+    "cluster.join",
+    "cannot be together with coordinator.connect",
+  );
+  claim(
+    roles.includes("coordinator") || ensemble === undefined,
+    "roles",
+    "must hold coordinator where coordinator.ensemble is set",
+  );
+  claim(
+    roles.includes("coordinator") || (connect ?? cluster.join) !== undefined,
+    "roles",
+    "without coordinator needs coordinator.connect or cluster.join, where one is",
   );
   const names = new Set(sources.map(({ name }) => name));
   claim(names.size === sources.length, "sources", "must each have a name of their own");

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { tenantSchema } from "../../api/src/key.ts";
 import { addressProblem } from "./address.ts";
+import { ensembleProblem } from "./ensemble.ts";
 import { sourceSchema } from "./source-schema.ts";
 
 const KiB = 1024;
@@ -56,6 +57,20 @@ const coordinator = z.strictObject({
     kind: "addresses",
     description: "The servers of an ensemble to use instead of the embedded coordinator.",
   }),
+  ensemble: z
+    .array(z.string())
+    .min(1)
+    .check((input) => {
+      const problem = ensembleProblem(input.value);
+      if (problem === undefined) return;
+      input.issues.push({ code: "custom", message: problem, input: input.value });
+    })
+    .optional()
+    .meta({
+      kind: "words",
+      description:
+        "The members of our own ensemble, 1, 3 or 5, each as N=HOST:PEERPORT:ELECTIONPORT with N its node.id; the same on all of them.",
+    }),
   tickTimeMs: duration(500, { min: 50, max: minute }).describe(
     "The coordinator's unit of time; clients get session timeouts of 2 to 20 ticks.",
   ),
@@ -89,6 +104,36 @@ const peer = z.strictObject({
 
 const node = z.strictObject({
   id: integer(1, { min: 1, max: 255 }).describe("Which member of the cluster this node is."),
+  host: z.string().min(1).max(253).optional().meta({
+    kind: "text",
+    description:
+      "The name or address by which other nodes reach this one; by default that of each listener or, for one on every interface, the machine's name.",
+  }),
+  zone: z.string().max(64).default("").meta({
+    kind: "text",
+    description: "What may fail as a whole with this node in it; copies of a shard go to several.",
+  }),
+  capacityBytes: optionalBytes({ min: MiB, max: Number.MAX_SAFE_INTEGER }).describe(
+    "How much of the cluster this node takes, beside the others; by default the size of its disk.",
+  ),
+});
+
+const cluster = z.strictObject({
+  join: z.array(z.string().check(isAddress)).min(1).max(64).optional().meta({
+    kind: "addresses",
+    description: "Nodes of a running cluster to join, by their listeners for other nodes.",
+  }),
+  secretFile: z.string().min(1).optional().meta({
+    kind: "text",
+    description:
+      "A file with the secret that all nodes of the cluster share (or the variable LOGKEEP_CLUSTER_SECRET); by default one that the first start makes in the data directory.",
+  }),
+  replication: integer(2, { min: 1, max: 5 }).describe(
+    "Nodes that each record is kept on, as long as there are so many; the same on all of them.",
+  ),
+  graceMs: duration(minute, { min: 0, max: 24 * 60 * minute }).describe(
+    "How long a node may be away before its copies are made anew elsewhere, so that a restart moves nothing.",
+  ),
 });
 
 const data = z.strictObject({
@@ -135,9 +180,11 @@ const storage = z.strictObject({
   diskMaxBytes: optionalBytes({ min: 128 * MiB, max: Number.MAX_SAFE_INTEGER }).describe(
     "Disk for records (segments, commit log, trash), by default as much as there is; from 95 % of it on shippers get 503 until there is room.",
   ),
-  shards: integer(4, { min: 1, max: 4096 }).describe(
-    "Shards of the cluster, 4 for each of its founding members; fixed by the first start and ignored after it.",
-  ),
+  shards: z.int().min(1).max(4096).optional().meta({
+    kind: "integer",
+    description:
+      "Shards of the cluster, by default 4 for each member of coordinator.ensemble, else 4; fixed by the first start and ignored after it.",
+  }),
   arenaBytes: bytes(96 * MiB, { min: 32 * MiB, max: 16 * GiB }).describe(
     "Memory for records that are not in a segment yet.",
   ),
@@ -295,6 +342,7 @@ export const settingsSchema = z.strictObject({
   coordinator: coordinator.prefault({}),
   peer: peer.prefault({}),
   node: node.prefault({}),
+  cluster: cluster.prefault({}),
   roles: z
     .array(z.enum(["coordinator", "ingest", "query", "alerts"]))
     .min(1)

@@ -59,7 +59,7 @@ const taken: readonly (readonly [name: string, value: string, path: string, read
   ["LOGKEEP_STORAGE_SEAL_AGE_MS", "90s", "storage.sealAgeMs", 90_000],
   ["LOGKEEP_AUTH_INSECURE_LISTEN", "yes", "auth.insecureListen", true],
   ["LOGKEEP_ROLES", "all", "roles", ["coordinator", "ingest", "query", "alerts"]],
-  ["LOGKEEP_ROLES", "ingest, query", "roles", ["ingest", "query"]],
+  ["LOGKEEP_ROLES", "coordinator, query", "roles", ["coordinator", "query"]],
   ["LOGKEEP_COORDINATOR_CONNECT", "a:1,[::1]:2", "coordinator.connect", ["a:1", "[::1]:2"]],
   ["LOGKEEP_NODE_ID", "", "node.id", 1],
 ];

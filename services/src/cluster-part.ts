@@ -1,22 +1,23 @@
-import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import type { ClusterCredentials } from "../../cluster/src/access.ts";
-import { type Cluster, openCluster } from "../../cluster/src/cluster.ts";
+import { type Cluster, type ClusterOptions, openCluster } from "../../cluster/src/cluster.ts";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import { aclDigest } from "../../coordinator/src/client/acl.ts";
 import type { Acl } from "../../coordinator/src/wire/records.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
-import { nodeDisk, replaceFile } from "../../storage/src/log/disk.ts";
+import type { ClusterSecret } from "./cluster-secret.ts";
+import type { CoordinatorPlan } from "./coordinator-part.ts";
+import { isReachable } from "./known-cluster.ts";
 
-export interface JoinOptions {
-  /** `host:port,…` of the ensemble. */
-  readonly connect: string;
+export interface JoinClusterOptions {
+  /** `host:port` of the ensemble. */
+  readonly connect: readonly string[];
+  readonly plan: CoordinatorPlan;
   readonly dataDir: string;
   readonly settings: Settings;
   readonly identity: NodeIdentity;
+  readonly secret: ClusterSecret;
   /** Whether anonymous clients are kept out of `/logkeep`. */
   readonly isClosed: boolean;
   readonly logger: Logger;
@@ -24,11 +25,14 @@ export interface JoinOptions {
   readonly signal: AbortSignal;
 }
 
-/** How long a start waits for the coordinator. */
+/** How long a start waits for a coordinator that should be there. */
 const connectTimeoutMs = 20_000;
 
-const secretName = "cluster-secret";
-const secretBytes = 32;
+/** How often a start that waits for other members says so. */
+const waitingSayMs = 10_000;
+
+/** Shards for each founding member: each owns some of each other's streams, and batches stay large. */
+const shardsOfMember = 4;
 
 /** The cluster, and the ACL of what is nobody's but its nodes'. */
 export interface ClusterPart {
@@ -36,41 +40,89 @@ export interface ClusterPart {
   readonly ownAcl: readonly Acl[];
 }
 
-/** Joins the cluster at the coordinator, or makes it. Rejects with `coordinator.unavailable`. */
-export async function joinCluster(options: JoinOptions): Promise<ClusterPart> {
-  const { connect, dataDir, settings, identity, isClosed, logger, signal } = options;
-  const timeout = AbortSignal.timeout(connectTimeoutMs);
-  const credentials = await credentialsOf(dataDir);
+/**
+ * Joins the cluster at the coordinator, or makes it. Waits as long as it takes for other members; rejects with
+ * `coordinator.unavailable` when a coordinator that should be there is not.
+ */
+export async function joinCluster(options: JoinClusterOptions): Promise<ClusterPart> {
+  const { connect, plan, settings, secret, isClosed, logger, signal } = options;
+  const timeout = timeoutOf(plan, logger);
+  const credentials = { user: "logkeep", password: secret.text };
   try {
     const cluster = await openCluster(
       {
-        connect,
+        connect: connect.join(","),
         credentials,
         closed: isClosed,
         inboxOpen: !isClosed,
         sessionTimeoutMs: settings.coordinator.sessionTimeoutMs,
-        shards: settings.storage.shards,
-        identity,
-        foldDirectory: path.join(dataDir, "manifest"),
+        shards: shardsOf(settings),
+        founding: foundingOf(plan, settings),
+        identity: options.identity,
+        foldDirectory: path.join(options.dataDir, "manifest"),
         logger,
       },
-      AbortSignal.any([timeout, signal]),
+      AbortSignal.any([timeout.signal, signal]),
     );
+    followCoordinators(cluster, connect, settings);
     return { cluster, ownAcl: [aclDigest(credentials.user, credentials.password)] };
   } catch (thrown) {
     signal.throwIfAborted();
-    if (!timeout.aborted) throw thrown;
+    if (!timeout.signal.aborted) throw thrown;
     const what = "the coordinator does not answer";
-    throw new ServiceError("coordinator.unavailable", what, { connect }, { cause: thrown });
+    const fields = { connect: connect.join(",") };
+    throw new ServiceError("coordinator.unavailable", what, fields, { cause: thrown });
+  } finally {
+    timeout.end();
   }
 }
 
-/** The identity of the cluster's nodes: a secret drawn when the data directory was made. */
-async function credentialsOf(dataDir: string): Promise<ClusterCredentials> {
-  const file = path.join(dataDir, secretName);
-  if (!existsSync(file)) {
-    await replaceFile(nodeDisk, file, Buffer.from(`${randomBytes(secretBytes).toString("hex")}\n`));
-    chmodSync(file, 0o600);
-  }
-  return { user: "logkeep", password: readFileSync(file, "utf8").trim() };
+/** Members of an ensemble may be started in any order and any time apart; what `connect` names should be there. */
+function timeoutOf(
+  plan: CoordinatorPlan,
+  logger: Logger,
+): { readonly signal: AbortSignal; end(): void } {
+  const abort = new AbortController();
+  const waits = plan.kind === "join" || (plan.kind === "own" && plan.members > 1);
+  const say = (): void => logger.warn({}, "waiting for a quorum of the coordinator's members");
+  const timer = waits
+    ? setInterval(say, waitingSayMs)
+    : setTimeout(() => abort.abort(), connectTimeoutMs);
+  return { signal: abort.signal, end: () => clearInterval(timer) };
+}
+
+function shardsOf({ storage, coordinator }: Settings): number {
+  return storage.shards ?? shardsOfMember * (coordinator.ensemble?.length ?? 1);
+}
+
+/** A node that has others from the start lets the balancer decide who begins with what. */
+function foundingOf(plan: CoordinatorPlan, { roles }: Settings): ClusterOptions["founding"] {
+  if (!roles.includes("ingest")) return "none";
+  return plan.kind === "own" && plan.members === 1 ? "alone" : "assigned";
+}
+
+/**
+ * Lets the session go to any member of the ensemble that a node tells of, now and later: the one it began with may be cut
+ * off from its leader. It stays where it is as long as it can.
+ */
+function followCoordinators(
+  cluster: Cluster,
+  connect: readonly string[],
+  { peer }: Settings,
+): void {
+  const said = new Map<number, string>();
+  let last = connect.join(",");
+  const look = (): void => {
+    for (const node of cluster.topology.nodes()) {
+      const { nodeId, coordinator } = node;
+      if (coordinator === "" || !isReachable(coordinator, peer.listen)) continue;
+      said.set(nodeId, coordinator);
+    }
+    const all = [...new Set([...connect, ...said.values()])].join(",");
+    if (all === last) return;
+    last = all;
+    cluster.client.updateServers(all, { stays: true });
+  };
+  cluster.topology.onNodes(look);
+  look();
 }

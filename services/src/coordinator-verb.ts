@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Command } from "commander";
 import { CliExit, type CliIo, print } from "../../cli/src/io.ts";
 import { isLoopback } from "../../config/src/address.ts";
-import type { QuorumTls } from "../../coordinator/src/quorum/sockets.ts";
+import type { QuorumCertificates } from "../../coordinator/src/quorum/sockets.ts";
 import { type CoordinatorOptions, startCoordinator } from "../../coordinator/src/server/start.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
@@ -110,7 +110,7 @@ async function serve(io: CliIo, cfg: ZooCfg, logger: Logger, isInsecure: boolean
 /** Which server this is: by `myid`, as Apache's; alone it may go without. */
 function memberOptions(
   cfg: ZooCfg,
-  tls: QuorumTls | undefined,
+  tls: QuorumCertificates | undefined,
   isInsecure: boolean,
 ): Pick<CoordinatorOptions, "serverId" | "ensemble" | "port"> {
   const id = myId(cfg.options.dataDir);

@@ -10,6 +10,7 @@ export type LogListener = (level: keyof Logger, fields: object, event: string) =
 
 /** A logger whose events others can have, too. */
 export interface TeeLogger extends Logger {
+  level: LogOptions["level"];
   /** Returns how to stop. */
   listen(listener: LogListener): () => void;
 }
@@ -31,6 +32,12 @@ export async function createLogger({ level, pretty }: LogOptions): Promise<TeeLo
     for (const listener of listeners) listener(name, fields, event);
   };
   return {
+    get level() {
+      return log.level as LogOptions["level"];
+    },
+    set level(level) {
+      log.level = level;
+    },
     debug: at("debug"),
     info: at("info"),
     warn: at("warn"),

@@ -1,38 +1,42 @@
-import { randomUUID } from "node:crypto";
 import path from "node:path";
-import type { Cluster } from "../../cluster/src/cluster.ts";
-import { isLoopback, parseAddress } from "../../config/src/address.ts";
 import type { Settings } from "../../config/src/schema.ts";
-import type { CoordinatorStats } from "../../coordinator/src/server/start.ts";
+import { sharedSections } from "../../config/src/shared.ts";
 import type { Acl } from "../../coordinator/src/wire/records.ts";
 import { systemClock } from "../../kit/src/clock.ts";
-import { ServiceError } from "../../kit/src/errors.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
-import type { Logger } from "../../kit/src/logger.ts";
 import { openDataDirectory } from "../../storage/src/shard/data-directory.ts";
 import { AlertsService } from "./alerts/alerts-service.ts";
+import { AuditService } from "./audit/audit-service.ts";
 import { readAdminKeyFile } from "./auth/admin-key-file.ts";
 import { KeyStore, type KeyStoreOptions } from "./auth/key-store.ts";
 import { BackupService } from "./backup/backup-service.ts";
-import { joinCluster } from "./cluster-part.ts";
 import { DeleteService } from "./deletes/delete-service.ts";
 import { DeleteLedger } from "./deletes/ledger.ts";
+import { checkExposure, isExposed } from "./exposure.ts";
 import { tenantDefault } from "./http/identity.ts";
 import { type Served, type ServeOptions, serveHttp } from "./http/serve.ts";
 import { InboxIntake } from "./inbox-intake.ts";
+import { LiveSettings, type LoadOver } from "./live-settings.ts";
 import type { TeeLogger } from "./logger.ts";
 import { startMirror } from "./mirror/start.ts";
+import { startNode } from "./node-part.ts";
 import { startOwnLogs } from "./own-logs.ts";
 import { openQueryIndex } from "./query-index.ts";
 import { Sources } from "./sources/sources.ts";
 import { openStorePart } from "./store-part.ts";
 import { TailService } from "./tail-service.ts";
-import { startCoordinatorThread } from "./threads/coordinator-host.ts";
 
 export interface StandaloneOptions {
+  /** As far as they are known before the cluster is: what this node itself was given. */
   readonly settings: Settings;
+  /** Loads them again, over what is set for the whole cluster. */
+  readonly load: LoadOver;
+  /** The cluster's, where the environment says it. */
+  readonly secret?: string | undefined;
   readonly logger: TeeLogger;
   readonly version: string;
+  /** Aborted when a start that waits for other nodes is to be given up. */
+  readonly signal: AbortSignal;
 }
 
 /** The whole service in this process. */
@@ -61,30 +65,30 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
 }
 
 async function start(
-  { settings, logger, version }: StandaloneOptions,
+  { settings: own, load, secret, logger, version, signal }: StandaloneOptions,
   lifecycle: Lifecycle,
   failure: PromiseWithResolvers<Error>,
 ): Promise<Standalone> {
-  checkRoles(settings);
-  const data = await openDataDirectory(path.resolve(settings.data.dir));
+  const data = await openDataDirectory(path.resolve(own.data.dir));
   lifecycle.add("data directory", () => data.release());
-  const coordinator = await startOwnCoordinator(settings, data.path, logger, lifecycle, failure);
-  const identity = {
-    nodeId: settings.node.id,
-    diskId: data.diskId,
-    incarnation: randomUUID(),
-  };
-  const { cluster, ownAcl } = await joinCluster({
-    connect: settings.coordinator.connect?.join(",") ?? coordinator.address,
-    dataDir: data.path,
-    settings,
-    identity,
-    isClosed: isExposed(settings),
-    logger,
-    signal: abortedBy(failure.promise),
+  const node = await startNode({
+    ...{ settings: own, data, secret, version, logger, lifecycle },
+    failed: (error) => failure.resolve(error),
+    signal: AbortSignal.any([abortedBy(failure.promise), signal]),
   });
-  lifecycle.add("cluster", () => cluster.close());
-  const keys = await openKeys(settings.auth, { client: cluster.client, acl: ownAcl, logger });
+  const { identity, cluster, ownAcl, coordinator } = node;
+  const config = await cluster.openConfig({ sections: sharedSections, clock: systemClock });
+  lifecycle.add("cluster's settings", () => config.close());
+  const live = new LiveSettings(load, config.values(), logger);
+  config.onChange(() => live.apply(config.values()));
+  const settings = live.view;
+  logger.level = settings.log.level;
+  live.onChange(() => {
+    logger.level = settings.log.level;
+  });
+  const keys = await openKeys(settings.auth, {
+    ...{ client: cluster.client, acl: ownAcl, audit: cluster.audit, logger },
+  });
   checkExposure(settings, keys.size, logger, lifecycle);
   const stored = await openStorePart({
     settings,
@@ -104,9 +108,12 @@ async function start(
     logger,
   });
   if (mirror !== undefined) lifecycle.add("mirror", () => mirror.close());
-  const base = { settings, cluster, stored, mirror, keys, coordinator, identity, version, logger };
+  const base = {
+    ...{ settings, cluster, stored, mirror, keys, config, live, coordinator },
+    ...{ identity, version, logger },
+  };
   const served = await serveStore(base, ownAcl, lifecycle);
-  await announce(cluster, served, settings, version);
+  await node.serves(served.url);
   const ownLogs = startOwnLogs(logger, stored.ingest, settings);
   lifecycle.add("own logs", () => ownLogs.close());
   return {
@@ -119,7 +126,10 @@ async function start(
 
 /** Starts what stands on the store: queries, tails, inboxes, HTTP, and alerts behind it, whose links name it. */
 async function serveStore(
-  base: Omit<ServeOptions, "index" | "tails" | "deletes" | "backups" | "alerts" | "sources">,
+  base: Omit<
+    ServeOptions,
+    "index" | "tails" | "deletes" | "backups" | "alerts" | "sources" | "audit"
+  >,
   ownAcl: readonly Acl[],
   lifecycle: Lifecycle,
 ): Promise<Served> {
@@ -127,6 +137,10 @@ async function serveStore(
   const { store, arena, pool, retention } = stored;
   const index = await openQueryIndex(settings, stored);
   lifecycle.add("query index", () => index.close());
+  const audit = new AuditService({
+    ...{ store, arena, cluster, index, logger, nowMs: () => systemClock.now() },
+  });
+  lifecycle.add("audit journal", () => audit.close());
   const deletes = new DeleteService({
     ...{ stored, settings, logger, clock: systemClock },
     ledger: new DeleteLedger(cluster.client, ownAcl),
@@ -153,9 +167,13 @@ async function serveStore(
     sources: settings.sources,
   });
   lifecycle.add("sources", () => sources.close());
-  const alerts = await AlertsService.open({ settings, cluster, stored, tails, version, logger });
+  const alerts = await AlertsService.open({
+    ...{ settings, cluster, stored, tails, version, logger },
+  });
   lifecycle.add("alerts", () => alerts.close());
-  const served = await serveHttp({ ...base, index, tails, deletes, backups, alerts, sources });
+  const served = await serveHttp({
+    ...{ ...base, index, audit, tails, deletes, backups, alerts, sources },
+  });
   lifecycle.add("http", () => served.close());
   await alerts.begin(served.url);
   // Ends while requests do, so that a stop takes no longer for both.
@@ -180,107 +198,4 @@ function abortedBy(failed: Promise<Error>): AbortSignal {
   const abort = new AbortController();
   void failed.then((error) => abort.abort(error));
   return abort.signal;
-}
-
-/** Tells the cluster where this node is. */
-async function announce(
-  cluster: Cluster,
-  served: Served,
-  settings: Settings,
-  version: string,
-): Promise<void> {
-  await cluster.announce({
-    http: served.url.slice("http://".length),
-    zone: "",
-    roles: settings.roles,
-    version,
-    startedMs: Date.now(),
-    capacityBytes: 0,
-  });
-}
-
-/** The coordinator of this process, or the one that `coordinator.connect` names. */
-export interface CoordinatorPart {
-  readonly address: string;
-  /** Undefined when it is not ours. */
-  readonly stats: (() => Promise<CoordinatorStats>) | undefined;
-}
-
-async function startOwnCoordinator(
-  settings: Settings,
-  dataDir: string,
-  logger: Logger,
-  lifecycle: Lifecycle,
-  failure: PromiseWithResolvers<Error>,
-): Promise<CoordinatorPart> {
-  const { coordinator, node } = settings;
-  if (coordinator.connect !== undefined) {
-    return { address: coordinator.connect.join(","), stats: undefined };
-  }
-  const listen = parseAddress(coordinator.listen);
-  const host = await startCoordinatorThread(
-    {
-      dataDir: path.join(dataDir, "coordinator"),
-      host: listen.host,
-      port: listen.port,
-      serverId: node.id,
-      tickTimeMs: coordinator.tickTimeMs,
-      snapCount: coordinator.snapCount,
-      connectionsPerAddress: coordinator.connectionsPerAddress,
-      superDigest: coordinator.superDigest,
-    },
-    logger,
-    (error) => failure.resolve(error),
-  );
-  lifecycle.add("coordinator", () => host.close());
-  const { address, port } = { address: host.address.host, port: host.address.port };
-  return {
-    address: `${address.includes(":") ? `[${address}]` : address}:${port}`,
-    stats: () => host.stats(),
-  };
-}
-
-/** How often a service that anybody can reach without a key says so. */
-const insecureWarnMs = 60_000;
-
-/** Refuses to listen beyond this machine while there is no key; says which two lines mend it. */
-function checkExposure(
-  settings: Settings,
-  keyCount: number,
-  logger: Logger,
-  lifecycle: Lifecycle,
-): void {
-  if (!isExposed(settings)) return;
-  if (settings.auth.insecureListen) {
-    const warn = (): void =>
-      logger.warn(
-        { listen: settings.http.listen },
-        "anybody who reaches this listener may do anything",
-      );
-    warn();
-    const timer = setInterval(warn, insecureWarnMs).unref();
-    lifecycle.add("warning", () => clearInterval(timer));
-    return;
-  }
-  if (keyCount > 0) return;
-  throw new ServiceError(
-    "config.invalid",
-    `listening beyond loopback (${settings.http.listen}) needs an API key first:\n` +
-      "  logkeep start --http 127.0.0.1:7070\n" +
-      "  logkeep keys create admin --scope admin        (in another terminal; then start as you wanted)",
-  );
-}
-
-function checkRoles({ roles }: Settings): void {
-  const needed = ["coordinator", "ingest", "query", "alerts"] as const;
-  const missing = needed.filter((role) => !roles.includes(role));
-  if (missing.length === 0) return;
-  throw new ServiceError("config.invalid", "this version runs all roles in one process", {
-    missing,
-  });
-}
-
-/** Whether anybody beyond this machine can reach a listener. */
-export function isExposed({ http, coordinator }: Settings): boolean {
-  return ![http.listen, coordinator.listen].every((text) => isLoopback(parseAddress(text).host));
 }

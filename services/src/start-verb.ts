@@ -5,6 +5,7 @@ import { flagValues, settingFlags } from "../../config/src/flags.ts";
 import { loadSettings } from "../../config/src/load.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
+import type { LoadOver } from "./live-settings.ts";
 import { createLogger } from "./logger.ts";
 import { startStandalone } from "./standalone.ts";
 
@@ -32,17 +33,16 @@ Examples:
   LOGKEEP_HTTP_LISTEN=127.0.0.1:8080 logkeep start`,
     )
     .action(async (options: StartOptions) => {
-      await runStart(io, settingsOf(io, options));
+      await runStart(io, settingsLoader(io, options));
     });
 }
 
-function settingsOf(io: CliIo, options: StartOptions): Settings {
+/** The file is read once: what it says later counts from the next start on. */
+function settingsLoader(io: CliIo, options: StartOptions): LoadOver {
   const name = options.config ?? io.env["LOGKEEP_CONFIG"];
   const file = name === undefined ? undefined : { name, text: textOf(name) };
   const flags = flagValues(options, options.set);
-  const { settings, warnings } = loadSettings({ file, env: io.env, flags });
-  for (const warning of warnings) io.stderr.write(`logkeep: ${warning}\n`);
-  return settings;
+  return (shared) => loadSettings({ shared, file, env: io.env, flags });
 }
 
 function textOf(name: string): string {
@@ -56,14 +56,22 @@ function textOf(name: string): string {
   }
 }
 
-async function runStart(io: CliIo, settings: Settings): Promise<void> {
+async function runStart(io: CliIo, load: LoadOver): Promise<void> {
+  const { settings, warnings } = load({});
+  for (const warning of warnings) io.stderr.write(`logkeep: ${warning}\n`);
   const { level, pretty } = settings.log;
   const isPretty = pretty === "always" || (pretty === "auto" && io.isErrTTY === true);
   const logger = await createLogger({ level, pretty: isPretty });
   const version = io.version ?? "unknown";
-  const service = await startStandalone({ settings, logger, version }).catch((thrown: unknown) => {
+  const service = await startStandalone({
+    ...{ settings, load, logger, version, signal: io.signal },
+    secret: io.env["LOGKEEP_CLUSTER_SECRET"],
+  }).catch((thrown: unknown) => {
+    // One that was waiting for others has been told to stop.
+    if (io.signal.aborted) return undefined;
     throw takenAddress(thrown, settings) ?? thrown;
   });
+  if (service === undefined) return;
   await print(io.stdout, `logkeep ready http=${service.http} coordinator=${service.coordinator}\n`);
   const failure = await Promise.race([service.failed, interrupted(io.signal)]);
   logger.info({}, "stopping");

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { QuorumTls } from "../../coordinator/src/quorum/sockets.ts";
+import type { QuorumCertificates } from "../../coordinator/src/quorum/sockets.ts";
 import { jaasUsers } from "../../coordinator/src/server/jaas.ts";
 import { keyMaterialRead, trustRead } from "../../coordinator/src/server/key-stores.ts";
 import type { SecureOptions } from "../../coordinator/src/server/secure-listener.ts";
@@ -244,7 +244,9 @@ export function secureOf(
 }
 
 /** TLS between members, when `sslQuorum` says so. Throws `config.invalid` when the stores are not there. */
-export function quorumTlsOf(properties: ReadonlyMap<string, string>): QuorumTls | undefined {
+export function quorumTlsOf(
+  properties: ReadonlyMap<string, string>,
+): QuorumCertificates | undefined {
   if (!flag(properties.get("zookeeper.sslQuorum") ?? "false", "sslQuorum")) return undefined;
   const name = "zookeeper.ssl.quorum.hostnameVerification";
   const hostnameVerification = flag(properties.get(name) ?? "true", name);

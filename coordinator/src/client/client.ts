@@ -333,14 +333,14 @@ export class ZooKeeperClient {
 
   /**
    * Takes another list of servers (`host:port,…`; the chroot stays), and moves to another of them if that is this
-   * client's share, so that servers which are added get theirs.
+   * client's share, so that servers which are added get theirs. With `stays` it keeps its server as long as that is listed.
    */
-  updateServers(servers: string): void {
+  updateServers(servers: string, { stays = false }: { readonly stays?: boolean } = {}): void {
     const { servers: parsed, chroot } = parseConnectString(servers);
     if (chroot !== "" && chroot !== this.chroot) {
       throw new ZooKeeperError("BADARGUMENTS", { path: chroot });
     }
-    this.#session.replaceServers(parsed);
+    this.#session.replaceServers(parsed, stays);
   }
 
   /** Ends the session (its ephemerals go) and the connection. Requests that wait reject with CLOSED. */

@@ -86,9 +86,14 @@ export class ServerList {
   /**
    * Takes another list, and says whether who is connected to `current` should move: such that, when every client draws
    * for itself, the servers of the new list end up with equal shares and as few clients as possible move.
-   * (A. Shraer et al., Dynamic Reconfiguration of Primary/Backup Clusters, USENIX ATC 2012, section 4.)
+   * (A. Shraer et al., Dynamic Reconfiguration of Primary/Backup Clusters, USENIX ATC 2012, section 4.) One that `stays` moves
+   * only away from a server that the list has no more.
    */
-  replace(servers: readonly ServerAddress[], current: ServerAddress | undefined): boolean {
+  replace(
+    servers: readonly ServerAddress[],
+    current: ServerAddress | undefined,
+    stays = false,
+  ): boolean {
     const before = this.#servers;
     const kept = servers.filter((each) => before.some((old) => isSame(old, each)));
     const added = servers.filter((each) => !kept.includes(each));
@@ -97,6 +102,7 @@ export class ServerList {
     this.#round = shuffled(servers, this.#random);
     if (current === undefined) return false;
     const isKept = kept.some((each) => isSame(each, current));
+    if (isKept && stays) return false;
     if (servers.length > before.length) {
       // Each old server keeps as many clients as it would have been given among the new ones.
       if (isKept && this.#random() < before.length / servers.length) return false;

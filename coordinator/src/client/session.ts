@@ -118,9 +118,9 @@ export class Session {
     this.#queue.drop(request);
   }
 
-  /** Other servers from now on; moves there when that is our share of the balance. */
-  replaceServers(servers: readonly ServerAddress[]): void {
-    const isToMove = this.#servers.replace(servers, this.#target?.server);
+  /** Other servers from now on; moves there when that is our share of the balance, unless it stays while it may. */
+  replaceServers(servers: readonly ServerAddress[], stays: boolean): void {
+    const isToMove = this.#servers.replace(servers, this.#target?.server, stays);
     if (isToMove) this.#connection?.close(new Error("the ensemble is another"));
   }
 

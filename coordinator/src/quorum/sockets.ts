@@ -16,8 +16,17 @@ import {
   unnamedMax,
 } from "./limits.ts";
 
-/** `sslQuorum`: members know each other by certificates, on both ports and both ways. */
-export interface QuorumTls {
+/** Members know each other by certificates or by a key that all of them have, on both ports and both ways. */
+export type QuorumTls = QuorumCertificates | QuorumKey;
+
+/** TLS 1.3 with a pre-shared key: whoever connects has it, or does not come through the handshake. */
+export interface QuorumKey {
+  /** 32 random bytes. */
+  readonly psk: Uint8Array;
+}
+
+/** `sslQuorum`. */
+export interface QuorumCertificates {
   readonly material: KeyMaterial;
   /** PEM certificates of who may sign a member's; undefined: whom the system trusts. */
   readonly trust: string | undefined;
@@ -61,6 +70,13 @@ function addressesLimit(server: Server): void {
 }
 
 function tlsServer(tls: QuorumTls, onSocket: (socket: Socket) => void): Server {
+  if ("psk" in tls) {
+    const { psk } = tls;
+    return tlsCreateServer(
+      { ...keyContext, pskCallback: () => psk, handshakeTimeout: connectWithinMs },
+      onSocket,
+    );
+  }
   const { clientAuth = "need" } = tls;
   try {
     return tlsCreateServer(
@@ -78,7 +94,15 @@ function tlsServer(tls: QuorumTls, onSocket: (socket: Socket) => void): Server {
   }
 }
 
-function contextOf({ material, trust }: QuorumTls): SecureContextOptions {
+/** Keys from outside go with SHA-256 suites alone (RFC 8446, 4.2.11). */
+const keyContext: SecureContextOptions = {
+  minVersion: "TLSv1.3",
+  ciphers: "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256",
+};
+
+const keyName = "logkeep";
+
+function contextOf({ material, trust }: QuorumCertificates): SecureContextOptions {
   return { ...material, ...(trust === undefined ? {} : { ca: trust }), minVersion: "TLSv1.2" };
 }
 
@@ -160,6 +184,15 @@ function leave(socket: Socket): void {
 }
 
 function tlsDial({ host, port }: Place, tls: QuorumTls): Socket {
+  if ("psk" in tls) {
+    const psk = Buffer.from(tls.psk);
+    return tlsConnect({
+      ...{ host, port, ...keyContext },
+      pskCallback: () => ({ psk, identity: keyName }),
+      // There is no certificate to look at.
+      checkServerIdentity: () => undefined,
+    });
+  }
   const isNamed = tls.hostnameVerification !== false;
   return tlsConnect({
     host,

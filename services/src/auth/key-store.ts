@@ -9,6 +9,7 @@ import {
   storedKeySchema,
   verifyKey,
 } from "../../../api/src/key.ts";
+import type { Actor, AuditTrail } from "../../../cluster/src/audit/entry.ts";
 import type { ZooKeeperClient } from "../../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../../coordinator/src/client/errors.ts";
 import { steps } from "../../../coordinator/src/client/multi.ts";
@@ -29,6 +30,7 @@ export interface KeyStoreOptions {
   readonly client: ZooKeeperClient;
   /** Who may read the keys' znodes: the cluster alone, since even hashes are nobody else's. */
   readonly acl: readonly Acl[];
+  readonly audit: AuditTrail;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -74,6 +76,7 @@ export class KeyStore {
   /** Makes and keeps a key; the token is in the answer and nowhere else. */
   async create(
     request: Omit<KeyRequest, "createdAt">,
+    by?: Actor,
   ): Promise<{ token: string; stored: StoredKey }> {
     if (this.#keys.size >= keysMax) {
       throw new ServiceError("request.malformed", "there are too many keys", { keysMax });
@@ -85,9 +88,13 @@ export class KeyStore {
     }
     const createdAt = this.#options.clock.now();
     const made = createKey({ ...request, createdAt }, randomBytes(keyRandomBytes));
-    const { client, acl } = this.#options;
+    const { client, acl, audit } = this.#options;
     const data = Buffer.from(JSON.stringify(made.stored));
-    await client.create(`${keysPath}/${made.stored.id}`, data, { acl });
+    const { id, tenant, hash: _, ...after } = made.stored;
+    await client.multi([
+      steps.create(`${keysPath}/${id}`, data, { acl }),
+      audit.step({ by, action: "key.create", tenant, target: id, after }),
+    ]);
     await this.#load();
     return made;
   }
@@ -112,16 +119,21 @@ export class KeyStore {
     if (before === undefined) changes.push(steps.create(path, data, { acl }));
     else if (!isKept) changes.push(steps.setData(path, data));
     if (changes.length === 0) return;
-    await client.multi(changes);
+    const note = { by: undefined, action: "key.adopt", tenant, target: stored.id };
+    await client.multi([...changes, this.#options.audit.step(note)]);
     await this.#load();
   }
 
   /** Throws `request.not-found`. */
-  async revoke(id: string): Promise<void> {
-    if (!this.#keys.has(id))
+  async revoke(id: string, by?: Actor): Promise<void> {
+    const known = this.#keys.get(id);
+    if (known === undefined)
       throw new ServiceError("request.not-found", "there is no such key", { id });
     try {
-      await this.#options.client.delete(`${keysPath}/${id}`);
+      const { client, audit } = this.#options;
+      const { name, tenant } = known;
+      const note = { by, action: "key.revoke", tenant, target: id, before: { name } };
+      await client.multi([steps.delete(`${keysPath}/${id}`), audit.step(note)]);
     } catch (thrown) {
       // Another node revoked it first: it is gone, which is what was asked.
       if (!isZooKeeperError(thrown, "NONODE")) throw thrown;

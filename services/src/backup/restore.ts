@@ -28,6 +28,7 @@ import {
 } from "../../../storage/src/shard/data-directory.ts";
 import type { SegmentEntry } from "../../../storage/src/shard/manifest.ts";
 import { joinCluster } from "../cluster-part.ts";
+import { clusterSecretOf } from "../cluster-secret.ts";
 import { startCoordinatorThread } from "../threads/coordinator-host.ts";
 import { writeZnodes } from "./znodes.ts";
 
@@ -161,8 +162,10 @@ async function makeCluster(
     );
     lifecycle.add("coordinator", () => host.close());
     const { cluster, ownAcl } = await joinCluster({
-      connect: `127.0.0.1:${host.address.port}`,
+      connect: [`127.0.0.1:${host.address.port}`],
+      plan: { kind: "own", members: 1 },
       dataDir: data.path,
+      secret: await clusterSecretOf(data.path, settings, undefined),
       ...{ settings, isClosed, logger, signal: abort.signal },
       identity: { nodeId, diskId: data.diskId, incarnation: randomUUID() },
     });

@@ -18,6 +18,7 @@ import type { AlertsService } from "../alerts/alerts-service.ts";
 import { historyDefault, rulesBodyMaxBytes } from "../alerts/limits.ts";
 import { masked, unmasked } from "../alerts/secrets.ts";
 import type { App } from "./app.ts";
+import type { Identity } from "./identity.ts";
 import { parseParams } from "./query-options.ts";
 
 export interface AlertRoutesDeps {
@@ -42,24 +43,30 @@ export function mountAlerts(app: App, deps: AlertRoutesDeps): void {
     const answer: RulesAnswer = { rules: [...listed(alerts, tenant)] };
     response.json(answer);
   });
-  app.mount("post", `${base}/rules`, "admin", async (request, response, { tenant }) => {
-    response.json(await applyRules(deps, tenant, rulesOf(request)));
+  app.mount("post", `${base}/rules`, "admin", async (request, response, identity) => {
+    response.json(await applyRules(deps, identity, rulesOf(request)));
   });
   app.mount("get", `${base}/rules/:name`, "read", (request, response, { tenant }) => {
     sendRule(response, listedRule(alerts, tenant, nameOf(request)));
   });
-  app.mount("put", `${base}/rules/:name`, "admin", async (request, response, { tenant }) => {
+  app.mount("put", `${base}/rules/:name`, "admin", async (request, response, { key, tenant }) => {
     const [rule] = rulesOf(request, nameOf(request));
     const version = versionOf(request);
     const found = storedRule(alerts, tenant, rule.name);
-    const { version: now } = await alerts.rules.put(tenant, unmasked(rule, found?.rule), version);
+    const whole = unmasked(rule, found?.rule);
+    const { version: now } = await alerts.rules.put(tenant, whole, version, key);
     response.status(now === 0 ? 201 : 200);
     sendRule(response, listedRule(alerts, tenant, rule.name));
   });
-  app.mount("delete", `${base}/rules/:name`, "admin", async (request, response, { tenant }) => {
-    await alerts.rules.delete(tenant, nameOf(request), versionOf(request));
-    response.status(204).end();
-  });
+  app.mount(
+    "delete",
+    `${base}/rules/:name`,
+    "admin",
+    async (request, response, { key, tenant }) => {
+      await alerts.rules.delete(tenant, nameOf(request), versionOf(request), key);
+      response.status(204).end();
+    },
+  );
   app.mount("post", `${base}/rules/:name/test`, "admin", async (request, response, { tenant }) => {
     const rule = testedRule(alerts, tenant, request);
     const answer: AlertTest = await alerts.running.testNotification(tenant, rule);
@@ -125,9 +132,10 @@ function sendRule(response: Response, rule: RuleListed): void {
 /** Writes what has changed. All rules were read and checked before the first is written. */
 async function applyRules(
   { alerts, rulesMax }: AlertRoutesDeps,
-  tenant: string,
+  identity: Identity,
   rules: readonly Rule[],
 ): Promise<RulesApplied> {
+  const { tenant } = identity;
   const wanted = rules.map((rule) => {
     const found = storedRule(alerts, tenant, rule.name);
     return { found, rule: unmasked(rule, found?.rule) };
@@ -141,7 +149,7 @@ async function applyRules(
   const applied: RulesApplied["rules"] = [];
   for (let at = 0; at < wanted.length; at += writesInFlight) {
     const some = wanted.slice(at, at + writesInFlight);
-    applied.push(...(await Promise.all(some.map((each) => applyRule(alerts, tenant, each)))));
+    applied.push(...(await Promise.all(some.map((each) => applyRule(alerts, identity, each)))));
   }
   return { rules: applied };
 }
@@ -153,14 +161,14 @@ interface Wanted {
 
 async function applyRule(
   alerts: AlertsService,
-  tenant: string,
+  { key, tenant }: Identity,
   { found, rule }: Wanted,
 ): Promise<RulesApplied["rules"][number]> {
   const { name } = rule;
   if (found !== undefined && isSameRule(found.rule, rule)) {
     return { name, version: found.version, outcome: "unchanged" };
   }
-  const { version } = await alerts.rules.put(tenant, rule);
+  const { version } = await alerts.rules.put(tenant, rule, undefined, key);
   return { name, version, outcome: version === 0 ? "created" : "changed" };
 }
 

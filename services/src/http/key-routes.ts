@@ -1,4 +1,4 @@
-import type { Request, Response } from "express";
+import type { Request } from "express";
 import express from "express";
 import type { Key, KeyCreated, KeysAnswer } from "../../../api/src/answers.ts";
 import type { StoredKey } from "../../../api/src/key.ts";
@@ -17,15 +17,15 @@ export function mountKeys(app: App, keys: KeyStore): void {
     const answer: KeysAnswer = { keys: keys.list().map(listed) };
     response.json(answer);
   });
-  app.mount("post", "/api/v1/keys", "admin", async (request, response) => {
+  app.mount("post", "/api/v1/keys", "admin", async (request, response, { key }) => {
     const { expiresAt, ...body } = parseBody(request);
     const at = expiresAt === undefined ? undefined : Date.parse(expiresAt);
-    const { token, stored } = await keys.create({ ...body, expiresAt: at });
+    const { token, stored } = await keys.create({ ...body, expiresAt: at }, key);
     const answer: KeyCreated = { token, key: listed(stored) };
     response.status(201).json(answer);
   });
-  app.mount("delete", "/api/v1/keys/:id", "admin", async (request: Request, response: Response) => {
-    await keys.revoke(String(request.params["id"]));
+  app.mount("delete", "/api/v1/keys/:id", "admin", async (request, response, { key }) => {
+    await keys.revoke(String(request.params["id"]), key);
     response.status(204).end();
   });
 }

@@ -11,7 +11,7 @@ const tenantShareMax = 0.5;
  * that wait, so that one with many questions does not keep another from its first.
  */
 export class QueryGate {
-  readonly #runningMax: number;
+  #runningMax: number;
   readonly #waitingMax: number;
   /** Tenants that wait, the one whose turn is next first; no line is empty. */
   readonly #lines = new Map<string, (() => void)[]>();
@@ -21,6 +21,17 @@ export class QueryGate {
   constructor(runningMax: number, waitingMax: number = waitingMaxDefault) {
     this.#runningMax = runningMax;
     this.#waitingMax = waitingMax;
+  }
+
+  /** Those that run already go on; those that wait get the places that are new. */
+  set runningMax(runningMax: number) {
+    this.#runningMax = runningMax;
+    while (this.#running < runningMax) {
+      const next = this.#next();
+      if (next === undefined) return;
+      this.#running++;
+      next();
+    }
   }
 
   get running(): number {
@@ -38,7 +49,7 @@ export class QueryGate {
     try {
       return await work();
     } finally {
-      const next = this.#next();
+      const next = this.#running > this.#runningMax ? undefined : this.#next();
       // The place is handed on, so that nobody slips in between.
       if (next === undefined) this.#running--;
       else next();
