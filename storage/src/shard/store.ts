@@ -58,16 +58,16 @@ export interface Store extends Closable {
    */
   commitIdempotency(record: IdempotencyRecord): Promise<IdempotencyResult>;
   /**
-   * Hides what a tombstone says among the records that are stored by now; resolves when that is committed in every shard. They are
-   * taken out of the files later. Rejects as `append`; some of the shards may have it then.
+   * Hides what a tombstone says among the records that are stored by now; resolves when that is committed in every shard, or in those
+   * that are named. They are taken out of the files later. Rejects as `append`; some of the shards may have it then.
    */
-  addTombstone(tombstone: Tombstone): Promise<void>;
+  addTombstone(tombstone: Tombstone, shards?: readonly number[]): Promise<void>;
   /** How far the tombstones have come, one of each shard that is served. */
   tombstones(): readonly TombstoneStatus[];
   /** One that is done in every shard needs no more to be looked at. */
   forgetTombstone(id: string): void;
-  /** Up to where each shard has stored a source; 0n for those that know nothing of it. */
-  lastStored(source: string): Promise<ReadonlyMap<number, bigint>>;
+  /** Up to where each shard, or each that is named, has stored a source; 0n for those that know nothing of it. */
+  lastStored(source: string, shards?: readonly number[]): Promise<ReadonlyMap<number, bigint>>;
   /** Why a request should be refused before its body is read; undefined: let it come. */
   pressure(): ServiceError | undefined;
   /**
@@ -219,9 +219,10 @@ class OpenStore implements Store {
     return this.#open.appender.commitIdempotency(record);
   }
 
-  async addTombstone(tombstone: Tombstone): Promise<void> {
-    const { appender, context } = this.#open;
-    await Promise.all(context.shards.map((shard) => appender.addTombstone(shard, tombstone)));
+  async addTombstone(tombstone: Tombstone, shards?: readonly number[]): Promise<void> {
+    const { appender } = this.#open;
+    const named = this.#named(shards);
+    await Promise.all(named.map((shard) => appender.addTombstone(shard, tombstone)));
   }
 
   tombstones(): readonly TombstoneStatus[] {
@@ -232,13 +233,26 @@ class OpenStore implements Store {
     for (const { once } of this.#open.context.shards) once.tombstones.forget(id);
   }
 
-  async lastStored(source: string): Promise<ReadonlyMap<number, bigint>> {
+  async lastStored(
+    source: string,
+    shards?: readonly number[],
+  ): Promise<ReadonlyMap<number, bigint>> {
     const ends = new Map<number, bigint>();
-    for (const shard of this.#open.context.shards) {
+    for (const shard of this.#named(shards)) {
       await this.#open.appender.settled(shard);
       ends.set(shard.id, shard.once.sources.endOf(source));
     }
     return ends;
+  }
+
+  #named(ids?: readonly number[]): readonly Shard[] {
+    const { shards } = this.#open.context;
+    if (ids === undefined) return shards;
+    return ids.map((id) => {
+      const shard = shards[id];
+      assert(shard !== undefined, "a shard is named that there is");
+      return shard;
+    });
   }
 
   pressure(): ServiceError | undefined {
