@@ -57,3 +57,24 @@ export const lineageStepsMax = 1_000;
 
 /** How long after the first of several a follower notes committed positions on disk: entries carry them too. */
 export const committedPersistMs = 1_000;
+
+/** How long before copies that could not be had are asked for again. */
+export const fetchRetryMs = 1_000;
+
+/** How long an owner waits for copies before it names all of them again: a message may have been dropped on the way. */
+export const holdRepeatMs = 30_000;
+
+/** For how long others hold back from a shard that its owner gives away by itself: a take-over is a few writes. */
+export const transferMsDefault = 5_000;
+
+/** How long before an owner that could not give its shard to the one preferred tries again. */
+export const handOverRetryMs = 5_000;
+
+/** How often an owner with others, or a replica that takes over, looks at its clock: a tenth of a lease. */
+export const ownerTickMs = 50;
+
+/** How often any other replica looks at its clock. */
+export const followerTickMs = 250;
+
+/** How long before a sealed state that could not be read is read again. */
+export const loadRetryMs = 1_000;

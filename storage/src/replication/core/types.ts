@@ -30,7 +30,7 @@ export interface Entry {
   readonly kind: "batch" | "epoch-start";
   /** What it counts for in windows: header and body. */
   readonly bytes: number;
-  /** The host's: never looked into. Undefined in an epoch start at its owner, whose host makes the header. */
+  /** The host's: never looked into. */
   readonly body: unknown;
 }
 
@@ -180,8 +180,10 @@ export interface SealedState {
   readonly isHeld: boolean;
 }
 
-export type Input =
-  // From the coordinator.
+export type Input = CoordinatorInput | LinkInput | DiskInput | LocalInput;
+
+/** From the coordinator. */
+export type CoordinatorInput =
   /** The answer to a `look`: a barrier write, then a reading in the same session. */
   | { readonly kind: "view"; readonly look: number; readonly facts: ShardFacts }
   /** The coordinator could not be asked; the core asks again. */
@@ -194,8 +196,9 @@ export type Input =
   /** The session in which this process acquired is over; there is another. */
   | { readonly kind: "session-expired" }
   /** The live znode of a replica: its `nodeId/diskId/incarnation`, or undefined when there is none. */
-  | { readonly kind: "live"; readonly replica: string; readonly incarnation: string | undefined }
-  // From other replicas.
+  | { readonly kind: "live"; readonly replica: string; readonly incarnation: string | undefined };
+/** From other replicas. */
+export type LinkInput =
   /** There is a link with this number, or none. What was sent over an earlier one may be lost. */
   | { readonly kind: "link"; readonly replica: string; readonly link: number | undefined }
   | {
@@ -203,8 +206,9 @@ export type Input =
       readonly from: string;
       readonly link: number;
       readonly message: Message;
-    }
-  // From the disk.
+    };
+/** From the disk. */
+export type DiskInput =
   /** This write and all before it are on disk. */
   | { readonly kind: "written"; readonly write: number }
   /** This record or a later one is on disk. */
@@ -218,7 +222,13 @@ export type Input =
       readonly read: number;
       readonly result: readonly Entry[] | "gone" | "damaged";
     }
-  | { readonly kind: "loaded"; readonly load: number; readonly sealed: SealedState }
+  /** `epochStart`: the body of the entry that begins the epoch, and what it counts for. */
+  | {
+      readonly kind: "loaded";
+      readonly load: number;
+      readonly sealed: SealedState;
+      readonly epochStart: { readonly bytes: number; readonly body: unknown };
+    }
   /** The sealed state or the log could not be read. `isPassing`: worth another try. */
   | {
       readonly kind: "load-failed";
@@ -233,8 +243,9 @@ export type Input =
   /** A write or a sync failed: the disk is out of use until a restart ("Members and epochs"). */
   | { readonly kind: "disk-failed"; readonly reason: string }
   /** Damage was found at or before the committed position ("The in-sync set"). */
-  | { readonly kind: "damage-found"; readonly reason: string }
-  // From this node.
+  | { readonly kind: "damage-found"; readonly reason: string };
+/** From this node. */
+export type LocalInput =
   /** The first input. */
   | { readonly kind: "start" }
   /** Wanted at `wakeAtMs`, harmless at any time. */

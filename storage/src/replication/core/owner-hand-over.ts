@@ -1,0 +1,111 @@
+import { handOverTimeoutMs, heartbeatMs } from "./limits.ts";
+import type { MultiItem } from "./multi-queue.ts";
+import type { Other, OwnerState } from "./owner-state.ts";
+import { isDeposed } from "./owner-view.ts";
+import type { MultiOp, ShardFacts } from "./types.ts";
+
+export interface HandOverOrder {
+  readonly target: string | undefined;
+  readonly transferMs: number;
+  /** Gives up even if nobody can take it. */
+  readonly isDrain: boolean;
+  /** Somebody waits for an answer. */
+  readonly isAsked: boolean;
+}
+
+/**
+ * "Moving", hand over: appends and cuts rest, all is committed, one write gives the shard away. While its outcome is
+ * not known they go on resting.
+ */
+export class HandOver implements MultiItem {
+  readonly order: HandOverOrder;
+  readonly #state: OwnerState;
+  readonly #isQuiet: () => boolean;
+  readonly #settled: (isDone: boolean, reason: string) => void;
+  readonly #sinceMs: number;
+  #target: string | undefined;
+  #isQueued = false;
+  isAsked = false;
+
+  /** `isQuiet`: no change of the set and no commit of segments is pending. */
+  constructor(
+    state: OwnerState,
+    order: HandOverOrder,
+    isQuiet: () => boolean,
+    settled: (isDone: boolean, reason: string) => void,
+  ) {
+    this.#state = state;
+    this.order = order;
+    this.#isQuiet = isQuiet;
+    this.#settled = settled;
+    this.#sinceMs = state.core.nowMs;
+  }
+
+  get isDead(): boolean {
+    return this.#state.isOver;
+  }
+
+  evaluate(): void {
+    if (this.#isQueued) return;
+    const { core, inSync } = this.#state;
+    const isLate = core.nowMs >= this.#sinceMs + handOverTimeoutMs;
+    this.#target = takerOf(this.#state, this.order.target);
+    const isCommitted = inSync.committed === core.log.end.position;
+    const isTaker = this.#target !== undefined || (this.order.isDrain && isLate);
+    if (isTaker && this.#isQuiet() && (isCommitted || (this.order.isDrain && isLate))) {
+      // Given up with entries that are not committed: nobody was told of them, whoever takes over decides.
+      if (!isCommitted) this.#target = undefined;
+      this.#isQueued = true;
+      core.multis.add(this);
+    } else if (isLate && !this.order.isDrain) {
+      this.#settled(false, isTaker ? "entries were not committed in time" : "nobody can take it");
+    }
+  }
+
+  write(): { readonly op: MultiOp; readonly version: number } {
+    this.isAsked = true;
+    const transferMs = this.#target === undefined ? 0 : this.order.transferMs;
+    const op: MultiOp = { kind: "hand-over", next: this.#target, transferMs };
+    return { op, version: this.#state.version };
+  }
+
+  done(version: number): void {
+    const { core } = this.#state;
+    if (core.facts !== undefined) {
+      const { transferMs } = this.order;
+      const given = { owner: undefined, holder: undefined, next: this.#target, transferMs };
+      core.learn({ ...core.facts, ...given, version });
+    }
+    this.#settled(true, "handed over");
+  }
+
+  settle(facts: ShardFacts, isUnknown: boolean): boolean {
+    const { core, epoch, version } = this.#state;
+    const isGiven = facts.epoch === epoch && facts.version > version && facts.owner === undefined;
+    if (isGiven) {
+      this.#settled(true, "handed over");
+      return true;
+    }
+    if (isDeposed(facts, { epoch, version, self: core.self })) return true;
+    if (isUnknown) return false;
+    this.#settled(false, "refused by the coordinator");
+    return true;
+  }
+}
+
+/** Who takes it: the target, or the one that is furthest; undefined when none can. */
+export function takerOf(state: OwnerState, target: string | undefined): string | undefined {
+  const able = state.inSync.members
+    .map((member) => state.others.get(member))
+    .filter((other): other is Other => other !== undefined && isAble(state, other));
+  if (target !== undefined)
+    return able.some(({ replica }) => replica === target) ? target : undefined;
+  const assigned = able.filter(({ replica }) => state.assigned.includes(replica));
+  const choice = assigned.length > 0 ? assigned : able;
+  return choice.toSorted((a, b) => b.durable - a.durable)[0]?.replica;
+}
+
+function isAble({ core }: OwnerState, other: Other): boolean {
+  const isHeard = core.nowMs < other.heardMs + 2 * heartbeatMs;
+  return other.phase === "streaming" && !other.needsReset && isHeard;
+}

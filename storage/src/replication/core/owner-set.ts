@@ -1,0 +1,217 @@
+import {
+  changeRetryMs,
+  heartbeatMs,
+  holdStallMs,
+  joinTimeoutMs,
+  replicaStallMs,
+  replicaTimeoutMs,
+} from "./limits.ts";
+import type { MultiItem } from "./multi-queue.ts";
+import type { Other, OwnerState } from "./owner-state.ts";
+import { isDeposed } from "./owner-view.ts";
+import type { MultiOp, ShardFacts } from "./types.ts";
+
+/** The set as it shall be. */
+interface WantedSet {
+  readonly replicas: readonly string[];
+  readonly inSync: readonly string[];
+  /** The learner that comes in by it. */
+  readonly joiner: Other | undefined;
+}
+
+/**
+ * "The in-sync set": takes out who does not answer, lets in who has caught up, and follows the balancer's orders, one
+ * change at a time. From before a change is asked until it is settled the owner waits for both sets.
+ */
+export class SetChanges {
+  readonly #state: OwnerState;
+  /** The set is another, or its change is settled. */
+  readonly #changed: () => void;
+  #change: SetChange | undefined;
+  #retryAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(state: OwnerState, changed: () => void) {
+    this.#state = state;
+    this.#changed = changed;
+  }
+
+  get isPending(): boolean {
+    return this.#change !== undefined;
+  }
+
+  /** Looks whether the set is as it shall be, and begins a change or takes it further. */
+  evaluate(): void {
+    const { core, isBegun, isHandingOver, isOver } = this.#state;
+    if (!isBegun || isOver) return;
+    if (this.#change !== undefined) {
+      this.#change.evaluate();
+      return;
+    }
+    if (isHandingOver) return;
+    const wanted = this.#wanted();
+    if (wanted === undefined) return;
+    this.#change = new SetChange(this.#state, wanted, (isRetry) => {
+      this.#change = undefined;
+      if (isRetry) this.#retryAtMs = core.nowMs + changeRetryMs;
+      this.#changed();
+    });
+    this.#change.evaluate();
+  }
+
+  #wanted(): WantedSet | undefined {
+    const { assigned, core, inSync, others, replicas, start } = this.#state;
+    const { members } = inSync;
+    let set = members.filter((member) => {
+      const other = others.get(member);
+      return other === undefined || !this.#isLost(other);
+    });
+    let joiner: Other | undefined;
+    // Until its first entry is committed, an owner does not know of all that was committed before it.
+    const isKnown = inSync.committed >= start;
+    if (isKnown && set.length === members.length && core.nowMs >= this.#retryAtMs) {
+      joiner = assigned
+        .map((replica) => others.get(replica))
+        .find(
+          (other) =>
+            other !== undefined && !set.includes(other.replica) && isReady(this.#state, other),
+        );
+      if (joiner !== undefined) set = [...set, joiner.replica];
+    }
+    if (assigned.every((replica) => set.includes(replica)) && assigned.includes(core.replica)) {
+      set = set.filter((member) => assigned.includes(member));
+    }
+    const wanted = [...new Set([...assigned, ...set])];
+    if (isSameSet(set, members) && isSameSet(wanted, replicas)) return undefined;
+    return { replicas: wanted, inSync: set, joiner };
+  }
+
+  /** A member that can not be waited for any longer. */
+  #isLost(other: Other): boolean {
+    const { nowMs, links, live } = this.#state.core;
+    if (other.phase === "unfit" || other.phase === "halted") return true;
+    const isLinked = links.has(other.replica);
+    if (!isLinked && live.has(other.replica) && live.get(other.replica) === undefined) return true;
+    if (nowMs >= other.heardMs + replicaTimeoutMs) return true;
+    const { unheldSinceMs } = other;
+    if (unheldSinceMs !== undefined && nowMs >= unheldSinceMs + holdStallMs) return true;
+    return other.stalledMs(nowMs) >= replicaStallMs;
+  }
+}
+
+/** One change, from its wish to its settlement. */
+class SetChange implements MultiItem {
+  readonly #state: OwnerState;
+  readonly #wanted: WantedSet;
+  readonly #settled: (isRetry: boolean) => void;
+  readonly #sinceMs: number;
+  #isQueued = false;
+  /** What was written last. */
+  #written:
+    | { readonly replicas: readonly string[]; readonly inSync: readonly string[] }
+    | undefined;
+
+  constructor(state: OwnerState, wanted: WantedSet, settled: (isRetry: boolean) => void) {
+    this.#state = state;
+    this.#wanted = wanted;
+    this.#settled = settled;
+    this.#sinceMs = state.core.nowMs;
+    // Waited for from before the request is sent: when it is, the joiner has all that is committed.
+    if (!state.core.faults.has("expansion-not-waited-for")) {
+      state.inSync.step({ kind: "change-asked", members: wanted.inSync });
+    }
+  }
+
+  get isDead(): boolean {
+    return this.#state.isOver;
+  }
+
+  evaluate(): void {
+    if (this.#isQueued) return;
+    const { core, inSync, isHandingOver } = this.#state;
+    const isLate = core.nowMs >= this.#sinceMs + joinTimeoutMs;
+    if (!isHandingOver && this.#isJoined()) {
+      this.#isQueued = true;
+      core.multis.add(this);
+    } else if (isHandingOver || isLate || this.#wanted.joiner?.phase !== "streaming") {
+      // Nothing was asked: the set is what it was.
+      this.#settle(inSync.members, this.#state.replicas, true);
+    }
+  }
+
+  write(isRepeat: boolean): { readonly op: MultiOp; readonly version: number } | undefined {
+    const { inSync, replicas, version } = this.#state;
+    const { joiner } = this.#wanted;
+    if (!isRepeat && (this.#state.isHandingOver || !this.#isJoined())) {
+      this.#isQueued = false;
+      if (this.#state.isHandingOver) this.#settle(inSync.members, replicas, true);
+      return undefined;
+    }
+    // An expansion that may still come is not asked for again, since its joiner may be gone by now: any other write
+    // settles it, by moving the version.
+    const isTakenBack = isRepeat && joiner !== undefined;
+    this.#written = isTakenBack
+      ? { replicas, inSync: inSync.members }
+      : { replicas: this.#wanted.replicas, inSync: this.#wanted.inSync };
+    const incarnation = joiner?.promised?.incarnation;
+    const live = isTakenBack || incarnation === undefined ? [] : [incarnation];
+    return { op: { kind: "change-set", ...this.#written, live }, version };
+  }
+
+  done(version: number): void {
+    const { inSync, replicas } = this.#written ?? this.#wanted;
+    this.#state.version = version;
+    this.#settle(inSync, replicas, false);
+  }
+
+  settle(facts: ShardFacts, isUnknown: boolean): boolean {
+    const { core, epoch, version } = this.#state;
+    if (isDeposed(facts, { epoch, version, self: core.self })) return true;
+    if (facts.version > version) {
+      this.#state.version = facts.version;
+      this.#settle(facts.inSync, facts.replicas, false);
+      return true;
+    }
+    if (isUnknown) return false;
+    this.#settle(this.#state.inSync.members, this.#state.replicas, true);
+    return true;
+  }
+
+  assumes(): boolean {
+    const { core, version } = this.#state;
+    if (!core.faults.has("shrink-assumed") || this.#wanted.joiner !== undefined) return false;
+    this.done(version + 1);
+    return true;
+  }
+
+  #isJoined(): boolean {
+    const { core, inSync, others } = this.#state;
+    const { joiner } = this.#wanted;
+    if (joiner === undefined || core.faults.has("expansion-not-waited-for")) return true;
+    if (others.get(joiner.replica) !== joiner || !isReady(this.#state, joiner)) return false;
+    return joiner.durable >= inSync.committed;
+  }
+
+  #settle(inSync: readonly string[], replicas: readonly string[], isRetry: boolean): void {
+    const { core } = this.#state;
+    const { version } = this.#state;
+    this.#state.replicas = replicas;
+    this.#state.inSync.step({ kind: "change-settled", members: inSync });
+    if (core.facts !== undefined) core.learn({ ...core.facts, version, inSync, replicas });
+    this.#settled(isRetry);
+  }
+}
+
+/** A learner that could be a member: it gets entries, answers, is not far behind, and holds every live segment. */
+function isReady({ core, inSync, liveRevision }: OwnerState, other: Other): boolean {
+  return (
+    other.phase === "streaming" &&
+    core.nowMs < other.heardMs + 2 * heartbeatMs &&
+    other.heldRevision >= liveRevision &&
+    other.toldRevision > 0 &&
+    (other.durable >= inSync.committed || other.sent.position === core.log.end.position)
+  );
+}
+
+function isSameSet(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((each) => b.includes(each));
+}

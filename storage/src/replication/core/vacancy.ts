@@ -1,0 +1,54 @@
+import { type Core, replicaOf } from "./core.ts";
+import { acquireStaggerMs, idleLookMs, lookRetryMs, replicaTimeoutMs } from "./limits.ts";
+
+/** What a replica that neither owns the shard nor takes it over should do about its owner. */
+export type Turn = "rest" | "look" | "take-over";
+
+/** When a replica tries to acquire: a preference only, since the coordinator's version decides. */
+export class Vacancy {
+  readonly #core: Core;
+  #sinceMs: number | undefined;
+  #retryAtMs = Number.NEGATIVE_INFINITY;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** The shard has no owner, as far as is known. */
+  get isVacant(): boolean {
+    return this.#sinceMs !== undefined;
+  }
+
+  looked(): void {
+    this.#lookedMs = this.#core.nowMs;
+  }
+
+  /** It was not to be. */
+  failed(): void {
+    this.#retryAtMs = this.#core.nowMs + lookRetryMs;
+  }
+
+  /** `heardMs`: when anything came from an owner last. */
+  turn(heardMs: number): Turn {
+    const core = this.#core;
+    const { facts, looks, nowMs, replica } = core;
+    if (facts === undefined || core.isDamaged || !core.isMember(facts)) return "rest";
+    const { holder, next, owner, replicas, transferMs } = facts;
+    if (holder !== undefined && replicaOf(holder.name) !== replica) {
+      this.#sinceMs = undefined;
+      // Watches come late or not at all.
+      const isQuiet = nowMs >= Math.max(heardMs + replicaTimeoutMs, this.#lookedMs + idleLookMs);
+      return isQuiet && !looks.isWanted ? "look" : "rest";
+    }
+    this.#sinceMs ??= nowMs;
+    const isOwnTurn = next === replica || (owner !== undefined && replicaOf(owner) === replica);
+    const place = isOwnTurn ? 0 : Math.max(0, replicas.indexOf(replica));
+    let fromMs = Math.max(this.#retryAtMs, this.#sinceMs + place * acquireStaggerMs);
+    if (owner === undefined && next !== undefined && next !== replica) {
+      // "Moving": others hold back, from when they saw that version.
+      fromMs = Math.max(fromMs, core.factsSinceMs + transferMs);
+    }
+    return nowMs >= fromMs ? "take-over" : "rest";
+  }
+}
