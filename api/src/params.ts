@@ -135,6 +135,7 @@ export const alertHistoryParams = z.object({
 
 export const rulePath = z.object({ name: z.string().max(1024) });
 export const keyPath = z.object({ id: z.string().max(keyNameLengthMax) });
+export const sectionPath = z.object({ section: z.string().max(64) });
 export const fieldPath = z.object({ name: z.string().max(1024) });
 
 export type QueryParams = z.output<typeof queryParams>;

@@ -1,8 +1,10 @@
 import type { z } from "zod";
 import * as alerts from "./alerts.ts";
 import * as answers from "./answers.ts";
+import { auditAnswerSchema, auditParams } from "./audit.ts";
 import { availabilityAnswerSchema } from "./availability.ts";
 import * as backup from "./backup.ts";
+import * as config from "./config.ts";
 import * as deletes from "./deletes.ts";
 import * as params from "./params.ts";
 import { retentionAnswerSchema, retentionParams } from "./retention.ts";
@@ -47,7 +49,7 @@ const descriptions: Readonly<Record<number, string>> = {
   401: "A key is needed, or the one given does not hold.",
   403: "The key does not allow this.",
   404: "There is nothing by this name.",
-  412: "It has another version than If-Match says, or is there despite If-None-Match.",
+  412: "It has another version than was asked for, or is there despite If-None-Match.",
   413: "The body is too large.",
   415: "The content type or encoding is not supported.",
   422: "The request contradicts an earlier one, or needs more memory than allowed.",
@@ -407,6 +409,46 @@ export const routes: readonly Route[] = [
     scope: "read",
     query: retentionParams,
     answers: [ok("As it is now.", retentionAnswerSchema), problem(400), ...closed],
+  },
+  {
+    id: "config",
+    methods: ["get"],
+    path: "/api/v1/config",
+    summary: "What is set for the whole cluster, and with what the node that answers runs.",
+    scope: "admin",
+    answers: [ok("As it is now.", config.configAnswerSchema), ...closed],
+  },
+  {
+    id: "configChange",
+    methods: ["put"],
+    path: "/api/v1/config/{section}",
+    summary: "Sets, unsets or rolls back settings of one section for the whole cluster.",
+    scope: "admin",
+    pathParams: params.sectionPath,
+    body: { media: [json], schema: config.configChangeSchema },
+    answers: [
+      ok("The section's new version.", config.configChangedSchema),
+      ...[problem(400), problem(404), problem(412), problem(503)],
+      ...closed,
+    ],
+  },
+  {
+    id: "configHistory",
+    methods: ["get"],
+    path: "/api/v1/config/{section}/history",
+    summary: "The versions of a section that can be gone back to.",
+    scope: "admin",
+    pathParams: params.sectionPath,
+    answers: [ok("Versions.", config.configHistorySchema), problem(404), ...closed],
+  },
+  {
+    id: "audit",
+    methods: ["get"],
+    path: "/api/v1/audit",
+    summary: "Who changed settings, keys and rules; a chain of hashes that can be checked.",
+    scope: "admin",
+    query: auditParams,
+    answers: [ok("Entries.", auditAnswerSchema), problem(400), problem(503), ...closed],
   },
   open("metrics", "/metrics", "Metrics in Prometheus' text format.", "text/plain", "read"),
   open("healthz", "/healthz", "200 while the process works.", "text/plain"),

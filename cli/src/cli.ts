@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { registerAlerts } from "./alerts.ts";
+import { registerAudit } from "./audit.ts";
 import { registerBackup } from "./backup/backup.ts";
 import { registerConfig } from "./config.ts";
 import { registerDelete } from "./delete.ts";
@@ -22,5 +23,6 @@ export function registerVerbs(program: Command, io: CliIo): void {
   registerBackup(program, io);
   registerAlerts(program, io);
   registerKeys(program, io);
+  registerAudit(program, io);
   registerConfig(program, io);
 }

@@ -3,11 +3,13 @@ import type { Command } from "commander";
 import { settingsJsonSchema } from "../../config/src/describe.ts";
 import { loadSettings } from "../../config/src/load.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
+import { registerClusterConfig } from "./config-cluster.ts";
 import { CliExit, type CliIo, print } from "./io.ts";
 
-/** Adds `config check`. */
+/** Adds `config check`, and what is said of the whole cluster's settings. */
 export function registerConfig(program: Command, io: CliIo): void {
-  const config = program.command("config").description("look at settings");
+  const config = program.command("config").description("look at settings and change the cluster's");
+  registerClusterConfig(config, io);
   config
     .command("check")
     .description("tell whether a configuration file and the LOGKEEP_ variables are right")

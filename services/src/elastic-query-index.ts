@@ -6,13 +6,14 @@ import type { Settings } from "../../config/src/schema.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import { asksInternal } from "../../query/src/plan/internal.ts";
 import type { Answering, QueryIndex } from "./query-index.ts";
+import type { Reading } from "./reading.ts";
 import type { StorePart } from "./store-part.ts";
 
 /** Queries answered from the mirror in Elasticsearch, but what is not mirrored, by `own`. Throws `config.invalid` when no cluster is named. */
 export function elasticQueryIndex(
   { elasticsearch }: Settings,
   stored: StorePart,
-  own: Answering,
+  own: Reading,
 ): QueryIndex {
   const { nodes, indexPrefix, timeoutMs } = elasticsearch;
   if (nodes === undefined) {
@@ -33,7 +34,8 @@ export function elasticQueryIndex(
       }),
   });
   return {
-    answering: (question) => mixed(own, { source: index.source(question), pool: index.pool }),
+    answering: (question) =>
+      mixed(own.answering(question), { source: index.source(question), pool: index.pool }),
     async close() {
       await index.close();
       await client.close();

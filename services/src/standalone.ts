@@ -22,6 +22,7 @@ import { startMirror } from "./mirror/start.ts";
 import { startNode } from "./node-part.ts";
 import { startOwnLogs } from "./own-logs.ts";
 import { openQueryIndex } from "./query-index.ts";
+import { openReading } from "./reading.ts";
 import { Sources } from "./sources/sources.ts";
 import { openStorePart } from "./store-part.ts";
 import { TailService } from "./tail-service.ts";
@@ -135,14 +136,16 @@ async function serveStore(
 ): Promise<Served> {
   const { settings, cluster, stored, version, logger } = base;
   const { store, arena, pool, retention } = stored;
-  const index = await openQueryIndex(settings, stored);
+  const reading = openReading(stored);
+  lifecycle.add("reading", () => reading.close());
+  const index = await openQueryIndex(settings, stored, reading);
   lifecycle.add("query index", () => index.close());
   const audit = new AuditService({
     ...{ store, arena, cluster, index, logger, nowMs: () => systemClock.now() },
   });
   lifecycle.add("audit journal", () => audit.close());
   const deletes = new DeleteService({
-    ...{ stored, settings, logger, clock: systemClock },
+    ...{ stored, reading, settings, logger, clock: systemClock },
     ledger: new DeleteLedger(cluster.client, ownAcl),
   });
   lifecycle.add("deletes", () => deletes.close());
@@ -153,7 +156,7 @@ async function serveStore(
   });
   lifecycle.add("backups", () => backups.close());
   const tails = new TailService({
-    ...{ store, arena, pool, logger },
+    ...{ store, arena, pool, reading, logger },
     bufferBytes: settings.tail.bufferMaxBytes,
     tailsMax: settings.tail.connectionsMax,
   });
@@ -168,7 +171,7 @@ async function serveStore(
   });
   lifecycle.add("sources", () => sources.close());
   const alerts = await AlertsService.open({
-    ...{ settings, cluster, stored, tails, version, logger },
+    ...{ settings, cluster, stored, reading, tails, version, logger },
   });
   lifecycle.add("alerts", () => alerts.close());
   const served = await serveHttp({

@@ -14,6 +14,8 @@ import type { Rewritten, SegmentFile, SegmentWork } from "../../storage/src/shar
 import { openStore, type Store } from "../../storage/src/shard/store.ts";
 import { journalStream } from "./alerts/journal.ts";
 import { journalDaysMin } from "./alerts/limits.ts";
+import { auditStream } from "./audit/audit-sink.ts";
+import { auditDaysMin } from "./audit/limits.ts";
 import { BodyMemory } from "./http/body-memory.ts";
 import { Ingest } from "./ingest.ts";
 import { retentionRules } from "./retention-rules.ts";
@@ -94,7 +96,10 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       ...(diskBytesMax === undefined ? {} : { diskBytesMax }),
       retention: {
         defaultMs: retention.days * dayMs,
-        classMs: { [journalStream]: Math.max(retention.days, journalDaysMin) * dayMs },
+        classMs: {
+          [journalStream]: Math.max(retention.days, journalDaysMin) * dayMs,
+          [auditStream]: Math.max(retention.days, auditDaysMin) * dayMs,
+        },
         bytesMax,
       },
     });

@@ -6,18 +6,23 @@ import { replayMatches } from "../../query/src/tail/match-replay.ts";
 import type { MatchSubscription } from "../../query/src/tail/match-subscription.ts";
 import { replayTail } from "../../query/src/tail/replay.ts";
 import type { TailSubscription } from "../../query/src/tail/subscription.ts";
-import { TailHub, type WatchOptions } from "../../query/src/tail/tail-hub.ts";
-import type { TailChunk, TailPlan } from "../../query/src/tail/tail-plan.ts";
+import { TailHub, type TailListener, type WatchOptions } from "../../query/src/tail/tail-hub.ts";
+import { planTail, type TailChunk, type TailPlan } from "../../query/src/tail/tail-plan.ts";
 import type { ArenaOwner } from "../../storage/src/shard/arena.ts";
 import type { MemoryBatch } from "../../storage/src/shard/memtable.ts";
 import type { Store } from "../../storage/src/shard/store.ts";
-import { storeSource, workerFragments } from "./asking.ts";
+import type { TailFeeds, TailFollowing } from "./fan-out/tail-feeds.ts";
+import type { Reading } from "./reading.ts";
 import type { WorkerPool } from "./threads/pool.ts";
 
 export interface TailServiceDeps {
   readonly store: Store;
   readonly arena: ArenaOwner;
   readonly pool: WorkerPool;
+  /** Where what was missed is read. */
+  readonly reading: Reading;
+  /** Follows what other nodes commit, where there may be others. */
+  readonly following?: TailFollowing | undefined;
   readonly bufferBytes: number;
   /** Tails open at once. */
   readonly tailsMax: number;
@@ -40,6 +45,9 @@ export type TailFound = readonly ReadonlyMap<string, TailChunk>[];
 /** Batches of one turn: more would hold up who waits for the first of them. */
 const batchesMax = 256;
 
+/** How long what a resumed tail has missed may stay open: a slow client reads it at its own pace. */
+const replayMs = 60 * 60 * 1000;
+
 /** All of time that a record can have. */
 const everything = { from: { ms: 0, ns: 0 }, to: { ms: Number.MAX_SAFE_INTEGER, ns: 0 } };
 
@@ -47,6 +55,7 @@ const everything = { from: { ms: 0, ns: 0 }, to: { ms: Number.MAX_SAFE_INTEGER, 
 export class TailService {
   readonly #deps: TailServiceDeps;
   readonly #hub = new TailHub();
+  readonly #feeds = new Map<TailSubscription | MatchSubscription, TailFeeds>();
   readonly #stop: () => void;
   #waiting: MemoryBatch[] = [];
   #running: Promise<void> | undefined;
@@ -60,19 +69,71 @@ export class TailService {
     return this.#hub.size;
   }
 
-  /** Begins a tail; throws `query.invalid` and `query.busy`. */
-  subscribe(tenant: string, query: Query, lastEventId: string | undefined): TailSubscription {
+  /** Begins a tail; rejects with `query.invalid`, `query.busy`, and `query.partial` while a shard has no owner. */
+  async subscribe(
+    tenant: string,
+    query: Query,
+    lastEventId: string | undefined,
+  ): Promise<TailSubscription> {
     const { bufferBytes, tailsMax } = this.#deps;
     if (this.#hub.size >= tailsMax) {
       throw new ServiceError("query.busy", "too many tails are open", { tailsMax });
     }
-    const positions = this.#positions();
-    return this.#hub.subscribe({ tenant, query, positions, lastEventId, bufferBytes });
+    const feeds = await this.#follow(tenant, planTail("", query));
+    try {
+      const positions = this.#positions(feeds);
+      const subscription = this.#hub.subscribe({
+        ...{ tenant, query, positions, lastEventId, bufferBytes },
+      });
+      this.#start(subscription, feeds);
+      return subscription;
+    } catch (thrown) {
+      feeds?.close();
+      throw thrown;
+    }
   }
 
-  /** Begins to count what matches, for a rule; throws `query.invalid`. No bound of clients' tails counts it. */
-  watch(options: Omit<WatchOptions, "positions">): MatchSubscription {
-    return this.#hub.watch({ ...options, positions: this.#positions() });
+  /** Begins to count what matches, for a rule; rejects as `subscribe`. No bound of clients' tails counts it. */
+  async watch(options: Omit<WatchOptions, "positions">): Promise<MatchSubscription> {
+    const { tenant, query, keep } = options;
+    const feeds = await this.#follow(tenant, { ...planTail("", query), keep });
+    try {
+      const positions = this.#positions(feeds);
+      const subscription = this.#hub.watch({ ...options, positions });
+      this.#start(subscription, feeds);
+      return subscription;
+    } catch (thrown) {
+      feeds?.close();
+      throw thrown;
+    }
+  }
+
+  /** Lets another node follow what is committed here. */
+  listen(listener: TailListener): ReadonlyMap<number, number> {
+    this.#hub.listen(listener);
+    return this.#positions(undefined);
+  }
+
+  unlisten(listener: TailListener): void {
+    this.#hub.unlisten(listener);
+  }
+
+  #follow(tenant: string, plan: TailPlan): Promise<TailFeeds> | undefined {
+    return this.#deps.following?.open(tenant, plan);
+  }
+
+  #start(subscription: TailSubscription | MatchSubscription, feeds: TailFeeds | undefined): void {
+    if (feeds === undefined) return;
+    this.#feeds.set(subscription, feeds);
+    feeds.start(
+      (shard, position, chunk) => subscription.offer(shard, position, chunk),
+      () => subscription.breakOff(),
+    );
+  }
+
+  #unfollow(subscription: TailSubscription | MatchSubscription): void {
+    this.#feeds.get(subscription)?.close();
+    this.#feeds.delete(subscription);
   }
 
   /** Counts what a watch has missed, then lets it go live. Rejects with `query.partial` for want of a shard. */
@@ -81,10 +142,10 @@ export class TailService {
     how: { readonly keep: number; readonly timeoutMs: number },
     signal: AbortSignal,
   ): Promise<void> {
-    const { store, pool, logger } = this.#deps;
+    const { reading, logger } = this.#deps;
+    const { timeoutMs } = how;
     return replayMatches(subscription, {
-      source: storeSource(store),
-      pool: workerFragments(pool, store),
+      ...reading.answering({ timeoutMs, signal }),
       range: everything,
       signal,
       onMissing: (missing) => {
@@ -99,6 +160,7 @@ export class TailService {
   }
 
   unwatch(subscription: MatchSubscription): void {
+    this.#unfollow(subscription);
     this.#hub.unwatch(subscription);
   }
 
@@ -108,10 +170,9 @@ export class TailService {
     room: () => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { store, pool, logger } = this.#deps;
+    const { reading, logger } = this.#deps;
     return replayTail(subscription, {
-      source: storeSource(store),
-      pool: workerFragments(pool, store),
+      ...reading.answering({ timeoutMs: replayMs, signal }),
       range: everything,
       signal,
       room,
@@ -120,6 +181,7 @@ export class TailService {
   }
 
   unsubscribe(subscription: TailSubscription): void {
+    this.#unfollow(subscription);
     this.#hub.unsubscribe(subscription);
   }
 
@@ -127,10 +189,14 @@ export class TailService {
     this.#stop();
   }
 
-  /** The committed position of every shard now. */
-  #positions(): Map<number, number> {
-    const { shards } = this.#deps.store.status();
-    return new Map(shards.map(({ shard, committed }) => [shard, committed.position]));
+  /** The committed position of every shard now; where other nodes have some, of those that this one serves. */
+  #positions(feeds: TailFeeds | undefined): Map<number, number> {
+    const { following, store } = this.#deps;
+    const { shards } = store.status();
+    const own = following === undefined ? shards : shards.filter((one) => one.state === "serving");
+    const positions = new Map(own.map(({ shard, committed }) => [shard, committed.position]));
+    for (const [shard, position] of feeds?.positions ?? []) positions.set(shard, position);
+    return positions;
   }
 
   #committed(batch: MemoryBatch): void {

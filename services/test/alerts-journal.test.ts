@@ -21,9 +21,9 @@ async function open(): Promise<void> {
 }
 
 function openJournal(): StoreJournal {
-  const { store, arena, pool } = node.stored;
-  const { shardCount } = node;
-  return new StoreJournal({ store, arena, pool, shardCount, clock, logger: silentLogger });
+  const { store, arena } = node.stored;
+  const { reading, shardCount } = node;
+  return new StoreJournal({ store, arena, reading, shardCount, clock, logger: silentLogger });
 }
 
 async function reopen(): Promise<void> {

@@ -103,8 +103,8 @@ test("a hundred thousand matches are counted exactly, many rules side by side", 
 test("rules do not count among the tails that clients may have open", async () => {
   const followers = await Promise.all([1, 2, 3].map(() => new Follower("c", "x").begun()));
   const query = { filter: { kind: "any" }, pipes: [] } as const;
-  const tails = [1, 2].map(() => node.tails.subscribe("c", query, undefined));
-  assert.throws(() => node.tails.subscribe("c", query, undefined), { code: "query.busy" });
+  const tails = await Promise.all([1, 2].map(() => node.tails.subscribe("c", query, undefined)));
+  await assert.rejects(node.tails.subscribe("c", query, undefined), { code: "query.busy" });
   for (const tail of tails) node.tails.unsubscribe(tail);
   for (const follower of followers) await follower.stop();
 });

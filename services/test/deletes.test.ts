@@ -23,9 +23,9 @@ before(async () => {
   const identity = { nodeId: 2, diskId: "disk-2", incarnation: "of a test" };
   const { client } = await base.given.cluster({ identity });
   ledger = new DeleteLedger(client, aclOpen);
-  const { stored, settings } = node;
+  const { stored, reading, settings } = node;
   const facts = { clock: systemClock, logger: silentLogger, tenantMax: 3 };
-  deletes = new DeleteService({ stored, settings, ledger, ...facts });
+  deletes = new DeleteService({ stored, reading, settings, ledger, ...facts });
 });
 
 after(async () => {

@@ -7,12 +7,14 @@ import { type Clock, systemClock } from "../../kit/src/clock.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import { type Logger, silentLogger } from "../../kit/src/logger.ts";
 import { openDataDirectory } from "../../storage/src/shard/data-directory.ts";
+import { openReading, type Reading } from "../src/reading.ts";
 import { openStorePart, type StorePart } from "../src/store-part.ts";
 import { TailService } from "../src/tail-service.ts";
 
 /** The shards of a node with their threads, and live tails over them; a coordinator is in this process. */
 export interface StoreGiven {
   readonly stored: StorePart;
+  readonly reading: Reading;
   readonly tails: TailService;
   readonly settings: Settings;
   readonly shardCount: number;
@@ -40,12 +42,14 @@ export async function openStoreGiven(
   const stored = await openStorePart({ settings, data, cluster, identity, clock, logger });
   lifecycle.add("store", () => stored.close());
   const { store, arena, pool } = stored;
+  const reading = openReading(stored);
   const tails = new TailService({
-    ...{ store, arena, pool, logger, bufferBytes: settings.tail.bufferMaxBytes, tailsMax: 2 },
+    ...{ store, arena, pool, reading, logger },
+    ...{ bufferBytes: settings.tail.bufferMaxBytes, tailsMax: 2 },
   });
   lifecycle.add("tails", () => tails.close());
   const { shards: shardCount } = cluster;
-  return { stored, tails, settings, shardCount, close: () => lifecycle.close() };
+  return { stored, reading, tails, settings, shardCount, close: () => lifecycle.close() };
 }
 
 /** A coordinator and a folder for one test file; both go with `close`. */

@@ -96,6 +96,12 @@ export class MatchSubscription {
     this.#onReady();
   }
 
+  /** What comes from now on may have gaps. */
+  breakOff(): void {
+    this.#isBroken = true;
+    this.#onReady();
+  }
+
   /** Everything since the last call; undefined when nothing has moved, or the gaps are open. */
   take(): MatchedRecords | undefined {
     if (!this.#isClosed || !this.#hasMoved) return undefined;

@@ -58,6 +58,7 @@ export class TailSubscription {
   #isLive: boolean;
   #heldBytes = 0;
   #dropped = 0;
+  #isBroken = false;
   #onReady: () => void = () => undefined;
 
   constructor(options: {
@@ -87,6 +88,16 @@ export class TailSubscription {
   /** Records dropped so far because the client was too slow. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** What comes from now on may have gaps: the client resumes by the last id that it was given. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  breakOff(): void {
+    this.#isBroken = true;
+    this.#onReady();
   }
 
   /** Whether a replay may go on: its records wait in the buffer and are never dropped. */

@@ -110,6 +110,15 @@ export class TailHub {
     this.#remove(subscription);
   }
 
+  /** Tells somebody else's listener too, whose plan has an id that nobody else has. */
+  listen(listener: TailListener): void {
+    this.#add(listener);
+  }
+
+  unlisten(listener: TailListener): void {
+    this.#remove(listener);
+  }
+
   /** What a committed batch of a tenant is to be matched against; undefined: nobody watches. */
   plansOf(tenant: string): TailPlans | undefined {
     return this.#tenants.get(tenant)?.plans;

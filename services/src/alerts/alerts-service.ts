@@ -11,6 +11,7 @@ import { systemClock } from "../../../kit/src/clock.ts";
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import { type Closable, Lifecycle } from "../../../kit/src/lifecycle.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
+import type { Reading } from "../reading.ts";
 import type { StorePart } from "../store-part.ts";
 import type { TailService } from "../tail-service.ts";
 import { QueryEvaluator } from "./evaluator.ts";
@@ -24,6 +25,7 @@ export interface AlertsDeps {
   readonly settings: Settings;
   readonly cluster: Cluster;
   readonly stored: StorePart;
+  readonly reading: Reading;
   readonly tails: TailService;
   readonly version: string;
   readonly logger: Logger;
@@ -45,12 +47,12 @@ export class AlertsService implements Closable {
   #engine: Alerts | undefined;
 
   private constructor(deps: AlertsDeps, rules: RuleStore) {
-    const { settings, cluster, stored, version, logger } = deps;
-    const { store, arena, pool } = stored;
+    const { settings, cluster, stored, reading, version, logger } = deps;
+    const { store, arena } = stored;
     this.#deps = deps;
     this.rules = rules;
     this.#journal = new StoreJournal({
-      ...{ store, arena, pool, shardCount: cluster.shards, clock: systemClock, logger },
+      ...{ store, arena, reading, shardCount: cluster.shards, clock: systemClock, logger },
     });
     const sender = openWebhookSender({
       timeoutMs: settings.alerts.deliveryTimeoutMs,
@@ -127,12 +129,12 @@ export class AlertsService implements Closable {
   }
 
   #open({ epoch }: RoleTerm, url: string): Promise<Alerts> {
-    const { settings, cluster, stored, tails, logger } = this.#deps;
+    const { settings, cluster, reading, tails, logger } = this.#deps;
     const { linesMax, deliveryRetryMs } = settings.alerts;
     return Alerts.open({
       rules: this.rules,
       journal: this.#journal,
-      evaluator: new QueryEvaluator({ stored, settings }),
+      evaluator: new QueryEvaluator({ reading, settings }),
       matches: new TailMatchSource(tails),
       sender: this.#sender,
       openScheduler: schedulerOpener(settings, cluster.id, logger),

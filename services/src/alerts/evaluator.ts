@@ -3,14 +3,13 @@ import type { Settings } from "../../../config/src/schema.ts";
 import { systemClock } from "../../../kit/src/clock.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { collectAnswer } from "../../../query/src/engine/questions.ts";
-import { storeSource, workerFragments } from "../asking.ts";
 import { parseQuestion } from "../question.ts";
-import type { StorePart } from "../store-part.ts";
+import type { Reading } from "../reading.ts";
 import { EvaluationGate } from "./evaluation-gate.ts";
 import { evaluationRowsMax, evaluationShare } from "./limits.ts";
 
 export interface EvaluatorDeps {
-  readonly stored: StorePart;
+  readonly reading: Reading;
   readonly settings: Settings;
 }
 
@@ -53,19 +52,19 @@ export class QueryEvaluator implements Evaluator {
   }
 
   async #ask(question: RuleQuestion, signal: AbortSignal): Promise<readonly AlertRecord[]> {
-    const { stored, settings } = this.#deps;
+    const { reading, settings } = this.#deps;
     const { tenant, query, range, limit } = question;
+    const { timeoutMs } = settings.query;
     signal.throwIfAborted();
     try {
       return await this.#gate.run(`${tenant} ${query}`, signal, async () => {
         const { rows } = await collectAnswer({
-          source: storeSource(stored.store),
-          pool: workerFragments(stored.pool, stored.store),
+          ...reading.answering({ timeoutMs, signal }),
           tenant,
           query: parseQuestion(query, range.toMs),
           range: { from: { ms: range.fromMs, ns: 0 }, to: { ms: range.toMs, ns: 0 } },
           limit,
-          timeoutMs: settings.query.timeoutMs,
+          timeoutMs,
           memoryBytesMax: settings.query.memoryMaxBytes,
           partial: "deny",
           signal,

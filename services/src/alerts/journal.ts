@@ -12,8 +12,7 @@ import type { Cut, Source, TimeRange } from "../../../query/src/source.ts";
 import { parseTime } from "../../../query/src/table/time-text.ts";
 import { type ArenaOwner, ArenaWriter } from "../../../storage/src/shard/arena.ts";
 import type { Store } from "../../../storage/src/shard/store.ts";
-import { workerFragments } from "../asking.ts";
-import type { WorkerPool } from "../threads/pool.ts";
+import type { Reading } from "../reading.ts";
 import { type InternalRow, InternalStream } from "./internal-batch.ts";
 import { EntryReader, type JournalRow, rowsOfEntries } from "./journal-rows.ts";
 import {
@@ -26,9 +25,9 @@ import {
 } from "./limits.ts";
 
 export interface JournalDeps {
-  readonly store: Store;
+  readonly store: Pick<Store, "append" | "room">;
   readonly arena: ArenaOwner;
-  readonly pool: WorkerPool;
+  readonly reading: Reading;
   readonly shardCount: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -43,6 +42,8 @@ const everything: TimeRange = {
   from: { ms: 0, ns: 0 },
   to: { ms: Number.MAX_SAFE_INTEGER, ns: 0 },
 };
+
+const readingQuestion = { timeoutMs: journalReadMs, signal: undefined };
 
 interface Waiting {
   readonly rows: readonly JournalRow[];
@@ -85,7 +86,7 @@ export class StoreJournal implements AlertJournal, Closable {
 
   async *read(): AsyncGenerator<AlertEntry> {
     const reader = new EntryReader();
-    for (const range of this.#spans()) {
+    for (const range of await this.#spans()) {
       // Newest first, as records are answered.
       const rows = await this.#rowsOf(range);
       for (const row of rows.reverse()) yield* this.#entriesOf(reader, row);
@@ -151,8 +152,8 @@ export class StoreJournal implements AlertJournal, Closable {
   }
 
   /** Spans of time in which there are records, in order. */
-  #spans(): TimeRange[] {
-    const cut = this.#open(everything);
+  async #spans(): Promise<TimeRange[]> {
+    const cut = await this.#open(everything);
     cut.release();
     const numbers = new Set<number>();
     for (const { timeMin, timeMax } of cut.parts) {
@@ -169,11 +170,11 @@ export class StoreJournal implements AlertJournal, Closable {
 
   /** Records of a span, newest first. Rejects while the journal's shard cannot be asked. */
   async #rowsOf(range: TimeRange, limit?: number): Promise<Record<string, string>[]> {
-    const { store, pool, logger } = this.#deps;
-    const source: Source = { open: (_, within) => Promise.resolve(this.#open(within)) };
+    const { reading, logger } = this.#deps;
+    const { pool } = reading.answering(readingQuestion);
+    const source: Source = { open: (_, within) => this.#open(within) };
     const request: QueryRequest = {
-      source,
-      pool: workerFragments(pool, store),
+      ...{ source, pool },
       tenant: journalTenant,
       query: parseQuery(`{stream="${journalStream}"}`),
       range,
@@ -190,16 +191,17 @@ export class StoreJournal implements AlertJournal, Closable {
   }
 
   /** The journal's own parts of a cut. Throws `query.partial` when its shard is not there. */
-  #open(range: TimeRange): Cut {
+  async #open(range: TimeRange): Promise<Cut> {
     const { shard } = this.#stream;
-    const cut = this.#deps.store.openCut(journalTenant, range);
+    const { source } = this.#deps.reading.answering(readingQuestion);
+    const cut = await source.open(journalTenant, range);
     const name = `shard ${shard}`;
     if (cut.missing.includes(name)) {
       cut.release();
       throw new ServiceError("query.partial", "the alerts' journal cannot be read now", { shard });
     }
     return {
-      parts: cut.parts.filter((part) => part.shard === shard && part.internal),
+      parts: cut.parts.filter((part) => source.shardOf(part) === shard && part.internal),
       missing: cut.missing.filter((each) => each.startsWith(`${name} `)),
       release: () => cut.release(),
     };

@@ -41,7 +41,7 @@ export class TailMatchSource implements MatchSource {
     { tenant, query, linesMax: keep, signal }: FollowOptions,
     onBatch: OnBatch,
   ): Promise<void> {
-    const subscription = this.#tails.watch({
+    const subscription = await this.#tails.watch({
       ...{ tenant, query: parseTail(query, Date.now()), progress: after },
       ...{ keep, linesBytesMax: matchLinesBytesMax },
     });

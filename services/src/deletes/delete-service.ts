@@ -14,14 +14,15 @@ import { printFilter } from "../../../query/src/language/print-filter.ts";
 import { asksInternal } from "../../../query/src/plan/internal.ts";
 import type { TimeRange } from "../../../query/src/source.ts";
 import type { TombstoneStatus } from "../../../storage/src/shard/tombstone-progress.ts";
-import { storeSource, workerFragments } from "../asking.ts";
 import { parseQuestion } from "../question.ts";
+import type { Reading } from "../reading.ts";
 import type { StorePart } from "../store-part.ts";
 import type { DeleteLedger } from "./ledger.ts";
 import { deletesMax, deletesTotalMax, lookEveryMs } from "./limits.ts";
 
 export interface DeleteServiceDeps {
   readonly stored: StorePart;
+  readonly reading: Reading;
   readonly settings: Settings;
   readonly ledger: DeleteLedger;
   /** Of one tenant, under way; as `deletesMax` unless told. */
@@ -66,16 +67,16 @@ export class DeleteService implements Closable {
 
   /** How many records match now. Throws as queries do. */
   async count({ tenant, filter, range }: DeleteQuestion, signal: AbortSignal): Promise<number> {
-    const { stored, settings } = this.#deps;
+    const { reading, settings } = this.#deps;
     const { pipes } = parseQuery("* | stats count() rows");
+    const { timeoutMs } = settings.query;
     const { rows } = await collectAnswer({
-      source: storeSource(stored.store),
-      pool: workerFragments(stored.pool, stored.store),
+      ...reading.answering({ timeoutMs, signal }),
       tenant,
       query: { filter, pipes },
       range,
       limit: 1,
-      timeoutMs: settings.query.timeoutMs,
+      timeoutMs,
       memoryBytesMax: settings.query.memoryMaxBytes,
       partial: "allow",
       signal,

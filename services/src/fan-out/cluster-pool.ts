@@ -1,4 +1,4 @@
-import { deserialize } from "node:v8";
+import { deserialize, serialize } from "node:v8";
 import type { Peers } from "../../../cluster/src/peers/peers.ts";
 import { assert } from "../../../kit/src/assert.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
@@ -77,9 +77,9 @@ export class ClusterPool implements FragmentPool {
     signal: AbortSignal,
   ): Promise<PartialMessage> {
     const { cancelled: __, ...portable } = plan;
-    const sent: PortablePlan | undefined = plans.has(plan.id) ? undefined : portable;
-    const head: FragmentAsked = { cut, planId: plan.id, plan: sent, part, task };
-    const pieces = this.#peers.stream(node, methods.fragment, { head, bytes: [] }, { signal });
+    const bytes = plans.has(plan.id) ? [] : [serialize(portable satisfies PortablePlan)];
+    const head: FragmentAsked = { cut, planId: plan.id, part, task };
+    const pieces = this.#peers.stream(node, methods.fragment, { head, bytes }, { signal });
     let answer: Buffer | undefined;
     let end = 0;
     for await (const piece of pieces) {
@@ -88,10 +88,10 @@ export class ClusterPool implements FragmentPool {
         plans.add(plan.id);
         continue;
       }
-      for (const bytes of piece.bytes) {
-        assert(end + bytes.length <= answer.length, "an answer is as long as it said");
-        answer.set(bytes, end);
-        end += bytes.length;
+      for (const each of piece.bytes) {
+        assert(end + each.length <= answer.length, "an answer is as long as it said");
+        answer.set(each, end);
+        end += each.length;
       }
     }
     if (answer === undefined || end < answer.length) {

@@ -1,4 +1,4 @@
-import { serialize } from "node:v8";
+import { deserialize, serialize } from "node:v8";
 import type { PeerIdentity, PeerMessage, Peers } from "../../../cluster/src/peers/peers.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Closable } from "../../../kit/src/lifecycle.ts";
@@ -49,8 +49,8 @@ export class CutHost implements Closable {
       this.#release(keyOf(from, read(releaseSchema, head).cut));
       return Promise.resolve({ head: {}, bytes: [] });
     });
-    peers.handleStream(methods.fragment, (from, { head }, signal) =>
-      this.#fragment(from, head, signal),
+    peers.handleStream(methods.fragment, (from, message, signal) =>
+      this.#fragment(from, message, signal),
     );
     this.#stopLinks = peers.onLink((node, link) => this.#linked(node, link !== undefined));
   }
@@ -99,7 +99,7 @@ export class CutHost implements Closable {
 
   async *#fragment(
     from: PeerIdentity,
-    head: unknown,
+    { head, bytes: [sent] }: PeerMessage,
     signal: AbortSignal,
   ): AsyncGenerator<PeerMessage> {
     const asked = read(fragmentSchema, head);
@@ -109,7 +109,7 @@ export class CutHost implements Closable {
     if (cut === undefined || part === undefined) {
       throw new ServiceError("query.timeout", "this cut is not open any more", { cut: asked.cut });
     }
-    const plan = planOf(cut, asked.planId, asked.plan as PortablePlan | undefined);
+    const plan = planOf(cut, asked.planId, sent);
     cut.running++;
     let answer: Buffer;
     try {
@@ -158,12 +158,12 @@ function keyOf({ nodeId, incarnation }: PeerIdentity, cut: string): string {
   return `${nodeId}/${incarnation}/${cut}`;
 }
 
-function planOf(cut: HostedCut, id: string, sent: PortablePlan | undefined): PlanMessage {
+function planOf(cut: HostedCut, id: string, sent: Uint8Array | undefined): PlanMessage {
   const known = cut.plans.get(id);
   if (known !== undefined) return known;
   if (sent === undefined) throw new ServiceError("request.malformed", "a plan was not sent");
-  // Workers keep what they compiled by the id: another node may draw the same.
-  const plan = { ...sent, cancelled: new SharedArrayBuffer(4) };
+  const portable = deserialize(sent) as PortablePlan;
+  const plan = { ...portable, cancelled: new SharedArrayBuffer(4) };
   cut.plans.set(id, plan);
   return plan;
 }

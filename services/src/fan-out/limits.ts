@@ -25,3 +25,9 @@ export const pieceRetryMs = 400;
 
 /** How long a node has for opening a cut, or for an answer to any small question, in milliseconds. */
 export const openTimeoutMs = 5000;
+
+/** Tails and rules of other nodes that follow this one. */
+export const followersMax = 4096;
+
+/** Bytes that wait for one of them: a node that takes no more is left, and begins again where it was. */
+export const followedBytesMax = 8 * 1024 * 1024;

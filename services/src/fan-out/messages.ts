@@ -37,11 +37,13 @@ export interface OpenedMessage {
   readonly elsewhere: readonly number[];
 }
 
-/** The plan is a `PlanMessage` without its memory shared with threads, left out once the node is known to have it. */
+/**
+ * The plan lies in the message's bytes: a `PlanMessage` without its memory shared with threads, as `v8.serialize` writes it. It is left out
+ * once the node is known to have it.
+ */
 export const fragmentSchema = z.object({
   cut: z.string().max(64),
   planId: z.string().max(64),
-  plan: z.unknown(),
   part: z.int().nonnegative(),
   task: z.custom<Omit<PartTask, "part">>((value) => typeof value === "object" && value !== null),
 });

@@ -21,13 +21,15 @@ const eventsPerWrite = 256;
 
 /** `/api/v1/tail`: matching records as they are committed, as Server-Sent Events. */
 export function mountTail(app: App, deps: TailRoutesDeps): void {
-  app.mount("get", "/api/v1/tail", "read", (request, response, identity) => {
+  app.mount("get", "/api/v1/tail", "read", async (request, response, identity) => {
     const { query = "*" } = parseParams(tailParams, request);
     const lastEventId = request.headers["last-event-id"];
     const question = parseTail(query, Date.now());
     const id = typeof lastEventId === "string" && lastEventId !== "" ? lastEventId : undefined;
-    const subscription = deps.tails.subscribe(identity.tenant, question, id);
-    void new TailConnection(deps, request, response, subscription).run();
+    const subscription = await deps.tails.subscribe(identity.tenant, question, id);
+    // Gone while it was begun: nobody would end it.
+    if (response.destroyed) deps.tails.unsubscribe(subscription);
+    else void new TailConnection(deps, request, response, subscription).run();
   });
 }
 
@@ -120,6 +122,8 @@ class TailConnection {
       );
     }
     if (this.#subscription.hasRoom) this.#wakeRoom();
+    // The client comes again with its last id, which brings what it has missed.
+    if (this.#subscription.isBroken && !response.writableNeedDrain) response.end();
   }
 
   #room(): Promise<void> {
