@@ -53,7 +53,6 @@ export class TailFollowing {
       if (performance.now() > untilMs) {
         throw new ServiceError("query.partial", "some shards do not answer", { missing });
       }
-      for (const [shard] of seen) this.#owners.doubt(shard);
       await this.#owners.changed(movingTickMs);
     }
   }

@@ -1,0 +1,162 @@
+import { randomInt } from "node:crypto";
+import { createServer } from "node:net";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Network } from "../ensemble/network.ts";
+import { Service, temporaryFolder } from "../service.ts";
+
+export interface NodesOptions {
+  /** Voting members, each a node; ids count from 1. */
+  readonly count: number;
+  /** Of every node. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Each node on a host of its own. */
+  readonly network?: Network | undefined;
+}
+
+/** Ids of nodes that are to be left alone. */
+export interface Except {
+  readonly except?: readonly number[];
+}
+
+/** The cluster's secret of tests: nodes on hosts of their own listen beyond loopback. */
+const secret = "a-secret-of-tests-that-is-long-enough";
+
+/** How long a cluster may take to form, or to serve again, on a busy machine. */
+const servingTimeoutMs = 60_000;
+
+/** Real nodes of one cluster, each `logkeep start --ensemble …`. All end with this process. */
+export class Nodes {
+  readonly #options: NodesOptions;
+  readonly #folder = temporaryFolder();
+  readonly #ensemble: string;
+  readonly #peerPorts: readonly number[];
+  readonly #services = new Map<number, Service>();
+
+  private constructor(options: NodesOptions, ensemble: string, peerPorts: readonly number[]) {
+    this.#options = options;
+    this.#ensemble = ensemble;
+    this.#peerPorts = peerPorts;
+  }
+
+  /** Starts all of them; resolves when all serve. */
+  static async start(options: NodesOptions): Promise<Nodes> {
+    const ports = await freePorts(options.count * 2 + 10);
+    const members = Array.from({ length: options.count }, (_, at) => {
+      const host = options.network?.addressOf(at + 1) ?? "127.0.0.1";
+      return `${at + 1}=${host}:${ports[at * 2]}:${ports[at * 2 + 1]}`;
+    });
+    const nodes = new Nodes(options, members.join(","), ports.slice(options.count * 2));
+    const ids = members.map((_, at) => at + 1);
+    await Promise.all(ids.map((id) => nodes.startNode(id)));
+    await nodes.serving();
+    return nodes;
+  }
+
+  /** A node that is there; it may have ended meanwhile. */
+  node(id: number): Service {
+    const found = this.#services.get(id);
+    if (found === undefined) throw new Error(`node ${id} was never started`);
+    return found;
+  }
+
+  get ids(): number[] {
+    return [...this.#services.keys()];
+  }
+
+  /** Those that run. */
+  running({ except = [] }: Except = {}): Service[] {
+    return [...this.#services]
+      .filter(([id, service]) => service.isRunning && !except.includes(id))
+      .map(([, service]) => service);
+  }
+
+  /** Starts a voting node, again or for the first time; `join`: one more, that joins by the first that runs. */
+  async startNode(
+    id: number,
+    { join = false }: { readonly join?: boolean } = {},
+  ): Promise<Service> {
+    const { args = [], env = {}, network } = this.#options;
+    const host = network?.addressOf(id) ?? "127.0.0.1";
+    const listeners = network === undefined ? [] : listenersOf(host);
+    const peer = ["--peer", `${host}:${this.#peerPorts[id - 1]}`];
+    const service = await Service.start({
+      dataDir: path.join(this.#folder, `node-${id}`),
+      within: network?.within(id) ?? [],
+      env: { LOGKEEP_CLUSTER_SECRET: secret, ...env },
+      args: [
+        ...listeners,
+        ...peer,
+        ...["--node-id", String(id)],
+        ...(join ? ["--join", this.#peerOfRunning()] : ["--ensemble", this.#ensemble]),
+        ...args,
+      ],
+    });
+    this.#services.set(id, service);
+    return service;
+  }
+
+  /** Resolves when each shard has an owner and every node that runs says that it is ready. */
+  async serving(except: Except = {}): Promise<void> {
+    const endMs = performance.now() + servingTimeoutMs;
+    for (;;) {
+      const answers = await Promise.all(this.running(except).map(isReady));
+      if (answers.every(Boolean)) return;
+      if (performance.now() > endMs) throw new Error(`the cluster does not serve:\n${this.log}`);
+      await sleep(50);
+    }
+  }
+
+  get log(): string {
+    return [...this.#services]
+      .map(
+        ([id, service]) =>
+          `--- node ${id} (${service.isRunning ? "runs" : "ended"})\n${service.log.slice(-4000)}`,
+      )
+      .join("\n");
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#services.values()].map((service) => service.kill()));
+  }
+
+  #peerOfRunning(): string {
+    for (const [id, service] of this.#services) {
+      const host = this.#options.network?.addressOf(id) ?? "127.0.0.1";
+      if (service.isRunning) return `${host}:${this.#peerPorts[id - 1]}`;
+    }
+    throw new Error("no node runs");
+  }
+}
+
+function listenersOf(host: string): string[] {
+  return ["--http", `${host}:7070`, "--coordinator", `${host}:2181`, "--insecure-listen"];
+}
+
+async function isReady(service: Service): Promise<boolean> {
+  try {
+    const response = await fetch(`${service.http}/readyz`, { signal: AbortSignal.timeout(2000) });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Ports of loopback that were free a moment ago, below those that the system hands out. */
+export async function freePorts(count: number): Promise<number[]> {
+  const found: number[] = [];
+  while (found.length < count) {
+    const port = randomInt(10_000, 32_000);
+    if (!found.includes(port) && (await isFree(port))) found.push(port);
+  }
+  return found;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
