@@ -58,17 +58,17 @@ export class NeedleSearch {
     const holding = mayHold ? memo.holding(this.#piece.needle) : nowhere;
     const own = holding?.get(number);
     if (holding !== undefined && own === undefined && splits.length === 0) return noRows;
-    const template = templates.templates[number] as Template;
+    const { literals, rowCount } = templates.templates[number] as Template;
     let inside: RowSet | undefined;
     let across: RowSet | undefined;
     const known = memo.valuesOf(this);
-    for (let i = 0; i < template.literals.length - 1; i++) {
-      const ends = endsAround(template, splits, { number, i }, memo);
+    for (let i = 0; i < literals.length - 1; i++) {
+      const ends = endsAround(literals, splits, { number, i }, memo);
       const isAsked = holding === undefined || own?.includes(i) === true;
       if (!isAsked && ends === undefined) continue;
       const column = templates.variable(number, i);
-      if (isAsked) inside = joined(inside, this.#matching(column, template.rowCount, known));
-      if (ends !== undefined) across = joined(across, edgeRows(column, template.rowCount, ends));
+      if (isAsked) inside = joined(inside, this.#matching(column, rowCount, known));
+      if (ends !== undefined) across = joined(across, edgeRows(column, rowCount, ends));
     }
     return { inside, across };
   }
@@ -220,7 +220,7 @@ function endsWith(bytes: Buffer, end: Buffer): boolean {
 
 /** How the needle may stand across an end of a variable; undefined: in no way. */
 function endsAround(
-  { literals }: Template,
+  literals: readonly Buffer[],
   splits: readonly Split[],
   { number, i }: { readonly number: number; readonly i: number },
   memo: SearchMemo,

@@ -53,6 +53,11 @@ export class ByteReader {
     return this.#bytes.subarray(from, from + length);
   }
 
+  /** Leaves so many bytes out. */
+  skip(length: number): void {
+    this.#take(length);
+  }
+
   text(): string {
     return this.blob().toString("utf8");
   }

@@ -85,11 +85,10 @@ class StoredTemplates implements Templates {
     const from = new ByteReader(this.directory);
     const templates: StoredTemplate[] = [];
     for (let t = 0; t < count; t++) {
-      const bytes = from.blob();
+      const text = rangeOf(from);
       const rowCount = from.count(context.rowCount);
       checkStored(rowCount === starts[t + 1]! - starts[t]!, "a template has not its rows");
-      const start = bytes.byteOffset - this.directory.byteOffset;
-      templates.push(new StoredTemplate(bytes, start, rowCount, from.blob()));
+      templates.push(new StoredTemplate(this.directory, text, rowCount, rangeOf(from)));
     }
     checkStored(from.isAtEnd, "a column's templates are longer than they say");
     this.templates = templates;
@@ -218,28 +217,52 @@ function noOrder(): Uint32Array {
   throw damaged("the templates of rows are in no other order");
 }
 
+/** A part of a directory. */
+interface DirectoryRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+function rangeOf(from: ByteReader): DirectoryRange {
+  const length = from.varint();
+  const start = from.position;
+  from.skip(length);
+  return { start, end: start + length };
+}
+
+/** There are a thousand in a block, of hundreds of blocks, so nothing is cut out of the directory before it is asked for. */
 class StoredTemplate implements Template {
   readonly rowCount: number;
   /** Where the text lies in the directory. */
   readonly start: number;
   readonly end: number;
-  /** How the variables are described. */
-  readonly stored: Buffer;
-  readonly #bytes: Buffer;
-  #literals: readonly Buffer[] | undefined;
+  /** Where its variables are described there. */
+  readonly storedAt: number;
+  readonly storedEnd: number;
+  readonly #directory: Buffer;
   #variablesAt: number[] | undefined;
 
-  constructor(bytes: Buffer, start: number, rowCount: number, variables: Buffer) {
-    this.#bytes = bytes;
-    this.start = start;
-    this.end = start + bytes.length;
+  constructor(
+    directory: Buffer,
+    text: DirectoryRange,
+    rowCount: number,
+    variables: DirectoryRange,
+  ) {
+    this.#directory = directory;
+    this.start = text.start;
+    this.end = text.end;
     this.rowCount = rowCount;
-    this.stored = variables;
+    this.storedAt = variables.start;
+    this.storedEnd = variables.end;
   }
 
   get literals(): readonly Buffer[] {
-    this.#literals ??= splitAtMarks(this.#bytes);
-    return this.#literals;
+    return splitAtMarks(this.#directory.subarray(this.start, this.end));
+  }
+
+  /** How the variables are described. */
+  get stored(): Buffer {
+    return this.#directory.subarray(this.storedAt, this.storedEnd);
   }
 
   /** Where a variable is described. */

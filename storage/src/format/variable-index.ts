@@ -6,8 +6,10 @@ import { variableKind } from "./template-encoder.ts";
 /** Where the variables of one template are described. */
 export interface DescribedVariables {
   readonly rowCount: number;
-  /** A part of the directory. */
   readonly stored: Buffer;
+  /** Where that lies in the directory. */
+  readonly storedAt: number;
+  readonly storedEnd: number;
 }
 
 /** Variables by template. */
@@ -32,8 +34,8 @@ export class VariableIndex {
     this.#directory = directory;
     this.#templates = templates;
     this.#frame = frame;
-    for (const [template, { rowCount, stored }] of templates.entries()) {
-      if (rowCount > 0) this.#describe(template, stored);
+    for (const [template, described] of templates.entries()) {
+      if (described.rowCount > 0) this.#describe(template, described.stored);
     }
     for (const payloads of this.#payloads.values()) payloads.sort((a, b) => a.at - b.at);
   }
@@ -94,23 +96,18 @@ export class VariableIndex {
     const directory = this.#directory;
     let template = 0;
     for (let at = directory.indexOf(piece); at >= 0; ) {
-      while (template < this.#templates.length && this.#endOf(template) <= at) template++;
+      while ((this.#templates[template]?.storedEnd ?? Infinity) <= at) template++;
       const described = this.#templates[template];
       if (described === undefined) return;
-      const { stored, rowCount } = described;
-      const isText = at < stored.byteOffset - directory.byteOffset;
-      if (!isText && rowCount > 0) {
-        for (let index = 0; index < variableCount(stored); index++) add({ template, index });
+      const { storedAt, storedEnd } = described;
+      const isText = at < storedAt;
+      if (!isText && described.rowCount > 0) {
+        const count = variableCount(described.stored);
+        for (let index = 0; index < count; index++) add({ template, index });
       }
       // The texts of the template before its variables are no part of them.
-      const next = isText ? stored.byteOffset - directory.byteOffset : this.#endOf(template);
-      at = directory.indexOf(piece, Math.max(at + 1, next));
+      at = directory.indexOf(piece, Math.max(at + 1, isText ? storedAt : storedEnd));
     }
-  }
-
-  #endOf(template: number): number {
-    const { stored } = this.#templates[template] as DescribedVariables;
-    return stored.byteOffset - this.#directory.byteOffset + stored.length;
   }
 }
 

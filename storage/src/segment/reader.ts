@@ -11,7 +11,7 @@ import {
   parseTrailer,
   trailerBytes,
 } from "../format/footer.ts";
-import { passCacheBytes } from "../format/limits.ts";
+import { frameBytes, passCacheBytes } from "../format/limits.ts";
 import { BlockCache } from "./block-cache.ts";
 import { guarded } from "./new-file.ts";
 import { type BlockBytes, SegmentBlock } from "./segment-block.ts";
@@ -79,6 +79,9 @@ export function verifySegment(path: string): Footer {
   }
 }
 
+/** For stored bytes that are unpacked at once, of this thread: twice a frame, since few chunks are longer. */
+const peeked = Buffer.allocUnsafeSlow(2 * frameBytes);
+
 class OpenFile implements BlockBytes {
   readonly path: string;
   readonly size: number;
@@ -94,22 +97,31 @@ class OpenFile implements BlockBytes {
   }
 
   read(at: number, length: number): Buffer {
+    return this.#read(at, length, () => Buffer.allocUnsafeSlow(length));
+  }
+
+  peek(at: number, length: number): Buffer {
+    if (length > peeked.length) return this.read(at, length);
+    return this.#read(at, length, () => peeked.subarray(0, length));
+  }
+
+  #read(at: number, length: number, into: () => Buffer): Buffer {
     checkStored(at >= 0 && at + length <= this.size, "a segment file is cut short");
-    if (this.#fd !== undefined) return this.#readFrom(this.#fd, at, length);
+    if (this.#fd !== undefined) return this.#readFrom(this.#fd, at, into());
     // A column that the cache kept, or a query still holds, decodes more of itself after the close.
     const fd = guarded(this.path, () => fs.openSync(this.path, "r"));
     try {
-      return this.#readFrom(fd, at, length);
+      return this.#readFrom(fd, at, into());
     } finally {
       fs.closeSync(fd);
     }
   }
 
-  #readFrom(fd: number, at: number, length: number): Buffer {
-    const bytes = Buffer.allocUnsafeSlow(length);
+  #readFrom(fd: number, at: number, bytes: Buffer): Buffer {
     let done = 0;
-    while (done < length) {
-      const got = guarded(this.path, () => fs.readSync(fd, bytes, done, length - done, at + done));
+    while (done < bytes.length) {
+      const left = bytes.length - done;
+      const got = guarded(this.path, () => fs.readSync(fd, bytes, done, left, at + done));
       checkStored(got > 0, "a segment file is cut short");
       done += got;
     }

@@ -21,6 +21,8 @@ export interface BlockBytes {
   readonly cacheKey: string;
   /** Exactly so many bytes from a position of the file. */
   read(at: number, length: number): Buffer;
+  /** As `read`, but good only until the next read: no memory is taken for what is unpacked at once. */
+  peek(at: number, length: number): Buffer;
 }
 
 /**
@@ -169,7 +171,12 @@ export class SegmentBlock implements Block {
   #read(ref: ChunkRef): Buffer {
     const fits = ref.at + ref.length <= this.meta.byteLength;
     checkStored(fits, "a chunk lies beyond its block");
-    return unpack(this.#file.read(this.meta.at + ref.at, ref.length), ref);
+    const at = this.meta.at + ref.at;
+    const isPacked = ref.length !== ref.rawLength;
+    return unpack(
+      isPacked ? this.#file.peek(at, ref.length) : this.#file.read(at, ref.length),
+      ref,
+    );
   }
 
   #cached<T>(what: string, make: () => { readonly value: T; readonly bytes: number }): T {
