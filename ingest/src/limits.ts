@@ -131,3 +131,16 @@ export const ingestLimitsDefault: IngestLimits = {
   rejectedKeptBytes,
   inflatedMaxBytes: bodyMaxBytes,
 };
+
+/** How long records are held for a shard that moves or has no owner: half of what shards remember keys of parts for. */
+export const routeHoldMs = 5 * 60 * 1000;
+
+/** The pause before parts are tried again that could not be stored; it doubles up to the longest. A change of owners ends it. */
+export const routePauseMsMin = 20;
+export const routePauseMsMax = 1_000;
+
+/** Bytes of batches on the way to one other node: what it may have to take in at one time from each. */
+export const routedBytesMax = 32 * 1024 * 1024;
+
+/** Bytes of batches in one call: well below the longest message, and small enough for answers to come steadily. */
+export const routedCallBytesMax = 4 * 1024 * 1024;

@@ -1,0 +1,11 @@
+/** The number by which parts that other nodes route here are written to the arena: of no worker, nor the store's or a journal's. */
+export const routedArenaWriter = 1_000_100;
+
+/** How long a call waits for the owner to commit: its disk may be busy; a broken link ends it much earlier. */
+export const routedCallMs = 30_000;
+
+/** How long parts of other nodes wait here for room in the arena, before their router is told to hold them. */
+export const routedRoomMs = 5_000;
+
+/** How long a node that has said that it does not serve a shard is not asked for it, unless the shard's znodes change. */
+export const doubtMs = 500;

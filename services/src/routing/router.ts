@@ -1,0 +1,232 @@
+import { randomBytes } from "node:crypto";
+import type { Peers } from "../../../cluster/src/peers/peers.ts";
+import { routedCallBytesMax } from "../../../ingest/src/limits.ts";
+import { destinationsOf, type Routed } from "../../../ingest/src/routing/destinations.ts";
+import { Hold, isPassing, isUnknown } from "../../../ingest/src/routing/hold.ts";
+import type { Clock } from "../../../kit/src/clock.ts";
+import { ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
+import type { AppendPart, AppendResult } from "../../../storage/src/shard/append.ts";
+import type { IdempotencyResult } from "../../../storage/src/shard/appender.ts";
+import type { ArenaOwner } from "../../../storage/src/shard/arena.ts";
+import { routerKey } from "../../../storage/src/shard/dedupe-key.ts";
+import {
+  homeShardOf,
+  type IdempotencyRecord,
+} from "../../../storage/src/shard/idempotency-table.ts";
+import type { Store } from "../../../storage/src/shard/store.ts";
+import type { Tombstone } from "../../../storage/src/shard/tombstone.ts";
+import type { ShardOwners } from "../fan-out/cluster-source.ts";
+import { RemoteShards } from "./remote-shards.ts";
+import type { Writes } from "./writes.ts";
+
+export interface RouterDeps {
+  readonly peers: Peers;
+  readonly owners: ShardOwners;
+  /** Of this node. */
+  readonly store: Store;
+  readonly arena: ArenaOwner;
+  /** How many other nodes there are now. */
+  readonly others: () => number;
+  readonly clock: Clock;
+  /** How long is held what cannot be stored; `routeHoldMs` unless told. */
+  readonly patienceMs?: number;
+}
+
+/** What became of one thing that was tried at an owner. */
+type Tried<T> = { readonly done: T } | { readonly error: ServiceError };
+
+/**
+ * Writes to the owner of each shard, wherever it is: what is owned here goes straight into the store, the rest to other nodes. While a shard
+ * moves or has no owner, what is for it is held and tried again; each part carries a key, so that it is stored once however often it is sent.
+ */
+export class Router implements Writes {
+  readonly #deps: RouterDeps;
+  readonly #remote: RemoteShards;
+  /** With a running number: what a shard knows a part by. */
+  readonly #incarnation = randomBytes(8);
+  #sequence = 0;
+  #isStopping = false;
+
+  constructor(deps: RouterDeps) {
+    this.#deps = deps;
+    this.#remote = new RemoteShards(deps);
+  }
+
+  pressure(): ServiceError | undefined {
+    return this.#deps.store.pressure();
+  }
+
+  room(timeoutMs: number, bytes?: number): Promise<void> {
+    return this.#deps.store.room(timeoutMs, bytes);
+  }
+
+  /** See `Store.append`; the parts keep their place in the arena until all are stored or given up. */
+  append(parts: readonly AppendPart[]): Promise<AppendResult[]> {
+    const { store, owners, others, peers } = this.#deps;
+    const isHere = ({ shard }: AppendPart): boolean => owners.nodeOf(shard) === peers.self.nodeId;
+    // A node alone does what it did before there were routers: no other can take a shard over, so no key is needed.
+    if (others() === 0 && parts.every(isHere)) return store.append(parts);
+    return this.#append(parts.map((part) => this.#keyed(part)));
+  }
+
+  async commitIdempotency(record: IdempotencyRecord): Promise<IdempotencyResult> {
+    const { store, owners } = this.#deps;
+    const shard = homeShardOf(record.tenant, record.key, owners.shardCount);
+    const results = await this.#everywhere([shard], (node, each) =>
+      node === undefined
+        ? store.commitIdempotency(record)
+        : this.#remote.commitIdempotency(node, each, record),
+    );
+    return results.get(shard)!;
+  }
+
+  async addTombstone(tombstone: Tombstone, shards = this.#allShards()): Promise<void> {
+    const { store } = this.#deps;
+    await this.#everywhere(shards, (node, shard) =>
+      node === undefined
+        ? store.addTombstone(tombstone, [shard])
+        : this.#remote.addTombstone(node, shard, tombstone),
+    );
+  }
+
+  lastStored(source: string, shards = this.#allShards()): Promise<ReadonlyMap<number, bigint>> {
+    const { store } = this.#deps;
+    return this.#everywhere(shards, async (node, shard) => {
+      if (node !== undefined) return this.#remote.lastStored(node, shard, source);
+      return (await store.lastStored(source, [shard])).get(shard)!;
+    });
+  }
+
+  /** Holds nothing any longer: what waits is told. */
+  stop(): void {
+    this.#isStopping = true;
+  }
+
+  #allShards(): readonly number[] {
+    return Array.from({ length: this.#deps.owners.shardCount }, (_, shard) => shard);
+  }
+
+  #keyed(part: AppendPart): AppendPart & { readonly dedupeKey: Uint8Array } {
+    const { dedupeKey = routerKey(this.#incarnation, this.#sequence++) } = part;
+    return { ...part, dedupeKey };
+  }
+
+  async #append(
+    parts: readonly (AppendPart & { readonly dedupeKey: Uint8Array })[],
+  ): Promise<AppendResult[]> {
+    const { arena, peers } = this.#deps;
+    for (const { offset, length } of parts) arena.retain(offset, length);
+    /** Of the connections that still send from the arena. */
+    const sending: Promise<void>[] = [];
+    try {
+      return await this.#settle(parts, (node, places) => {
+        const some = places.map((place) => parts[place] as (typeof parts)[number]);
+        return node === peers.self.nodeId
+          ? this.#appendHere(some)
+          : this.#remote.append(node, some, sending);
+      });
+    } finally {
+      const release = (): void => {
+        for (const { offset, length } of parts) arena.release(offset, length);
+      };
+      if (sending.length === 0) release();
+      else void Promise.all(sending).then(release);
+    }
+  }
+
+  /** Each shard for itself: one that waits for its takeover holds up no other. */
+  async #appendHere(parts: readonly AppendPart[]): Promise<Tried<AppendResult>[]> {
+    const { store } = this.#deps;
+    const tried: Tried<AppendResult>[] = [];
+    const byShard = Map.groupBy(parts.keys(), (at) => (parts[at] as AppendPart).shard);
+    await Promise.all(
+      [...byShard.values()].map(async (places) => {
+        try {
+          const results = await store.append(places.map((at) => parts[at] as AppendPart));
+          for (const [i, at] of places.entries()) tried[at] = { done: results[i] as AppendResult };
+        } catch (thrown) {
+          for (const at of places) tried[at] = { error: serviceErrorOf(thrown) };
+        }
+      }),
+    );
+    return tried;
+  }
+
+  /** Asks the owner of each shard for itself; `node` is undefined for this one. */
+  async #everywhere<T>(
+    shards: readonly number[],
+    ask: (node: number | undefined, shard: number) => Promise<T>,
+  ): Promise<ReadonlyMap<number, T>> {
+    const { nodeId } = this.#deps.peers.self;
+    const things = shards.map((shard) => ({ shard, length: 0 }));
+    const results = await this.#settle(things, (node, places) =>
+      Promise.all(
+        places.map(async (place): Promise<Tried<T>> => {
+          try {
+            const { shard } = things[place] as Routed;
+            return { done: await ask(node === nodeId ? undefined : node, shard) };
+          } catch (thrown) {
+            return { error: serviceErrorOf(thrown) };
+          }
+        }),
+      ),
+    );
+    return new Map(shards.map((shard, at) => [shard, results[at] as T]));
+  }
+
+  /**
+   * Tries each thing at the owner of its shard until it is done. Rejects with the first error that does not pass, once all tries of that
+   * round are over, and with `ingest.unavailable` when the patience is at its end.
+   */
+  async #settle<T>(
+    things: readonly Routed[],
+    attempt: (node: number, places: readonly number[]) => Promise<readonly Tried<T>[]>,
+  ): Promise<T[]> {
+    const { owners, clock, patienceMs } = this.#deps;
+    const hold = new Hold(clock.monotonicMs(), patienceMs);
+    const results: T[] = [];
+    const nodeOf = (shard: number): number | undefined => owners.nodeOf(shard);
+    let places: readonly number[] = [...things.keys()];
+    let isMaybeStored = false;
+    for (;;) {
+      const failed: { readonly place: number; readonly error: ServiceError | undefined }[] = [];
+      await Promise.all(
+        destinationsOf(things, places, nodeOf, routedCallBytesMax).map(async ({ node, places }) => {
+          const tried = node === undefined ? [] : await attempt(node, places);
+          for (const [i, place] of places.entries()) {
+            const each = tried[i];
+            if (each !== undefined && "done" in each) results[place] = each.done;
+            else failed.push({ place, error: each?.error });
+          }
+        }),
+      );
+      if (failed.length === 0) return results;
+      const final = failed.find(({ error }) => error !== undefined && !isPassing(error));
+      if (final?.error !== undefined) throw final.error;
+      isMaybeStored ||= failed.some(({ error }) => error !== undefined && isUnknown(error));
+      places = failed.map(({ place }) => place).sort((a, b) => a - b);
+      for (const { place, error } of failed) {
+        if (error?.code === "ingest.unavailable") owners.doubt((things[place] as Routed).shard);
+      }
+      const pauseMs = this.#isStopping ? undefined : hold.next(clock.monotonicMs());
+      const last = failed.find(({ error }) => error !== undefined)?.error;
+      if (pauseMs === undefined) throw givenUp(things, places, isMaybeStored, last);
+      await owners.changed(pauseMs);
+    }
+  }
+}
+
+function givenUp(
+  things: readonly Routed[],
+  places: readonly number[],
+  isMaybeStored: boolean,
+  cause: ServiceError | undefined,
+): ServiceError {
+  const shards = [...new Set(places.map((place) => String((things[place] as Routed).shard)))];
+  const message = isMaybeStored
+    ? "it is not known whether all records are stored"
+    : "the shards of some records have no owner that can be reached";
+  const outcome = isMaybeStored ? "unknown" : "not stored";
+  const fields = { outcome, shards, ...(cause !== undefined && { reason: cause.message }) };
+  return new ServiceError("ingest.unavailable", message, fields, { cause });
+}
