@@ -30,6 +30,8 @@ export class Core {
   nowMs = 0;
   /** Damage was found: it is not in sync, and may not acquire. */
   isDamaged: boolean;
+  /** For a planted fault: where the log ended when the znodes were asked for last. */
+  lookedEnd: LogPoint;
   #role: Role = { kind: "waiting" };
   #effects: Effect[] = [];
 
@@ -42,7 +44,10 @@ export class Core {
     this.log = new ReplicaLog(state, emit);
     // What was committed once and is not there any more is damage, whatever the cause.
     this.isDamaged = state.isDamaged || this.log.committed > this.log.end.position;
-    this.looks = new Looks(emit);
+    this.lookedEnd = this.log.end;
+    this.looks = new Looks(emit, () => {
+      this.lookedEnd = this.log.end;
+    });
     const isUnchecked = (op: MultiOp): boolean =>
       op.kind === "manifest"
         ? op.commit.kind === "merge" && faults.has("merge-without-check")

@@ -52,13 +52,17 @@ export class Follower {
       this.#announced(from, link, message);
       return;
     }
+    const { epoch } = message;
     const { faults, log } = this.#core;
+    if (epoch < log.promised && faults.has("older-epoch-accepted")) {
+      this.#followAnyone(from, link, message);
+    }
     const followed = this.#followed;
-    const isHis =
-      (followed?.epoch === message.epoch && message.epoch >= log.promised) ||
-      faults.has("older-epoch-accepted");
-    if (followed === undefined || followed.link !== link || followed.replica !== from || !isHis) {
-      if (message.epoch < log.promised) this.#refuse(from, message.epoch);
+    const isHis = followed?.link === link && followed.replica === from && followed.epoch === epoch;
+    const isOlder = epoch < log.promised && !faults.has("older-epoch-accepted");
+    if (!isHis || isOlder) {
+      // A promise of its own may have gone beyond the epoch that is followed.
+      if (isOlder) this.#refuse(from, epoch);
       return;
     }
     this.#heardMs = this.#core.nowMs;
@@ -283,6 +287,13 @@ export class Follower {
     const { log } = this.#core;
     const known = Math.min(position, log.durable);
     if (log.commit(known)) this.#core.emit({ kind: "committed", position: known });
+  }
+
+  /** A planted fault. */
+  #followAnyone(replica: string, link: number, { epoch, sentMs }: OwnerMessage): void {
+    this.#following();
+    const state = { sentMs, phase: "following", reset: undefined } as const;
+    this.#followed = { ...state, epoch, link, replica, owner: `${replica}/older` };
   }
 
   #refuse(to: string, epoch: number): void {

@@ -7,13 +7,15 @@ import type { Effect } from "./types.ts";
  */
 export class Looks {
   readonly #emit: (effect: Effect) => void;
+  readonly #began: () => void;
   #look = 0;
   #isUnderWay = false;
   #isWantedAgain = false;
   #retryAtMs: number | undefined;
 
-  constructor(emit: (effect: Effect) => void) {
+  constructor(emit: (effect: Effect) => void, began: () => void) {
     this.#emit = emit;
+    this.#began = began;
   }
 
   /** When a failed one is tried again. */
@@ -54,6 +56,7 @@ export class Looks {
     this.#isUnderWay = true;
     this.#isWantedAgain = false;
     this.#retryAtMs = undefined;
+    this.#began();
     this.#emit({ kind: "look", look: this.#look });
   }
 }

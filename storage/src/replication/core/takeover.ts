@@ -33,7 +33,7 @@ export class Takeover implements MultiItem {
   #load = 0;
   #loadAtMs: number | undefined;
   /** For a planted fault: where the log ended before anything was acquired. */
-  readonly #earlyEnd: LogPoint;
+  #earlyEnd: LogPoint;
 
   constructor(
     core: Core,
@@ -44,7 +44,7 @@ export class Takeover implements MultiItem {
     this.#above = options.above;
     this.#isRecovery = options.isRecovery;
     this.#events = events;
-    this.#earlyEnd = core.log.end;
+    this.#earlyEnd = core.lookedEnd;
   }
 
   get isDead(): boolean {
@@ -80,6 +80,7 @@ export class Takeover implements MultiItem {
     }
     const { log } = this.#core;
     this.#view = facts;
+    this.#earlyEnd = this.#core.lookedEnd;
     this.#epoch = 1 + Math.max(facts.epoch, log.promised, this.#above);
     this.#phase = "promising";
     this.#core.role = { kind: "taking", epoch: this.#epoch };
