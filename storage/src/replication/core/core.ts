@@ -2,7 +2,15 @@ import { Looks } from "./looks.ts";
 import type { Message } from "./messages.ts";
 import { MultiQueue } from "./multi-queue.ts";
 import { ReplicaLog } from "./replica-log.ts";
-import type { Effect, MultiOp, PlantedFault, ReplicaOptions, Role, ShardFacts } from "./types.ts";
+import type {
+  Effect,
+  LogPoint,
+  MultiOp,
+  PlantedFault,
+  ReplicaOptions,
+  Role,
+  ShardFacts,
+} from "./types.ts";
 
 const none: ReadonlySet<PlantedFault> = new Set();
 
