@@ -84,6 +84,8 @@ export interface Store extends Closable {
   onCommitted(listener: (batch: MemoryBatch) => void): () => void;
   /** Calls after each seal and drop, in the step that changes the segments. Returns how to stop. */
   onSegments(listener: (change: SegmentChange) => void): () => void;
+  /** Whether the shard takes appends here now. */
+  serves(shard: number): boolean;
   /** What of a shard lies in segments; undefined while the shard is not served here. */
   sealed(shard: number): SealedShard | undefined;
   /** Keeps a live segment's file until it is released; undefined when it is live no longer. */
@@ -289,6 +291,10 @@ class OpenStore implements Store {
   onSegments(listener: (change: SegmentChange) => void): () => void {
     this.#segmentListeners.add(listener);
     return () => this.#segmentListeners.delete(listener);
+  }
+
+  serves(shard: number): boolean {
+    return this.#open.context.shards[shard]?.state.kind === "serving";
   }
 
   sealed(shard: number): SealedShard | undefined {
