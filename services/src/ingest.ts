@@ -1,13 +1,14 @@
 import type { DecodeJob, DecodeResult } from "../../ingest/src/job.ts";
 import { assert } from "../../kit/src/assert.ts";
 import type { ArenaOwner } from "../../storage/src/shard/arena.ts";
-import type { Store } from "../../storage/src/shard/store.ts";
 import type { BodyMemory } from "./http/body-memory.ts";
+import type { Writes } from "./routing/writes.ts";
 import type { WorkerPool } from "./threads/pool.ts";
 
 export interface IngestDeps {
   readonly pool: WorkerPool;
-  readonly store: Store;
+  /** Of the whole cluster. */
+  readonly store: Writes;
   readonly arena: ArenaOwner;
   readonly memory: BodyMemory;
 }

@@ -96,6 +96,7 @@ async function start(
     data,
     cluster,
     identity,
+    peers: node.peers,
     clock: systemClock,
     logger,
   });
@@ -135,13 +136,13 @@ async function serveStore(
   lifecycle: Lifecycle,
 ): Promise<Served> {
   const { settings, cluster, stored, version, logger } = base;
-  const { store, arena, pool, retention } = stored;
+  const { store, writes, arena, pool, retention } = stored;
   const reading = openReading(stored);
   lifecycle.add("reading", () => reading.close());
   const index = await openQueryIndex(settings, stored, reading);
   lifecycle.add("query index", () => index.close());
   const audit = new AuditService({
-    ...{ store, arena, cluster, index, logger, nowMs: () => systemClock.now() },
+    ...{ store: writes, arena, cluster, index, logger, nowMs: () => systemClock.now() },
   });
   lifecycle.add("audit journal", () => audit.close());
   const deletes = new DeleteService({
@@ -161,12 +162,12 @@ async function serveStore(
     tailsMax: settings.tail.connectionsMax,
   });
   lifecycle.add("tails", () => tails.close());
-  const intake = new InboxIntake({ store, arena, pool, retention, clock: systemClock });
+  const intake = new InboxIntake({ store: writes, arena, pool, retention, clock: systemClock });
   const inboxes = await cluster.drainInboxes(intake, [tenantDefault]);
   // Before the store closes, which a drainer would meet as a failure.
   lifecycle.add("inboxes", () => inboxes.close());
   const sources = await Sources.open({
-    ...{ store, arena, pool, retention, cluster, acl: ownAcl, logger },
+    ...{ store: writes, arena, pool, retention, cluster, acl: ownAcl, logger },
     sources: settings.sources,
   });
   lifecycle.add("sources", () => sources.close());

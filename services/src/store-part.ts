@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Cluster } from "../../cluster/src/cluster.ts";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
+import type { Peers } from "../../cluster/src/peers/peers.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import type { RetentionRule } from "../../ingest/src/retention/rules.ts";
 import type { Clock } from "../../kit/src/clock.ts";
@@ -19,6 +20,8 @@ import { auditDaysMin } from "./audit/limits.ts";
 import { BodyMemory } from "./http/body-memory.ts";
 import { Ingest } from "./ingest.ts";
 import { retentionRules } from "./retention-rules.ts";
+import { openRouting, type RoutingPart } from "./routing/routing-part.ts";
+import type { Writes } from "./routing/writes.ts";
 import { threadEntry } from "./threads/entry.ts";
 import { WorkerPool } from "./threads/pool.ts";
 import type { WorkerShared } from "./threads/worker.ts";
@@ -28,6 +31,8 @@ export interface StorePartOptions {
   readonly data: DataDirectory;
   readonly cluster: Cluster;
   readonly identity: NodeIdentity;
+  /** The other nodes; without them this node is all there is. */
+  readonly peers?: Peers;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -35,6 +40,10 @@ export interface StorePartOptions {
 /** The shards of this node, and the threads that work for them. */
 export interface StorePart {
   readonly store: Store;
+  /** Where records are written: at the owners of their shards. */
+  readonly writes: Writes;
+  /** Undefined where this node is all there is. */
+  readonly routing: RoutingPart | undefined;
   readonly arena: ArenaOwner;
   /** Decodes, answers queries, matches tails, seals and merges. */
   readonly pool: WorkerPool;
@@ -69,7 +78,7 @@ function workerCount(settings: Settings): number {
 }
 
 export async function openStorePart(options: StorePartOptions): Promise<StorePart> {
-  const { settings, data, cluster, identity, clock, logger } = options;
+  const { settings, data, cluster, identity, peers, clock, logger } = options;
   const lifecycle = new Lifecycle();
   try {
     const arenaBytes = Math.ceil(settings.storage.arenaBytes / slabBytes) * slabBytes;
@@ -105,10 +114,13 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
     });
     lifecycle.add("store", () => store.close());
     lifecycle.add("last seals", () => sealed(store));
+    const routing = peers && openRouting({ peers, cluster, store, arena, clock });
+    if (routing !== undefined) lifecycle.add("routing", () => routing.close());
+    const { writes } = routing ?? { writes: store };
     const memory = new BodyMemory();
-    const ingest = new Ingest({ pool, store, arena, memory });
+    const ingest = new Ingest({ pool, store: writes, arena, memory });
     const close = () => lifecycle.close();
-    return { store, arena, pool, ingest, retention: rules, memory, close };
+    return { store, writes, routing, arena, pool, ingest, retention: rules, memory, close };
   } catch (thrown) {
     await lifecycle.close();
     throw thrown;

@@ -48,7 +48,7 @@ export class AlertsService implements Closable {
 
   private constructor(deps: AlertsDeps, rules: RuleStore) {
     const { settings, cluster, stored, reading, version, logger } = deps;
-    const { store, arena } = stored;
+    const { writes: store, arena } = stored;
     this.#deps = deps;
     this.rules = rules;
     this.#journal = new StoreJournal({

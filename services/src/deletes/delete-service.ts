@@ -97,7 +97,7 @@ export class DeleteService implements Closable {
     const text = printFilter(filter);
     const createdMs = Math.floor(clock.now());
     const facts = { id, tenant, filter: text, ...range, createdMs, author, rowsHidden };
-    await stored.store.addTombstone(facts);
+    await stored.writes.addTombstone(facts);
     logger.info({ delete: id, tenant, author, rows: rowsHidden }, "records are hidden by a delete");
     const found = this.#live().get(id);
     return found === undefined ? this.get(tenant, id) : deleteOf(found);

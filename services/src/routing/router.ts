@@ -62,10 +62,11 @@ export class Router implements Writes {
 
   /** See `Store.append`; the parts keep their place in the arena until all are stored or given up. */
   append(parts: readonly AppendPart[]): Promise<AppendResult[]> {
-    const { store, owners, others, peers } = this.#deps;
-    const isHere = ({ shard }: AppendPart): boolean => owners.nodeOf(shard) === peers.self.nodeId;
-    // A node alone does what it did before there were routers: no other can take a shard over, so no key is needed.
-    if (others() === 0 && parts.every(isHere)) return store.append(parts);
+    const { store, others } = this.#deps;
+    // No other can take a shard over from a node that is alone: its parts need no key.
+    if (others() === 0 && parts.every(({ shard }) => store.serves(shard))) {
+      return store.append(parts);
+    }
     return this.#append(parts.map((part) => this.#keyed(part)));
   }
 
@@ -182,10 +183,12 @@ export class Router implements Writes {
     things: readonly Routed[],
     attempt: (node: number, places: readonly number[]) => Promise<readonly Tried<T>[]>,
   ): Promise<T[]> {
-    const { owners, clock, patienceMs } = this.#deps;
+    const { owners, clock, patienceMs, peers, store } = this.#deps;
     const hold = new Hold(clock.monotonicMs(), patienceMs);
     const results: T[] = [];
-    const nodeOf = (shard: number): number | undefined => owners.nodeOf(shard);
+    // What the store itself says is newer than what its znodes do.
+    const nodeOf = (shard: number): number | undefined =>
+      store.serves(shard) ? peers.self.nodeId : owners.nodeOf(shard);
     let places: readonly number[] = [...things.keys()];
     let isMaybeStored = false;
     for (;;) {
