@@ -1,5 +1,6 @@
 import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../coordinator/src/client/errors.ts";
+import { steps } from "../../coordinator/src/client/multi.ts";
 import { RoleElection, type RoleOptions } from "../../coordinator/src/recipes/role-election.ts";
 import { assert } from "../../kit/src/assert.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
@@ -9,11 +10,13 @@ import { type Access, type AccessOptions, accessOf } from "./access.ts";
 import { Acquisitions } from "./acquisitions.ts";
 import { Announcement, type AnnouncementOptions, type NodeFacts } from "./announcement.ts";
 import { AuditTrail } from "./audit/entry.ts";
+import { type BalancerOptions, balanceShards } from "./balancer.ts";
 import { ConfigStore, type ConfigStoreOptions } from "./config-store.ts";
 import { DiskFoldFiles } from "./fold-files.ts";
 import type { InboxSink } from "./inbox-sink.ts";
 import { Inboxes } from "./inboxes.ts";
 import { ZnodeManifest } from "./manifest.ts";
+import { checkMove, type MoveRequest, requestMove } from "./moves.ts";
 import { type NodeIdentity, replicaOf } from "./node.ts";
 import { ZnodeOwnership } from "./ownership.ts";
 import { paths } from "./paths.ts";
@@ -148,6 +151,51 @@ export class Cluster implements Closable {
       acl: this.#access.acl,
       ...options,
     });
+  }
+
+  /**
+   * Stands for the role that decides which node is to have which shard; to be closed before the cluster.
+   */
+  balance(
+    options: Pick<BalancerOptions, "replication" | "graceMs" | "founders" | "nowMs">,
+  ): RoleElection {
+    const { logger } = this.#options;
+    const { client, topology, shards } = this;
+    const all = { client, topology, shards, logger, access: this.#access, ...options };
+    return this.elect("balancer", {
+      run: (term) => balanceShards(term, all),
+      onFailure: (thrown) => logger.error({ err: thrown }, "shards are not placed, trying again"),
+    });
+  }
+
+  /** Asks the balancer for a move. Rejects with `cluster.refused` when it makes no sense now. */
+  async requestMove(request: MoveRequest, by: string | undefined): Promise<void> {
+    const { client, topology, audit } = this;
+    const open = topology
+      .nodes()
+      .filter(({ nodeId, roles }) => roles.includes("ingest") && !topology.drained.has(nodeId));
+    const nodes = new Set(open.map(({ nodeId }) => nodeId));
+    checkMove(request, (shard) => topology.assigned(shard), nodes);
+    const { shard, from, to } = request;
+    const note = { by, action: "shard.move", target: String(shard), after: { from, to } };
+    await requestMove(client, this.#access, request, audit.step(note));
+  }
+
+  /** Takes everything away from a node, or lets it have its share again. */
+  async setDrained(node: number, isDrained: boolean, by: string | undefined): Promise<void> {
+    const { client, audit } = this;
+    const note = { by, action: isDrained ? "node.drain" : "node.undrain", target: String(node) };
+    const path = paths.drained(node);
+    const acl = this.#access.acl;
+    const change = isDrained ? steps.create(path, null, { acl }) : steps.delete(path);
+    try {
+      await client.multi([change, audit.step(note)]);
+    } catch (thrown) {
+      if (isZooKeeperError(thrown, "NODEEXISTS")) return;
+      if (!isZooKeeperError(thrown, "NONODE")) throw thrown;
+      if (isDrained)
+        throw new ServiceError("cluster.refused", "there never was such a node", { node });
+    }
   }
 
   /** Ends the session, and with it every ephemeral of this node. */

@@ -65,3 +65,15 @@ export const configVersionsKept = 100;
 
 /** Between two looks whether a node of our number has gone. */
 export const nodeTakenPollMs = 200;
+
+/** How long changes of the nodes are gathered before shards are placed anew: several often come at once. */
+export const placementGatherMs = 300;
+
+/** How long a new cluster waits for all of its founding nodes before it is placed on those that are there. */
+export const foundingMs = 20_000;
+
+/** Between two looks of the balancer at what no change tells it: a node that was away too long, loads to be evened out. */
+export const placementTickMs = 5_000;
+
+/** Requests for moves that are taken at a time; each is a part of one multi. */
+export const movesTakenMax = 100;

@@ -13,6 +13,7 @@ export const paths = {
   nodes: `${root}/nodes`,
   node: (node: number) => `${root}/nodes/${node}`,
   live: (node: number, incarnation: string) => `${root}/nodes/${node}/live-${incarnation}`,
+  drained: (node: number) => `${root}/nodes/${node}/drained`,
   roles: `${root}/roles`,
   role: (role: string) => `${root}/roles/${role}`,
   assignments: `${root}/assignments`,
@@ -59,6 +60,12 @@ export function liveOfPath(path: string): { node: number; incarnation: string } 
   const match = /^\/logkeep\/nodes\/(\d+)\/live-([^/]+)$/.exec(path);
   if (match === null) return undefined;
   return { node: Number(match[1]), incarnation: match[2] as string };
+}
+
+/** The node that a path says is drained. */
+export function drainedOfPath(path: string): number | undefined {
+  const match = /^\/logkeep\/nodes\/(\d+)\/drained$/.exec(path);
+  return match === null ? undefined : Number(match[1]);
 }
 
 /** The bucket of assignments that a path is. */

@@ -5,7 +5,7 @@ import type { Closable } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import { nodesMax, shardsMax } from "./limits.ts";
 import { type NodeRecord, nodeOfReplica, replicaOf } from "./node.ts";
-import { bucketOfPath, liveOfPath, paths, shardOfPath } from "./paths.ts";
+import { bucketOfPath, drainedOfPath, liveOfPath, paths, shardOfPath } from "./paths.ts";
 import type { PeerDirectory } from "./peers/peers.ts";
 import { bucketOf, decodeBucket } from "./placement/buckets.ts";
 import { bucketsMax } from "./placement/limits.ts";
@@ -37,6 +37,7 @@ interface LiveNode {
 export class Topology implements Closable {
   readonly #options: TopologyOptions;
   readonly #live = new Map<string, LiveNode>();
+  readonly #drained = new Set<number>();
   readonly #places = new Map<number, ShardPlace>();
   /** By shard, whom its ephemeral names. */
   readonly #present = new Map<number, string>();
@@ -77,6 +78,11 @@ export class Topology implements Closable {
   nodeOf(replica: string): NodeRecord | undefined {
     const found = this.node(nodeOfReplica(replica));
     return found !== undefined && replica === replicaOf(found) ? found : undefined;
+  }
+
+  /** Nodes that are to have nothing, whether they are there or not. */
+  get drained(): ReadonlySet<number> {
+    return this.#drained;
   }
 
   /** The process on each disk that is there: `nodeId/diskId/incarnation` by `nodeId/diskId`. */
@@ -185,8 +191,12 @@ export class Topology implements Closable {
   }
 
   #nodeChanged({ kind, path, znode }: Exclude<CacheChange, { kind: "missed" }>): void {
-    if (liveOfPath(path) === undefined) return;
-    if (kind === "removed") this.#live.delete(path);
+    const drained = drainedOfPath(path);
+    if (drained === undefined && liveOfPath(path) === undefined) return;
+    if (drained !== undefined) {
+      if (kind === "removed") this.#drained.delete(drained);
+      else this.#drained.add(drained);
+    } else if (kind === "removed") this.#live.delete(path);
     else {
       const record = this.#decoded(path, () => decodeZnode(nodeSchema, path, znode.data));
       if (record === undefined) return;

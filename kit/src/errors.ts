@@ -43,6 +43,7 @@ export const errorCodes = {
   "coordinator.elsewhere": { status: 404, title: "The coordinator is another process" },
   "cluster.malformed": { status: 500, title: "A znode of the cluster cannot be read" },
   "cluster.mismatch": { status: 500, title: "The node does not fit this cluster" },
+  "cluster.refused": { status: 409, title: "The cluster cannot do this now" },
   "peer.unavailable": { status: 503, title: "Another node cannot be reached" },
   "peer.malformed": { status: 502, title: "Another node sent what cannot be read" },
   "peer.refused": { status: 403, title: "The peer is not one of this cluster" },

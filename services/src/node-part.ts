@@ -90,6 +90,15 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
   lifecycle.add("peers", () => peers.close());
   answerJoins(peers, cluster, connect);
   await cluster.announce(factsOf(options, { roles, plan, coordinator, peers }), failed);
+  if (roles.ingest) {
+    const balancer = cluster.balance({
+      replication: () => settings.cluster.replication,
+      graceMs: () => settings.cluster.graceMs,
+      founders: plan.kind === "own" ? plan.members : 1,
+      nowMs: () => performance.now(),
+    });
+    lifecycle.add("balancer", () => balancer.close());
+  }
   const { host } = settings.node;
   return {
     ...{ identity, roles, coordinator, cluster, ownAcl, peers },

@@ -8,7 +8,7 @@ import { scoreOf } from "./rendezvous.ts";
 export function balance(loads: Loads, movesMax: number): void {
   const nodes = byFill(loads);
   let left = movesMax;
-  for (const node of nodes) {
+  for (const node of nodes.filter((each) => loads.isOpen(each))) {
     for (; left > 0 && isBelow(loads, node); left--) if (!pull(loads, node)) break;
   }
   for (const node of nodes.reverse()) {
@@ -27,7 +27,7 @@ function isAbove({ count, high }: Loads, node: number): boolean {
 /** Moves one copy away from a node, to the emptiest that can take one. */
 function shed(loads: Loads, from: number): boolean {
   for (const to of byFill(loads)) {
-    if (to === from || !helps(loads, from, to)) continue;
+    if (to === from || !loads.isOpen(to) || !helps(loads, from, to)) continue;
     if (moveOne(loads, from, to)) return true;
   }
   return false;

@@ -9,6 +9,8 @@ export interface PlacementNode {
   readonly zone: string;
   /** In proportion to this it gets its share; 0: as the average of the others. */
   readonly capacityBytes: number;
+  /** Not there now: it keeps what it has, and gets nothing more. */
+  readonly isAway?: boolean;
 }
 
 /** The sets of all shards while they are being made, by indices of nodes, and what each node has of them. */
@@ -38,6 +40,11 @@ export class Loads {
     this.sets = Array.from({ length: shardCount }, () => []);
     this.held = nodes.map(() => new Set<number>());
     this.zones = zonesOf(nodes);
+  }
+
+  /** Whether a further copy may go to the node. */
+  isOpen(node: number): boolean {
+    return this.nodes[node]?.isAway !== true;
   }
 
   add(shard: number, node: number): void {

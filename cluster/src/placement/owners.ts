@@ -70,11 +70,13 @@ function emptiest({ count, fair }: Owned, set: readonly number[]): number {
 }
 
 function isTooFull({ count, fair }: Owned, node: number): boolean {
-  return (count[node] as number) > Math.ceil((fair[node] as number) * (1 + slack));
+  const share = fair[node] as number;
+  return (count[node] as number) > Math.max(Math.ceil(share), share * (1 + slack));
 }
 
 function isTooEmpty({ count, fair }: Owned, node: number): boolean {
-  return (count[node] as number) < Math.floor((fair[node] as number) * (1 - slack));
+  const share = fair[node] as number;
+  return (count[node] as number) < Math.min(Math.floor(share), share * (1 - slack));
 }
 
 /** Whether the two are nearer to each other when one more shard is the other's. */

@@ -10,7 +10,7 @@ export type { PlacementNode } from "./loads.ts";
 export type Placement = ReadonlyMap<number, readonly number[]>;
 
 export interface PlacementInput {
-  /** Those that may have copies; at least one. In any order. */
+  /** Those that may have copies; at least one of them is not away. In any order. */
   readonly nodes: readonly PlacementNode[];
   readonly shardCount: number;
   /** Copies of a shard; as many as there are nodes where there are fewer. */
@@ -75,18 +75,22 @@ function trim(loads: Loads, copies: number): void {
   }
 }
 
-/** Returns how many copies were missing. */
+/** Returns how many copies were missing and have a place now. */
 function fill(loads: Loads, copies: number): number {
   let filled = 0;
   for (const [shard, set] of loads.sets.entries()) {
-    for (; set.length < copies; filled++) loads.add(shard, chosen(loads, shard));
+    for (; set.length < copies; filled++) {
+      const node = chosen(loads, shard);
+      if (node < 0) break;
+      loads.add(shard, node);
+    }
   }
   return filled;
 }
 
 /**
  * The node that a further copy goes to. Whoever has too little comes first, then whoever has less than its share, then whoever
- * has room; of those, in a zone that has none of the copies; of those, the one with the highest score.
+ * has room; of those, in a zone that has none of the copies; of those, the one with the highest score. Below 0: there is none.
  */
 function chosen(loads: Loads, shard: number): number {
   const set = loads.sets[shard] as number[];
@@ -94,7 +98,7 @@ function chosen(loads: Loads, shard: number): number {
   let bestRank = Number.POSITIVE_INFINITY;
   let bestScore = Number.NEGATIVE_INFINITY;
   for (let node = 0; node < loads.nodes.length; node++) {
-    if (set.includes(node)) continue;
+    if (!loads.isOpen(node) || set.includes(node)) continue;
     const rank = rankOf(loads, shard, node);
     if (rank > bestRank) continue;
     const { id } = loads.nodes[node] as PlacementNode;
