@@ -16,10 +16,10 @@ export interface BlockContent {
   has(field: string): boolean;
   /** All chunks but the header; none are listed for format version 1. */
   readonly chunks: readonly ChunkRef[];
-  streamCodes(): Codes | undefined;
-  times(): Times;
-  positions(): Float64Array;
-  /** `columns` gives other columns of the block, kept or not. */
+  /** `columns` gives other columns of the block, kept or not, here and below. */
+  streamCodes(columns: BlockColumns): Codes | undefined;
+  times(columns: BlockColumns): Times;
+  positions(columns: BlockColumns): Float64Array;
   column(field: string, columns: BlockColumns): DecodedColumn | undefined;
   mayContain(field: string, tokens: readonly string[], columns: BlockColumns): boolean;
   bounds(field: string): Bounds | undefined;

@@ -7,9 +7,9 @@ import { NumberColumn, PlainColumn } from "./columns.ts";
 import { mayBePrinted } from "./content-checks.ts";
 import { checkStored, damaged } from "./damage.ts";
 import { type ColumnRef, openColumnRef, payloadOf, type ReadFrame } from "./frames.ts";
-import { readInts } from "./int-list.ts";
+import { readInts, skipInts } from "./int-list.ts";
 import { blockRowsMax, listDictValuesMax } from "./limits.ts";
-import { placedRows, type RowsByTime, readStreamCodes } from "./stream-codes.ts";
+import { placedRows, type RowsByTime, readStreamCodes, streamCodesLength } from "./stream-codes.ts";
 import type { ColumnSource } from "./streams.ts";
 import { TemplateColumn } from "./template-column.ts";
 import { filterMayContain } from "./token-filter.ts";
@@ -53,21 +53,21 @@ export class BlockContent2 implements BlockContent {
     return this.#fields.has(field);
   }
 
-  streamCodes(): Codes | undefined {
-    return this.#rows().rows.codes;
+  streamCodes(columns: BlockColumns): Codes | undefined {
+    return this.#rows(columns).rows.codes;
   }
 
-  times(): Times {
-    const { source, rows } = this.#rows();
+  times(columns: BlockColumns): Times {
+    const { source, rows } = this.#rows(columns);
     const ms = placedRows(readInts(source, this.rowCount), rows.places);
     if (!this.#header.hasNs) return { ms, ns: undefined };
     return { ms, ns: Uint32Array.from(placedRows(readInts(source, this.rowCount), rows.places)) };
   }
 
-  positions(): Float64Array {
-    const { source, rows } = this.#rows();
-    readInts(source, this.rowCount);
-    if (this.#header.hasNs) readInts(source, this.rowCount);
+  positions(columns: BlockColumns): Float64Array {
+    const { source, rows } = this.#rows(columns);
+    skipInts(source, this.rowCount);
+    if (this.#header.hasNs) skipInts(source, this.rowCount);
     return placedRows(readInts(source, this.rowCount), rows.places);
   }
 
@@ -171,9 +171,15 @@ export class BlockContent2 implements BlockContent {
   }
 
   /** Stream codes, and what follows them. */
-  #rows(): { rows: RowsByTime; source: ColumnSource } {
+  #rows(columns: BlockColumns): { rows: RowsByTime; source: ColumnSource } {
     const source = openColumnRef(this.#header.rows, this.#frame);
-    return { rows: readStreamCodes(source.text, this.streams.length, this.rowCount), source };
+    const count = this.streams.length;
+    const bytes = source.text.take(streamCodesLength(count, this.rowCount));
+    const rows = columns.kept("rows", () => {
+      const value = readStreamCodes(bytes, count, this.rowCount);
+      return { value, bytes: 100 + this.rowCount * 6 };
+    });
+    return { rows, source };
   }
 
   #templates(head: FieldHead, source: ColumnSource, columns: BlockColumns): DecodedColumn {

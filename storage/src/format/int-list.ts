@@ -1,7 +1,7 @@
 import { bitsOf, packBits, packedLength, unpackBits } from "./bits.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { checkStored } from "./damage.ts";
-import { packIntegers, unpackIntegers } from "./integers.ts";
+import { addSteps, packIntegers, unpackIntegers } from "./integers.ts";
 import { blockRowsMax } from "./limits.ts";
 import type { ColumnSource, PayloadWriter } from "./streams.ts";
 
@@ -41,6 +41,17 @@ export function writeInts(
   else packBits(numbers, count, min, bits, bytes, at);
 }
 
+/** Leaves out what `readInts` would read. */
+export function skipInts({ head, packed, text }: ColumnSource, count: number): void {
+  const tag = head.count(4 * 64);
+  if (tag % 4 === mode.planes) {
+    text.take(head.varint());
+    return;
+  }
+  head.varint();
+  packed.take(packedLength(count, Math.floor(tag / 4)));
+}
+
 export function readInts({ head, packed, text }: ColumnSource, count: number): Float64Array {
   const tag = head.count(4 * 64);
   const how = tag % 4;
@@ -52,7 +63,7 @@ export function readInts({ head, packed, text }: ColumnSource, count: number): F
   const numbers = new Float64Array(count);
   const bytes = packed.take(packedLength(count, bits));
   unpackBits(bytes, numbers, how === mode.steps ? 0 : base, bits);
-  if (how === mode.steps) addSteps(numbers, base);
+  if (how === mode.steps) addSteps(numbers, base, bits <= 32);
   return numbers;
 }
 
@@ -89,13 +100,4 @@ function stepsOf(values: Float64Array, count: number): Float64Array {
     before = value;
   }
   return out;
-}
-
-function addSteps(values: Float64Array, base: number): void {
-  let value = base;
-  for (let i = 0; i < values.length; i++) {
-    const step = values[i] as number;
-    value += step % 2 === 0 ? step / 2 : -(step + 1) / 2;
-    values[i] = value;
-  }
 }

@@ -50,7 +50,7 @@ export function unpackIntegers(bytes: Buffer, count: number): Float64Array {
   checkStored(how === mode.offset || how === mode.step, "numbers are packed in an unknown way");
   readPlanes(planes, values, width);
   if (how === mode.offset) for (let i = 0; i < count; i++) values[i] = base + (values[i] as number);
-  else addSteps(values, base);
+  else addSteps(values, base, width <= 4);
   return values;
 }
 
@@ -120,18 +120,58 @@ function writeWide(planes: Buffer, i: number, count: number, width: number, valu
 
 function readPlanes(planes: Buffer, values: Float64Array, width: number): void {
   const count = values.length;
-  let scale = 1;
-  for (let plane = 0; plane < width; plane++) {
-    const from = plane * count;
-    for (let i = 0; i < count; i++) values[i]! += (planes[from + i] as number) * scale;
-    scale *= 256;
+  if (width === 1) readPlane(planes, values);
+  else if (width === 2) readPlanes2(planes, values);
+  else if (width === 3) readPlanes3(planes, values);
+  else {
+    let scale = 1;
+    for (let plane = 0; plane < width; plane++) {
+      addPlane(planes, plane * count, values, scale);
+      scale *= 256;
+    }
   }
 }
 
-function addSteps(values: Float64Array, base: number): void {
+function readPlane(planes: Buffer, values: Float64Array): void {
+  for (let i = 0; i < values.length; i++) values[i] = planes[i]!;
+}
+
+function readPlanes2(planes: Buffer, values: Float64Array): void {
+  const count = values.length;
+  for (let i = 0; i < count; i++) values[i] = planes[i]! | (planes[count + i]! << 8);
+}
+
+function readPlanes3(planes: Buffer, values: Float64Array): void {
+  const count = values.length;
+  for (let i = 0; i < count; i++) {
+    values[i] = planes[i]! | (planes[count + i]! << 8) | (planes[2 * count + i]! << 16);
+  }
+}
+
+function addPlane(planes: Buffer, from: number, values: Float64Array, scale: number): void {
+  for (let i = 0; i < values.length; i++) values[i]! += planes[from + i]! * scale;
+}
+
+/** From zigzag steps to the numbers that they lead to; `isSmall`: none has more than 32 bits. */
+export function addSteps(values: Float64Array, base: number, isSmall: boolean): void {
+  if (isSmall) addSmallSteps(values, base);
+  else addAnySteps(values, base);
+}
+
+/** Remainders of doubles cost ten times as much as bits. */
+function addSmallSteps(values: Float64Array, base: number): void {
   let value = base;
   for (let i = 0; i < values.length; i++) {
-    const step = values[i] as number;
+    const step = values[i]! >>> 0;
+    value += (step & 1) === 0 ? step >>> 1 : -(step >>> 1) - 1;
+    values[i] = value;
+  }
+}
+
+function addAnySteps(values: Float64Array, base: number): void {
+  let value = base;
+  for (let i = 0; i < values.length; i++) {
+    const step = values[i]!;
     value += step % 2 === 0 ? step / 2 : -(step + 1) / 2;
     values[i] = value;
   }

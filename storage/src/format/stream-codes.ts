@@ -1,6 +1,5 @@
 import type { Codes } from "../../../kit/src/block.ts";
 import { checkStored } from "./damage.ts";
-import type { PayloadReader } from "./streams.ts";
 
 /** Bytes of a stream's code in a block of so many streams. */
 export function streamCodeBytes(count: number): number {
@@ -15,11 +14,15 @@ export interface RowsByTime {
   readonly places: Uint32Array | undefined;
 }
 
+/** Bytes of the codes of `count` streams. */
+export function streamCodesLength(count: number, rowCount: number): number {
+  return count === 1 ? 0 : rowCount * streamCodeBytes(count);
+}
+
 /** Reads the codes of `count` streams, all bytes of one weight together. Rows lie by stream, and in it by time. */
-export function readStreamCodes(text: PayloadReader, count: number, rowCount: number): RowsByTime {
+export function readStreamCodes(bytes: Buffer, count: number, rowCount: number): RowsByTime {
   if (count === 1) return { codes: undefined, places: undefined };
   const width = streamCodeBytes(count);
-  const bytes = text.take(rowCount * width);
   const starts = new Uint32Array(count + 1);
   const byTime = new Uint32Array(rowCount);
   let codeMax = 0;

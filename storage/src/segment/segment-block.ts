@@ -63,7 +63,7 @@ export class SegmentBlock implements Block {
 
   times(): Times {
     return this.#cached<Times>("_time", () => {
-      const value = this.#open().times();
+      const value = this.#open().times(this);
       return { value, bytes: value.ms.byteLength + (value.ns?.byteLength ?? 0) };
     });
   }
@@ -72,7 +72,7 @@ export class SegmentBlock implements Block {
     return this.#cached<Streams>("_stream", () => {
       const content = this.#open();
       const labels = content.streams.map(streamLabels);
-      const codes = content.streamCodes();
+      const codes = content.streamCodes(this);
       const bytes = content.streams.reduce((sum, text) => sum + text.length * 4 + 400, 100);
       return { value: { labels, codes }, bytes: bytes + (codes?.byteLength ?? 0) };
     });
@@ -80,7 +80,7 @@ export class SegmentBlock implements Block {
 
   positions(): Float64Array {
     return this.#cached("positions", () => {
-      const value = this.#open().positions();
+      const value = this.#open().positions(this);
       return { value, bytes: value.byteLength };
     });
   }

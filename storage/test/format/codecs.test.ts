@@ -148,13 +148,13 @@ function readColumns(header: Buffer, raw: Buffer, scribble: (frame: Buffer) => v
     return frame;
   });
   const columns: BlockColumns = {
-    times: () => content.times(),
+    times: () => content.times(columns),
     kept: (_, make) => make().value,
     column: (field) => content.column(field, columns)?.column,
   };
-  content.times();
-  content.positions();
-  content.streamCodes();
+  content.times(columns);
+  content.positions(columns);
+  content.streamCodes(columns);
   for (const name of content.fieldNames) {
     const column = columns.column(name);
     column?.pick(Uint32Array.of(0));

@@ -28,7 +28,7 @@ export function valuesBlock(
   const known = new Map<string, Column | undefined>();
   const kept = new Map<string, unknown>();
   const read: BlockColumns = {
-    times: () => content.times(),
+    times: () => content.times(read),
     kept: (key, make) => {
       if (!kept.has(key)) kept.set(key, make().value);
       // One key is only ever used for one type.
