@@ -58,16 +58,17 @@ export class Ingest {
 
   /**
    * Resolves when everything of the request that can be stored is committed. The memory of `body` goes to the
-   * worker. What was refused is said in the result; rejects when nothing is known to be stored.
+   * worker. What was refused is said in the result; rejects when nothing is known to be stored. While a shard has no
+   * owner, records for it are held as long as `isWanted`.
    */
-  async take(job: DecodeJob): Promise<DecodeResult> {
+  async take(job: DecodeJob, isWanted?: () => boolean): Promise<DecodeResult> {
     const { pool, store, arena } = this.#deps;
     await store.room(roomWaitMs, batchBytesOf(job));
     const { buffer } = job.body;
     const transfer = buffer instanceof ArrayBuffer ? [buffer] : [];
     const { result, memory } = await pool.run<Decoded>("decode", job, { lane: "ingest", transfer });
     this.#deps.memory.give(memory);
-    const stored = this.#store(job, result);
+    const stored = this.#store(job, result, isWanted);
     // References were taken in that call, so slabs that are full may now be freed.
     arena.closed(result.closedSlabs);
     await stored;
@@ -77,11 +78,15 @@ export class Ingest {
     return result;
   }
 
-  async #store(job: DecodeJob, { status, parts, digest }: DecodeResult): Promise<void> {
+  async #store(
+    job: DecodeJob,
+    { status, parts, digest }: DecodeResult,
+    isWanted: (() => boolean) | undefined,
+  ): Promise<void> {
     const { store, arena } = this.#deps;
     if (status !== "ok" || parts.length === 0) return;
     if (job.idempotencyKey === undefined) {
-      await store.append(parts);
+      await store.append(parts, isWanted);
       return;
     }
     assert(digest !== undefined, "a request with a key has a digest");
@@ -89,8 +94,8 @@ export class Ingest {
     for (const { offset, length } of parts) arena.retain(offset, length);
     try {
       const { tenant, idempotencyKey: key } = job;
-      await store.commitIdempotency({ tenant, key, digest, ...versions });
-      await store.append(parts);
+      await store.commitIdempotency({ tenant, key, digest, ...versions }, isWanted);
+      await store.append(parts, isWanted);
     } finally {
       for (const { offset, length } of parts) arena.release(offset, length);
     }

@@ -134,6 +134,20 @@ test("what cannot be stored in time fails, and says whether it may be stored all
   }
 });
 
+test("nothing is held any longer once nobody waits for it", () =>
+  withNodes(async (_, one, two) => {
+    await two.close();
+    await until(() => one.owners.nodeOf(2) === undefined);
+    let isWanted = true;
+    const part = one.rig.part(["unwanted"], { shard: 2 });
+    const before = one.rig.arena.liveBytes;
+    const held = one.router.append([part], () => isWanted);
+    const failed = assert.rejects(held, { code: "ingest.unavailable" });
+    isWanted = false;
+    await failed;
+    assert.equal(one.rig.arena.liveBytes, before);
+  }));
+
 test("a node that is not the owner says so, and the router finds the one that is", () =>
   withNodes(async (_, one, two) => {
     const nodeOf = one.owners.nodeOf.bind(one.owners);

@@ -90,13 +90,14 @@ async function decode(
   ingest.checkPressure();
   const body = await readBody(request, room, { bodyMaxBytes, guard });
   try {
-    return await ingest.take({
+    const job = {
       options,
       tenant: identity?.tenant ?? "default",
       body: body.bytes,
       receivedMs: clock.now(),
       idempotencyKey,
-    });
+    };
+    return await ingest.take(job, () => !request.socket.destroyed);
   } finally {
     body.release();
   }

@@ -57,11 +57,7 @@ export class RemoteShards {
     }
   }
 
-  async commitIdempotency(
-    node: number,
-    _shard: number,
-    record: IdempotencyRecord,
-  ): Promise<IdempotencyResult> {
+  async commitIdempotency(node: number, record: IdempotencyRecord): Promise<IdempotencyResult> {
     return (await this.#ask(node, methods.idempotency, record)) as IdempotencyResult;
   }
 

@@ -61,22 +61,31 @@ export class Router implements Writes {
   }
 
   /** See `Store.append`; the parts keep their place in the arena until all are stored or given up. */
-  append(parts: readonly AppendPart[]): Promise<AppendResult[]> {
+  append(parts: readonly AppendPart[], isWanted?: () => boolean): Promise<AppendResult[]> {
     const { store, others } = this.#deps;
     // No other can take a shard over from a node that is alone: its parts need no key.
     if (others() === 0 && parts.every(({ shard }) => store.serves(shard))) {
       return store.append(parts);
     }
-    return this.#append(parts.map((part) => this.#keyed(part)));
+    return this.#append(
+      parts.map((part) => this.#keyed(part)),
+      isWanted,
+    );
   }
 
-  async commitIdempotency(record: IdempotencyRecord): Promise<IdempotencyResult> {
+  async commitIdempotency(
+    record: IdempotencyRecord,
+    isWanted?: () => boolean,
+  ): Promise<IdempotencyResult> {
     const { store, owners } = this.#deps;
     const shard = homeShardOf(record.tenant, record.key, owners.shardCount);
-    const results = await this.#everywhere([shard], (node, each) =>
-      node === undefined
-        ? store.commitIdempotency(record)
-        : this.#remote.commitIdempotency(node, each, record),
+    const results = await this.#everywhere(
+      [shard],
+      (node) =>
+        node === undefined
+          ? store.commitIdempotency(record)
+          : this.#remote.commitIdempotency(node, record),
+      isWanted,
     );
     return results.get(shard)!;
   }
@@ -114,18 +123,20 @@ export class Router implements Writes {
 
   async #append(
     parts: readonly (AppendPart & { readonly dedupeKey: Uint8Array })[],
+    isWanted: (() => boolean) | undefined,
   ): Promise<AppendResult[]> {
     const { arena, peers } = this.#deps;
     for (const { offset, length } of parts) arena.retain(offset, length);
     /** Of the connections that still send from the arena. */
     const sending: Promise<void>[] = [];
     try {
-      return await this.#settle(parts, (node, places) => {
+      const attempt = (node: number, places: readonly number[]) => {
         const some = places.map((place) => parts[place] as (typeof parts)[number]);
         return node === peers.self.nodeId
           ? this.#appendHere(some)
           : this.#remote.append(node, some, sending);
-      });
+      };
+      return await this.#settle(parts, attempt, isWanted);
     } finally {
       const release = (): void => {
         for (const { offset, length } of parts) arena.release(offset, length);
@@ -157,31 +168,32 @@ export class Router implements Writes {
   async #everywhere<T>(
     shards: readonly number[],
     ask: (node: number | undefined, shard: number) => Promise<T>,
+    isWanted?: () => boolean,
   ): Promise<ReadonlyMap<number, T>> {
     const { nodeId } = this.#deps.peers.self;
     const things = shards.map((shard) => ({ shard, length: 0 }));
-    const results = await this.#settle(things, (node, places) =>
-      Promise.all(
-        places.map(async (place): Promise<Tried<T>> => {
-          try {
-            const { shard } = things[place] as Routed;
-            return { done: await ask(node === nodeId ? undefined : node, shard) };
-          } catch (thrown) {
-            return { error: serviceErrorOf(thrown) };
-          }
-        }),
-      ),
-    );
+    const askOne = async (node: number, place: number): Promise<Tried<T>> => {
+      try {
+        const { shard } = things[place] as Routed;
+        return { done: await ask(node === nodeId ? undefined : node, shard) };
+      } catch (thrown) {
+        return { error: serviceErrorOf(thrown) };
+      }
+    };
+    const attempt = (node: number, places: readonly number[]) =>
+      Promise.all(places.map((place) => askOne(node, place)));
+    const results = await this.#settle(things, attempt, isWanted);
     return new Map(shards.map((shard, at) => [shard, results[at] as T]));
   }
 
   /**
    * Tries each thing at the owner of its shard until it is done. Rejects with the first error that does not pass, once all tries of that
-   * round are over, and with `ingest.unavailable` when the patience is at its end.
+   * round are over, and with `ingest.unavailable` when the patience is at its end, or nobody wants to know any more.
    */
   async #settle<T>(
     things: readonly Routed[],
     attempt: (node: number, places: readonly number[]) => Promise<readonly Tried<T>[]>,
+    isWanted: () => boolean = () => true,
   ): Promise<T[]> {
     const { owners, clock, patienceMs, peers, store } = this.#deps;
     const hold = new Hold(clock.monotonicMs(), patienceMs);
@@ -211,7 +223,8 @@ export class Router implements Writes {
       for (const { place, error } of failed) {
         if (error?.code === "ingest.unavailable") owners.doubt((things[place] as Routed).shard);
       }
-      const pauseMs = this.#isStopping ? undefined : hold.next(clock.monotonicMs());
+      const isOver = this.#isStopping || !isWanted();
+      const pauseMs = isOver ? undefined : hold.next(clock.monotonicMs());
       const last = failed.find(({ error }) => error !== undefined)?.error;
       if (pauseMs === undefined) throw givenUp(things, places, isMaybeStored, last);
       await owners.changed(pauseMs);
