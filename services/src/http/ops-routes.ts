@@ -4,6 +4,7 @@ import type { ClusterAnswer } from "../../../api/src/answers.ts";
 import { openApiDocument } from "../../../api/src/openapi.ts";
 import { parseAddress, printAddress } from "../../../config/src/address.ts";
 import type { CoordinatorStats } from "../../../coordinator/src/server/start.ts";
+import type { ShardStatus } from "../../../storage/src/shard/status.ts";
 import type { Metrics } from "../metrics.ts";
 import type { SourceStatus } from "../sources/sources.ts";
 import type { App } from "./app.ts";
@@ -57,7 +58,10 @@ function readiness({ stored, isReady, cluster }: OpsDeps): string | undefined {
   if (logFailure !== undefined) return logFailure;
   const pressure = stored.store.pressure();
   if (pressure?.code === "storage.full") return pressure.message;
-  const waiting = shards.filter(({ state }) => state !== "serving").length;
+  const { topology } = cluster;
+  const isServed = ({ shard, state }: ShardStatus): boolean =>
+    state === "serving" || (state !== "stopped" && topology.ownerOf(shard) !== undefined);
+  const waiting = shards.filter((shard) => !isServed(shard)).length;
   if (waiting > 0) return `${waiting} shards are not serving`;
   return cluster.client.isConnected ? undefined : "the coordinator is not connected";
 }
