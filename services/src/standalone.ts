@@ -1,7 +1,6 @@
 import path from "node:path";
 import type { Settings } from "../../config/src/schema.ts";
 import { sharedSections } from "../../config/src/shared.ts";
-import type { Acl } from "../../coordinator/src/wire/records.ts";
 import { systemClock } from "../../kit/src/clock.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import { openDataDirectory } from "../../storage/src/shard/data-directory.ts";
@@ -13,13 +12,15 @@ import { BackupService } from "./backup/backup-service.ts";
 import { DeleteService } from "./deletes/delete-service.ts";
 import { DeleteLedger } from "./deletes/ledger.ts";
 import { checkExposure, isExposed } from "./exposure.ts";
+import { TailFollowing } from "./fan-out/tail-feeds.ts";
+import { hostTails } from "./fan-out/tail-host.ts";
 import { tenantDefault } from "./http/identity.ts";
 import { type Served, type ServeOptions, serveHttp } from "./http/serve.ts";
 import { InboxIntake } from "./inbox-intake.ts";
 import { LiveSettings, type LoadOver } from "./live-settings.ts";
 import type { TeeLogger } from "./logger.ts";
 import { startMirror } from "./mirror/start.ts";
-import { startNode } from "./node-part.ts";
+import { type NodePart, startNode } from "./node-part.ts";
 import { startOwnLogs } from "./own-logs.ts";
 import { openQueryIndex } from "./query-index.ts";
 import { openReading } from "./reading.ts";
@@ -114,7 +115,7 @@ async function start(
     ...{ settings, cluster, stored, mirror, keys, config, live, coordinator },
     ...{ identity, version, logger },
   };
-  const served = await serveStore(base, ownAcl, lifecycle);
+  const served = await serveStore(base, node, lifecycle);
   await node.serves(served.url);
   const ownLogs = startOwnLogs(logger, stored.ingest, settings);
   lifecycle.add("own logs", () => ownLogs.close());
@@ -132,12 +133,12 @@ async function serveStore(
     ServeOptions,
     "index" | "tails" | "deletes" | "backups" | "alerts" | "sources" | "audit"
   >,
-  ownAcl: readonly Acl[],
+  { ownAcl, peers }: NodePart,
   lifecycle: Lifecycle,
 ): Promise<Served> {
   const { settings, cluster, stored, version, logger } = base;
-  const { store, writes, arena, pool, retention } = stored;
-  const reading = openReading(stored);
+  const { store, writes, arena, pool, retention, routing } = stored;
+  const reading = openReading(stored, routing && { peers, ...routing });
   lifecycle.add("reading", () => reading.close());
   const index = await openQueryIndex(settings, stored, reading);
   lifecycle.add("query index", () => index.close());
@@ -158,10 +159,12 @@ async function serveStore(
   lifecycle.add("backups", () => backups.close());
   const tails = new TailService({
     ...{ store, arena, pool, reading, logger },
+    following: routing && new TailFollowing(peers, routing.owners, (shard) => store.serves(shard)),
     bufferBytes: settings.tail.bufferMaxBytes,
     tailsMax: settings.tail.connectionsMax,
   });
   lifecycle.add("tails", () => tails.close());
+  if (routing !== undefined) hostTails(peers, tails);
   const intake = new InboxIntake({ store: writes, arena, pool, retention, clock: systemClock });
   const inboxes = await cluster.drainInboxes(intake, [tenantDefault]);
   // Before the store closes, which a drainer would meet as a failure.
