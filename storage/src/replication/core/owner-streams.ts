@@ -161,7 +161,9 @@ export class Streams {
     if (other === undefined) return;
     other.read = undefined;
     if (typeof result === "string") {
-      if (result === "damaged") this.#events.damaged();
+      // What is not sealed has to be in the log.
+      const isMissing = other.sent.position >= this.#state.sealedThrough.position;
+      if (result === "damaged" || isMissing) this.#events.damaged();
       other.needsReset = true;
       this.#match(other);
       return;
