@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Service } from "../service.ts";
 
@@ -8,6 +9,8 @@ export interface ShippersOptions {
   readonly recordsPerBatch?: number;
   /** Between two batches of one shipper, in milliseconds. */
   readonly pauseMs?: number;
+  /** What shippers before these had acknowledged. */
+  readonly acknowledged?: Set<string>;
 }
 
 /** How long one try may take before another node is tried. */
@@ -19,7 +22,7 @@ const tryMs = 15_000;
  */
 export class Shippers {
   /** Ids of records whose batch was acknowledged. */
-  readonly acknowledged = new Set<string>();
+  readonly acknowledged: Set<string>;
   /** The longest time between two acknowledgements of one shipper, in milliseconds, since it was last asked for. */
   #gapMs = 0;
   #tries = 0;
@@ -27,9 +30,11 @@ export class Shippers {
   readonly #options: ShippersOptions;
   readonly #running: Promise<void>[];
   readonly #stopping = new AbortController();
+  readonly #name = randomUUID().slice(0, 8);
 
   constructor(options: ShippersOptions) {
     this.#options = options;
+    this.acknowledged = options.acknowledged ?? new Set();
     const { shippers = 4 } = options;
     this.#running = Array.from({ length: shippers }, (_, number) => this.#run(number));
   }
@@ -65,7 +70,7 @@ export class Shippers {
     const { pauseMs = 10, recordsPerBatch = 20 } = this.#options;
     let lastMs = performance.now();
     for (let batch = 0; !this.#stopping.signal.aborted; batch++) {
-      const key = `shipper-${number}-${batch}`;
+      const key = `${this.#name}-${number}-${batch}`;
       const records = Array.from({ length: recordsPerBatch }, (_, i) => ({
         ...{ service: `s${(batch + i) % 16}`, host: `h${number}`, id: `${key}-${i}` },
         _msg: `record ${i} of batch ${batch}`,
