@@ -12,3 +12,6 @@ export const startWaitMs = 5_000;
 
 /** How long a close waits for its shards to be taken over by others. */
 export const drainWaitMs = 3_000;
+
+/** How long before the core hears that the outcome of a commit is unknown, since the manifest is closed: it would ask again at once. */
+export const unknownRetryMs = 250;

@@ -30,6 +30,10 @@ export interface ReplicaHostOptions {
   readonly shard: Shard;
   readonly core: Replica;
   readonly calls: CoordinatorCalls;
+  /** This replica, as `nodeId/diskId`. */
+  readonly member: string;
+  /** What was found in the log of what is committed. */
+  readonly damage: ServiceError | undefined;
   readonly outbox: Outbox;
   readonly held: HeldSegments;
   /** See `loadShard`. */
@@ -71,6 +75,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
   readonly #writes: ShardWrites;
   readonly #inputs: Input[] = [];
   #isStepping = false;
+  #isStopping = false;
   #isStopped = false;
   #timer: NodeJS.Timeout | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
@@ -82,6 +87,8 @@ export class ReplicaHost implements ShardHost, CommitHost {
   #cutNext = 1;
   #handOvers: ((answer: HandOverAnswer) => void)[] = [];
   #recoveries: ((answer: RecoverAnswer) => void)[] = [];
+  /** The last append would have been beyond what may be uncommitted. */
+  #isHeldBack = false;
   readonly #roomWaiters = new Set<() => void>();
 
   constructor(options: ReplicaHostOptions) {
@@ -118,7 +125,8 @@ export class ReplicaHost implements ShardHost, CommitHost {
 
   /** Takes no more part; what is on its way to the disk goes there. */
   async stop(): Promise<void> {
-    if (this.#isStopped) return;
+    if (this.#isStopped || this.#isStopping) return;
+    this.#isStopping = true;
     this.input({ kind: "stop" });
     this.#isStopped = true;
     clearTimeout(this.#timer);
@@ -175,12 +183,15 @@ export class ReplicaHost implements ShardHost, CommitHost {
       counts.loggedBytes += bytes;
       return { position: own.header.position, committed: own.committed! };
     }
+    this.#isHeldBack = own.refusal?.reason === "window";
     if (own.refusal === undefined || mayPass(own.refusal)) return undefined;
     throw refusalError(shard.id, own.refusal);
   }
 
-  /** Waits until something was committed or is otherwise another, at most for a time. */
+  /** After an append that the window held back: waits until something was committed, at most for a time. */
   async room(timeoutMs: number): Promise<void> {
+    if (!this.#isHeldBack) return;
+    this.#isHeldBack = false;
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         clearTimeout(timer);
@@ -352,8 +363,26 @@ export class ReplicaHost implements ShardHost, CommitHost {
   }
 
   #looked(look: number, facts: ShardFacts | undefined): void {
-    if (facts === undefined) this.input({ kind: "view-failed", look });
-    else this.input({ kind: "view", look, facts });
+    const { damage, member } = this.#options;
+    if (facts === undefined) {
+      this.input({ kind: "view-failed", look });
+      return;
+    }
+    this.input({ kind: "view", look, facts });
+    this.#seen(facts);
+    // Nobody can repair what only this disk has.
+    if (damage === undefined || facts.inSync.some((each) => each !== member)) return;
+    this.#loadError = damage;
+    this.#halt(damage.message);
+  }
+
+  /** Who is there is known before anything was heard of them. */
+  #seen({ holder }: ShardFacts): void {
+    const { member, onRole, shard } = this.#options;
+    if (this.#role.kind !== "waiting" || shard.state.kind === "stopped") return;
+    const isForeign = holder !== undefined && !holder.name.startsWith(`${member}/`);
+    shard.state = isForeign ? { kind: "foreign", owner: holder.name } : { kind: "waiting" };
+    onRole(this.#role);
   }
 
   async #multi({ multi, version, op }: Of<"multi">): Promise<void> {
@@ -416,7 +445,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
 
   #halt(reason: string): void {
     const { context, shard } = this.#options;
-    if (shard.state.kind === "stopped") return;
+    if (this.#isStopping || shard.state.kind === "stopped") return;
     const fields = { shard: shard.id };
     const error = this.#loadError ?? new ServiceError("storage.failed", reason, fields);
     context.logger.error({ ...error.fields, shard: shard.id, reason }, "shard is stopped");

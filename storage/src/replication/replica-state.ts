@@ -1,24 +1,71 @@
-import type { LogDamage } from "../log/recovered-entries.ts";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { ServiceError } from "../../../kit/src/errors.ts";
+import type { LogPoint } from "../log/entry.ts";
+import { damageError } from "../log/recovered-entries.ts";
 import type { StoreContext } from "../shard/context.ts";
+import type { Manifest, ShardManifest } from "../shard/manifest.ts";
 import type { ReplicaState } from "./core/types.ts";
 
-/** What the disk has of a shard when its replica starts. */
-export function replicaStateOf(
-  { epochs, log, loggedCommitted, logDamage }: StoreContext,
+/** A shard as this disk has it. */
+export interface FoundState {
+  readonly state: ReplicaState;
+  /** What is wrong with it at or before the committed position. */
+  readonly damage: ServiceError | undefined;
+}
+
+const nothing: LogPoint = { epoch: 0, position: 0 };
+
+/**
+ * What the disk has of a shard when its replica starts. A log that let go of all its entries, since they are sealed, ends where the
+ * segments do that are here; rejects when the manifest has to be asked for that and cannot be.
+ */
+export async function replicaStateOf(
+  context: StoreContext,
+  manifest: Manifest,
   shard: number,
-): ReplicaState {
+): Promise<FoundState> {
+  const { epochs, log, loggedCommitted, logDamage } = context;
   const { committed, lineage, promised, sealed } = epochs.of(shard);
   const range = log.range(shard);
-  // A log whose entries are all sealed may have let go of them and of where it ended.
-  const base = range?.base ?? sealed ?? { epoch: 0, position: 0 };
   const entryCommitted = loggedCommitted.get(shard) ?? 0;
   const known = Math.max(committed, entryCommitted);
-  const counts = ({ position }: LogDamage): boolean =>
-    position > (sealed?.position ?? 0) && position <= known;
-  return {
-    ...{ promised, lineage, committed, base, entryCommitted },
-    end: range?.end ?? base,
-    entryEpochs: range?.epochSteps() ?? [],
-    isDamaged: (logDamage.get(shard) ?? []).some(counts),
+  let base = range?.base ?? sealed ?? nothing;
+  let end = range?.end ?? base;
+  let entryEpochs = range?.epochSteps() ?? [];
+  if (end.position < known) {
+    const { sealedThrough } = await heldOf(context, manifest, shard);
+    if (sealedThrough.position > end.position) {
+      base = sealedThrough;
+      end = sealedThrough;
+      entryEpochs = [];
+    }
+  }
+  const found = logDamage.get(shard)?.find(({ position }) => {
+    return position > (sealed?.position ?? 0) && position <= known;
+  });
+  const state = {
+    ...{ promised, lineage, committed, base, end, entryEpochs, entryCommitted },
+    isDamaged: found !== undefined,
   };
+  if (found !== undefined) return { state, damage: damageError(found, shard) };
+  if (end.position >= known) return { state, damage: undefined };
+  const facts = { shard, end: end.position, committed: known };
+  const message = "commit log ends below what was committed";
+  return { state, damage: new ServiceError("storage.damaged", message, facts) };
+}
+
+/** The sealed state, if copies of all of it are here. */
+async function heldOf(
+  { paths }: StoreContext,
+  manifest: Manifest,
+  shard: number,
+): Promise<Pick<ShardManifest, "sealedThrough">> {
+  const { checkpoint, sealedThrough, segments } = await manifest.load(shard);
+  const sizeOf = (file: string): number | undefined =>
+    statSync(join(paths.shard(shard), file), { throwIfNoEntry: false })?.size;
+  const isHeld =
+    segments.every(({ file, bytes }) => sizeOf(file) === bytes) &&
+    (checkpoint === undefined || sizeOf(checkpoint) !== undefined);
+  return isHeld ? { sealedThrough } : { sealedThrough: nothing };
 }

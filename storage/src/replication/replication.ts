@@ -1,4 +1,4 @@
-import { messageOf, type ServiceError } from "../../../kit/src/errors.ts";
+import { messageOf } from "../../../kit/src/errors.ts";
 import type { StoreContext } from "../shard/context.ts";
 import type { Manifest, ManifestOutcome } from "../shard/manifest.ts";
 import type { Shard } from "../shard/shard.ts";
@@ -12,7 +12,7 @@ import { loadShard } from "./load-shard.ts";
 import { Outbox } from "./outbox.ts";
 import type { SharedOwnership } from "./ownership.ts";
 import { ReplicaHost } from "./replica-host.ts";
-import { replicaStateOf } from "./replica-state.ts";
+import { type FoundState, replicaStateOf } from "./replica-state.ts";
 import type { CommitDetail, CommitSettled } from "./replicated-manifest.ts";
 import type { SegmentSource } from "./segment-source.ts";
 import { entriesDecode, type WireMessage } from "./wire.ts";
@@ -47,14 +47,15 @@ export class Replication {
   readonly #stops: (() => void)[] = [];
   readonly #roleWaiters = new Set<() => void>();
   #loading = 0;
+  #isStarted = false;
   #isStopped = false;
 
-  constructor(options: ReplicationOptions) {
+  private constructor(options: ReplicationOptions, found: readonly FoundState[]) {
     this.#options = options;
     const { context, links, ownership } = options;
     this.#outbox = new Outbox(links);
     const calls = new CoordinatorCalls(ownership, context.logger);
-    this.hosts = context.shards.map((shard) => this.#host(shard, calls));
+    this.hosts = context.shards.map((shard, index) => this.#host(shard, calls, found[index]!));
     this.#stops.push(
       links.onLink((replica, link) => {
         for (const host of this.hosts) host.link(replica, link);
@@ -77,11 +78,21 @@ export class Replication {
     );
   }
 
+  /** Looks at what the disk has. Rejects when the manifest is needed for that and cannot be read. */
+  static async open(options: ReplicationOptions): Promise<Replication> {
+    const { context, manifest } = options;
+    const found = context.shards.map(({ id }) => replicaStateOf(context, manifest, id));
+    return new Replication(options, await Promise.all(found));
+  }
+
   /** Resolves when each shard is served here or elsewhere or cannot be, or after a while. */
-  async start(): Promise<void> {
+  async run(): Promise<void> {
+    // Of those that were started, each goes on by itself.
+    if (this.#isStarted) return;
+    this.#isStarted = true;
     for (const host of this.hosts) host.start();
     const isSettled = (): boolean =>
-      this.hosts.every(({ role }) => !["waiting", "taking"].includes(role.kind));
+      this.#options.context.shards.every(({ state }) => state.kind !== "waiting");
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, startWaitMs);
     const look = (): void => {
@@ -111,11 +122,6 @@ export class Replication {
     this.#outbox.close();
   }
 
-  /** The disk is not to be trusted any more. */
-  failed(error: ServiceError): void {
-    for (const host of this.hosts) host.failed(error);
-  }
-
   /** Asks the owners of what this log holds for others to seal it. */
   wantSeals(shards: Iterable<number>): void {
     for (const shard of shards) {
@@ -127,7 +133,7 @@ export class Replication {
     }
   }
 
-  #host(shard: Shard, calls: CoordinatorCalls): ReplicaHost {
+  #host(shard: Shard, calls: CoordinatorCalls, { state, damage }: FoundState): ReplicaHost {
     const { context, keepMs, makeReplica, member, minInSync = 1, ownership } = this.#options;
     const { disk, logger, paths, work } = context;
     const { source } = this.#options;
@@ -139,12 +145,9 @@ export class Replication {
       onHeld: (revision) => host?.input({ kind: "segments-held", revision }),
       onFailed: (revision) => host?.input({ kind: "segments-failed", revision }),
     });
-    const core = makeReplica({
-      ...{ replica: member, self: ownership.self, minInSync },
-      state: replicaStateOf(context, shard.id),
-    });
+    const core = makeReplica({ replica: member, self: ownership.self, minInSync, state });
     host = new ReplicaHost({
-      ...{ context, shard, core, calls, held, outbox: this.#outbox },
+      ...{ context, shard, core, calls, member, damage, held, outbox: this.#outbox },
       load: (end) => this.#load(shard, end),
       commitManifest: (detail) => this.#commitManifest(detail),
       onRole: (role) => this.#turned(shard, role),

@@ -95,6 +95,11 @@ export class Maintenance {
     this.#sealLog();
   }
 
+  /** Another replica's log is full of what this shard has not sealed. */
+  sealSoon(shard: Shard): void {
+    this.#seal(shard, true);
+  }
+
   /** Seals every shard that has records now, or any unsealed entry; resolves when that is done. */
   async sealAll(evenWithoutRows = false): Promise<void> {
     await this.#sealed();

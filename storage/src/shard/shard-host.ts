@@ -11,6 +11,6 @@ export interface Appended {
 export interface ShardHost {
   /** Appends in this very step; undefined: it has to wait. Throws `ingest.unavailable`, with a `reason`, and `owner` if that is known. */
   append(fields: HeaderFields, body: Uint8Array, meaning: EntryMeaning): Appended | undefined;
-  /** Waits until it may be worth to ask again, at most for a time. */
+  /** Waits until it may be worth to ask again, as far as that is not for the log to say, at most for a time. */
   room(timeoutMs: number): Promise<void>;
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../../../kit/src/clock.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { Disk } from "../log/disk.ts";
 import { logBytesMaxDefault, logFileBytesDefault } from "../log/limits.ts";
+import type { ReplicationPorts } from "../replication/replication.ts";
 import type { ArenaOwner } from "./arena.ts";
 import type { SegmentLimits } from "./context.ts";
 import type { DataDirectory } from "./data-directory.ts";
@@ -23,6 +24,8 @@ export interface StoreOptions {
   readonly arena: ArenaOwner;
   readonly manifest: Manifest;
   readonly ownership: Ownership;
+  /** What joins the shards to their replicas on other nodes; without it each is this node's alone. */
+  readonly replication?: ReplicationPorts | undefined;
   readonly work: SegmentWork;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -4,6 +4,10 @@ import type { Closable } from "../../../kit/src/lifecycle.ts";
 import { CommitLog } from "../log/commit-log.ts";
 import { nodeDisk } from "../log/disk.ts";
 import { EpochFile } from "../log/epoch-file.ts";
+import { ShardReplica } from "../replication/core/replica.ts";
+import type { ReplicaHost } from "../replication/replica-host.ts";
+import { ReplicatedManifest } from "../replication/replicated-manifest.ts";
+import { Replication } from "../replication/replication.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import { Appender, type IdempotencyResult } from "./appender.ts";
 import { ArenaWriter } from "./arena.ts";
@@ -134,6 +138,8 @@ class OpenStore implements Store {
   readonly #segmentListeners = new Set<(change: SegmentChange) => void>();
   /** Files of merged segments, waiting for queries of before; by timer. */
   readonly #replaced = new Map<NodeJS.Timeout, string>();
+  /** By shard; filled once the store is open. */
+  readonly #hosts: ReplicaHost[] = [];
   #log: CommitLog | undefined;
   #parts: Parts | undefined;
   #closing: Promise<void> | undefined;
@@ -147,12 +153,29 @@ class OpenStore implements Store {
     const context = await this.#openContext();
     const appender = new Appender(context);
     const maintenance = new Maintenance(context, this.#settings);
-    const takeover = new Takeover(context, appender);
+    const takeover =
+      (await this.#replication(context, maintenance)) ?? new Takeover(context, appender);
     this.#parts = { context, appender, maintenance, takeover };
     const { retentionMs, bytesMax } = this.#settings.retention;
     const facts = { retentionMs: retentionMs("default"), retentionBytes: bytesMax };
     context.logger.info({ shards: context.shards.length, ...facts }, "store opened, acquiring");
     await takeover.run(context.shards);
+  }
+
+  async #replication(
+    context: StoreContext,
+    maintenance: Maintenance,
+  ): Promise<Replication | undefined> {
+    const { manifest, member, replication } = this.#options;
+    if (replication === undefined) return undefined;
+    const made = await Replication.open({
+      ...replication,
+      ...{ context, member, manifest, makeReplica: (options) => new ShardReplica(options) },
+      keepMs: this.#settings.segmentLimits.replacedKeepMs,
+      onSealWanted: (shard) => maintenance.sealSoon(shard),
+    });
+    this.#hosts.push(...made.hosts);
+    return made;
   }
 
   /** After a start that failed. */
@@ -163,6 +186,7 @@ class OpenStore implements Store {
   async #openContext(): Promise<StoreContext> {
     const { arena, clock, data, logger, manifest, member, ownership, shardCount, work } =
       this.#options;
+    const { replication } = this.#options;
     const disk = this.#options.disk ?? nodeDisk;
     const paths = storePaths(data, shardCount);
     // Files are made durable in their directories; the directories must be so in theirs.
@@ -174,13 +198,18 @@ class OpenStore implements Store {
       logger,
       fileBytes: this.#settings.logFileBytes,
       bytesMax: this.#settings.logBytesMax,
-      onSealWanted: () => this.#parts?.maintenance.sealForLog(),
+      onSealWanted: () => this.#logFills(),
       onFailed: (error) => this.#failed(error),
     });
     this.#log = log;
     const shards = Array.from({ length: shardCount }, (_, id) => new Shard(id, arena, member));
     return {
-      ...{ arena, clock, logger, disk, paths, log, manifest, ownership, work },
+      ...{ arena, clock, logger, disk, paths, log, ownership, work },
+      manifest:
+        replication === undefined
+          ? manifest
+          : new ReplicatedManifest(manifest, (shard) => this.#hosts[shard]!),
+      hosts: replication === undefined ? undefined : this.#hosts,
       logDamage: recovered.damaged,
       loggedCommitted: new Map([...recovered.shards].map(([id, { committed }]) => [id, committed])),
       writer: new ArenaWriter(arena.buffers, storeArenaWriter),
@@ -416,8 +445,17 @@ class OpenStore implements Store {
     }
   }
 
+  /** Half of the log is in use: what holds its oldest file is sealed, here or by the owners of what this node follows. */
+  #logFills(): void {
+    if (this.#parts === undefined) return;
+    const { context, maintenance, takeover } = this.#parts;
+    maintenance.sealForLog();
+    takeover.wantSeals?.(context.log.oldest?.unsealed.keys() ?? []);
+  }
+
   /** The disk is not to be trusted any more: the node gives up its shards on it. */
   #failed(error: ServiceError): void {
+    for (const host of this.#hosts) host.failed(error);
     for (const shard of this.#parts?.context.shards ?? []) shard.stop(error);
   }
 
@@ -443,7 +481,14 @@ interface Parts {
   readonly context: StoreContext;
   readonly appender: Appender;
   readonly maintenance: Maintenance;
-  readonly takeover: Takeover;
+  readonly takeover: ShardTaker;
+}
+
+/** What gets a node's shards served. */
+interface ShardTaker {
+  run(shards: readonly Shard[]): Promise<void>;
+  stop(): Promise<void>;
+  wantSeals?(shards: Iterable<number>): void;
 }
 
 function busy(arenaUsedBytes: number): ServiceError {

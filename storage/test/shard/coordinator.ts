@@ -1,4 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import type { MultiOutcome, ShardFacts } from "../../src/replication/core/types.ts";
+import type { ShardChange, SharedOwnership } from "../../src/replication/ownership.ts";
 import type {
   DropCommit,
   Manifest,
@@ -8,7 +10,7 @@ import type {
   SegmentEntry,
   ShardManifest,
 } from "../../src/shard/manifest.ts";
-import type { AcquireOutcome, Ownership, ShardView } from "../../src/shard/ownership.ts";
+import type { AcquireOutcome, ShardView } from "../../src/shard/ownership.ts";
 
 interface ShardNode {
   epoch: number;
@@ -28,10 +30,12 @@ const empty: ShardManifest = {
  * Manifest and ownership in one small file, replaced whole at each change, so that a killed process
  * leaves the state before or after it. A second incarnation opens the same file.
  */
-export class FileCoordinator implements Manifest, Ownership {
+export class FileCoordinator implements Manifest, SharedOwnership {
   readonly self: string;
   readonly #path: string;
   readonly #nodes: Map<number, ShardNode>;
+  /** Shards whose owner znode went with its session. */
+  readonly #lost = new Set<number>();
   readonly #listeners = new Set<(shards: readonly number[]) => void>();
   /** Runs before each commit: where tests pause, or depose. */
   beforeCommit: (kind: "seal" | "merge" | "drop") => Promise<void> | void = () => undefined;
@@ -62,6 +66,39 @@ export class FileCoordinator implements Manifest, Ownership {
     return { kind: "acquired", epoch };
   }
 
+  async read(shards: readonly number[]): Promise<readonly ShardFacts[]> {
+    this.#store();
+    const member = this.self.slice(0, this.self.lastIndexOf("/"));
+    return shards.map((shard) => {
+      const { epoch, owner, version } = this.#node(shard);
+      const holder =
+        owner === undefined || this.#lost.has(shard)
+          ? undefined
+          : { name: owner, isOwnSession: owner === this.self };
+      const facts = { version, epoch, owner, holder, next: undefined, transferMs: 0 };
+      return { ...facts, replicas: [member], inSync: [member] };
+    });
+  }
+
+  async change(shard: number, version: number, change: ShardChange): Promise<MultiOutcome> {
+    const node = this.#node(shard);
+    if (node.version !== version || change.kind === "change-set") return { kind: "refused" };
+    if (change.kind === "acquire") Object.assign(node, { epoch: change.epoch, owner: this.self });
+    else node.owner = undefined;
+    node.version++;
+    this.#lost.delete(shard);
+    this.#store();
+    return { kind: "done", version: node.version };
+  }
+
+  onChanged(): () => void {
+    return () => undefined;
+  }
+
+  onLive(): () => void {
+    return () => undefined;
+  }
+
   onLost(listener: (shards: readonly number[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -69,6 +106,7 @@ export class FileCoordinator implements Manifest, Ownership {
 
   /** As when a session expired. */
   lose(shards: readonly number[]): void {
+    for (const shard of shards) this.#lost.add(shard);
     for (const listener of this.#listeners) listener(shards);
   }
 
