@@ -2,13 +2,15 @@ import { availableParallelism } from "node:os";
 import type { Cluster } from "../../cluster/src/cluster.ts";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
 import type { Peers } from "../../cluster/src/peers/peers.ts";
+import { serveSegmentReads } from "../../cluster/src/peers/segment-reads.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import type { RetentionRule } from "../../ingest/src/retention/rules.ts";
 import type { Clock } from "../../kit/src/clock.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
+import { segmentFileReader } from "../../storage/src/replication/segment-files.ts";
 import { ArenaOwner, arenaLanes } from "../../storage/src/shard/arena.ts";
-import type { DataDirectory } from "../../storage/src/shard/data-directory.ts";
+import { type DataDirectory, storePaths } from "../../storage/src/shard/data-directory.ts";
 import { diskUseOf } from "../../storage/src/shard/disk-limit.ts";
 import { slabBytes } from "../../storage/src/shard/limits.ts";
 import type { Rewritten, SegmentFile, SegmentWork } from "../../storage/src/shard/segment-work.ts";
@@ -92,6 +94,10 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
     const diskBytes = Math.min(diskBytesMax ?? Infinity, diskUseOf(data.path).totalBytes);
     const bytesMax = retention.maxBytes ?? diskBytes * retention.diskShare;
     logger.info({ days: retention.days, bytesMax: Math.floor(bytesMax) }, "retention");
+    if (peers !== undefined) {
+      // Before this node's own start is over: another's may need them.
+      serveSegmentReads(peers, segmentFileReader(storePaths(data, cluster.shards).shard));
+    }
     const store = await openStore({
       data,
       member: `${identity.nodeId}/${identity.diskId}`,
