@@ -11,6 +11,7 @@ import { KeyStore, type KeyStoreOptions } from "./auth/key-store.ts";
 import { BackupService } from "./backup/backup-service.ts";
 import { DeleteService } from "./deletes/delete-service.ts";
 import { DeleteLedger } from "./deletes/ledger.ts";
+import { Tombstones } from "./deletes/tombstones.ts";
 import { checkExposure, isExposed } from "./exposure.ts";
 import { TailFollowing } from "./fan-out/tail-feeds.ts";
 import { hostTails } from "./fan-out/tail-host.ts";
@@ -21,6 +22,7 @@ import { LiveSettings, type LoadOver } from "./live-settings.ts";
 import type { TeeLogger } from "./logger.ts";
 import { startMirror } from "./mirror/start.ts";
 import { type NodePart, startNode } from "./node-part.ts";
+import { answerStatus, nodeStatusOf } from "./node-status.ts";
 import { startOwnLogs } from "./own-logs.ts";
 import { openQueryIndex } from "./query-index.ts";
 import { openReading } from "./reading.ts";
@@ -102,6 +104,7 @@ async function start(
     logger,
   });
   lifecycle.add("storage", () => stored.close());
+  answerStatus(node.peers, () => nodeStatusOf(stored.store, data.path));
   const mirror = await startMirror({
     settings,
     cluster,
@@ -113,7 +116,7 @@ async function start(
   if (mirror !== undefined) lifecycle.add("mirror", () => mirror.close());
   const base = {
     ...{ settings, cluster, stored, mirror, keys, config, live, coordinator },
-    ...{ identity, version, logger },
+    ...{ identity, peers: node.peers, version, logger },
   };
   const served = await serveStore(base, node, lifecycle);
   await node.serves(served.url);
@@ -133,10 +136,10 @@ async function serveStore(
     ServeOptions,
     "index" | "tails" | "deletes" | "backups" | "alerts" | "sources" | "audit"
   >,
-  { ownAcl, peers }: NodePart,
+  { ownAcl }: NodePart,
   lifecycle: Lifecycle,
 ): Promise<Served> {
-  const { settings, cluster, stored, version, logger } = base;
+  const { settings, cluster, stored, peers, version, logger } = base;
   const { store, writes, arena, pool, retention, routing } = stored;
   const reading = openReading(stored, routing && { peers, ...routing });
   lifecycle.add("reading", () => reading.close());
@@ -148,6 +151,7 @@ async function serveStore(
   lifecycle.add("audit journal", () => audit.close());
   const deletes = new DeleteService({
     ...{ stored, reading, settings, logger, clock: systemClock },
+    tombstones: new Tombstones(store, cluster.shards, { peers, topology: cluster.topology }),
     ledger: new DeleteLedger(cluster.client, ownAcl),
   });
   lifecycle.add("deletes", () => deletes.close());

@@ -6,6 +6,7 @@ import { systemClock } from "../../kit/src/clock.ts";
 import { silentLogger } from "../../kit/src/logger.ts";
 import { DeleteService, deleteQuestion, everyTime } from "../src/deletes/delete-service.ts";
 import { DeleteLedger } from "../src/deletes/ledger.ts";
+import { Tombstones } from "../src/deletes/tombstones.ts";
 import { DocumentsReader } from "../src/mirror/documents-job.ts";
 import { openGiven, openStoreGiven, type StoreGiven, ship } from "./store-given.ts";
 
@@ -25,7 +26,8 @@ before(async () => {
   ledger = new DeleteLedger(client, aclOpen);
   const { stored, reading, settings } = node;
   const facts = { clock: systemClock, logger: silentLogger, tenantMax: 3 };
-  deletes = new DeleteService({ stored, reading, settings, ledger, ...facts });
+  const tombstones = new Tombstones(stored.store, node.shardCount);
+  deletes = new DeleteService({ stored, reading, tombstones, settings, ledger, ...facts });
 });
 
 after(async () => {

@@ -19,10 +19,12 @@ import type { Reading } from "../reading.ts";
 import type { StorePart } from "../store-part.ts";
 import type { DeleteLedger } from "./ledger.ts";
 import { deletesMax, deletesTotalMax, lookEveryMs } from "./limits.ts";
+import type { Tombstones } from "./tombstones.ts";
 
 export interface DeleteServiceDeps {
   readonly stored: StorePart;
   readonly reading: Reading;
+  readonly tombstones: Tombstones;
   readonly settings: Settings;
   readonly ledger: DeleteLedger;
   /** Of one tenant, under way; as `deletesMax` unless told. */
@@ -60,9 +62,9 @@ export class DeleteService implements Closable {
     }, lookEveryMs).unref();
   }
 
-  /** Deletes that are under way. */
+  /** Deletes that are under way in the shards that are served here. */
   get liveCount(): number {
-    return this.#live().size;
+    return byDelete(this.#deps.tombstones.own()).size;
   }
 
   /** How many records match now. Throws as queries do. */
@@ -91,7 +93,7 @@ export class DeleteService implements Closable {
   async create(question: DeleteQuestion, author: string, signal: AbortSignal): Promise<Delete> {
     const { stored, clock, logger } = this.#deps;
     const { tenant, filter, range } = question;
-    this.#checkRoom(tenant);
+    await this.#checkRoom(tenant);
     const rowsHidden = await this.count(question, signal);
     const id = randomUUID();
     const text = printFilter(filter);
@@ -99,7 +101,7 @@ export class DeleteService implements Closable {
     const facts = { id, tenant, filter: text, ...range, createdMs, author, rowsHidden };
     await stored.writes.addTombstone(facts);
     logger.info({ delete: id, tenant, author, rows: rowsHidden }, "records are hidden by a delete");
-    const found = this.#live().get(id);
+    const found = (await this.#live()).get(id);
     return found === undefined ? this.get(tenant, id) : deleteOf(found);
   }
 
@@ -108,7 +110,7 @@ export class DeleteService implements Closable {
     const done = await this.#deps.ledger.list(tenant);
     // Shards may find one again after a restart that was done before.
     const known = new Set(done.map(({ id }) => id));
-    const live = [...this.#live().values()]
+    const live = [...(await this.#live()).values()]
       .filter(([first]) => first?.placed.tenant === tenant && !known.has(first.placed.id))
       .map(deleteOf)
       .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
@@ -127,8 +129,8 @@ export class DeleteService implements Closable {
     await this.#looking;
   }
 
-  #checkRoom(tenant: string): void {
-    const live = [...this.#live().values()];
+  async #checkRoom(tenant: string): Promise<void> {
+    const live = [...(await this.#live()).values()];
     const own = live.filter(([first]) => first?.placed.tenant === tenant).length;
     const { tenantMax = deletesMax } = this.#deps;
     if (own >= tenantMax || live.length >= deletesTotalMax) {
@@ -137,18 +139,23 @@ export class DeleteService implements Closable {
     }
   }
 
-  #live(): Map<string, TombstoneStatus[]> {
-    return Map.groupBy(this.#deps.stored.store.tombstones(), ({ placed }) => placed.id);
+  /** What all shards that answer know of. */
+  async #live(): Promise<Map<string, TombstoneStatus[]>> {
+    return byDelete((await this.#deps.tombstones.all()).statuses);
   }
 
-  /** Notes what is done, then lets the shards forget it. */
+  /** Notes what is done, then lets the shards that are served here forget it. */
   async #look(): Promise<void> {
-    const { stored, ledger, clock, logger } = this.#deps;
-    // A shard that does not serve yet may hold matches of a delete that others are done with.
-    const isWhole = stored.store.status().shards.every(({ state }) => state === "serving");
+    const { tombstones, ledger, clock, logger } = this.#deps;
+    const own = byDelete(tombstones.own());
+    if (own.size === 0) return;
+    const { statuses, isWhole } = await tombstones.all();
     if (!isWhole) return;
-    for (const [id, parts] of this.#live()) {
-      if (!parts.every(({ isDone }) => isDone)) continue;
+    const live = byDelete(statuses);
+    for (const id of own.keys()) {
+      // Absent: it was forgotten while the others were asked.
+      const parts = live.get(id) ?? [];
+      if (parts.length === 0 || !parts.every(({ isDone }) => isDone)) continue;
       const { tenant, author, rowsHidden } = parts[0]!.placed;
       try {
         // After a crash one may be found again that was noted before.
@@ -160,7 +167,7 @@ export class DeleteService implements Closable {
           const facts = { delete: id, tenant, author, rowsHidden, rowsRemoved, filesRewritten };
           logger.info(facts, "no file holds what was deleted");
         }
-        stored.store.forgetTombstone(id);
+        tombstones.forget(id);
       } catch (thrown) {
         logger.warn(
           { delete: id, reason: messageOf(thrown) },
@@ -170,6 +177,10 @@ export class DeleteService implements Closable {
       }
     }
   }
+}
+
+function byDelete(statuses: readonly TombstoneStatus[]): Map<string, TombstoneStatus[]> {
+  return Map.groupBy(statuses, ({ placed }) => placed.id);
 }
 
 /**

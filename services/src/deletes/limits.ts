@@ -9,3 +9,6 @@ export const ledgerMax = 500;
 
 /** How often it is looked whether deletes are done. */
 export const lookEveryMs = 500;
+
+/** How long another node has to say how far deletes have come there, in milliseconds. */
+export const statusCallMs = 5000;

@@ -1,0 +1,81 @@
+import { deserialize, serialize } from "node:v8";
+import type { Peers } from "../../../cluster/src/peers/peers.ts";
+import type { Topology } from "../../../cluster/src/topology.ts";
+import type { Store } from "../../../storage/src/shard/store.ts";
+import type { TombstoneStatus } from "../../../storage/src/shard/tombstone-progress.ts";
+import { statusCallMs } from "./limits.ts";
+
+const method = "deletes.status";
+
+/** How far deletes have come in all shards that answered. */
+export interface TombstoneProgress {
+  readonly statuses: readonly TombstoneStatus[];
+  /** Whether every shard of the cluster answered: one that did not may hold matches of a delete that others are done with. */
+  readonly isWhole: boolean;
+}
+
+/** What some node has to say: the shards that it serves, and what is known of deletes there. */
+interface NodeProgress {
+  readonly shards: readonly number[];
+  readonly statuses: readonly TombstoneStatus[];
+}
+
+/** Asks all nodes how far deletes have come. */
+export class Tombstones {
+  readonly #store: Store;
+  readonly #shardCount: number;
+  readonly #nodes: { readonly peers: Peers; readonly topology: Topology } | undefined;
+
+  /** Without `nodes` this node is all there is. */
+  constructor(
+    store: Store,
+    shardCount: number,
+    nodes?: { readonly peers: Peers; readonly topology: Topology },
+  ) {
+    this.#store = store;
+    this.#shardCount = shardCount;
+    this.#nodes = nodes;
+    nodes?.peers.handle(method, () => {
+      return Promise.resolve({ head: {}, bytes: [serialize(this.#own())] });
+    });
+  }
+
+  async all(): Promise<TombstoneProgress> {
+    const found = new Map<number, readonly TombstoneStatus[]>();
+    for (const { shards, statuses } of [this.#own(), ...(await this.#others())]) {
+      const byShard = Map.groupBy(statuses, ({ shard }) => shard);
+      // On the move, two nodes may speak for one.
+      for (const shard of shards) if (!found.has(shard)) found.set(shard, byShard.get(shard) ?? []);
+    }
+    return { statuses: [...found.values()].flat(), isWhole: found.size === this.#shardCount };
+  }
+
+  /** Of the shards that are served here. */
+  own(): readonly TombstoneStatus[] {
+    return this.#own().statuses;
+  }
+
+  /** One that is done everywhere needs no more to be looked at here. */
+  forget(id: string): void {
+    this.#store.forgetTombstone(id);
+  }
+
+  #own(): NodeProgress {
+    const { shards } = this.#store.status();
+    const serving = shards.filter(({ state }) => state === "serving").map(({ shard }) => shard);
+    return { shards: serving, statuses: this.#store.tombstones() };
+  }
+
+  async #others(): Promise<NodeProgress[]> {
+    if (this.#nodes === undefined) return [];
+    const { peers, topology } = this.#nodes;
+    const others = topology.nodes().filter(({ nodeId }) => nodeId !== peers.self.nodeId);
+    const asked = others.map(async ({ nodeId }) => {
+      const question = { head: {}, bytes: [] };
+      const { bytes } = await peers.call(nodeId, method, question, { timeoutMs: statusCallMs });
+      return deserialize(bytes[0] ?? Buffer.alloc(0)) as NodeProgress;
+    });
+    const settled = await Promise.allSettled(asked);
+    return settled.filter((one) => one.status === "fulfilled").map(({ value }) => value);
+  }
+}
