@@ -54,6 +54,16 @@ test("an inner query looks at the range of the outer one unless it is told not t
   assert.deepEqual((await ask(text, { range: late })).rows, [{ n: "2" }]);
 });
 
+test("neighbours of records of too many streams are refused", async () => {
+  const many = Array.from({ length: 101 }, (_, i) => ({
+    ...(records[0] as TestRecord),
+    stream: `{app="${i}"}`,
+    position: i,
+  }));
+  const store = storeOf(many, new Prng(1));
+  await assert.rejects(ask("* | stream_context before 1", {}, store), failsWith("query.memory"));
+});
+
 test("neighbours come with each record found, once, apart where others lie between", async () => {
   const { rows } = await ask("n:in(4, 6, 20) | stream_context before 1 after 1 | fields n, _msg");
   const shown = rows.map((row) => row["n"] ?? row["_msg"]);

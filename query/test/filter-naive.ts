@@ -174,8 +174,10 @@ const units: Readonly<Record<string, number>> = { "": 1, KiB: 1024, KB: 1000, ms
 function numberOf(text: string): number {
   if (text === "Inf") return Infinity;
   if (text === "-Inf") return -Infinity;
-  const match = /^(-?\d+(?:\.\d+)?)(KiB|KB|ms|s)?$/.exec(text);
-  return match === null ? Number.NaN : Number(match[1]) * (units[match[2] ?? ""] as number);
+  const match = /^(-?\d+(?:_\d+)*(?:\.\d+)?)(KiB|KB|ms|s)?$/.exec(text);
+  if (match === null) return Number.NaN;
+  const [, digits = "", unit = ""] = match;
+  return Number(digits.replaceAll("_", "")) * (units[unit] as number);
 }
 
 function addressOf(text: string): number {

@@ -93,6 +93,7 @@ const cases: readonly (readonly [string, readonly number[]])[] = [
   ["status:<=200", [2, 3]],
   ["status:200", []],
   ["status:-5", [2]],
+  ["status:>=4_04", [0, 1]],
   ["status:range[200, 500)", [1, 3]],
   ["status:range(200, 500]", [0, 1]],
   ["status:range(-Inf, Inf)", [0, 1, 2, 3]],

@@ -31,9 +31,10 @@ test("a full line turns the next away, and a tenant with many questions leaves o
   const release = held(gate);
   const wait = (tenant: string) => gate.run(forever, async () => tenant, tenant);
   const waiting = ["a", "a", "a", "a"].map(wait);
-  await assert.rejects(wait("a"), { code: "query.busy" });
+  const share = { waitingMax: 4, tenant: "a" };
+  await assert.rejects(wait("a"), { code: "query.busy", fields: share });
   waiting.push(...["b", "b", "c", "c"].map(wait));
-  await assert.rejects(wait("d"), { code: "query.busy" });
+  await assert.rejects(wait("d"), { code: "query.busy", fields: { waitingMax: 8 } });
   release();
   assert.deepEqual((await Promise.all(waiting)).sort().join(""), "aaaabbcc");
 });

@@ -1,3 +1,4 @@
+import { ServiceError } from "../../../kit/src/errors.ts";
 import type { FilterNode, PipeNode, Query } from "../language/ast.ts";
 import type { InnerRow, StreamContextPipe } from "../language/pipe-node.ts";
 import { contextStreamsMax, innerRowsMax } from "../limits.ts";
@@ -26,7 +27,9 @@ export async function contextRows(
   ask: Ask,
 ): Promise<readonly InnerRow[]> {
   const all: InnerRow[] = [];
-  for (const [stream, span] of await streamsOf(found, ask)) {
+  const streams = await streamsOf(found, ask);
+  checkLimit("streams", streams.length, contextStreamsMax);
+  for (const [stream, span] of streams) {
     const reachMs = pipe.window.ms + 1;
     const range: TimeRange = {
       from: { ms: span.fromMs - reachMs, ns: 0 },
@@ -36,10 +39,18 @@ export async function contextRows(
     const chunks = chunksOf(neighbours, pipe);
     for (const chunk of chunks) {
       if (all.length > 0) all.push({ _stream: stream, _msg: "---" });
-      all.push(...chunk);
+      for (const row of chunk) all.push(row);
     }
+    checkLimit("rows", all.length, innerRowsMax);
   }
   return all;
+}
+
+function checkLimit(what: "streams" | "rows", count: number, max: number): void {
+  if (count <= max) return;
+  throw new ServiceError("query.memory", `stream_context finds more than ${max} ${what}`, {
+    [`${what}Max`]: max,
+  });
 }
 
 /** Between which times each stream has records that were found. */

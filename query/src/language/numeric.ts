@@ -1,8 +1,9 @@
 import { parseDurationNanos } from "./duration.ts";
 
-const plain = /^[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-const based = /^([+-]?)0(?:x[\da-f_]+|b[01_]+|o[0-7_]+)$/i;
-const sized = /^([+-]?(?:\d[\d_]*\.?\d*|\.\d+))([KMGT]i?B?|B)$/;
+// Underscores stand between digits: `42_` is a word.
+const plain = /^[+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const based = /^([+-]?)0(?:x[\da-f]+(?:_[\da-f]+)*|b[01]+(?:_[01]+)*|o[0-7]+(?:_[0-7]+)*)$/i;
+const sized = /^([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+))([KMGT]i?B?|B)$/;
 const infinite = /^([+-]?)inf(?:inity)?$/i;
 
 const sizes: Readonly<Record<string, number>> = {

@@ -60,8 +60,12 @@ export class QueryGate {
     const line = this.#lines.get(tenant) ?? [];
     const waitingMax = this.#waitingMax;
     const lineMax = tenant === "" ? waitingMax : waitingMax * tenantShareMax;
-    if (this.#waiting >= waitingMax || line.length >= lineMax) {
+    if (this.#waiting >= waitingMax) {
       throw new ServiceError("query.busy", "too many queries are waiting", { waitingMax });
+    }
+    if (line.length >= lineMax) {
+      const what = "too many queries of this tenant are waiting";
+      throw new ServiceError("query.busy", what, { waitingMax: lineMax, tenant });
     }
     return new Promise((resolve, reject) => {
       const wake = (): void => {

@@ -15,12 +15,13 @@ export async function verify(
 ): Promise<void> {
   const style = styleOf(io, io.isTTY);
   const totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const done = { files: 0, bytes: 0, records: 0, gone: 0, damaged: 0 };
+  const done = { files: 0, bytes: 0, records: 0, recordsDamaged: 0, gone: 0, damaged: 0 };
   let drawnMs = 0;
   for (const verified of verifyFiles(files, isLive)) {
     done.files++;
     done.bytes += verified.file.bytes;
     done.records += verified.records;
+    done.recordsDamaged += verified.recordsDamaged;
     if (verified.isGone) done.gone++;
     if (verified.findings.length > 0) done.damaged++;
     if (isJson) await print(io.stdout, linesOfJson(verified));
@@ -38,7 +39,11 @@ export async function verify(
   if (io.isErrTTY === true) await print(io.stderr, "\r\x1b[K");
   const gone = done.gone === 0 ? "" : `, ${printCount(done.gone)} deleted meanwhile`;
   const summary = `${printCount(done.files)} files, ${printSize(done.bytes)}, ${printCount(done.records)} records${gone}`;
-  if (done.damaged > 0) throw new CliExit(1, `${done.damaged} of ${summary} are damaged`);
+  if (done.damaged > 0) {
+    const files = done.damaged === 1 ? "1 file is" : `${printCount(done.damaged)} files are`;
+    const inDamage = `${printCount(done.recordsDamaged)} of the records lie in damaged blocks or entries`;
+    throw new CliExit(1, `${files} damaged; looked at ${summary}; ${inDamage}`);
+  }
   if (!isJson) await print(io.stdout, `${style.green("whole")}: ${summary}\n`);
 }
 
@@ -60,7 +65,7 @@ function placeOf({ block, column, offset, shard }: Finding): string {
   return parts.length === 0 ? "" : `${parts.join(", ")}: `;
 }
 
-function linesOfJson({ file, isGone, records, findings, note }: Verified): string {
+function linesOfJson({ file, ...verified }: Verified): string {
   const { path, kind, bytes } = file;
-  return `${JSON.stringify({ file: path, kind, bytes, isGone, records, findings, note })}\n`;
+  return `${JSON.stringify({ file: path, kind, bytes, ...verified })}\n`;
 }

@@ -29,6 +29,8 @@ export interface Verified {
   /** It was deleted since it was listed, as a running node does after a merge. */
   readonly isGone: boolean;
   readonly records: number;
+  /** Of these, those in blocks and log entries of which something is damaged; all others are whole. */
+  readonly recordsDamaged: number;
   readonly findings: readonly Finding[];
   /** What is no damage and still of interest. */
   readonly note?: string;
@@ -61,8 +63,8 @@ function verifyAlone(file: StoredFile): Verified {
     }
   } catch (thrown) {
     return isGone(thrown, file)
-      ? { file, isGone: true, records: 0, findings: [] }
-      : { file, isGone: false, records: 0, findings: [findingOf(thrown)] };
+      ? { ...whole(file), isGone: true }
+      : { ...whole(file), findings: [findingOf(thrown)] };
   }
 }
 
@@ -71,6 +73,7 @@ function verifySegmentFile(file: StoredFile): Verified {
   const segment = openSegment(file.path, new BlockCache(passCacheBytes));
   const findings: Finding[] = [];
   let records = 0;
+  let recordsDamaged = 0;
   try {
     const { footer } = segment;
     if (!basename(file.path).endsWith(footer.uuid)) {
@@ -88,18 +91,24 @@ function verifySegmentFile(file: StoredFile): Verified {
       try {
         block.verify();
       } catch (thrown) {
+        recordsDamaged += rowCount;
         findings.push(findingOf(thrown));
       }
     }
   } finally {
     segment.close();
   }
-  return { file, isGone: false, records, findings };
+  return { file, isGone: false, records, recordsDamaged, findings };
+}
+
+interface LogVerified extends Pick<Verified, "file" | "records" | "recordsDamaged"> {
+  /** Undefined for a file that cannot be read. */
+  readonly read: LogFileRead | undefined;
 }
 
 /** The files of a log belong together: only the last that has entries may end without its mark. */
 function* verifyLog(files: readonly StoredFile[], isLive: boolean): Generator<Verified> {
-  const reads: { file: StoredFile; records: number; read: LogFileRead | undefined }[] = [];
+  const reads: LogVerified[] = [];
   const found = new Map<StoredFile, Finding[]>();
   const gone = new Set<StoredFile>();
   for (const file of files) {
@@ -108,22 +117,30 @@ function* verifyLog(files: readonly StoredFile[], isLive: boolean): Generator<Ve
     try {
       const read = readSettled(file, isLive);
       findings.push(...findingsOf(read));
-      const records = read.scan.entries.reduce((sum, { header }) => sum + header.rows, 0);
+      const { entries } = read.scan;
+      const damagedAt = new Set(findings.map(({ offset }) => offset));
+      const damaged = entries.filter(({ offset }) => damagedAt.has(offset));
+      const counts = { records: rowsOf(entries), recordsDamaged: rowsOf(damaged) };
       // Its bytes are needed no more.
-      reads.push({ file, records, read: { ...read, bytes: Buffer.alloc(0) } });
+      reads.push({ file, ...counts, read: { ...read, bytes: Buffer.alloc(0) } });
     } catch (thrown) {
       if (isGone(thrown, file)) gone.add(file);
       else findings.push(findingOf(thrown));
-      reads.push({ file, records: 0, read: undefined });
+      reads.push({ file, records: 0, recordsDamaged: 0, read: undefined });
     }
   }
   if (!isLive) findGaps(reads, found);
-  for (const { file, records, read } of reads) {
+  for (const { file, records, recordsDamaged, read } of reads) {
     const isTorn = read?.scan.hasRest === true;
     const note = isTorn ? "ends with what was never acknowledged; the next start wipes it" : "";
     const findings = found.get(file) ?? [];
-    yield { file, isGone: gone.has(file), records, findings, ...(note !== "" && { note }) };
+    const told = { findings, ...(note !== "" && { note }) };
+    yield { file, isGone: gone.has(file), records, recordsDamaged, ...told };
   }
+}
+
+function rowsOf(entries: LogFileRead["scan"]["entries"]): number {
+  return entries.reduce((sum, { header }) => sum + header.rows, 0);
 }
 
 function readSettled(file: StoredFile, isLive: boolean): LogFileRead {
@@ -172,7 +189,7 @@ function findGaps(
 }
 
 function whole(file: StoredFile): Verified {
-  return { file, isGone: false, records: 0, findings: [] };
+  return { file, isGone: false, records: 0, recordsDamaged: 0, findings: [] };
 }
 
 function findingOf(thrown: unknown): Finding {

@@ -83,6 +83,17 @@ test("each damaged block is told, and a file under a wrong name or in a wrong fo
     [...new Set(found?.findings.map(({ block }) => block))],
     blocks.map(({ ordinal }) => ordinal),
   );
+  assert.equal(found?.recordsDamaged, found?.records);
+  bytes[16 + 20]! ^= 1;
+  writeFileSync(path, bytes);
+  const [first, ...rest] = blocks;
+  const [others] = verified(folder);
+  assert.equal(others?.records, found?.records);
+  assert.equal(
+    others?.recordsDamaged,
+    rest.reduce((sum, { rows }) => sum + rows, 0),
+    `${first}`,
+  );
   rmSync(path);
   const whole = segmentAt(t);
   const elsewhere = join(folder, "..", "shard-0004");
