@@ -177,8 +177,14 @@ const nodeStatusSchema = z.strictObject({
   roles: z.array(z.string()),
   version: z.string(),
   state: z.enum(["live", "starting", "stopping", "gone"]),
+  zone: z.string().optional(),
+  isDrained: z.boolean().optional().describe("It is to have nothing."),
   uptimeMs: z.number().min(0),
-  rssBytes: count,
+  rssBytes: count.optional().describe("Absent while the node does not answer."),
+  disk: z
+    .strictObject({ totalBytes: count, freeBytes: count, isFull: z.boolean() })
+    .optional()
+    .describe("That of the node's data."),
 });
 
 export const clusterAnswerSchema = z
@@ -201,8 +207,10 @@ export const clusterAnswerSchema = z
     }),
     shards: z.strictObject({
       total: count,
-      owned: count,
+      owned: count.describe("Those that some node serves."),
       offline: z.array(z.string()),
+      moving: count.optional().describe("Copies are not yet where they are to be."),
+      single: count.optional().describe("On one disk alone, though more copies should be."),
     }),
     ingest: z.strictObject({
       records: count.describe("Acknowledged since the node started."),

@@ -1,65 +1,21 @@
-import type { z } from "zod";
 import * as alerts from "./alerts.ts";
 import * as answers from "./answers.ts";
 import { auditAnswerSchema, auditParams } from "./audit.ts";
-import { availabilityAnswerSchema } from "./availability.ts";
 import * as backup from "./backup.ts";
+import { clusterRoutes } from "./cluster-routes.ts";
 import * as config from "./config.ts";
 import * as deletes from "./deletes.ts";
 import * as params from "./params.ts";
 import { retentionAnswerSchema, retentionParams } from "./retention.ts";
+import { type Answer, busy, closed, json, ok, problem, type Route } from "./route.ts";
 import type { Scope } from "./scopes.ts";
 
-export type Method = "get" | "post" | "put" | "delete" | "head";
-
-/** One body that a route answers with. */
-export interface Answer {
-  readonly status: number;
-  readonly description: string;
-  readonly media?: string;
-  readonly schema?: z.ZodType;
-}
-
-/** One row of the REST contract. */
-export interface Route {
-  /** The operation's name, as clients would call a function. */
-  readonly id: string;
-  readonly methods: readonly Method[];
-  /** With parts in braces, as in `/api/v1/keys/{id}`. */
-  readonly path: string;
-  readonly summary: string;
-  /** What a key must allow; undefined: open to everyone. */
-  readonly scope: Scope | undefined;
-  /** Parameters of the query string; a POST may send them as a form. */
-  readonly query?: z.ZodObject;
-  readonly pathParams?: z.ZodObject;
-  readonly headers?: readonly { readonly name: string; readonly description: string }[];
-  readonly body?: { readonly media: readonly string[]; readonly schema?: z.ZodType };
-  readonly answers: readonly Answer[];
-}
+export type { Answer, Method, Route } from "./route.ts";
 
 const ndjson = "application/x-ndjson";
-const json = "application/json";
 const parquet = "application/vnd.apache.parquet";
 const form = "application/x-www-form-urlencoded";
 const rulesMedia = [json, "application/yaml", "text/yaml", "application/x-yaml"];
-
-const descriptions: Readonly<Record<number, string>> = {
-  400: "The request or its query cannot be read; detail says where.",
-  401: "A key is needed, or the one given does not hold.",
-  403: "The key does not allow this.",
-  404: "There is nothing by this name.",
-  412: "It has another version than was asked for, or is there despite If-None-Match.",
-  413: "The body is too large.",
-  415: "The content type or encoding is not supported.",
-  422: "The request contradicts an earlier one, or needs more memory than allowed.",
-  429: "Too much is under way; Retry-After says when to come back.",
-  503: "It cannot be done now; Retry-After says when to come back.",
-  504: "The query reached its deadline.",
-};
-
-/** What every route that needs a key may answer. */
-const closed: readonly Answer[] = [problem(401), problem(403)];
 
 /** What changes of rules may answer. */
 const ruleProblems: readonly Answer[] = [problem(400), problem(412), ...busy(422)];
@@ -384,22 +340,7 @@ export const routes: readonly Route[] = [
     pathParams: backup.backupPath,
     answers: [{ status: 204, description: "They are held no more." }, ...closed],
   },
-  {
-    id: "cluster",
-    methods: ["get"],
-    path: "/api/v1/cluster",
-    summary: "Nodes, coordinator, shards, ingest rate, disk.",
-    scope: "read",
-    answers: [ok("The state of things.", answers.clusterAnswerSchema), ...closed],
-  },
-  {
-    id: "clusterAvailability",
-    methods: ["get"],
-    path: "/api/v1/cluster/availability",
-    summary: "The ensemble's states as a Markov chain, and how far changes spread.",
-    scope: "read",
-    answers: [ok("As this node saw it.", availabilityAnswerSchema), problem(404), ...closed],
-  },
+  ...clusterRoutes,
   {
     id: "retention",
     methods: ["get"],
@@ -461,24 +402,6 @@ export function routeOf(id: string): Route {
   const found = routes.find((route) => route.id === id);
   if (found === undefined) throw new RangeError(`no route ${id}`);
   return found;
-}
-
-function ok(description: string, schema: z.ZodType): Answer {
-  return { status: 200, description, media: json, schema };
-}
-
-function problem(status: number): Answer {
-  return {
-    status,
-    description: descriptions[status] ?? "A problem.",
-    media: "application/problem+json",
-    schema: answers.problemSchema,
-  };
-}
-
-/** The problems of routes that take work on, and more. */
-function busy(...more: readonly number[]): readonly Answer[] {
-  return [401, 403, 413, 415, ...more, 429, 503].map(problem);
 }
 
 /** A route that reads records, by GET or, for long queries, by POST of a form. */

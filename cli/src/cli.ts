@@ -8,6 +8,7 @@ import { registerExport } from "./export.ts";
 import type { CliIo } from "./io.ts";
 import { registerKeys } from "./keys.ts";
 import { registerSearch } from "./search.ts";
+import { registerShard } from "./shard.ts";
 import { registerShip } from "./ship.ts";
 import { registerStatus } from "./status.ts";
 import { registerTail } from "./tail.ts";
@@ -19,6 +20,7 @@ export function registerVerbs(program: Command, io: CliIo): void {
   registerExport(program, io);
   registerTail(program, io);
   registerStatus(program, io);
+  registerShard(program, io);
   registerDelete(program, io);
   registerBackup(program, io);
   registerAlerts(program, io);

@@ -63,20 +63,35 @@ function retentionRow({
   return [["retention", `${kept}, ${room}${next}`]];
 }
 
+function nodeState({ state, isDrained }: ClusterAnswer["nodes"][number], style: Style): string {
+  if (isDrained === true) return style.yellow(`${state}, drained`);
+  return state === "live" ? style.green(state) : style.red(state);
+}
+
+function shardsText(
+  { owned, total, offline, moving = 0, single = 0 }: ClusterAnswer["shards"],
+  style: Style,
+): string {
+  return [
+    `${owned} of ${total} owned`,
+    ...(offline.length === 0 ? [] : [style.red(`offline: ${offline.join(", ")}`)]),
+    ...(moving === 0 ? [] : [`${moving} moving`]),
+    ...(single === 0 ? [] : [style.yellow(`${single} on one disk only`)]),
+  ].join(", ");
+}
+
 /** The answer as tables for people. */
 export function statusText(answer: ClusterAnswer, style: Style): string {
   const { nodes, coordinator, shards, ingest, stored, disk } = answer;
   const nodeRows = nodes.map((node) => [
     String(node.id),
-    node.state === "live" ? style.green(node.state) : style.red(node.state),
+    nodeState(node, style),
     node.http,
     node.roles.join(","),
     node.version,
     printDurationRough(node.uptimeMs),
-    printSize(node.rssBytes),
+    node.rssBytes === undefined ? "" : printSize(node.rssBytes),
   ]);
-  const offline =
-    shards.offline.length === 0 ? "" : `, ${style.red(`offline: ${shards.offline.join(", ")}`)}`;
   const sessions =
     coordinator.sessions === undefined ? "" : `, ${printCount(coordinator.sessions)} sessions`;
   const usedBytes = disk.totalBytes - disk.freeBytes;
@@ -100,7 +115,7 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
       `${coordinator.state} at ${coordinator.address}, zxid ${coordinator.zxid}${sessions}`,
     ],
     ...ensembleRow(coordinator),
-    ["shards", `${shards.owned} of ${shards.total} owned${offline}`],
+    ["shards", shardsText(shards, style)],
     [
       "ingest",
       `${printCount(Math.round(ingest.recordsPerSecond))} records/s, ${printCount(ingest.records)} taken, ` +

@@ -1,11 +1,13 @@
-import { statfsSync } from "node:fs";
 import type { Request, Response } from "express";
 import type { ClusterAnswer } from "../../../api/src/answers.ts";
+import type { ShardListed } from "../../../api/src/cluster.ts";
 import { openApiDocument } from "../../../api/src/openapi.ts";
 import { parseAddress, printAddress } from "../../../config/src/address.ts";
 import type { CoordinatorStats } from "../../../coordinator/src/server/start.ts";
 import type { ShardStatus } from "../../../storage/src/shard/status.ts";
+import { nodesListed, shardsListed } from "../cluster-view.ts";
 import type { Metrics } from "../metrics.ts";
+import { nodeStatuses, nodeStatusOf } from "../node-status.ts";
 import type { SourceStatus } from "../sources/sources.ts";
 import type { App } from "./app.ts";
 import { availabilityAnswer } from "./availability-route.ts";
@@ -71,25 +73,23 @@ async function clusterAnswer(
   http: string,
   recordsPerSecond: number,
 ): Promise<ClusterAnswer> {
-  const { settings, coordinator, stored, identity, version, budget, cluster, sources } = deps;
+  const { settings, coordinator, stored, identity, budget, cluster, peers, sources, logger } = deps;
   const status = stored.store.status();
   const { records, rejected, bytes } = stored.ingest.counts;
-  const total = (name: "segments" | "segmentBytes" | "segmentRows" | "memoryRows"): number =>
-    status.shards.reduce((sum, shard) => sum + shard[name], 0);
-  const disk = statfsSync(settings.data.dir);
   const stats = await coordinator.stats?.();
+  const { topology } = cluster;
+  const own = nodeStatusOf(stored.store, settings.data.dir);
+  const statuses = await nodeStatuses(peers, topology, own, logger);
+  const nodes = nodesListed(topology, statuses, cluster.shards, Date.now());
+  const shards = shardsListed(topology, statuses, cluster.shards);
+  const owned = [...statuses.values()].flatMap((node) => node.shards);
+  const total = (name: "records" | "segments" | "segmentBytes"): number =>
+    owned.reduce((sum, shard) => sum + shard[name], 0);
+  const countOf = (is: (shard: ShardListed) => boolean): number => shards.filter(is).length;
   return {
-    nodes: [
-      {
-        id: identity.nodeId,
-        http,
-        roles: [...settings.roles],
-        version,
-        state: "live",
-        uptimeMs: Math.round(process.uptime() * 1000),
-        rssBytes: process.memoryUsage.rss(),
-      },
-    ],
+    nodes: nodes.map((node) =>
+      node.id === identity.nodeId && node.http === "" ? { ...node, http } : node,
+    ),
     coordinator: {
       address: coordinator.address,
       state: stats === undefined ? (cluster.client.isConnected ? "connected" : "none") : stats.mode,
@@ -97,26 +97,22 @@ async function clusterAnswer(
       ...(stats === undefined ? {} : coordinatorFigures(stats)),
     },
     shards: {
-      total: status.shards.length,
-      owned: status.shards.filter(({ state }) => state === "serving").length,
-      offline: status.shards
-        .filter(({ state }) => state === "stopped")
-        .map(({ shard }) => String(shard)),
+      total: cluster.shards,
+      owned: countOf(({ owner }) => owner !== undefined),
+      offline: shards.filter(({ state }) => state === "offline").map(({ id }) => String(id)),
+      moving: countOf(({ state }) => state === "moving"),
+      single: countOf(({ isSingle }) => isSingle),
     },
     ...(sources.status().length === 0 ? {} : { sources: sources.status().map(sourceAnswer) }),
     ingest: { records, rejected, bytes, recordsPerSecond, inFlightBytes: budget.usedBytes },
     stored: {
-      records: total("segmentRows") + total("memoryRows"),
+      records: total("records"),
       segments: total("segments"),
       segmentBytes: total("segmentBytes"),
       logBytes: status.logBytes,
       memoryBytes: status.arenaLiveBytes,
     },
-    disk: {
-      totalBytes: disk.blocks * disk.bsize,
-      freeBytes: disk.bavail * disk.bsize,
-      isFull: status.disk.isFull,
-    },
+    disk: own.disk,
     retention: retentionFigures(settings, stored.store),
   };
 }
