@@ -94,7 +94,7 @@ export const arenaFreeBytesMin = 4 * slabBytes;
  * Requests wait until this share of the arena is free, so that seals which lag do not make all of its pages resident;
  * the rest is for large requests, and for what threads decode meanwhile.
  */
-export const arenaFreeShareMin = 1 / 3;
+export const arenaFreeShareMin = 0.4;
 
 /** The share of the arena that one request waits for at most: slabs that are being filled are never free. */
 export const arenaRequestShareMax = 0.75;
