@@ -10,6 +10,7 @@ import { createRowPipe } from "../pipe/create.ts";
 import { allRows, type RowPipe, type Rows } from "../pipe/pipe.ts";
 import type { PlanMessage } from "../plan/plan.ts";
 import type { Part, PartReader, TimeRange } from "../source.ts";
+import { interrupt } from "../table/interrupt.ts";
 import { View } from "../table/view.ts";
 import { Deletions } from "./deletions.ts";
 import { narrowToRange } from "./range.ts";
@@ -72,7 +73,8 @@ export function createFragment(plan: PlanMessage, reader: PartReader): Fragment 
     deletions: new Deletions(),
     probe: plan.analyze === true ? new Probe() : undefined,
   };
-  return { run: (task) => runTask(compiled, task) };
+  const { cancelled } = compiled;
+  return { run: (task) => interrupt.during(cancelled, () => runTask(compiled, task)) };
 }
 
 interface Compiled {
@@ -156,9 +158,7 @@ function scanPart(compiled: Compiled, { task, sink, damaged, progress }: Scan): 
   let count = 0;
   // What is done leaves the list, so that its memory goes.
   for (let next = blocks.pop(); next !== undefined; next = blocks.pop()) {
-    if (Atomics.load(compiled.cancelled, 0) !== 0) {
-      throw new ServiceError("query.cancelled", "the query was cancelled");
-    }
+    interrupt.check();
     progress.block = next.number;
     if (damaged.has(next.number)) continue;
     const block = compiled.probe?.watch(next.block) ?? next.block;
@@ -234,6 +234,7 @@ function scanBlock(
   const isWhole = rows.count === block.rowCount;
   let left: Rows = { view, rows: isWhole ? every.upTo(block.rowCount) : rows.rows() };
   for (const pipe of pipes) {
+    interrupt.check();
     left = pipe.apply(left);
     if (left.rows.length === 0) return block.rowCount;
   }

@@ -1,4 +1,5 @@
 import type { Pattern } from "../regex/pattern.ts";
+import { interrupt } from "../table/interrupt.ts";
 import { costs } from "./filter.ts";
 import { indexWithin } from "./value-scan.ts";
 import type { ValueTest } from "./value-test.ts";
@@ -34,6 +35,7 @@ export class RegexTest implements ValueTest {
   matches(bytes: Buffer, from: number, to: number): boolean {
     if (this.#isLiteral) return true;
     for (const other of this.others) if (indexWithin(bytes, other, from, to) < 0) return false;
+    interrupt.check();
     return this.#pattern.test(bytes.toString("utf8", from, to));
   }
 }

@@ -1,4 +1,5 @@
 import type { Block, Column, Templates } from "../../../kit/src/block.ts";
+import { interrupt } from "../table/interrupt.ts";
 import type { Filter } from "./filter.ts";
 import { narrowToValues } from "./narrow-to-values.ts";
 import type { RowSet } from "./row-set.ts";
@@ -91,6 +92,7 @@ function keepPicked(test: ValueTest, column: Column, rows: RowSet): void {
   const asked = rows.rows();
   for (let at = 0; at < asked.length; at += pickedRowsMax) {
     const some = asked.subarray(at, at + pickedRowsMax);
+    interrupt.check();
     const values = column.pick(some);
     for (let i = 0; i < some.length; i++) {
       if (!matchesValue(test, values, i)) rows.remove(some[i] as number);

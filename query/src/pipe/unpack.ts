@@ -4,6 +4,7 @@ import type { FieldSelector } from "../language/ast.ts";
 import type { UnpackPipe as UnpackNode } from "../language/pipe-node.ts";
 import { unpackedFieldsMax } from "../limits.ts";
 import { codeAt, textAt } from "../table/column.ts";
+import { interrupt } from "../table/interrupt.ts";
 import type { RowPipe, Rows } from "./pipe.ts";
 import { fieldsOfSyslog } from "./syslog.ts";
 import { fieldsOfJson, fieldsOfLogfmt } from "./unpack-text.ts";
@@ -34,6 +35,7 @@ export class UnpackPipe implements RowPipe {
       const { ms } = view.times();
       const offsetMs = this.#node.offset.ms;
       for (const row of updated) {
+        interrupt.check();
         found.addAll(row, fieldsOfSyslog(textAt(source, row), ms[row] as number, offsetMs));
       }
     } else if (source !== undefined) {

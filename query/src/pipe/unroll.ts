@@ -3,6 +3,7 @@ import type { UnrollPipe as UnrollNode } from "../language/pipe-node.ts";
 import { unrolledRowsMax } from "../limits.ts";
 import { collectRows } from "../table/collect.ts";
 import { textAt, ValuesColumn, valuesOf } from "../table/column.ts";
+import { interrupt } from "../table/interrupt.ts";
 import { itemsOf } from "./json-items.ts";
 import { allRows, type RowPipe, type Rows } from "./pipe.ts";
 import { rowsToUpdate } from "./write-field.ts";
@@ -25,6 +26,7 @@ export class UnrollPipe implements RowPipe {
     const texts: string[][] = fields.map(() => []);
     const sources: number[] = [];
     for (const row of rows) {
+      interrupt.check();
       const lists = columns.map((column) => {
         const text = textAt(column, row);
         return unrolled.has(row) ? itemsOf(text) : [text];

@@ -1,5 +1,6 @@
 import type { Column } from "../../../kit/src/block.ts";
 import { checkColumnBytes, codeAt, ValuesBuilder, ValuesColumn } from "../table/column.ts";
+import { interrupt } from "../table/interrupt.ts";
 
 /** Calls `use` once with each value that the rows have, and its code; a row without the column has none. */
 export function eachValue(
@@ -12,6 +13,7 @@ export function eachValue(
   for (const row of rows) used[codeAt(column, row)] = 1;
   for (let code = 0; code < used.length; code++) {
     if (used[code] !== 1) continue;
+    interrupt.check();
     use(bytes.toString("utf8", offsets[code] as number, offsets[code + 1] as number), code);
   }
 }
@@ -32,6 +34,7 @@ export function columnOfRows(
   const texts = new Array<string | undefined>(rowCount);
   let length = 0;
   for (const row of rows) {
+    interrupt.check();
     const text = textOf(row);
     texts[row] = text;
     length += text.length;
