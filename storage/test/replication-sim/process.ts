@@ -50,7 +50,7 @@ export interface Surroundings {
   readonly make: CoreMake;
   readonly faults: ReadonlySet<PlantedFault>;
   /** Told before each effect: it may be the last, or the next for a long while. */
-  beforeEffect(process: Process): "go" | "crash" | { readonly pauseMs: number };
+  beforeEffect(process: Process, effect: Effect): "go" | "crash" | { readonly pauseMs: number };
   isDiskFailing(process: Process): boolean;
   fetch(
     process: Process,
@@ -126,7 +126,10 @@ export class Process implements Endpoint<Message> {
     this.lanes = new Lanes(timeline, disk, host);
     this.keeper = new Keeper({ ...host, disk, lanes: this.lanes, log: this.log });
     this.seat = new Seat(around.coordinator, this);
-    around.network.add(this);
+  }
+
+  start(): void {
+    this.#around.network.add(this);
     this.input({ kind: "start" });
   }
 
@@ -254,14 +257,14 @@ export class Process implements Endpoint<Message> {
   #perform(effects: readonly Effect[], from: number): void {
     for (let at = from; at < effects.length; at++) {
       if (this.isDown) return;
-      const next = this.#around.beforeEffect(this);
+      const effect = effects[at] as Effect;
+      const next = this.#around.beforeEffect(this, effect);
       if (next === "crash") return;
       if (next !== "go") {
         this.pause(next.pauseMs);
         this.#work.unshift(() => this.#perform(effects, at));
         return;
       }
-      const effect = effects[at] as Effect;
       this.#around.trace?.(this, effect);
       this.#do(effect);
     }

@@ -1,4 +1,4 @@
-import type { PlantedFault } from "../../src/replication/core/types.ts";
+import type { Effect, PlantedFault } from "../../src/replication/core/types.ts";
 import type { CoreMake, Process } from "./process.ts";
 import { ShardWorld } from "./shard-world.ts";
 
@@ -51,6 +51,8 @@ class Run {
   readonly #pauseChance: number;
   readonly #diskFailureChance: number;
   readonly #hurtChance: number;
+  /** That the answer to a conditional write is lost. */
+  readonly #lostChance: number;
   readonly #troubleMs: number;
   #faultsOn = true;
   #effects = 0;
@@ -69,7 +71,7 @@ class Run {
     this.#world = new ShardWorld({
       ...{ seed, make, trace, replicas, faults, nodes: Math.max(2, replicas + (seed % 3)) },
       trouble: {
-        beforeEffect: (process) => this.#beforeEffect(process),
+        beforeEffect: (process, effect) => this.#beforeEffect(process, effect),
         isDiskFailing: () => this.#chance(this.#diskFailureChance),
         halted: (process, reason) => this.#halted(process, reason),
       },
@@ -79,6 +81,7 @@ class Run {
     this.#pauseChance = prng.pick([0, 0.0003, 0.002]);
     this.#diskFailureChance = prng.pick([0, 0, 0.001]);
     this.#hurtChance = prng.pick([0, 0.1, 0.3]);
+    this.#lostChance = prng.pick([0, 0.03, 0.2]);
     this.#troubleMs = prng.pick([300, 1000, 3000]);
   }
 
@@ -86,7 +89,7 @@ class Run {
     const world = this.#world;
     const { timeline, checker } = world;
     for (const replica of [...world.disks.keys()]) world.start(replica);
-    for (let count = 2; count > 0; count--) world.routerStart();
+    for (const node of world.nodes.slice(0, 2)) world.routerStart(node);
     this.#disturbLater();
     this.#tidyLater();
     while (timeline.steps < steps * faultyShare) timeline.step();
@@ -110,9 +113,13 @@ class Run {
     return this.#faultsOn && this.#world.timeline.prng.chance(probability);
   }
 
-  #beforeEffect(process: Process): ReturnType<ShardWorldTrouble["beforeEffect"]> {
+  #beforeEffect(process: Process, effect: Effect): ReturnType<ShardWorldTrouble["beforeEffect"]> {
     if (!this.#faultsOn) return "go";
     this.#effects++;
+    if (effect.kind === "multi") {
+      const isChange = effect.op.kind === "change-set";
+      if (this.#chance(this.#lostChance * (isChange ? 2 : 1))) this.#lose(process, isChange);
+    }
     if (this.#effects === this.#options.crashAt || this.#chance(this.#crashChance)) {
       this.#crash(process);
       return "crash";
@@ -176,7 +183,7 @@ class Run {
     const processes = [...this.#world.processes.values()];
     if (processes.length === 0) return;
     const process = owner !== undefined && prng.chance(0.4) ? owner : prng.pick(processes);
-    switch (prng.below(16)) {
+    switch (prng.below(18)) {
       case 0:
         if (prng.chance(0.5)) this.#crash(process);
         return;
@@ -220,7 +227,45 @@ class Run {
         return;
       case 15:
         if (prng.chance(0.2)) for (const each of processes) this.#crash(each);
+        return;
+      case 16:
+        this.#isolate(process);
+        return;
+      case 17:
+        // It learns of it by its next sign of life.
+        coordinator.end(process.seat.client.session);
     }
+  }
+
+  /** The connection breaks around the time when a conditional write is served; sometimes all others with it. */
+  #lose(process: Process, isChange: boolean): void {
+    const { timeline } = this.#world;
+    const { prng } = timeline;
+    timeline.after(prng.below(20), () => {
+      if (!this.#faultsOn || process.isDown) return;
+      if (prng.chance(isChange ? 0.6 : 0.2)) this.#isolate(process);
+      else process.seat.client.disconnect(prng.below(prng.pick([50, 2000, 9000])));
+    });
+  }
+
+  /**
+   * A node is alone with the routers on it, and may own the shard without knowing that others have taken it over. The
+   * coordinator is out of its reach for longer than its peers.
+   */
+  #isolate(process: Process): void {
+    const { timeline, network, nodes, coordinator, routers } = this.#world;
+    const { prng } = timeline;
+    const { client } = process.seat;
+    const ms = prng.below(8000);
+    for (const node of nodes) {
+      if (node === process.node) continue;
+      network.block(node, process.node);
+      network.block(process.node, node);
+    }
+    client.disconnect(ms + prng.below(6000));
+    if (prng.chance(0.6)) coordinator.end(client.session);
+    if (routers.length < 8) this.#world.routerStart(process.node);
+    timeline.after(ms, () => network.heal());
   }
 
   /** Some ways between nodes are closed, both ways or one. */
@@ -282,9 +327,9 @@ class Run {
   }
 
   #routersChange(): void {
-    const { routers, timeline } = this.#world;
+    const { nodes, routers, timeline } = this.#world;
     if (timeline.prng.chance(0.3)) timeline.prng.pick(routers).forget();
-    if (routers.length < 8) this.#world.routerStart();
+    if (routers.length < 8) this.#world.routerStart(timeline.prng.pick(nodes));
   }
 
   /** Owners seal and merge in their own time. */

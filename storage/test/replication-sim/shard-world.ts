@@ -127,7 +127,9 @@ export class ShardWorld {
     const disk = this.disks.get(replica);
     if (disk === undefined || this.processes.has(replica)) return;
     const clock = new Clock(this.timeline);
-    this.processes.set(replica, new Process(disk, ++this.#incarnations, clock, this.#around));
+    const process = new Process(disk, ++this.#incarnations, clock, this.#around);
+    this.processes.set(replica, process);
+    process.start();
   }
 
   /** `isHurt`: nothing that it had under way will be done any more. */
@@ -146,8 +148,7 @@ export class ShardWorld {
     return this.diskMake(replica.slice(0, replica.indexOf("/")));
   }
 
-  routerStart(): void {
-    const node = this.timeline.prng.pick(this.nodes);
+  routerStart(node: string): void {
     const world: RouterWorld = {
       timeline: this.timeline,
       checker: this.checker,

@@ -21,22 +21,28 @@ export class HandOver implements MultiItem {
   readonly order: HandOverOrder;
   readonly #state: OwnerState;
   readonly #isQuiet: () => boolean;
+  readonly #isServing: () => boolean;
   readonly #settled: (isDone: boolean, reason: string) => void;
   readonly #sinceMs: number;
   #target: string | undefined;
   #isQueued = false;
   isAsked = false;
 
-  /** `isQuiet`: no change of the set and no commit of segments is pending. */
+  /**
+   * `isQuiet`: no change of the set and no commit of segments is pending. `isServing`: no lease of an owner before is
+   * left; whoever it is handed to counts on that.
+   */
   constructor(
     state: OwnerState,
     order: HandOverOrder,
     isQuiet: () => boolean,
+    isServing: () => boolean,
     settled: (isDone: boolean, reason: string) => void,
   ) {
     this.#state = state;
     this.order = order;
     this.#isQuiet = isQuiet;
+    this.#isServing = isServing;
     this.#settled = settled;
     this.#sinceMs = state.core.nowMs;
   }
@@ -49,7 +55,7 @@ export class HandOver implements MultiItem {
     if (this.#isQueued) return;
     const { core, inSync } = this.#state;
     const isLate = core.nowMs >= this.#sinceMs + handOverTimeoutMs;
-    this.#target = takerOf(this.#state, this.order.target);
+    this.#target = this.#isServing() ? takerOf(this.#state, this.order.target) : undefined;
     const isCommitted = inSync.committed === core.log.end.position;
     const isTaker = this.#target !== undefined || (this.order.isDrain && isLate);
     if (isTaker && this.#isQuiet() && (isCommitted || (this.order.isDrain && isLate))) {
@@ -87,7 +93,8 @@ export class HandOver implements MultiItem {
       return true;
     }
     if (isDeposed(facts, { epoch, version, self: core.self })) return true;
-    if (isUnknown) return false;
+    // The owner znode goes with its session, and no try can delete it then: this version settles that it was not given.
+    if (isUnknown && facts.holder?.isOwnSession === true) return false;
     this.#settled(false, "refused by the coordinator");
     return true;
   }

@@ -26,8 +26,10 @@ export class Release implements MultiItem {
     // Others see that the shard has no owner.
   }
 
-  settle({ epoch, owner, version }: ShardFacts, isUnknown: boolean): boolean {
+  settle({ epoch, holder, owner, version }: ShardFacts, isUnknown: boolean): boolean {
     if (epoch !== this.#epoch || owner !== this.#core.self) return true;
+    // The owner znode went with its session: the others see it.
+    if (holder?.isOwnSession !== true) return true;
     if (version === this.#version && !isUnknown) return true;
     this.#version = version;
     return false;

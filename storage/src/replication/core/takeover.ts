@@ -131,7 +131,11 @@ export class Takeover implements MultiItem {
       this.#acquired({ ...view, version: facts.version });
       return true;
     }
-    if (facts.version === view.version && isUnknown) return false;
+    if (facts.version === view.version && isUnknown) {
+      // The owner znode of a session that has ended may be gone by now: then it is not to be deleted any more.
+      this.#view = facts;
+      return false;
+    }
     // Another reading to go by; what was asked on the old version cannot come any more, or was refused.
     this.#phase = "looking";
     this.viewed(facts);
