@@ -135,7 +135,15 @@ export class Follower {
     this.#segments.leave();
   }
 
-  /** Stops with an error, and says so. */
+  /** Damage was found in what it has: its owner is to ask for it anew. */
+  damaged(): void {
+    const followed = this.#followed;
+    if (followed?.phase !== "following") return;
+    const { epoch, sentMs } = followed;
+    this.#answer({ kind: "behind", epoch, end: this.#core.log.end, isOther: true, sentMs });
+  }
+
+  /** Stops, and says so. */
   halt(reason: string): void {
     const followed = this.#followed;
     if (followed !== undefined) this.#answer({ kind: "halted", epoch: followed.epoch, reason });
@@ -303,7 +311,11 @@ export class Follower {
   }
 
   #answer(message: FollowerMessage): void {
+    const { faults, log } = this.#core;
     const followed = this.#followed;
-    if (followed?.epoch === message.epoch) this.#core.send(followed.replica, message);
+    if (followed?.epoch !== message.epoch) return;
+    // Any answer confirms the epoch: none goes out once a higher one is promised.
+    if (message.epoch < log.promised && !faults.has("older-epoch-accepted")) return;
+    this.#core.send(followed.replica, message);
   }
 }

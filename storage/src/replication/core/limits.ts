@@ -22,8 +22,11 @@ export const holdStallMs = 300_000;
 /** A sign of life is asked for when nothing was sent for so long: four chances within `replicaTimeoutMs`. */
 export const heartbeatMs = 500;
 
-/** After how long without an answer an announcement, a match or a reset is sent again. */
+/** After how long without an answer an announcement is sent again. */
 export const repeatMs = 500;
+
+/** After how long a replica whose log is being cut or emptied is asked anew: its disk may take its time. */
+export const matchRepeatMs = 5_000;
 
 /** How long before the coordinator is asked again after it could not be, or did not settle a question. */
 export const lookRetryMs = 250;

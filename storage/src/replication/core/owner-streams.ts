@@ -2,6 +2,7 @@ import { assert } from "../../../../kit/src/assert.ts";
 import {
   heartbeatMs,
   lineageStepsMax,
+  matchRepeatMs,
   messageBytesMax,
   repeatMs,
   windowBytesMax,
@@ -48,7 +49,12 @@ export class Streams {
     const { assigned, core, inSync, others } = this.#state;
     const wanted = new Set([...inSync.union, ...assigned]);
     wanted.delete(core.replica);
-    for (const replica of others.keys()) if (!wanted.has(replica)) others.delete(replica);
+    for (const replica of others.keys()) {
+      if (wanted.has(replica)) continue;
+      others.delete(replica);
+      // Should it come back, it counts from what it has then.
+      inSync.step({ kind: "emptied", member: replica });
+    }
     for (const replica of wanted) {
       if (others.has(replica)) continue;
       const { nowMs } = core;
@@ -135,9 +141,9 @@ export class Streams {
         break;
       case "behind":
         this.#confirm(other, message.sentMs);
-        if (other.phase !== "streaming" || message.sentMs < other.rewoundMs) return;
+        if (other.phase !== "streaming") return;
         if (message.isOther || message.end.position < other.durable) this.#announce(other);
-        else {
+        else if (message.sentMs >= other.rewoundMs) {
           other.rewind(message.end, core.nowMs);
           this.pump(other);
         }
@@ -187,9 +193,11 @@ export class Streams {
       switch (other.phase) {
         case "silent":
         case "announced":
+          if (nowMs >= other.phaseSinceMs + repeatMs) this.#announce(other);
+          break;
         case "matching":
         case "resetting":
-          if (nowMs >= other.phaseSinceMs + repeatMs) this.#announce(other);
+          if (nowMs >= other.phaseSinceMs + matchRepeatMs) this.#announce(other);
           break;
         case "streaming":
           if (nowMs >= other.sentMs + heartbeatMs) this.#sendEntries(other, []);

@@ -137,7 +137,8 @@ export class Owner {
     this.#cuts.over();
     core.role = { kind: "handing-over", epoch: this.state.epoch };
     const isQuiet = (): boolean => !this.#set.isPending && core.multis.isIdle;
-    this.#handOver = new HandOver(this.state, order, isQuiet, (isDone, reason) => {
+    const isServing = (): boolean => this.#isServing;
+    this.#handOver = new HandOver(this.state, order, isQuiet, isServing, (isDone, reason) => {
       this.#gaveAway(order, isDone, reason);
     });
     this.#evaluate();

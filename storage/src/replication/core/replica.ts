@@ -230,8 +230,10 @@ export class ShardReplica implements Replica {
         this.#recover(input.liveMembers);
         break;
       case "stop":
-        this.#leave("the process ends");
         this.#halted = "the process ends";
+        this.#leave(this.#halted);
+        // The owner need not find out by waiting.
+        this.#follower.halt(this.#halted);
         this.#core.role = { kind: "stopped", reason: this.#halted };
         break;
     }
@@ -466,6 +468,7 @@ export class ShardReplica implements Replica {
     // A set of one has nowhere to go: what is in memory is right, and sealed before the damage is met again.
     if (owner !== undefined && owner.state.inSync.members.length === 1) return;
     this.#core.isDamaged = true;
+    this.#follower.damaged();
     owner?.giveAway({ target: undefined, transferMs: 0, isDrain: false, isAsked: false });
   }
 
