@@ -122,6 +122,7 @@ async function start(
   await node.serves(served.url);
   const ownLogs = startOwnLogs(logger, stored.ingest, settings);
   lifecycle.add("own logs", () => ownLogs.close());
+  lifecycle.add("held records", () => stored.routing?.stop());
   return {
     http: served.url,
     coordinator: coordinator.address,

@@ -148,6 +148,14 @@ test("nothing is held any longer once nobody waits for it", () =>
     assert.equal(one.rig.arena.liveBytes, before);
   }));
 
+test("a node that stops holds nothing for long", () =>
+  withNodes(async (_, one, two) => {
+    await two.close();
+    const held = append(one, "late", [2]);
+    one.router.stop();
+    await assert.rejects(held, { code: "ingest.unavailable" });
+  }));
+
 test("a node that is not the owner says so, and the router finds the one that is", () =>
   withNodes(async (_, one, two) => {
     const nodeOf = one.owners.nodeOf.bind(one.owners);

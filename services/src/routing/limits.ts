@@ -9,3 +9,6 @@ export const routedRoomMs = 5_000;
 
 /** How long a node that has said that it does not serve a shard is not asked for it, unless the shard's znodes change. */
 export const doubtMs = 500;
+
+/** How long a node that stops still holds records for shards without an owner: its own go to others meanwhile. */
+export const stopHoldMs = 3_000;

@@ -16,6 +16,7 @@ import {
 import type { Store } from "../../../storage/src/shard/store.ts";
 import type { Tombstone } from "../../../storage/src/shard/tombstone.ts";
 import type { ShardOwners } from "../fan-out/cluster-source.ts";
+import { stopHoldMs } from "./limits.ts";
 import { RemoteShards } from "./remote-shards.ts";
 import type { Writes } from "./writes.ts";
 
@@ -45,7 +46,8 @@ export class Router implements Writes {
   /** With a running number: what a shard knows a part by. */
   readonly #incarnation = randomBytes(8);
   #sequence = 0;
-  #isStopping = false;
+  /** When nothing is held any more. */
+  #stopMs = Number.POSITIVE_INFINITY;
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
@@ -107,9 +109,9 @@ export class Router implements Writes {
     });
   }
 
-  /** Holds nothing any longer: what waits is told. */
+  /** Holds nothing for long any more: shards that this node gives up have a moment to go to others. */
   stop(): void {
-    this.#isStopping = true;
+    this.#stopMs = Math.min(this.#stopMs, this.#deps.clock.monotonicMs() + stopHoldMs);
   }
 
   #allShards(): readonly number[] {
@@ -223,8 +225,9 @@ export class Router implements Writes {
       for (const { place, error } of failed) {
         if (error?.code === "ingest.unavailable") owners.doubt((things[place] as Routed).shard);
       }
-      const isOver = this.#isStopping || !isWanted();
-      const pauseMs = isOver ? undefined : hold.next(clock.monotonicMs());
+      const nowMs = clock.monotonicMs();
+      const isOver = nowMs >= this.#stopMs || !isWanted();
+      const pauseMs = isOver ? undefined : hold.next(nowMs);
       const last = failed.find(({ error }) => error !== undefined)?.error;
       if (pauseMs === undefined) throw givenUp(things, places, isMaybeStored, last);
       await owners.changed(pauseMs);

@@ -20,6 +20,8 @@ export interface RoutingDeps {
 
 /** How this node finds the owners of shards, and writes to them. */
 export interface RoutingPart extends Closable {
+  /** Before everything else closes: what is held would keep it waiting. */
+  stop(): void;
   readonly writes: Writes;
   readonly owners: ShardOwners;
   /** How many other nodes there are now. */
@@ -36,9 +38,7 @@ export function openRouting({ peers, cluster, store, arena, clock }: RoutingDeps
   new AppendHost({ peers, store, arena, shardCount });
   return {
     ...{ writes: router, owners, others },
-    close: async () => {
-      router.stop();
-      await owners.close();
-    },
+    stop: () => router.stop(),
+    close: () => owners.close(),
   };
 }
