@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { InSync } from "../../src/shard/in-sync.ts";
 import { partitionsMax } from "../../src/shard/limits.ts";
 import type { SegmentEntry, SegmentPartition } from "../../src/shard/manifest.ts";
 import type { MemoryBatch } from "../../src/shard/memtable.ts";
@@ -191,11 +190,6 @@ test("batches are sealed in a file for each class, and few enough partitions a f
     4 * tenants.length,
   );
 });
-
-test("a position is committed when every member has it, of both sets while a change is unresolved", () => {
-  const set = new InSync(["a", "b"], 3);
-  const durable = (member: string, position: number) =>
-    set.step({ kind: "durable", member, position });
   assert.equal(durable("a", 10), 3);
   assert.equal(durable("b", 7), 7);
   assert.equal(set.step({ kind: "change-asked", members: ["a", "c"] }), 7);
