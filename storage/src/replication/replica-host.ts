@@ -129,6 +129,8 @@ export class ReplicaHost implements ShardHost, CommitHost {
     this.#isStopping = true;
     this.input({ kind: "stop" });
     this.#isStopped = true;
+    // What is not committed by now may yet be, by another owner.
+    this.#options.shard.rejectWaiters(unknownOutcome(this.#options.shard));
     clearTimeout(this.#timer);
     this.#writes.stop();
     this.#commits.close();

@@ -71,8 +71,46 @@ export function openCut(
 ): StoreCut {
   const cut = new OpenCut(context, tenant, range);
   for (const shard of context.shards) {
-    if (shards === undefined || shards.has(shard.id)) cut.add(shard);
+    if (shards !== undefined && !shards.has(shard.id)) continue;
+    const host = context.hosts?.[shard.id];
+    if (host === undefined) cut.add(shard);
+    else {
+      // Only if it may be read now: an answer that comes later is of no use.
+      let isOpened = false;
+      host.cut(({ kind }) => {
+        isOpened = kind === "cut-opened";
+      });
+      cut.add(shard, isOpened);
+    }
   }
+  return opened(cut);
+}
+
+/** As `openCut`, each shard in one step of its own: as soon as no other replica can have acknowledged what this one does not know. */
+export async function openCutWhenLeased(
+  context: StoreContext,
+  tenant: string,
+  range: CutRange,
+  shards?: ReadonlySet<number>,
+): Promise<StoreCut> {
+  const { hosts } = context;
+  if (hosts === undefined) return openCut(context, tenant, range, shards);
+  const cut = new OpenCut(context, tenant, range);
+  const wanted = context.shards.filter(({ id }) => shards === undefined || shards.has(id));
+  const added = wanted.map(
+    (shard) =>
+      new Promise<void>((resolve) => {
+        hosts[shard.id]!.cut(({ kind }) => {
+          cut.add(shard, kind === "cut-opened");
+          resolve();
+        });
+      }),
+  );
+  await Promise.all(added);
+  return opened(cut);
+}
+
+function opened(cut: OpenCut): StoreCut {
   let isOpen = true;
   return {
     parts: cut.parts,
@@ -101,9 +139,8 @@ class OpenCut {
     this.#range = range;
   }
 
-  add(shard: Shard): void {
-    // While it acquires its own shard anew, what it has committed still is all that was acknowledged.
-    const isWhole = shard.epoch > 0 && ["serving", "waiting"].includes(shard.state.kind);
+  /** `isWhole`: the cut has all of the shard that was acknowledged. */
+  add(shard: Shard, isWhole = isServedWhole(shard)): void {
     if (!isWhole) {
       this.missing.push(`shard ${shard.id}`);
       if (shard.state.kind !== "stopped") this.elsewhere.push(shard.id);
@@ -199,6 +236,11 @@ class OpenCut {
       momentCompare(of.timeMin, this.#range.to) < 0
     );
   }
+}
+
+/** While a node acquires its own shard anew, what it has committed still is all that was acknowledged. */
+function isServedWhole({ epoch, state }: Shard): boolean {
+  return epoch > 0 && ["serving", "waiting"].includes(state.kind);
 }
 
 function deletionOf({ id, filter, from, to, position }: PlacedTombstone): Deletion {

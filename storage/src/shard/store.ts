@@ -4,6 +4,7 @@ import type { Closable } from "../../../kit/src/lifecycle.ts";
 import { CommitLog } from "../log/commit-log.ts";
 import { nodeDisk } from "../log/disk.ts";
 import { EpochFile } from "../log/epoch-file.ts";
+import type { Assignment } from "../replication/core/owner.ts";
 import { ShardReplica } from "../replication/core/replica.ts";
 import type { ReplicaHost } from "../replication/replica-host.ts";
 import { ReplicatedManifest } from "../replication/replicated-manifest.ts";
@@ -13,7 +14,7 @@ import { Appender, type IdempotencyResult } from "./appender.ts";
 import { ArenaWriter } from "./arena.ts";
 import { type BackupCut, committedEnds, removeHeld, takeBackupCut } from "./backup-cut.ts";
 import type { StoreContext } from "./context.ts";
-import { type CutRange, openCut, type StoreCut } from "./cut.ts";
+import { type CutRange, openCut, openCutWhenLeased, type StoreCut } from "./cut.ts";
 import { type DamagedBlock, type DamagedSegment, DamageList } from "./damage-list.ts";
 import { type StorePaths, storePaths } from "./data-directory.ts";
 import { DiskLimit, diskUseOf } from "./disk-limit.ts";
@@ -82,12 +83,22 @@ export interface Store extends Closable {
   /** A state of these shards, or of all, taken in this call and pinned until it is released. */
   openCut(tenant: string, range: CutRange, shards?: ReadonlySet<number>): StoreCut;
   /**
+   * As `openCut`, but waits until each shard may be read here, at most a second: a shard with other replicas may only while
+   * they confirm that this node is its owner.
+   */
+  cut(tenant: string, range: CutRange, shards?: ReadonlySet<number>): Promise<StoreCut>;
+  /**
    * Calls with each batch in the step that commits it, after it is in every later cut. Whoever reads
    * the batch later retains it in the arena, in this call. Returns how to stop.
    */
   onCommitted(listener: (batch: MemoryBatch) => void): () => void;
   /** Calls after each seal and drop, in the step that changes the segments. Returns how to stop. */
   onSegments(listener: (change: SegmentChange) => void): () => void;
+  /**
+   * Who shall hold copies of a shard, and who own it: its owner brings that about in its own time. Without other replicas it
+   * means nothing.
+   */
+  assign(shard: number, assignment: Assignment): void;
   /** Whether the shard takes appends here now. */
   serves(shard: number): boolean;
   /** What of a shard lies in segments; undefined while the shard is not served here. */
@@ -312,6 +323,10 @@ class OpenStore implements Store {
     return openCut(this.#open.context, tenant, range, shards);
   }
 
+  cut(tenant: string, range: CutRange, shards?: ReadonlySet<number>): Promise<StoreCut> {
+    return openCutWhenLeased(this.#open.context, tenant, range, shards);
+  }
+
   onCommitted(listener: (batch: MemoryBatch) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -320,6 +335,10 @@ class OpenStore implements Store {
   onSegments(listener: (change: SegmentChange) => void): () => void {
     this.#segmentListeners.add(listener);
     return () => this.#segmentListeners.delete(listener);
+  }
+
+  assign(shard: number, assignment: Assignment): void {
+    this.#hosts[shard]?.input({ kind: "assign", ...assignment });
   }
 
   serves(shard: number): boolean {

@@ -81,7 +81,7 @@ export async function openRig(directory: string, options: RigOptions = {}): Prom
   };
 }
 
-function writePart(
+export function writePart(
   writer: ArenaWriter,
   records: readonly string[],
   clock: Clock,
