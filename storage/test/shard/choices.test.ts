@@ -190,11 +190,3 @@ test("batches are sealed in a file for each class, and few enough partitions a f
     4 * tenants.length,
   );
 });
-  assert.equal(durable("a", 10), 3);
-  assert.equal(durable("b", 7), 7);
-  assert.equal(set.step({ kind: "change-asked", members: ["a", "c"] }), 7);
-  assert.equal(durable("b", 10), 7);
-  assert.equal(durable("c", 9), 9);
-  assert.equal(set.step({ kind: "change-settled", members: ["a"] }), 10);
-  assert.equal(durable("a", 5), 10);
-});
