@@ -22,9 +22,9 @@ class Given {
   readonly pool: WorkerPool;
   readonly #folder = mkdtempSync(path.join(os.tmpdir(), "logkeep-pool-"));
 
-  constructor(size: number) {
+  constructor(size: number, text = source) {
     const file = path.join(this.#folder, "worker.mjs");
-    writeFileSync(file, source);
+    writeFileSync(file, text);
     this.pool = new WorkerPool({
       ...{ name: "test", size, depth: 2, workerData: {}, heapMaxMb: 64 },
       entry: pathToFileURL(file),
@@ -167,5 +167,38 @@ test("a lone worker takes everything, one after the other", async (t) => {
     const job = given.begin(lane);
     await job.started();
     await job.end();
+  }
+});
+
+test("workers that cannot be loaded are given up after some starts, with the reason", async (t) => {
+  const given = new Given(2, 'throw new Error("a file is missing");');
+  t.after(() => given.close());
+  const begunMs = performance.now();
+  const ask = () =>
+    given.pool.run("any", undefined, { lane: "query" }).then(
+      () => "answered",
+      (error: Error) => error.message,
+    );
+  // Jobs that a worker was given go with it; the others wait for the next one.
+  let why = await ask();
+  while (why === "a file is missing") why = await ask();
+  assert.equal(why, "no worker can be started: a file is missing");
+  assert.ok(performance.now() - begunMs > 1_000, "it was tried for a while");
+  assert.equal(await ask(), why);
+});
+
+test("a worker that a job ends is replaced at once, however often", async (t) => {
+  const loaded = `import { parentPort } from "node:worker_threads";
+    parentPort.on("message", ({ id, payload }) => {
+      if (payload === "end") process.exit(1);
+      parentPort.postMessage({ id, result: payload });
+    });
+    parentPort.postMessage({ id: 0, result: undefined });`;
+  const given = new Given(1, loaded);
+  t.after(() => given.close());
+  for (let i = 0; i < 10; i++) {
+    const answer = await given.pool.run("any", i, { lane: "query" });
+    assert.equal(answer, i);
+    await assert.rejects(given.pool.run("any", "end", { lane: "query" }), { code: "internal" });
   }
 });

@@ -9,6 +9,9 @@ export interface JobMessage {
 }
 
 /** A worker's answer to one job. */
+/** The id of a worker's first message, which answers no job: it has loaded. */
+export const loadedId = 0;
+
 export type ReplyMessage =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: PostedError };

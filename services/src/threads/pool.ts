@@ -44,7 +44,17 @@ interface Job {
 interface Member {
   worker: Worker;
   readonly running: Map<number, Job>;
+  /** Has ended, and its successor has not been started yet. */
+  isDown: boolean;
+  /** How often in a row a worker ended before it had told anything. */
+  failures: number;
 }
+
+/** Workers of one place that end while they load, until all is given up: a file is missing, memory is short. */
+const loadFailuresMax = 6;
+
+/** Milliseconds before the second start, twice as long before each further one: the last is some seconds later. */
+const restartMs = 100;
 
 /** For so long after a query or tail, no seal takes the last worker: whoever asked may well ask again. */
 const askedMsMin = 1000;
@@ -63,11 +73,14 @@ export class WorkerPool {
   /** When somebody last asked for something, and did not only send. */
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #closing = false;
+  /** Why no worker can be had. */
+  #broken: ServiceError | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
     for (let i = 0; i < options.size; i++) {
-      const member: Member = { worker: this.#spawn(i), running: new Map() };
+      const worker = this.#spawn(i);
+      const member: Member = { worker, running: new Map(), isDown: false, failures: 0 };
       this.#members.push(member);
       this.#listen(member, i);
     }
@@ -86,6 +99,7 @@ export class WorkerPool {
     if (this.#closing) {
       return Promise.reject(new ServiceError("service.stopping", "the service is stopping"));
     }
+    if (this.#broken !== undefined) return Promise.reject(this.#broken);
     if (options.lane === "query" || options.lane === "tail") this.#askedAtMs = performance.now();
     return new Promise<Result>((resolve, reject) => {
       const message = { id: this.#nextId++, kind, payload };
@@ -102,10 +116,7 @@ export class WorkerPool {
 
   async close(): Promise<void> {
     this.#closing = true;
-    const error = new ServiceError("service.stopping", "the service is stopping");
-    for (const queue of this.#waiting.values()) {
-      for (const job of queue.splice(0)) job.reject(error);
-    }
+    this.#rejectWaiting(new ServiceError("service.stopping", "the service is stopping"));
     await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
   }
 
@@ -124,6 +135,7 @@ export class WorkerPool {
     const { worker } = member;
     let failure = "the worker ended";
     worker.on("message", (reply: ReplyMessage) => {
+      member.failures = 0;
       const job = member.running.get(reply.id);
       member.running.delete(reply.id);
       if (job !== undefined) {
@@ -142,10 +154,37 @@ export class WorkerPool {
       for (const job of lost) job.reject(new ServiceError("internal", failure));
       if (this.#closing) return;
       this.#options.onLost?.(index);
+      member.isDown = true;
+      if (++member.failures > loadFailuresMax) this.#giveUp(failure);
+      else this.#restart(member, index);
+    });
+  }
+
+  /** At once where it was a job that ended the worker; later and later where none can be loaded. */
+  #restart(member: Member, index: number): void {
+    const start = (): void => {
+      if (this.#closing) return;
       member.worker = this.#spawn(index);
+      member.isDown = false;
       this.#listen(member, index);
       this.#dispatch();
-    });
+    };
+    const { failures } = member;
+    if (failures < 2) start();
+    else setTimeout(start, restartMs * 2 ** (failures - 2)).unref();
+  }
+
+  /** Jobs of all workers fail from now on: what keeps one from loading keeps the others, too. */
+  #giveUp(reason: string): void {
+    this.#broken = new ServiceError("internal", `no worker can be started: ${reason}`);
+    this.#options.logger.error({ reason }, "workers cannot be started; given up");
+    this.#rejectWaiting(this.#broken);
+  }
+
+  #rejectWaiting(error: ServiceError): void {
+    for (const queue of this.#waiting.values()) {
+      for (const job of queue.splice(0)) job.reject(error);
+    }
   }
 
   #dispatch(): void {
@@ -188,7 +227,8 @@ export class WorkerPool {
     let best: Member | undefined;
     // From the last: the first ones are who a seal or merge may need next.
     for (const member of this.#members.toReversed()) {
-      const { running } = member;
+      const { running, isDown } = member;
+      if (isDown) continue;
       const isKept = sealers.includes(member) || isAtUpkeep(member);
       if (running.size >= (isKept ? 1 : this.#options.depth)) continue;
       if (best === undefined || running.size < best.running.size) best = member;
@@ -197,7 +237,7 @@ export class WorkerPool {
   }
 
   #idleForUpkeep(lane: Lane): Member | undefined {
-    return this.#upkeepMembers(lane).find(({ running }) => running.size === 0);
+    return this.#upkeepMembers(lane).find(({ running, isDown }) => running.size === 0 && !isDown);
   }
 
   /**

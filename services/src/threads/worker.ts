@@ -25,7 +25,7 @@ import type { Decoded } from "../ingest.ts";
 import { type DocumentsJob, DocumentsReader } from "../mirror/documents-job.ts";
 import type { TailFound, TailJob } from "../tail-service.ts";
 import { KeptPlans } from "./kept-plans.ts";
-import { type JobMessage, postedErrorOf, type ReplyMessage } from "./messages.ts";
+import { type JobMessage, loadedId, postedErrorOf, type ReplyMessage } from "./messages.ts";
 import { mergeFiles, rewriteFile, sealFile, verifyFile } from "./segment-jobs.ts";
 import { StoredBlocks } from "./stored-blocks.ts";
 
@@ -122,3 +122,6 @@ port.on("message", ({ id, kind, payload }: JobMessage) => {
   }
   port.postMessage(reply, [...transfer]);
 });
+
+// Of no job: whoever waits for this thread knows that it has loaded, and that what ends it later is a job's doing.
+port.postMessage({ id: loadedId, result: undefined } satisfies ReplyMessage);
