@@ -172,6 +172,10 @@ class OpenPeers implements Peers, LinkEvents {
     return this.#links.get(node);
   }
 
+  links(): readonly PeerLink[] {
+    return this.#links.all();
+  }
+
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();

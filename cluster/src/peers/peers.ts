@@ -25,6 +25,8 @@ export interface PeerLink {
   /** Unique within this process. */
   readonly id: number;
   readonly identity: PeerIdentity;
+  /** What waits to be sent over it. */
+  readonly queuedBytes: number;
 }
 
 export type CallHandler = (
@@ -96,6 +98,8 @@ export interface Peers extends Closable {
   onLink(listener: (node: number, link: PeerLink | undefined) => void): () => void;
   /** The link to a node, while there is one. */
   link(node: number): PeerLink | undefined;
+  /** All that there are. */
+  links(): readonly PeerLink[];
   /** Calls under way end with `peer.unavailable`. */
   close(): Promise<void>;
 }

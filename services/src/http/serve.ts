@@ -23,6 +23,7 @@ import { Metrics } from "../metrics.ts";
 import { registerMirrorMetrics } from "../mirror/metrics.ts";
 import type { Mirror } from "../mirror/mirror.ts";
 import type { QueryIndex } from "../query-index.ts";
+import { registerRoutingMetrics } from "../routing/metrics.ts";
 import { registerSourceMetrics } from "../sources/metrics.ts";
 import type { Sources } from "../sources/sources.ts";
 import type { StorePart } from "../store-part.ts";
@@ -131,6 +132,8 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   metrics.backups(() => options.backups);
   const { stats } = options.coordinator;
   if (stats !== undefined) registerCoordinatorMetrics(metrics.registry, stats);
+  const { routing } = stored;
+  if (routing !== undefined) registerRoutingMetrics(metrics.registry, routing);
   const { mirror } = options;
   if (mirror !== undefined) registerMirrorMetrics(metrics.registry, mirror, systemClock.now);
   app.express.use((request: Request, response: Response, next: NextFunction) => {

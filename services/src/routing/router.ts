@@ -33,6 +33,19 @@ export interface RouterDeps {
   readonly patienceMs?: number;
 }
 
+/** Since the process started, but for what is held now. */
+export interface RouterCounts {
+  /** Parts that were sent to other nodes, and their bytes; those that were sent again count again. */
+  sentParts: number;
+  sentBytes: number;
+  /** Parts and questions that were tried again. */
+  retries: number;
+  /** Parts and questions that wait for an owner now. */
+  held: number;
+  /** Those whose wait was in vain. */
+  givenUp: number;
+}
+
 /** What became of one thing that was tried at an owner. */
 type Tried<T> = { readonly done: T } | { readonly error: ServiceError };
 
@@ -46,12 +59,17 @@ export class Router implements Writes {
   /** With a running number: what a shard knows a part by. */
   readonly #incarnation = randomBytes(8);
   #sequence = 0;
+  readonly #counts: RouterCounts = { sentParts: 0, sentBytes: 0, retries: 0, held: 0, givenUp: 0 };
   /** When nothing is held any more. */
   #stopMs = Number.POSITIVE_INFINITY;
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
     this.#remote = new RemoteShards(deps);
+  }
+
+  get counts(): Readonly<RouterCounts> {
+    return this.#counts;
   }
 
   pressure(): ServiceError | undefined {
@@ -134,9 +152,10 @@ export class Router implements Writes {
     try {
       const attempt = (node: number, places: readonly number[]) => {
         const some = places.map((place) => parts[place] as (typeof parts)[number]);
-        return node === peers.self.nodeId
-          ? this.#appendHere(some)
-          : this.#remote.append(node, some, sending);
+        if (node === peers.self.nodeId) return this.#appendHere(some);
+        this.#counts.sentParts += some.length;
+        for (const { length } of some) this.#counts.sentBytes += length;
+        return this.#remote.append(node, some, sending);
       };
       return await this.#settle(parts, attempt, isWanted);
     } finally {
@@ -229,8 +248,14 @@ export class Router implements Writes {
       const isOver = nowMs >= this.#stopMs || !isWanted();
       const pauseMs = isOver ? undefined : hold.next(nowMs);
       const last = failed.find(({ error }) => error !== undefined)?.error;
-      if (pauseMs === undefined) throw givenUp(things, places, isMaybeStored, last);
+      if (pauseMs === undefined) {
+        this.#counts.givenUp += places.length;
+        throw givenUp(things, places, isMaybeStored, last);
+      }
+      this.#counts.held += places.length;
       await owners.changed(pauseMs);
+      this.#counts.held -= places.length;
+      this.#counts.retries += places.length;
     }
   }
 }

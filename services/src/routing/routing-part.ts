@@ -1,12 +1,12 @@
 import type { Cluster } from "../../../cluster/src/cluster.ts";
-import type { Peers } from "../../../cluster/src/peers/peers.ts";
+import type { PeerLink, Peers } from "../../../cluster/src/peers/peers.ts";
 import type { Clock } from "../../../kit/src/clock.ts";
 import type { Closable } from "../../../kit/src/lifecycle.ts";
 import type { ArenaOwner } from "../../../storage/src/shard/arena.ts";
 import type { Store } from "../../../storage/src/shard/store.ts";
 import type { ShardOwners } from "../fan-out/cluster-source.ts";
 import { AppendHost } from "./append-host.ts";
-import { Router } from "./router.ts";
+import { Router, type RouterCounts } from "./router.ts";
 import { TopologyOwners } from "./topology-owners.ts";
 import type { Writes } from "./writes.ts";
 
@@ -23,6 +23,8 @@ export interface RoutingPart extends Closable {
   /** Before everything else closes: what is held would keep it waiting. */
   stop(): void;
   readonly writes: Writes;
+  readonly counts: Readonly<RouterCounts>;
+  readonly links: () => readonly PeerLink[];
   readonly owners: ShardOwners;
   /** How many other nodes there are now. */
   readonly others: () => number;
@@ -37,7 +39,8 @@ export function openRouting({ peers, cluster, store, arena, clock }: RoutingDeps
   const router = new Router({ peers, owners, store, arena, others, clock });
   new AppendHost({ peers, store, arena, shardCount });
   return {
-    ...{ writes: router, owners, others },
+    ...{ writes: router, owners, others, counts: router.counts },
+    links: () => peers.links(),
     stop: () => router.stop(),
     close: () => owners.close(),
   };
