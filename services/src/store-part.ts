@@ -2,7 +2,9 @@ import { availableParallelism } from "node:os";
 import type { Cluster } from "../../cluster/src/cluster.ts";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
 import type { Peers } from "../../cluster/src/peers/peers.ts";
-import { serveSegmentReads } from "../../cluster/src/peers/segment-reads.ts";
+import { PeerReplicaLinks } from "../../cluster/src/peers/replica-links.ts";
+import { PeerSegmentSource, serveSegmentReads } from "../../cluster/src/peers/segment-reads.ts";
+import { ShardOrders } from "../../cluster/src/shard-orders.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import type { RetentionRule } from "../../ingest/src/retention/rules.ts";
 import type { Clock } from "../../kit/src/clock.ts";
@@ -103,6 +105,9 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       member: `${identity.nodeId}/${identity.diskId}`,
       shardCount: cluster.shards,
       ...{ arena, manifest, ownership, clock, logger },
+      replication: peers && {
+        ...{ ownership, links: new PeerReplicaLinks(peers), source: new PeerSegmentSource(peers) },
+      },
       work: segmentWork(pool),
       sealsAtOnce: Math.max(1, pool.size - 1),
       logBytesMax: logMaxBytes,
@@ -119,6 +124,7 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       },
     });
     lifecycle.add("store", () => store.close());
+    if (peers !== undefined) lifecycle.add("orders", followOrders(cluster, store));
     lifecycle.add("last seals", () => sealed(store));
     const routing = peers && openRouting({ peers, cluster, store, arena, clock });
     if (routing !== undefined) lifecycle.add("routing", () => routing.close());
@@ -131,6 +137,19 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
     await lifecycle.close();
     throw thrown;
   }
+}
+
+/** Tells the store what the balancer wants, now and whenever that changes. Returns how to stop. */
+function followOrders(cluster: Cluster, store: Store): () => void {
+  const orders = new ShardOrders(cluster.topology);
+  const tell = (shards: readonly number[]): void => {
+    for (const shard of shards) {
+      const order = orders.of(shard);
+      if (order !== undefined) store.assign(shard, order);
+    }
+  };
+  tell(Array.from({ length: cluster.shards }, (_, shard) => shard));
+  return orders.onChange(tell);
 }
 
 /** Before a stop: the next start then has nothing to read again, and the log's files go. */
