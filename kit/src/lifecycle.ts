@@ -9,6 +9,12 @@ export interface Closable {
 export class Lifecycle implements Closable {
   readonly #closers: { readonly name: string; readonly close: () => Promise<void> | void }[] = [];
   #closing: Promise<void> | undefined;
+  #part: string | undefined;
+
+  /** What is being closed now. */
+  get part(): string | undefined {
+    return this.#part;
+  }
 
   add(name: string, close: () => Promise<void> | void): void {
     this.#closers.push({ name, close });
@@ -22,12 +28,14 @@ export class Lifecycle implements Closable {
   async #closeAll(): Promise<void> {
     const failures: string[] = [];
     for (const { name, close } of this.#closers.reverse()) {
+      this.#part = name;
       try {
         await close();
       } catch (thrown) {
         failures.push(`${name}: ${messageOf(thrown)}`);
       }
     }
+    this.#part = undefined;
     if (failures.length > 0) throw new Error(`closing failed: ${failures.join("; ")}`);
   }
 }

@@ -40,8 +40,8 @@ export async function clusterSecretOf(
   if (secretFile !== undefined) return checked(textOf(secretFile), secretFile);
   const file = path.join(dataDir, fileName);
   if (!existsSync(file)) {
-    const drawn = isOfThisMachine(settings)
-      ? loopbackSecret
+    const drawn = hasOthers(settings)
+      ? secretOfThisMachine(settings)
       : randomBytes(secretBytes).toString("hex");
     await replaceFile(nodeDisk, file, Buffer.from(`${drawn}\n`));
     chmodSync(file, 0o600);
@@ -49,13 +49,22 @@ export async function clusterSecretOf(
   return checked(textOf(file), file);
 }
 
-/** Whether it is one node of several, all of them on this machine. */
-function isOfThisMachine(settings: Settings): boolean {
-  const { cluster, coordinator, peer } = settings;
-  if ((coordinator.ensemble?.length ?? 0) < 2 && cluster.join === undefined) return false;
+/** Whether it is told of other nodes, which have drawn or will draw secrets of their own. */
+function hasOthers({ cluster, coordinator }: Settings): boolean {
+  return (coordinator.ensemble?.length ?? 0) > 1 || cluster.join !== undefined;
+}
+
+/** What is asked of nodes that hear other machines. */
+export const secretNeeded =
+  "needs a secret that all nodes of the cluster share: give each the same with --secret-file FILE or " +
+  "LOGKEEP_CLUSTER_SECRET (openssl rand -hex 32 makes one; a cluster that is there has its own in its nodes' data directories)";
+
+/** Throws `config.invalid` where a node of the cluster is on another machine. */
+function secretOfThisMachine({ cluster, coordinator, peer }: Settings): string {
   const addresses = [peer.listen, ...(cluster.join ?? [])];
   const isLocal = addresses.every((address) => isLoopback(parseAddress(address).host));
-  return isLocal && !isEnsembleRemote(coordinator.ensemble);
+  if (isLocal && !isEnsembleRemote(coordinator.ensemble)) return loopbackSecret;
+  throw new ServiceError("config.invalid", `a cluster beyond this machine ${secretNeeded}`);
 }
 
 function textOf(file: string): string {

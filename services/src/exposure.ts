@@ -4,7 +4,7 @@ import type { Settings } from "../../config/src/schema.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import type { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
-import type { ClusterSecret } from "./cluster-secret.ts";
+import { type ClusterSecret, secretNeeded } from "./cluster-secret.ts";
 
 /** How often a service that anybody can reach without a key says so. */
 const insecureWarnMs = 60_000;
@@ -27,9 +27,7 @@ export function checkClusterListeners(settings: Settings, secret: ClusterSecret)
   if (open.length === 0) return;
   throw new ServiceError(
     "config.invalid",
-    `listening to other machines (${open.join("; ")}) needs a secret that all nodes of the cluster share: ` +
-      "give each the same with --secret-file FILE or LOGKEEP_CLUSTER_SECRET " +
-      "(openssl rand -hex 32 makes one)",
+    `listening to other machines (${open.join("; ")}) ${secretNeeded}`,
   );
 }
 

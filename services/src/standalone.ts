@@ -1,8 +1,10 @@
 import path from "node:path";
+import type { Cluster } from "../../cluster/src/cluster.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import { sharedSections } from "../../config/src/shared.ts";
 import { systemClock } from "../../kit/src/clock.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
+import type { Logger } from "../../kit/src/logger.ts";
 import { openDataDirectory } from "../../storage/src/shard/data-directory.ts";
 import { AlertsService } from "./alerts/alerts-service.ts";
 import { AuditService } from "./audit/audit-service.ts";
@@ -127,8 +129,33 @@ async function start(
     http: served.url,
     coordinator: coordinator.address,
     failed: failure.promise,
-    close: () => lifecycle.close(),
+    close: () => closeInTime(lifecycle, cluster, logger),
   };
+}
+
+/** Between two looks whether a stop waits for a coordinator that is not there. */
+const coordinatorLookMs = 500;
+
+/** Looks without a connection after which a stop waits for the coordinator no more: others of its members are stopping as well. */
+const coordinatorLooksMax = 4;
+
+/** A stop that takes longer says what for. */
+const longStopMs = 10_000;
+
+/** Closes everything, and what would wait for a coordinator without a quorum does so for a moment only. */
+async function closeInTime(lifecycle: Lifecycle, cluster: Cluster, logger: Logger): Promise<void> {
+  let missed = 0;
+  const timer = setInterval(() => {
+    missed = cluster.client.isConnected ? 0 : missed + 1;
+    if (missed === coordinatorLooksMax) void cluster.client.close();
+  }, coordinatorLookMs);
+  const late = setInterval(() => {
+    logger.warn({ part: lifecycle.part }, "stopping takes long");
+  }, longStopMs);
+  await lifecycle.close().finally(() => {
+    clearInterval(timer);
+    clearInterval(late);
+  });
 }
 
 /** Starts what stands on the store: queries, tails, inboxes, HTTP, and alerts behind it, whose links name it. */

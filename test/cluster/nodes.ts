@@ -21,7 +21,7 @@ export interface Except {
 }
 
 /** The cluster's secret of tests: nodes on hosts of their own listen beyond loopback. */
-const secret = "a-secret-of-tests-that-is-long-enough";
+export const secret = "a-secret-of-tests-that-is-long-enough";
 
 /** How long a cluster may take to form, or to serve again, on a busy machine. */
 const servingTimeoutMs = 60_000;
@@ -49,8 +49,13 @@ export class Nodes {
     });
     const nodes = new Nodes(options, members.join(","), ports.slice(options.count * 2));
     const ids = members.map((_, at) => at + 1);
-    await Promise.all(ids.map((id) => nodes.startNode(id)));
-    await nodes.serving();
+    try {
+      await Promise.all(ids.map((id) => nodes.startNode(id)));
+      await nodes.serving();
+    } catch (thrown) {
+      await nodes.close();
+      throw thrown;
+    }
     return nodes;
   }
 
@@ -59,6 +64,11 @@ export class Nodes {
     const found = this.#services.get(id);
     if (found === undefined) throw new Error(`node ${id} was never started`);
     return found;
+  }
+
+  /** `host:port` where other nodes reach it. */
+  peerOf(id: number): string {
+    return `${this.#options.network?.addressOf(id) ?? "127.0.0.1"}:${this.#peerPorts[id - 1]}`;
   }
 
   get ids(): number[] {

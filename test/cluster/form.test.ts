@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClusterAnswer } from "../../api/src/answers.ts";
+import type { ShardsAnswer } from "../../api/src/cluster.ts";
+import { type Service, temporaryFolder } from "../service.ts";
+import { root } from "../suites.ts";
+import { freePorts, Nodes, secret } from "./nodes.ts";
+
+// Goal: nodes become a cluster with no further step, and find each other again in whatever order they are started.
+// Method: one story over real processes: three form a cluster, a fourth joins, all of them restart; then those that must not join.
+
+let nodes: Nodes;
+let shipped = 0;
+
+before(async () => {
+  nodes = await Nodes.start({ count: 3 });
+});
+
+after(() => nodes?.close());
+
+async function json<T>(service: Service, at: string): Promise<T> {
+  const response = await fetch(`${service.http}${at}`);
+  assert.equal(response.status, 200, at);
+  return (await response.json()) as T;
+}
+
+const statusOf = (service: Service) => json<ClusterAnswer>(service, "/api/v1/cluster");
+
+async function shardsOf(service: Service) {
+  return (await json<ShardsAnswer>(service, "/api/v1/cluster/shards")).shards;
+}
+
+async function until(what: string, claim: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 60_000;
+  while (!(await claim().catch(() => false))) {
+    if (performance.now() > endMs) throw new Error(`${what} did not come to be\n${nodes.log}`);
+    await sleep(100);
+  }
+}
+
+async function ship(service: Service): Promise<void> {
+  const records = Array.from({ length: 60 }, (_, i) => ({
+    ...{ service: `s${i % 20}`, host: "h", _msg: `formed ${shipped + i}` },
+  }));
+  const answer = await service.ship(records);
+  assert.equal(answer.accepted, records.length);
+  shipped += records.length;
+}
+
+/** Runs the command as a person does; gives how it ended and what it said. */
+async function run(args: readonly string[]): Promise<{ code: number | null; said: string }> {
+  const { LOGKEEP_CLUSTER_SECRET: _, ...env } = process.env;
+  const child = spawn(path.join(root, "services/bin/logkeep"), args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env,
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+  }
+  const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(late);
+  return { code, said };
+}
+
+test("three nodes form a cluster from empty disks, and any of them takes and finds records", async () => {
+  for (const id of nodes.ids) {
+    const { nodes: seen, shards } = await statusOf(nodes.node(id));
+    assert.deepEqual(
+      seen.map((each) => [each.id, each.state]),
+      [1, 2, 3].map((each) => [each, "live"]),
+    );
+    assert.equal(shards.total, 12);
+    assert.equal(shards.owned, 12);
+  }
+  const owners = (await shardsOf(nodes.node(1))).map(({ owner }) => owner);
+  for (const id of [1, 2, 3]) assert.ok(owners.includes(id), `node ${id} owns a shard`);
+  await ship(nodes.node(2));
+  for (const id of nodes.ids) assert.equal(await nodes.node(id).count("formed"), shipped);
+});
+
+test("status and shard list show nodes and shards to a person", async () => {
+  const { http } = nodes.node(3);
+  const status = await run(["status", "--url", http]);
+  assert.match(status.said, /12 of 12 owned/);
+  const list = await run(["shard", "list", "--url", http]);
+  assert.equal(list.code, 0, list.said);
+  assert.equal(list.said.trim().split("\n").length, 13);
+});
+
+test("a fourth joins by naming any node, and gets its share", async () => {
+  const fourth = await nodes.startNode(4, { join: true });
+  await until("the fourth node's share", async () => {
+    const shards = await shardsOf(fourth);
+    return shards.filter(({ assigned }) => assigned.includes(4)).length >= 5;
+  });
+  await nodes.serving();
+  assert.equal(await fourth.count("formed"), shipped);
+  await ship(fourth);
+  assert.equal(await nodes.node(1).count("formed"), shipped);
+});
+
+test("nodes that restart in any order are the same cluster with the same records", async () => {
+  await Promise.all(nodes.ids.map((id) => nodes.node(id).stop()));
+  // The fourth finds the coordinator by what it kept: whom it joined by is not there yet.
+  const fourth = nodes.startNode(4, { join: true }).catch((thrown: unknown) => thrown);
+  await sleep(500);
+  for (const id of [3, 1, 2]) {
+    void nodes.startNode(id).catch(() => undefined);
+    await sleep(300);
+  }
+  await fourth;
+  await until("the cluster", async () => nodes.running().length === 4);
+  await nodes.serving();
+  await until("all records", async () => (await nodes.node(2).count("formed")) === shipped);
+  await ship(nodes.node(3));
+  assert.equal(await nodes.node(1).count("formed"), shipped);
+});
+
+test("a second node of a number that is taken is refused, and says what to do", async () => {
+  const peer = nodes.peerOf(1);
+  const free = ["--http", "127.0.0.1:0", "--peer", "127.0.0.1:0", "--data", temporaryFolder()];
+  const file = path.join(temporaryFolder(), "secret");
+  writeFileSync(file, secret);
+  const { code, said } = await run([
+    ...["start", "--node-id", "2", "--join", peer, "--secret-file", file, ...free],
+  ]);
+  assert.equal(code, 1, said);
+  assert.match(said, /node 2 is another process already.*--node-id/s);
+  const { nodes: seen } = await statusOf(nodes.node(1));
+  assert.equal(seen.filter(({ id }) => id === 2).length, 1);
+});
+
+test("a node that does not know the secret does not join", async () => {
+  const free = ["--http", "127.0.0.1:0", "--peer", "127.0.0.1:0", "--data", temporaryFolder()];
+  const { code, said } = await run(["start", "--node-id", "9", "--join", nodes.peerOf(1), ...free]);
+  assert.equal(code, 1, said);
+  assert.match(said, /secret/);
+});
+
+test("a cluster whose nodes listen to other machines needs a secret", async () => {
+  const ports = await freePorts(6);
+  const members = [1, 2, 3].map(
+    (id) => `${id}=127.0.0.1:${ports[id * 2 - 2]}:${ports[id * 2 - 1]}`,
+  );
+  const free = ["--http", "127.0.0.1:0", "--coordinator", "127.0.0.1:0"];
+  const { code, said } = await run([
+    ...["start", "--data", temporaryFolder(), ...free],
+    ...["--peer", "0.0.0.0:0", "--ensemble", members.join(",")],
+  ]);
+  assert.equal(code, 1, said);
+  assert.match(said, /needs a secret that all nodes of the cluster share/);
+});
