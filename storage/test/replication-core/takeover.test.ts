@@ -312,6 +312,25 @@ test("an owner whose hand-over is in doubt takes nothing and shows nothing until
   }
 });
 
+test("an owner that was deposed while its hand-over was in doubt steps down", () => {
+  const { rig, nodes } = served(a, b);
+  const [owner, second] = nodes as [Node, Node];
+  rig.isOfInterest = (op) => {
+    owner.isUnreachable ||= op.kind === "hand-over";
+    return owner.isUnreachable && op.kind === "hand-over";
+  };
+  rig.fate = "request-lost";
+  owner.input({ kind: "hand-over", target: b, transferMs: 1_000, isDrain: false });
+  rig.pass(100);
+  rig.isOfInterest = () => false;
+  rig.expire(owner);
+  rig.serving(second);
+  owner.isUnreachable = false;
+  rig.seen();
+  rig.until(() => owner.role === "follower", "it follows");
+  assert.equal(owner.last("hand-over-settled")?.isDone, false);
+});
+
 test("a hand-over to one who cannot take it is given up, and appends go on", () => {
   const { rig, nodes } = served(a, b);
   const [owner, second] = nodes as [Node, Node];

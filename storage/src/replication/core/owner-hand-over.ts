@@ -85,13 +85,18 @@ export class HandOver implements MultiItem {
     this.#settled(true, "handed over");
   }
 
+  /** Whether a reading shows that it was carried out; then it is settled. */
+  isGiven(facts: ShardFacts): boolean {
+    const { epoch, version } = this.#state;
+    if (facts.epoch !== epoch || facts.version <= version || facts.owner !== undefined)
+      return false;
+    this.#settled(true, "handed over");
+    return true;
+  }
+
   settle(facts: ShardFacts, isUnknown: boolean): boolean {
     const { core, epoch, version } = this.#state;
-    const isGiven = facts.epoch === epoch && facts.version > version && facts.owner === undefined;
-    if (isGiven) {
-      this.#settled(true, "handed over");
-      return true;
-    }
+    if (this.isGiven(facts)) return true;
     if (isDeposed(facts, { epoch, version, self: core.self })) return true;
     // The owner znode goes with its session, and no try can delete it then: this version settles that it was not given.
     if (isUnknown && facts.holder?.isOwnSession === true) return false;

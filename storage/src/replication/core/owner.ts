@@ -189,7 +189,7 @@ export class Owner {
   /** Whether a reading is of its own hand-over, whose outcome is not known yet. */
   gaveAwayBy(facts: ShardFacts): boolean {
     const handOver = this.#handOver;
-    return handOver?.isAsked === true && handOver.settle(facts, true);
+    return handOver?.isAsked === true && handOver.isGiven(facts);
   }
 
   /** Deposed, halted, or taking over anew: nothing that waits for it comes to pass. */
