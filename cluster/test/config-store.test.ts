@@ -40,7 +40,7 @@ const change = { by: "ann", action: "config.set" };
 async function journal() {
   const { children } = await client.getChildren(paths.audit);
   const found = await Promise.all(
-    children.sort().map(async (name) => (await client.getData(`${paths.audit}/${name}`)).data),
+    children.toSorted().map(async (name) => (await client.getData(`${paths.audit}/${name}`)).data),
   );
   return found.map((data) => auditEntrySchema.parse(JSON.parse(String(data))));
 }
