@@ -1,9 +1,7 @@
 // `npm run bench`: ships a corpus into a fresh service and asks it questions. Prints JSON lines.
 //   npm run bench -- [--records 500000] [--file corpus.ndjson] [--senders 4] [--seed 1]
 // Loopback, sender and service on the same cores; figures compare only within one run on one machine.
-import { once } from "node:events";
 import { createReadStream, readFileSync } from "node:fs";
-import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -12,6 +10,7 @@ import { Service, temporaryFolder } from "../../test/service.ts";
 import { generateCorpus } from "./corpus.ts";
 import { folderBytes, processTree } from "./process-tree.ts";
 import { questions } from "./questions.ts";
+import { allSealed, quantile, round, shipAll } from "./shipping.ts";
 
 /** Records in one request, as shippers send them. */
 const bodyRecords = 2000;
@@ -82,44 +81,6 @@ async function corpusOf(): Promise<Corpus> {
   return { bodies, records, bytes };
 }
 
-/** Sends all bodies over so many connections; gives the latencies in ms. */
-async function shipAll(url: string, bodies: readonly Buffer[], senders: number): Promise<number[]> {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: senders });
-  const latencies: number[] = [];
-  let next = 0;
-  const sender = async (): Promise<void> => {
-    for (let at = next++; at < bodies.length; at = next++) {
-      const started = performance.now();
-      const status = await post(
-        agent,
-        `${url}/api/v1/logs?stream=service,host`,
-        bodies[at] as Buffer,
-      );
-      if (status === 429 || status === 503) {
-        at--;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      } else if (status !== 200) throw new Error(`ingest answered ${status}`);
-      latencies.push(performance.now() - started);
-    }
-  };
-  await Promise.all(Array.from({ length: senders }, sender));
-  agent.destroy();
-  return latencies;
-}
-
-async function post(agent: http.Agent, url: string, body: Buffer): Promise<number> {
-  const request = http.request(url, {
-    agent,
-    method: "POST",
-    headers: { "content-type": "application/x-ndjson", "content-length": body.length },
-  });
-  request.end(body);
-  const [response] = (await once(request, "response")) as [http.IncomingMessage];
-  response.resume();
-  await once(response, "end");
-  return response.statusCode ?? 0;
-}
-
 async function ask(
   service: Service,
   query: string,
@@ -128,32 +89,6 @@ async function ask(
   const started = performance.now();
   const rows = await service.search(query, { limit });
   return { ms: performance.now() - started, rows: rows.length };
-}
-
-/** How long sealing and the merges that follow may take. */
-const sealMsMax = 120_000;
-
-/** Waits until nearly nothing is in memory alone, and the number of segments stands still. */
-async function allSealed(service: Service): Promise<void> {
-  let segments = -1;
-  for (const deadline = performance.now() + sealMsMax; performance.now() < deadline; ) {
-    const answer = await fetch(`${service.http}/api/v1/cluster`);
-    const { stored } = (await answer.json()) as {
-      stored: { segments: number; memoryBytes: number };
-    };
-    if (stored.memoryBytes < 1024 * 1024 && stored.segments === segments) return;
-    segments = stored.segments;
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-  }
-}
-
-function quantile(values: readonly number[], phi: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return round(sorted[Math.min(sorted.length - 1, Math.floor(phi * sorted.length))] ?? Number.NaN);
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }
 
 /** CPU seconds of `JSON.parse` alone over a GB of the same lines: what the machine gives right now. */
