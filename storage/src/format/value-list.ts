@@ -137,13 +137,13 @@ function writeDict(list: Ranges, to: ListOutput, words?: WordSet): boolean {
     writeDistinct(distinct, to, words);
     writeCodes(dictCodes, list.count, distinct.count, undefined, to.out, to.text);
   }
-  distinctOf.clear();
   return isDict;
 }
 
 /** Numbers the different values; false when there are too many. */
 function findDistinct({ bytes, view, starts, ends, count }: Ranges): boolean {
   const table = distinctOf;
+  table.clear();
   for (let i = 0; i < count; i++) {
     dictCodes[i] = table.codeOf(bytes, view, starts[i]!, ends[i]!);
     // Early enough to spare the work, late enough to have met repeated values.

@@ -99,6 +99,7 @@ export class DigitRun {
   /** What stands before the last `lowDigits` digits; only with `hasHigh`. */
   high = new Float64Array(0);
   hasHigh = false;
+  #capacity = 0;
   #hasLeadingZero = false;
   #lengthMin = digitsMax;
   #lengthMax = 0;
@@ -110,6 +111,9 @@ export class DigitRun {
     if (this.low.length < capacity) {
       this.low = new Float64Array(Math.max(runCapacityMin, 2 ** Math.ceil(Math.log2(capacity))));
     }
+    this.#capacity = capacity;
+    // Numbers so long are rare, and would double what is kept.
+    if (this.high.length > runCapacityMin) this.high = new Float64Array(0);
     this.hasHigh = false;
     this.#hasLeadingZero = false;
     this.#lengthMin = digitsMax;
@@ -159,8 +163,8 @@ export class DigitRun {
     if (!this.hasHigh) {
       this.hasHigh = true;
       // Values before this one had none.
-      if (this.high.length < this.low.length) this.high = new Float64Array(this.low.length);
-      else this.high.fill(0, 0, index);
+      if (this.high.length >= this.#capacity) this.high.fill(0, 0, index);
+      else this.high = new Float64Array(Math.max(runCapacityMin, this.#capacity));
     }
     this.high[index] = digitsAt(bytes, start, end - lowDigits);
     this.low[index] = digitsAt(bytes, end - lowDigits, end);
