@@ -222,7 +222,9 @@ export class ZnodeOwnership implements SharedOwnership {
         barrierWrite(client, identity.nodeId),
         ...shards.map((shard) => lookAtShard(client, shard)),
       ]);
-      return Promise.all(found.map((each, at) => each ?? this.#make(shards[at] as number)));
+      return Promise.all(
+        found.map(async (each, at) => each ?? (await this.#make(shards[at] as number))),
+      );
     });
     for (const [at, shard] of shards.entries()) {
       const each = seen[at];

@@ -180,11 +180,14 @@ class OpenPeers implements Peers, LinkEvents {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#stopListening();
-    const closing = [this.#dialler.close(), this.#listener?.close()];
+    const closing = Promise.all([
+      this.#dialler.close(),
+      this.#listener?.close() ?? Promise.resolve(),
+    ]);
     for (const socket of this.#greeted) socket.destroy();
     const reason = new ServiceError("peer.unavailable", "this node is stopping");
     for (const link of [...this.#links.all(), ...this.#guests.keys()]) link.end(reason);
-    await Promise.all(closing);
+    await closing;
   }
 
   handlerOf(method: string): Handler | undefined {
