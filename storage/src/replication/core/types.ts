@@ -378,7 +378,7 @@ export type Effect =
     }
   /**
    * Whenever it changes. While it is taken over anew by the same process, what was appended stays pending, and a
-   * later `committed` covers it; from "follower", "waiting" and "stopped" on its outcome is unknown, as is that
+   * later `committed` covers it; once it is "follower", "waiting" or "stopped" its outcome is unknown, as is that
    * of appends pending when a set falls below `minInSync`.
    */
   | { readonly kind: "role"; readonly role: Role }
