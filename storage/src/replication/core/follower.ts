@@ -31,7 +31,8 @@ export class Follower {
   readonly #segments: FollowedSegments;
   #followed: Followed | undefined;
   #heardMs = Number.NEGATIVE_INFINITY;
-  #notedMs = 0;
+  /** When entries came last. */
+  #appendedMs = 0;
 
   /** `following` is called before another owner is followed: whatever this replica was to its shard is over. */
   constructor(core: Core, halt: (reason: string) => void, following: () => void) {
@@ -123,10 +124,8 @@ export class Follower {
   tick(): void {
     const { log, nowMs } = this.#core;
     this.#segments.tick();
-    if (log.hasCommittedToNote && nowMs >= this.#notedMs + committedPersistMs) {
-      this.#notedMs = nowMs;
-      log.note();
-    }
+    // Entries say what is committed before them: only what the last ones were told afterwards is worth a write.
+    if (log.hasCommittedToNote && nowMs >= this.#appendedMs + committedPersistMs) log.note();
   }
 
   /** It owns the shard now, or stops: nobody is followed. */
@@ -271,7 +270,10 @@ export class Follower {
     }
     // What is there already came from this owner: it was sent again.
     const entries = message.entries.filter(({ position }) => position > log.end.position);
-    if (entries.length > 0) log.append(entries, false);
+    if (entries.length > 0) {
+      log.append(entries, false);
+      this.#appendedMs = this.#core.nowMs;
+    }
     const isEarly = faults.has("acknowledged-before-fsync");
     if (entries.length === 0 || isEarly) this.#acknowledge(followed);
     this.#noteCommitted(message.committed);

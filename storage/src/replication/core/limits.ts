@@ -58,7 +58,7 @@ export const uncommittedBytesMax = 64 * 1024 * 1024;
 /** Epochs remembered in a shard's lineage: one a restart; the oldest go first. */
 export const lineageStepsMax = 1_000;
 
-/** How long after the first of several a follower notes committed positions on disk: entries carry them too. */
+/** How long after the last entries a follower notes on disk what is committed: as long as there are more, they carry it. */
 export const committedPersistMs = 1_000;
 
 /** How long before copies that could not be had are asked for again. */

@@ -28,7 +28,9 @@ export class SetChanges {
   /** The set is another, or its change is settled. */
   readonly #changed: () => void;
   #change: SetChange | undefined;
+  /** When a change may be tried again, and when one that lets somebody in. */
   #retryAtMs = Number.NEGATIVE_INFINITY;
+  #joinAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(state: OwnerState, changed: () => void) {
     this.#state = state;
@@ -47,12 +49,14 @@ export class SetChanges {
       this.#change.evaluate();
       return;
     }
-    if (isHandingOver) return;
+    if (isHandingOver || core.nowMs < this.#retryAtMs) return;
     const wanted = this.#wanted();
     if (wanted === undefined) return;
     this.#change = new SetChange(this.#state, wanted, (isRetry) => {
       this.#change = undefined;
-      if (isRetry) this.#retryAtMs = core.nowMs + changeRetryMs;
+      const retryAtMs = core.nowMs + changeRetryMs;
+      if (isRetry && wanted.joiner !== undefined) this.#joinAtMs = retryAtMs;
+      else if (isRetry) this.#retryAtMs = retryAtMs;
       this.#changed();
     });
     this.#change.evaluate();
@@ -68,7 +72,7 @@ export class SetChanges {
     let joiner: Other | undefined;
     // Until its first entry is committed, an owner does not know of all that was committed before it.
     const isKnown = inSync.committed >= start;
-    if (isKnown && set.length === members.length && core.nowMs >= this.#retryAtMs) {
+    if (isKnown && set.length === members.length && core.nowMs >= this.#joinAtMs) {
       joiner = assigned
         .map((replica) => others.get(replica))
         .find(

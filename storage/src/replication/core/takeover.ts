@@ -136,6 +136,12 @@ export class Takeover implements MultiItem {
       this.#view = facts;
       return false;
     }
+    const isSame = facts.version === view.version && facts.holder?.name === view.holder?.name;
+    if (isSame) {
+      // Nothing is different, so nothing would be: it is tried again in a while.
+      this.#abandon("refused by the coordinator");
+      return true;
+    }
     // Another reading to go by; what was asked on the old version cannot come any more, or was refused.
     this.#phase = "looking";
     this.viewed(facts);
