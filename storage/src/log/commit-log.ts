@@ -126,6 +126,11 @@ export class CommitLog {
     return this.#files.usedBytes;
   }
 
+  /** Half of what it may take is in use. */
+  get isFilling(): boolean {
+    return this.usedBytes * 2 > this.#options.bytesMax;
+  }
+
   get failure(): ServiceError | undefined {
     return this.#failure;
   }

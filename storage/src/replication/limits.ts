@@ -15,3 +15,6 @@ export const drainWaitMs = 3_000;
 
 /** How long before the core hears that the outcome of a commit is unknown, since the manifest is closed: it would ask again at once. */
 export const unknownRetryMs = 250;
+
+/** How long others than the target hold back after a hand-over, in milliseconds: it acquires within some round trips. */
+export const handOverHoldMs = 2_000;

@@ -12,6 +12,7 @@ import type {
   Input,
   ManifestCommit,
   Replica,
+  ReplicaStatus,
   Role,
   SealedState,
   ShardFacts,
@@ -20,6 +21,13 @@ import { sendMessage } from "./entry-sender.ts";
 import type { HeldSegments } from "./held-segments.ts";
 import { isPassing } from "./load-shard.ts";
 import type { Outbox } from "./outbox.ts";
+import {
+  belowMinInSync,
+  type CutAnswer,
+  epochStart,
+  refusedCut,
+  unknownOutcome,
+} from "./outcomes.ts";
 import { loggedOf, mayPass, OwnEntry, refusalError } from "./own-entry.ts";
 import type { CommitDetail, CommitHost, CommitSettled } from "./replicated-manifest.ts";
 import { ShardWrites } from "./shard-writes.ts";
@@ -61,10 +69,10 @@ type DeedKind =
   | "hold-segments"
   | "load";
 
-/** What a cut came to. */
-export type CutAnswer = Of<"cut-opened"> | Of<"cut-refused">;
-export type HandOverAnswer = Of<"hand-over-settled">;
-export type RecoverAnswer = Of<"recover-settled">;
+/** What came of a hand-over. */
+export type Settled = Omit<Of<"hand-over-settled">, "kind">;
+/** What came of a recovery; `committed`: what this replica knew to be committed before. What lies behind may be lost. */
+export type Recovered = Omit<Of<"recover-settled">, "kind">;
 
 /**
  * One replica of one shard on a real disk and real links: carries out what its core says, in the order given, and tells it what
@@ -85,8 +93,8 @@ export class ReplicaHost implements ShardHost, CommitHost {
   readonly #commits: CommitDesk;
   readonly #cuts = new Map<number, (answer: CutAnswer) => void>();
   #cutNext = 1;
-  #handOvers: ((answer: HandOverAnswer) => void)[] = [];
-  #recoveries: ((answer: RecoverAnswer) => void)[] = [];
+  #handOvers: ((answer: Settled) => void)[] = [];
+  #recoveries: ((answer: Recovered) => void)[] = [];
   /** The last append would have been beyond what may be uncommitted. */
   #isHeldBack = false;
   readonly #roomWaiters = new Set<() => void>();
@@ -107,6 +115,10 @@ export class ReplicaHost implements ShardHost, CommitHost {
 
   get core(): Pick<Replica, "status" | "sealable"> {
     return this.#options.core;
+  }
+
+  get replicas(): Pick<ReplicaStatus, "others" | "isChanging"> {
+    return this.#options.core.status;
   }
 
   get checkpoint(): string | undefined {
@@ -223,14 +235,14 @@ export class ReplicaHost implements ShardHost, CommitHost {
     this.input({ kind: "cut", request });
   }
 
-  handOver(order: Omit<Extract<Input, { kind: "hand-over" }>, "kind">): Promise<HandOverAnswer> {
+  handOver(order: Omit<Extract<Input, { kind: "hand-over" }>, "kind">): Promise<Settled> {
     return new Promise((resolve) => {
       this.#handOvers.push(resolve);
       this.input({ kind: "hand-over", ...order });
     });
   }
 
-  recover(liveMembers: readonly string[]): Promise<RecoverAnswer> {
+  recover(liveMembers: readonly string[]): Promise<Recovered> {
     return new Promise((resolve) => {
       this.#recoveries.push(resolve);
       this.input({ kind: "recover", liveMembers });
@@ -402,9 +414,9 @@ export class ReplicaHost implements ShardHost, CommitHost {
     try {
       const sealed = await shard.exclusive(() => this.#options.load(end));
       this.#loadError = undefined;
-      const epochStart = new OwnEntry(epochStartFields, noBody, {});
-      const bytes = entryBytesOf(shard.nextHeader(epochStartFields, 0));
-      this.input({ kind: "loaded", load, sealed, epochStart: { bytes, body: epochStart } });
+      const body = epochStart();
+      const bytes = entryBytesOf(shard.nextHeader(body.fields, 0));
+      this.input({ kind: "loaded", load, sealed, epochStart: { bytes, body } });
     } catch (thrown) {
       const error = serviceErrorOf(thrown);
       const facts = { err: error, shard: shard.id, epoch, ...error.fields };
@@ -481,25 +493,4 @@ export class ReplicaHost implements ShardHost, CommitHost {
       this.input({ kind: "tick" });
     }, Math.ceil(inMs)).unref();
   }
-}
-
-const noBody = Buffer.alloc(0);
-const noTime = { ms: 0, ns: 0 };
-const epochStartFields: HeaderFields = {
-  ...{ kind: "epoch-start", bodyLength: 0, bodyCrc: 0, rows: 0 },
-  ...{ timeMin: noTime, timeMax: noTime, tenant: "", class: "", internal: false },
-};
-
-function refusedCut(request: number): CutAnswer {
-  return { kind: "cut-refused", request, reason: "not-owner", owner: undefined };
-}
-
-function unknownOutcome({ id: shard }: Shard): ServiceError {
-  const message = "the shard has another owner, the outcome is unknown";
-  return new ServiceError("ingest.unavailable", message, { shard, reason: "unknown" });
-}
-
-function belowMinInSync({ id: shard }: Shard): ServiceError {
-  const message = "fewer replicas are in sync than there have to be, the outcome is unknown";
-  return new ServiceError("ingest.unavailable", message, { shard, reason: "below-min-in-sync" });
 }

@@ -1,14 +1,13 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../../../kit/src/assert.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
-import { entryBytesOf } from "../log/entry.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import type { StoreContext } from "./context.ts";
 import type { DedupeTable } from "./dedupe-table.ts";
 import { homeShardOf, type IdempotencyRecord, type IdempotencyTable } from "./idempotency-table.ts";
 import { servingWaitMs } from "./limits.ts";
-import type { EntryMeaning, HeaderFields, Shard } from "./shard.ts";
-import type { Appended } from "./shard-host.ts";
+import type { HeaderFields, Shard } from "./shard.ts";
+import type { ShardHost } from "./shard-host.ts";
 import type { Tombstone } from "./tombstone.ts";
 
 /** `first`: this request committed it now. `repeat`: another did before, with these versions. */
@@ -19,7 +18,6 @@ export interface IdempotencyResult {
 }
 
 const noTime = { ms: 0, ns: 0 };
-const noBody = Buffer.alloc(0);
 
 /** Takes parts into the log of their shards, each once. */
 export class Appender {
@@ -88,7 +86,7 @@ export class Appender {
         class: "",
         internal: false,
       };
-      const appended = this.#put(shard, fields, body, { idempotency: record });
+      const appended = this.#hostOf(shard).append(fields, body, { idempotency: record });
       if (appended !== undefined) {
         await appended.committed;
         const { pipelineVersion, splitVersion } = record;
@@ -107,7 +105,7 @@ export class Appender {
     };
     for (;;) {
       const appended = this.#isServing(shard)
-        ? this.#put(shard, fields, body, { tombstone })
+        ? this.#hostOf(shard).append(fields, body, { tombstone })
         : undefined;
       if (appended !== undefined) return appended.committed;
       await this.#room(shard);
@@ -118,49 +116,6 @@ export class Appender {
   async settled(shard: Shard): Promise<void> {
     while (!this.#isServing(shard)) await this.#room(shard);
     await shard.drained();
-  }
-
-  /** An owner's first entry of its epoch; the shard is being taken over. */
-  async epochStart(shard: Shard): Promise<void> {
-    const fields: HeaderFields = {
-      kind: "epoch-start",
-      bodyLength: 0,
-      bodyCrc: 0,
-      rows: 0,
-      timeMin: noTime,
-      timeMax: noTime,
-      tenant: "",
-      class: "",
-      internal: false,
-    };
-    for (;;) {
-      const appended = this.#put(shard, fields, noBody, {});
-      if (appended !== undefined) return appended.committed;
-      await this.#context.log.room();
-    }
-  }
-
-  /** Appends in this very step; undefined: there is no room yet. Throws why it cannot be. */
-  #put(
-    shard: Shard,
-    fields: HeaderFields,
-    body: Uint8Array,
-    meaning: EntryMeaning,
-  ): Appended | undefined {
-    const { log, clock, counts, hosts, onCommitted } = this.#context;
-    const host = hosts?.[shard.id];
-    if (host !== undefined) return host.append(fields, body, meaning);
-    const header = shard.nextHeader(fields, clock.now());
-    if (!log.fits(header)) return undefined;
-    counts.loggedBytes += entryBytesOf(header);
-    const { position } = header;
-    const committed = shard.appended(header, meaning);
-    log.append({ header, body }).then(
-      () => shard.commit(position, clock.monotonicMs(), onCommitted),
-      // The failed log stops its shards, and with them all who wait.
-      () => undefined,
-    );
-    return { position, committed };
   }
 
   /**
@@ -184,7 +139,7 @@ export class Appender {
       if (sources.isFull && !sources.has(sourceRange.source)) throw tooManyKeys(shard);
     }
     const body = this.#context.arena.view(part.offset, part.length);
-    const appended = this.#put(shard, fieldsOf(part), body, { batch: part });
+    const appended = this.#hostOf(shard).append(fieldsOf(part), body, { batch: part });
     if (appended === undefined) return undefined;
     const { position, committed } = appended;
     const { counts } = this.#context;
@@ -209,6 +164,10 @@ export class Appender {
 
   #release({ offset, length }: AppendPart): void {
     this.#context.arena.release(offset, length);
+  }
+
+  #hostOf({ id }: Shard): ShardHost {
+    return this.#context.hosts[id]!;
   }
 
   #shardOf({ shard }: AppendPart): Shard {
@@ -240,7 +199,7 @@ export class Appender {
   async #room(shard: Shard): Promise<void> {
     if (shard.state.kind !== "waiting") {
       await this.#context.log.room();
-      return this.#context.hosts?.[shard.id]?.room(servingWaitMs);
+      return this.#hostOf(shard).room(servingWaitMs);
     }
     await shard.whenNotWaiting(servingWaitMs);
     if (shard.state.kind === "waiting") {

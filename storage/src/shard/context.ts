@@ -71,8 +71,8 @@ export interface StoreContext {
   readonly ownership: Ownership;
   readonly work: SegmentWork;
   readonly shards: readonly Shard[];
-  /** By shard; undefined where shards have no other replicas. */
-  readonly hosts?: readonly ShardHost[] | undefined;
+  /** By shard. */
+  readonly hosts: readonly ShardHost[];
   readonly damage: DamageList;
   readonly counts: StoreCounts;
   readonly diskLimit: DiskLimit;
@@ -82,8 +82,6 @@ export interface StoreContext {
   /** Told of each seal and drop in the step that changes the segments. */
   readonly onSegments: (change: SegmentChange) => void;
   readonly reportDamage: (found: DamagedBlock | DamagedSegment) => void;
-  /** The shard's epoch or owner is another: it has to be taken over anew. */
-  readonly onDeposed: (shard: Shard) => void;
   /** What happens to the file of a merged segment once nobody reads it. */
   readonly retireReplaced: (segment: LiveSegment) => void;
   /** What happens to the file of a dropped segment once nobody reads it. */

@@ -72,16 +72,12 @@ export function openCut(
   const cut = new OpenCut(context, tenant, range);
   for (const shard of context.shards) {
     if (shards !== undefined && !shards.has(shard.id)) continue;
-    const host = context.hosts?.[shard.id];
-    if (host === undefined) cut.add(shard);
-    else {
-      // Only if it may be read now: an answer that comes later is of no use.
-      let isOpened = false;
-      host.cut(({ kind }) => {
-        isOpened = kind === "cut-opened";
-      });
-      cut.add(shard, isOpened);
-    }
+    // Only if it may be read now: an answer that comes later is of no use.
+    let isOpened = false;
+    context.hosts[shard.id]!.cut(({ kind }) => {
+      isOpened = kind === "cut-opened";
+    });
+    cut.add(shard, isOpened || isTakenAnew(shard));
   }
   return opened(cut);
 }
@@ -94,14 +90,13 @@ export async function openCutWhenLeased(
   shards?: ReadonlySet<number>,
 ): Promise<StoreCut> {
   const { hosts } = context;
-  if (hosts === undefined) return openCut(context, tenant, range, shards);
   const cut = new OpenCut(context, tenant, range);
   const wanted = context.shards.filter(({ id }) => shards === undefined || shards.has(id));
   const added = wanted.map(
     (shard) =>
       new Promise<void>((resolve) => {
         hosts[shard.id]!.cut(({ kind }) => {
-          cut.add(shard, kind === "cut-opened");
+          cut.add(shard, kind === "cut-opened" || isTakenAnew(shard));
           resolve();
         });
       }),
@@ -140,7 +135,7 @@ class OpenCut {
   }
 
   /** `isWhole`: the cut has all of the shard that was acknowledged. */
-  add(shard: Shard, isWhole = isServedWhole(shard)): void {
+  add(shard: Shard, isWhole: boolean): void {
     if (!isWhole) {
       this.missing.push(`shard ${shard.id}`);
       if (shard.state.kind !== "stopped") this.elsewhere.push(shard.id);
@@ -238,9 +233,9 @@ class OpenCut {
   }
 }
 
-/** While a node acquires its own shard anew, what it has committed still is all that was acknowledged. */
-function isServedWhole({ epoch, state }: Shard): boolean {
-  return epoch > 0 && ["serving", "waiting"].includes(state.kind);
+/** While the only replica acquires its own shard anew, what it has committed still is all that was acknowledged. */
+function isTakenAnew({ epoch, members, state }: Shard): boolean {
+  return epoch > 0 && members.length === 1 && state.kind === "waiting";
 }
 
 function deletionOf({ id, filter, from, to, position }: PlacedTombstone): Deletion {

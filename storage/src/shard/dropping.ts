@@ -33,7 +33,6 @@ async function drop(context: StoreContext, shard: Shard, uuids: readonly string[
   const { epoch, id } = shard;
   const outcome = await context.manifest.commitDrop({ shard: id, epoch, uuids: live });
   if (outcome.kind === "deposed") {
-    context.onDeposed(shard);
     return;
   }
   const segments = live.map((uuid) => shard.segments.find(uuid)!.entry);

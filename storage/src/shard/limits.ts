@@ -126,3 +126,6 @@ export const tombstonesMax = 1_000;
 export const sealQuietMs = 1_000;
 export const sealQuietBatches = 64;
 export const sealQuietBytes = 1024 * 1024;
+
+/** How long half of the log may be in use, after seals were asked for, before what its first file still has is written again. */
+export const rewriteAfterMs = 10_000;

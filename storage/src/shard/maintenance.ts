@@ -1,4 +1,5 @@
 import { messageOf } from "../../../kit/src/errors.ts";
+import { rewriteOldest } from "../log/rewrite-oldest.ts";
 import type { StoreContext } from "./context.ts";
 import { dropExpired, emptyTrash } from "./dropping.ts";
 import {
@@ -11,6 +12,7 @@ import {
   mergeCalmMs,
   mergeSoonBytesMax,
   retentionEveryMs,
+  rewriteAfterMs,
   sealArenaBytesShare,
   sealArenaShare,
   sealBatchesMax,
@@ -56,6 +58,8 @@ export class Maintenance {
   /** When a shard was last sealed because it, or the arena, was full. */
   #fullAtMs = Number.NEGATIVE_INFINITY;
   #isLogWaiting = false;
+  #logFillsAtMs: number | undefined;
+  #rewriting: Promise<void> | undefined;
   #isStopped = false;
 
   constructor(context: StoreContext, options: MaintenanceOptions) {
@@ -125,7 +129,7 @@ export class Maintenance {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#ticker);
-    await Promise.all([this.#sealed(), this.#merging, this.#dropping]);
+    await Promise.all([this.#sealed(), this.#merging, this.#dropping, this.#rewriting]);
   }
 
   #tick(): void {
@@ -137,6 +141,7 @@ export class Maintenance {
       const isDue = this.#isOld(shard, nowMs) || isWorthIt(shard, nowMs) || this.#isDeleted(shard);
       if (isDue) this.#seal(shard, false);
     }
+    this.#rewriteLog(nowMs);
     this.#mergeIfWorthIt(nowMs);
     if (nowMs - this.#diskAtMs >= diskLookEveryMs) {
       this.#diskAtMs = nowMs;
@@ -148,6 +153,20 @@ export class Maintenance {
       this.#retentionAtMs = nowMs + (isWaiting ? diskLookEveryMs : retentionEveryMs);
       this.#drop();
     }
+  }
+
+  /** A log that has long been half full, whoever was asked for seals: what the first file still has is written again. */
+  #rewriteLog(nowMs: number): void {
+    const { log } = this.#context;
+    if (!log.isFilling) this.#logFillsAtMs = undefined;
+    else this.#logFillsAtMs ??= nowMs;
+    const sinceMs = nowMs - (this.#logFillsAtMs ?? nowMs);
+    if (sinceMs < rewriteAfterMs || this.#rewriting !== undefined || this.#isStopped) return;
+    this.#rewriting = this.#attempt("log", async () => {
+      await rewriteOldest(log);
+    }).finally(() => {
+      this.#rewriting = undefined;
+    });
   }
 
   /** Whether the arena is filling with what a seal would free, and not with what queries pin. */

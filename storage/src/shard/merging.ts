@@ -128,7 +128,6 @@ async function commit(
     });
   if (outcome.kind === "deposed") {
     unlinkIfThere(path);
-    context.onDeposed(shard);
     return;
   }
   const gone = new Set(replaces);

@@ -124,7 +124,6 @@ async function commit(context: StoreContext, shard: Shard, change: Change): Prom
       : await context.manifest.commitMerge({ ...at, inputs: [uuid], output });
   if (outcome.kind === "deposed") {
     unlinkIfThere(path);
-    context.onDeposed(shard);
     return;
   }
   const gone = new Set([uuid]);

@@ -69,7 +69,6 @@ class Seal {
     const outcome = await manifest.commitSeal(commit);
     if (outcome.kind === "deposed") {
       this.#discard();
-      this.#context.onDeposed(shard);
       return;
     }
     this.#swap(segments, checkpoint, outcome.generation);

@@ -3,6 +3,7 @@ import type { StoreContext, StoreCounts } from "./context.ts";
 import type { DamagedBlock } from "./damage-list.ts";
 import type { DiskStatus } from "./disk-limit.ts";
 import type { Shard } from "./shard.ts";
+import type { ShardHost } from "./shard-host.ts";
 
 /** One shard as this node has it; for the list of shards. */
 export interface ShardStatus {
@@ -16,6 +17,10 @@ export interface ShardStatus {
   /** The replicas that must have an entry, as `nodeId/diskId`. */
   readonly members: readonly string[];
   readonly committed: LogPoint;
+  /** The owner's: how far the other members and learners are. */
+  readonly others: readonly OtherReplica[];
+  /** Whether a change of the set is under way. */
+  readonly isChanging: boolean;
   readonly sealedThrough: LogPoint;
   readonly generation: number;
   readonly segments: number;
@@ -26,6 +31,18 @@ export interface ShardStatus {
   readonly memoryBytes: number;
   /** Segments whose file is gone or short, by uuid. */
   readonly lostSegments: readonly string[];
+}
+
+/** A replica of a shard as its owner knows it. */
+export interface OtherReplica {
+  /** `nodeId/diskId`. */
+  readonly replica: string;
+  /** Whether it is waited for; a learner is not. */
+  readonly isMember: boolean;
+  /** What it has on disk of the log. */
+  readonly durable: number;
+  /** What is done about it, in a word. */
+  readonly phase: string;
 }
 
 /** Numbers for metrics; bytes are of memory or disk as they say. */
@@ -46,7 +63,9 @@ export interface StoreStatus {
 export function storeStatus(context: StoreContext, logBytesMax: number): StoreStatus {
   const { arena, counts, damage, diskLimit, log, ownership, shards } = context;
   return {
-    shards: shards.map((shard) => shardStatus(shard, ownership.self)),
+    shards: shards.map((shard) => {
+      return shardStatus(shard, ownership.self, context.hosts[shard.id]!.replicas);
+    }),
     damagedBlocks: damage.blocks,
     counts: { ...counts },
     arenaBytes: arena.totalBytes,
@@ -59,7 +78,11 @@ export function storeStatus(context: StoreContext, logBytesMax: number): StoreSt
   };
 }
 
-function shardStatus(shard: Shard, self: string): ShardStatus {
+function shardStatus(
+  shard: Shard,
+  self: string,
+  { others, isChanging }: ShardHost["replicas"],
+): ShardStatus {
   const segments = shard.segments.all;
   const { state, memtable } = shard;
   return {
@@ -70,6 +93,7 @@ function shardStatus(shard: Shard, self: string): ShardStatus {
     owner: state.kind === "serving" ? self : state.kind === "foreign" ? state.owner : undefined,
     members: shard.members,
     committed: shard.committed,
+    ...{ others, isChanging },
     sealedThrough: shard.sealedThrough,
     generation: shard.generation,
     segments: segments.length,

@@ -2,6 +2,7 @@ import type { Clock } from "../../../kit/src/clock.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { Disk } from "../log/disk.ts";
 import { logBytesMaxDefault, logFileBytesDefault } from "../log/limits.ts";
+import type { SharedOwnership } from "../replication/ownership.ts";
 import type { ReplicationPorts } from "../replication/replication.ts";
 import type { ArenaOwner } from "./arena.ts";
 import type { SegmentLimits } from "./context.ts";
@@ -9,7 +10,6 @@ import type { DataDirectory } from "./data-directory.ts";
 import { type DiskUse, diskUseOf } from "./disk-limit.ts";
 import type { MaintenanceOptions } from "./maintenance.ts";
 import type { Manifest } from "./manifest.ts";
-import type { Ownership } from "./ownership.ts";
 import type { RetentionLimits } from "./retention.ts";
 import { retentionMsOf } from "./retention-class.ts";
 import type { SegmentWork } from "./segment-work.ts";
@@ -23,7 +23,7 @@ export interface StoreOptions {
   readonly shardCount: number;
   readonly arena: ArenaOwner;
   readonly manifest: Manifest;
-  readonly ownership: Ownership;
+  readonly ownership: SharedOwnership;
   /** What joins the shards to their replicas on other nodes; without it each is this node's alone. */
   readonly replication?: ReplicationPorts | undefined;
   readonly work: SegmentWork;

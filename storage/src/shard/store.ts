@@ -1,14 +1,16 @@
 import { assert } from "../../../kit/src/assert.ts";
-import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import { messageOf, type ServiceError } from "../../../kit/src/errors.ts";
 import type { Closable } from "../../../kit/src/lifecycle.ts";
 import { CommitLog } from "../log/commit-log.ts";
 import { nodeDisk } from "../log/disk.ts";
 import { EpochFile } from "../log/epoch-file.ts";
 import type { Assignment } from "../replication/core/owner.ts";
 import { ShardReplica } from "../replication/core/replica.ts";
-import type { ReplicaHost } from "../replication/replica-host.ts";
+import { handOverHoldMs } from "../replication/limits.ts";
+import type { Recovered, ReplicaHost, Settled } from "../replication/replica-host.ts";
 import { ReplicatedManifest } from "../replication/replicated-manifest.ts";
 import { Replication } from "../replication/replication.ts";
+import { noLinks, noSource } from "../replication/solo.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import { Appender, type IdempotencyResult } from "./appender.ts";
 import { ArenaWriter } from "./arena.ts";
@@ -20,18 +22,12 @@ import { type StorePaths, storePaths } from "./data-directory.ts";
 import { DiskLimit, diskUseOf } from "./disk-limit.ts";
 import { moveToTrash } from "./dropping.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
-import {
-  arenaFreeBytesMin,
-  arenaFreeShareMin,
-  arenaRequestShareMax,
-  closeWaitMs,
-  maintenanceTickMs,
-  slabBytes,
-  storeArenaWriter,
-} from "./limits.ts";
+import { arenaFreeBytesMin, closeWaitMs, storeArenaWriter } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import { type RetentionView, retentionView } from "./retention-view.ts";
+import { Retiring } from "./retiring.ts";
+import { busy, whenRoom } from "./room.ts";
 import {
   type PinnedSegment,
   pinSegment,
@@ -39,12 +35,9 @@ import {
   type SegmentChange,
   sealedShard,
 } from "./sealed.ts";
-import { unlinkIfThere } from "./sealing.ts";
-import type { LiveSegment } from "./segment-set.ts";
 import { Shard } from "./shard.ts";
 import { type StoreStatus, storeStatus } from "./status.ts";
 import { type StoreOptions, settingsOf } from "./store-options.ts";
-import { Takeover } from "./takeover.ts";
 import type { Tombstone } from "./tombstone.ts";
 import { type TombstoneStatus, tombstoneStatus } from "./tombstone-progress.ts";
 
@@ -99,6 +92,16 @@ export interface Store extends Closable {
    * means nothing.
    */
   assign(shard: number, assignment: Assignment): void;
+  /**
+   * Gives a shard to another member of its set, to any that can take it when none is named; resolves when that is done or was
+   * given up.
+   */
+  handOver(shard: number, target?: string): Promise<Settled>;
+  /**
+   * A person accepts loss: this replica alone becomes the shard's set, whatever it has. `liveMembers`: the members whose sessions
+   * live, read after a barrier write; while there are others than this one, it is refused.
+   */
+  recover(shard: number, liveMembers: readonly string[]): Promise<Recovered>;
   /** Whether the shard takes appends here now. */
   serves(shard: number): boolean;
   /** What of a shard lies in segments; undefined while the shard is not served here. */
@@ -147,8 +150,7 @@ class OpenStore implements Store {
   readonly #settings: ReturnType<typeof settingsOf>;
   readonly #listeners = new Set<(batch: MemoryBatch) => void>();
   readonly #segmentListeners = new Set<(change: SegmentChange) => void>();
-  /** Files of merged segments, waiting for queries of before; by timer. */
-  readonly #replaced = new Map<NodeJS.Timeout, string>();
+  readonly #retiring: Retiring;
   /** By shard; filled once the store is open. */
   readonly #hosts: ReplicaHost[] = [];
   #log: CommitLog | undefined;
@@ -158,29 +160,26 @@ class OpenStore implements Store {
   constructor(options: StoreOptions) {
     this.#options = options;
     this.#settings = settingsOf(options);
+    const { replacedKeepMs } = this.#settings.segmentLimits;
+    this.#retiring = new Retiring(options.logger, replacedKeepMs);
   }
 
   async start(): Promise<void> {
     const context = await this.#openContext();
     const appender = new Appender(context);
     const maintenance = new Maintenance(context, this.#settings);
-    const takeover =
-      (await this.#replication(context, maintenance)) ?? new Takeover(context, appender);
-    this.#parts = { context, appender, maintenance, takeover };
+    const replication = await this.#replication(context, maintenance);
+    this.#parts = { context, appender, maintenance, replication };
     const { retentionMs, bytesMax } = this.#settings.retention;
     const facts = { retentionMs: retentionMs("default"), retentionBytes: bytesMax };
     context.logger.info({ shards: context.shards.length, ...facts }, "store opened, acquiring");
-    await takeover.run(context.shards);
+    await replication.run();
   }
 
-  async #replication(
-    context: StoreContext,
-    maintenance: Maintenance,
-  ): Promise<Replication | undefined> {
-    const { manifest, member, replication } = this.#options;
-    if (replication === undefined) return undefined;
+  async #replication(context: StoreContext, maintenance: Maintenance): Promise<Replication> {
+    const { manifest, member, ownership, replication } = this.#options;
     const made = await Replication.open({
-      ...replication,
+      ...(replication ?? { ownership, links: noLinks, source: noSource }),
       ...{ context, member, manifest, makeReplica: (options) => new ShardReplica(options) },
       keepMs: this.#settings.segmentLimits.replacedKeepMs,
       onSealWanted: (shard) => maintenance.sealSoon(shard),
@@ -197,7 +196,6 @@ class OpenStore implements Store {
   async #openContext(): Promise<StoreContext> {
     const { arena, clock, data, logger, manifest, member, ownership, shardCount, work } =
       this.#options;
-    const { replication } = this.#options;
     const disk = this.#options.disk ?? nodeDisk;
     const paths = storePaths(data, shardCount);
     // Files are made durable in their directories; the directories must be so in theirs.
@@ -216,11 +214,8 @@ class OpenStore implements Store {
     const shards = Array.from({ length: shardCount }, (_, id) => new Shard(id, arena, member));
     return {
       ...{ arena, clock, logger, disk, paths, log, ownership, work },
-      manifest:
-        replication === undefined
-          ? manifest
-          : new ReplicatedManifest(manifest, (shard) => this.#hosts[shard]!),
-      hosts: replication === undefined ? undefined : this.#hosts,
+      manifest: new ReplicatedManifest(manifest, (shard) => this.#hosts[shard]!),
+      hosts: this.#hosts,
       logDamage: recovered.damaged,
       loggedCommitted: new Map([...recovered.shards].map(([id, { committed }]) => [id, committed])),
       writer: new ArenaWriter(arena.buffers, storeArenaWriter),
@@ -238,10 +233,11 @@ class OpenStore implements Store {
       onCommitted: (batch) => this.#committed(batch),
       onSegments: (change) => this.#tell(this.#segmentListeners, change),
       reportDamage: (found) => this.reportDamage(found),
-      onDeposed: (shard) => void this.#open.takeover.run([shard]),
-      retireReplaced: (segment) => this.#retireReplaced(segment),
+      retireReplaced: (segment) => this.#retiring.later(segment),
       retireDropped: (segment) => {
-        this.#attempt(segment.path, () => moveToTrash(paths.trash, segment, clock.now()));
+        this.#retiring.attempt(segment.path, () => {
+          moveToTrash(paths.trash, segment, clock.now());
+        });
       },
     };
   }
@@ -304,19 +300,9 @@ class OpenStore implements Store {
     return arena.freeBytes < arenaFreeBytesMin ? busy(arena.usedBytes) : undefined;
   }
 
-  async room(timeoutMs: number, bytes = 0): Promise<void> {
-    const { arena, clock, diskLimit } = this.#open.context;
-    if (diskLimit.refusal !== undefined) throw diskLimit.refusal;
-    const most = arena.totalBytes * arenaRequestShareMax;
-    const least = Math.max(arenaFreeBytesMin, arena.totalBytes * arenaFreeShareMin);
-    const needed = Math.min(most, Math.max(least, bytes + 2 * slabBytes));
-    const untilMs = clock.monotonicMs() + timeoutMs;
-    while (arena.freeBytes < needed) {
-      const leftMs = untilMs - clock.monotonicMs();
-      if (leftMs <= 0) throw busy(arena.usedBytes);
-      this.#open.maintenance.makeRoom(timeoutMs - leftMs);
-      await arena.whenFreed(Math.min(leftMs, maintenanceTickMs));
-    }
+  room(timeoutMs: number, bytes = 0): Promise<void> {
+    const { context, maintenance } = this.#open;
+    return whenRoom(context, maintenance, { bytes, timeoutMs });
   }
 
   openCut(tenant: string, range: CutRange, shards?: ReadonlySet<number>): StoreCut {
@@ -339,6 +325,15 @@ class OpenStore implements Store {
 
   assign(shard: number, assignment: Assignment): void {
     this.#hosts[shard]?.input({ kind: "assign", ...assignment });
+  }
+
+  handOver(shard: number, target?: string): Promise<Settled> {
+    const order = { target, transferMs: handOverHoldMs, isDrain: false };
+    return this.#hosts[shard]!.handOver(order);
+  }
+
+  recover(shard: number, liveMembers: readonly string[]): Promise<Recovered> {
+    return this.#hosts[shard]!.recover(liveMembers);
   }
 
   serves(shard: number): boolean {
@@ -408,11 +403,11 @@ class OpenStore implements Store {
   }
 
   async #close(): Promise<void> {
-    const { appender, context, maintenance, takeover } = this.#open;
+    const { appender, context, maintenance, replication } = this.#open;
     appender.stop();
     const serving = context.shards.filter(({ state }) => state.kind === "serving");
     const drained = serving.map((shard) => shard.drained());
-    const idle = Promise.all([takeover.stop(), maintenance.stop(), ...drained]);
+    const idle = Promise.all([replication.stop(), maintenance.stop(), ...drained]);
     // A manifest without its coordinator may never answer; what is left is settled at the next start.
     const tooLong = Promise.withResolvers<void>();
     const timer = setTimeout(tooLong.resolve, closeWaitMs);
@@ -420,10 +415,7 @@ class OpenStore implements Store {
     clearTimeout(timer);
     const isNoted =
       context.log.failure === undefined && (await this.#noteCommitted(context, serving));
-    for (const [timer, path] of this.#replaced) {
-      clearTimeout(timer);
-      this.#attempt(path, () => unlinkIfThere(path));
-    }
+    this.#retiring.close();
     // Without its files, the log's end is known only by what was noted.
     await context.log.close({ discard: isNoted });
   }
@@ -467,9 +459,9 @@ class OpenStore implements Store {
   /** Half of the log is in use: what holds its oldest file is sealed, here or by the owners of what this node follows. */
   #logFills(): void {
     if (this.#parts === undefined) return;
-    const { context, maintenance, takeover } = this.#parts;
+    const { context, maintenance, replication } = this.#parts;
     maintenance.sealForLog();
-    takeover.wantSeals?.(context.log.oldest?.unsealed.keys() ?? []);
+    replication.wantSeals(context.log.oldest?.unsealed.keys() ?? []);
   }
 
   /** The disk is not to be trusted any more: the node gives up its shards on it. */
@@ -477,40 +469,11 @@ class OpenStore implements Store {
     for (const host of this.#hosts) host.failed(error);
     for (const shard of this.#parts?.context.shards ?? []) shard.stop(error);
   }
-
-  #retireReplaced(segment: LiveSegment): void {
-    const timer = setTimeout(() => {
-      this.#replaced.delete(timer);
-      this.#attempt(segment.path, () => unlinkIfThere(segment.path));
-    }, this.#settings.segmentLimits.replacedKeepMs).unref();
-    this.#replaced.set(timer, segment.path);
-  }
-
-  /** Puts a file away that nobody needs; whoever let go of it last has no part in a failure. */
-  #attempt(file: string, work: () => void): void {
-    try {
-      work();
-    } catch (thrown) {
-      this.#options.logger.warn({ file, reason: messageOf(thrown) }, "file could not be put away");
-    }
-  }
 }
 
 interface Parts {
   readonly context: StoreContext;
   readonly appender: Appender;
   readonly maintenance: Maintenance;
-  readonly takeover: ShardTaker;
-}
-
-/** What gets a node's shards served. */
-interface ShardTaker {
-  run(shards: readonly Shard[]): Promise<void>;
-  stop(): Promise<void>;
-  wantSeals?(shards: Iterable<number>): void;
-}
-
-function busy(arenaUsedBytes: number): ServiceError {
-  const message = "memory for records in flight is full";
-  return new ServiceError("ingest.busy", message, { arenaUsedBytes });
+  readonly replication: Replication;
 }

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { type Clock, systemClock } from "../../../kit/src/clock.ts";
 import { silentLogger } from "../../../kit/src/logger.ts";
-import { noLinks, noSource } from "../../src/replication/solo.ts";
 import type { AppendPart, AppendResult } from "../../src/shard/append.ts";
 import { ArenaOwner, ArenaWriter } from "../../src/shard/arena.ts";
 import type { StoreCut } from "../../src/shard/cut.ts";
@@ -50,11 +49,6 @@ export async function openRig(directory: string, options: RigOptions = {}): Prom
   const opened = openStore({
     ...{ data, member, arena, manifest: coordinator, ownership: coordinator, work: segments },
     ...{ shardCount: 3, clock: systemClock, logger: silentLogger },
-    // Each test also holds for a store whose shards may have replicas elsewhere.
-    replication:
-      process.env["LOGKEEP_REPLICATED"] === undefined
-        ? undefined
-        : { ownership: coordinator, links: noLinks, source: noSource },
     ...{ logFileBytes: 256 * 1024, logBytesMax: 16 * 1024 * 1024 },
     ...over,
   });
