@@ -118,7 +118,7 @@ async function start(
   if (mirror !== undefined) lifecycle.add("mirror", () => mirror.close());
   const base = {
     ...{ settings, cluster, stored, mirror, keys, config, live, coordinator },
-    ...{ identity, peers: node.peers, version, logger },
+    ...{ identity, peers: node.peers, roles: node.roles, version, logger },
   };
   const served = await serveStore(base, node, lifecycle);
   await node.serves(served.url);
@@ -167,7 +167,7 @@ async function serveStore(
   { ownAcl }: NodePart,
   lifecycle: Lifecycle,
 ): Promise<Served> {
-  const { settings, cluster, stored, peers, version, logger } = base;
+  const { settings, cluster, stored, peers, roles, version, logger } = base;
   const { store, writes, arena, pool, retention, routing } = stored;
   const reading = openReading(stored, routing && { peers, ...routing });
   lifecycle.add("reading", () => reading.close());
@@ -185,6 +185,7 @@ async function serveStore(
   lifecycle.add("deletes", () => deletes.close());
   const backups = new BackupService({
     ...{ store, cluster, version, logger, clock: systemClock },
+    nodes: routing && { peers, owners: routing.owners },
     nodeId: base.identity.nodeId,
     isClosed: isExposed(settings),
   });
@@ -198,25 +199,30 @@ async function serveStore(
   lifecycle.add("tails", () => tails.close());
   if (routing !== undefined) hostTails(peers, tails);
   const intake = new InboxIntake({ store: writes, arena, pool, retention, clock: systemClock });
-  const inboxes = await cluster.drainInboxes(intake, [tenantDefault]);
-  // Before the store closes, which a drainer would meet as a failure.
-  lifecycle.add("inboxes", () => inboxes.close());
+  // Who has no shards leaves what comes in to those that have.
+  if (roles.ingest) {
+    const inboxes = await cluster.drainInboxes(intake, [tenantDefault]);
+    // Before the store closes, which a drainer would meet as a failure.
+    lifecycle.add("inboxes", () => inboxes.close());
+  }
   const sources = await Sources.open({
     ...{ store: writes, arena, pool, retention, cluster, acl: ownAcl, logger },
-    sources: settings.sources,
+    sources: roles.ingest ? settings.sources : [],
   });
   lifecycle.add("sources", () => sources.close());
-  const alerts = await AlertsService.open({
-    ...{ settings, cluster, stored, reading, tails, version, logger },
-  });
-  lifecycle.add("alerts", () => alerts.close());
+  const alerts = roles.alerts
+    ? await AlertsService.open({
+        ...{ settings, cluster, stored, reading, tails, version, logger },
+      })
+    : undefined;
+  lifecycle.add("alerts", () => alerts?.close());
   const served = await serveHttp({
     ...{ ...base, index, audit, tails, deletes, backups, alerts, sources },
   });
   lifecycle.add("http", () => served.close());
-  await alerts.begin(served.url);
+  await alerts?.begin(served.url);
   // Ends while requests do, so that a stop takes no longer for both.
-  lifecycle.add("alerts' evaluation", () => void alerts.end());
+  lifecycle.add("alerts' evaluation", () => void alerts?.end());
   return served;
 }
 

@@ -153,7 +153,8 @@ export class AlertsService implements Closable {
   }
 }
 
-const noFigures: AlertFigures = {
+/** Of a node that evaluates nothing. */
+export const noFigures: AlertFigures = {
   ...{ evaluations: 0, evaluationFailures: 0, evaluationSeconds: 0, matched: 0 },
   ...{ delivered: 0, refused: 0, expired: 0, failed: 0 },
   ...{ rules: 0, pending: 0, firing: 0, outboxWaiting: 0 },

@@ -9,6 +9,8 @@ import { sendProblem } from "./problem.ts";
 export interface AppOptions extends IdentityRules {
   /** Names, beside `localhost` and addresses, by which browsers may call the service. */
   readonly hosts: readonly string[];
+  /** What this node does, where that is not everything: another may answer what this one does not. */
+  readonly roles?: readonly string[] | undefined;
   readonly logger: Logger;
 }
 
@@ -70,6 +72,7 @@ export class App {
         response,
         new ServiceError("request.not-found", "there is nothing at this path", {
           path: request.path,
+          roles: this.#options.roles,
         }),
       );
     });

@@ -11,7 +11,7 @@ import { isLoopback, parseAddress, printAddress } from "../../../config/src/addr
 import type { Settings } from "../../../config/src/schema.ts";
 import { systemClock } from "../../../kit/src/clock.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
-import type { AlertsService } from "../alerts/alerts-service.ts";
+import { type AlertsService, noFigures } from "../alerts/alerts-service.ts";
 import type { AuditService } from "../audit/audit-service.ts";
 import type { KeyStore } from "../auth/key-store.ts";
 import type { BackupService } from "../backup/backup-service.ts";
@@ -23,6 +23,7 @@ import { Metrics } from "../metrics.ts";
 import { registerMirrorMetrics } from "../mirror/metrics.ts";
 import type { Mirror } from "../mirror/mirror.ts";
 import type { QueryIndex } from "../query-index.ts";
+import type { Roles } from "../roles.ts";
 import { registerRoutingMetrics } from "../routing/metrics.ts";
 import { registerSourceMetrics } from "../sources/metrics.ts";
 import type { Sources } from "../sources/sources.ts";
@@ -58,7 +59,8 @@ export interface ServeOptions {
   readonly tails: TailService;
   readonly deletes: DeleteService;
   readonly backups: BackupService;
-  readonly alerts: AlertsService;
+  /** Where the node has the role. */
+  readonly alerts: AlertsService | undefined;
   readonly sources: Sources;
   readonly keys: KeyStore;
   readonly config: ConfigStore;
@@ -66,6 +68,7 @@ export interface ServeOptions {
   readonly audit: AuditService;
   readonly coordinator: CoordinatorPart;
   readonly peers: Peers;
+  readonly roles: Roles;
   readonly identity: NodeIdentity;
   readonly version: string;
   readonly logger: Logger;
@@ -123,10 +126,14 @@ export async function serveHttp(options: ServeOptions): Promise<Served> {
 }
 
 function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal): App {
-  const { settings, stored, tails, alerts, sources, keys, logger } = options;
+  const { settings, stored, alerts, roles, sources, keys, logger } = options;
   const isKeyNeeded = !isLocal && !settings.auth.insecureListen;
-  const app = new App({ keys, isKeyNeeded, hosts: [os.hostname()], logger });
-  const metrics = new Metrics(stored, () => alerts.figures());
+  const isPart = !(roles.ingest && roles.query && roles.alerts);
+  const app = new App({
+    ...{ keys, isKeyNeeded, hosts: [os.hostname()], logger },
+    roles: isPart ? roles.all : undefined,
+  });
+  const metrics = new Metrics(stored, () => alerts?.figures() ?? noFigures);
   registerSourceMetrics(metrics.registry, sources);
   metrics.deletes(() => options.deletes.liveCount);
   metrics.backups(() => options.backups);
@@ -149,27 +156,14 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   });
   const budget = new ByteBudget(settings.http.inFlightMaxBytes);
   mountConsole(app);
-  mountIngest(app, {
-    ingest: stored.ingest,
-    room: { budget, memory: stored.memory },
-    bodyMaxBytes: settings.http.bodyMaxBytes,
-    clock: systemClock,
-    logger,
-    onRefused: (receiver, code) => metrics.refused.inc({ receiver, code }),
-  });
-  const gate = new QueryGate(settings.query.concurrencyMax);
-  options.live.onChange(() => {
-    gate.runningMax = settings.query.concurrencyMax;
-  });
-  const asking = { index: options.index, settings, metrics, gate, logger };
-  mountQueries(app, asking);
-  mountExport(app, { ...asking, stopping });
-  const { deletes } = options;
-  mountDeletes(app, { deletes, gate, isEmbedded: settings.query.index === "embedded" });
+  const parts: Parts = { app, metrics, budget, stopping };
+  if (roles.ingest) mountIntake(options, parts);
+  if (roles.query) mountReads(options, parts);
+  if (alerts !== undefined) {
+    mountAlerts(app, { alerts, rulesMax: settings.alerts.rulesMax });
+    mountPrometheus(app, alerts);
+  }
   mountBackup(app, options.backups);
-  mountTail(app, { tails, heartbeatMs: settings.tail.heartbeatMs, stopping, logger });
-  mountAlerts(app, { alerts, rulesMax: settings.alerts.rulesMax });
-  mountPrometheus(app, alerts);
   mountKeys(app, keys);
   mountAudit(app, options.audit);
   mountConfig(app, { store: options.config, live: options.live });
@@ -178,6 +172,41 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   mountOps(app, { ...options, metrics, budget, isReady: () => !stopping.aborted });
   app.finish();
   return app;
+}
+
+/** What routes of several roles share. */
+interface Parts {
+  readonly app: App;
+  readonly metrics: Metrics;
+  readonly budget: ByteBudget;
+  readonly stopping: AbortSignal;
+}
+
+/** What a node with the role `ingest` answers. */
+function mountIntake({ settings, stored, logger }: ServeOptions, parts: Parts): void {
+  const { app, metrics, budget } = parts;
+  mountIngest(app, {
+    ingest: stored.ingest,
+    room: { budget, memory: stored.memory },
+    bodyMaxBytes: settings.http.bodyMaxBytes,
+    clock: systemClock,
+    logger,
+    onRefused: (receiver, code) => metrics.refused.inc({ receiver, code }),
+  });
+}
+
+/** What a node with the role `query` answers. */
+function mountReads(options: ServeOptions, { app, metrics, stopping }: Parts): void {
+  const { settings, tails, deletes, logger } = options;
+  const gate = new QueryGate(settings.query.concurrencyMax);
+  options.live.onChange(() => {
+    gate.runningMax = settings.query.concurrencyMax;
+  });
+  const asking = { index: options.index, settings, metrics, gate, logger };
+  mountQueries(app, asking);
+  mountExport(app, { ...asking, stopping });
+  mountDeletes(app, { deletes, gate, isEmbedded: settings.query.index === "embedded" });
+  mountTail(app, { tails, heartbeatMs: settings.tail.heartbeatMs, stopping, logger });
 }
 
 /** Patterns of routes are few; paths as they come are not, and would fill the metrics. */
