@@ -4,10 +4,14 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { until } from "../../cluster/test/given.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
+import { Prng } from "../../kit/src/prng.ts";
 import type { AppendResult } from "../../storage/src/shard/append.ts";
 import { homeShardOf } from "../../storage/src/shard/idempotency-table.ts";
 import { methods } from "../src/routing/messages.ts";
 import { RoutingGiven, type RoutingNode } from "./routing-given.ts";
+
+/** Appends in the random story; soak raises them. */
+const appendRounds = Number(process.env["ROUTED_APPENDS"] ?? 30);
 
 const shards = [0, 1, 2, 3];
 
@@ -81,6 +85,40 @@ test("a part whose answer was lost is stored once", () =>
     );
     assert.deepEqual(readAll(one, two), texts("once"));
   }));
+
+test("through lost questions, lost answers and wrong owners each part is stored once", () =>
+  withNodes(async (_, one, two) => {
+    const seed = Number(process.env["SEED"] ?? 1);
+    const prng = new Prng(seed);
+    for (const { peers, owners } of [one, two]) {
+      const call = peers.call.bind(peers);
+      peers.call = async (...args) => {
+        if (prng.chance(0.2)) throw lost(false);
+        const answer = await call(...args);
+        if (prng.chance(0.3)) throw lost(true);
+        return answer;
+      };
+      const nodeOf = owners.nodeOf.bind(owners);
+      owners.nodeOf = (shard) => {
+        const node = nodeOf(shard);
+        return prng.chance(0.1) ? prng.pick([1, 2, undefined]) : node;
+      };
+    }
+    const names: string[] = [];
+    const appends: Promise<AppendResult[]>[] = [];
+    for (let i = 0; i < appendRounds; i++) {
+      const name = `round ${i}`;
+      names.push(name);
+      appends.push(append(prng.pick([one, two]), name));
+      if (prng.chance(0.3)) await appends.at(-1);
+    }
+    await Promise.all(appends);
+    assert.deepEqual(readAll(one, two), texts(...names), `SEED=${seed}`);
+  }));
+
+function lost(sent: boolean): ServiceError {
+  return new ServiceError("peer.unavailable", "the node cannot be asked", { sent });
+}
 
 test("what is for a shard whose owner is gone is held until it is back, and then stored once", () =>
   withNodes(async (given, one, two) => {

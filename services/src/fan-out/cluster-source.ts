@@ -15,8 +15,8 @@ export interface ShardOwners {
   readonly shardCount: number;
   /** The node's id; undefined while nobody is known to own it. */
   nodeOf(shard: number): number | undefined;
-  /** A node has said that it does not serve the shard. */
-  doubt(shard: number): void;
+  /** A node has said that it does not serve the shard; says nothing by now if it is not the one that is known to own it. */
+  doubt(shard: number, node?: number): void;
   /** Resolves at the next change, or when the time is over. */
   changed(timeoutMs: number): Promise<void>;
 }

@@ -46,6 +46,13 @@ export interface RouterCounts {
   givenUp: number;
 }
 
+/** A thing that was not done, by its place, and the node that was tried; without an error, nobody was. */
+interface Failed {
+  readonly place: number;
+  readonly node: number | undefined;
+  readonly error: ServiceError | undefined;
+}
+
 /** What became of one thing that was tried at an owner. */
 type Tried<T> = { readonly done: T } | { readonly error: ServiceError };
 
@@ -225,14 +232,14 @@ export class Router implements Writes {
     let places: readonly number[] = [...things.keys()];
     let isMaybeStored = false;
     for (;;) {
-      const failed: { readonly place: number; readonly error: ServiceError | undefined }[] = [];
+      const failed: Failed[] = [];
       await Promise.all(
         destinationsOf(things, places, nodeOf, routedCallBytesMax).map(async ({ node, places }) => {
           const tried = node === undefined ? [] : await attempt(node, places);
           for (const [i, place] of places.entries()) {
             const each = tried[i];
             if (each !== undefined && "done" in each) results[place] = each.done;
-            else failed.push({ place, error: each?.error });
+            else failed.push({ place, node, error: each?.error });
           }
         }),
       );
@@ -241,8 +248,9 @@ export class Router implements Writes {
       if (final?.error !== undefined) throw final.error;
       isMaybeStored ||= failed.some(({ error }) => error !== undefined && isUnknown(error));
       places = failed.map(({ place }) => place).sort((a, b) => a - b);
-      for (const { place, error } of failed) {
-        if (error?.code === "ingest.unavailable") owners.doubt((things[place] as Routed).shard);
+      for (const { place, node, error } of failed) {
+        if (error?.code !== "ingest.unavailable") continue;
+        owners.doubt((things[place] as Routed).shard, node);
       }
       const nowMs = clock.monotonicMs();
       const isOver = nowMs >= this.#stopMs || !isWanted();

@@ -43,8 +43,10 @@ export class TopologyOwners implements ShardOwners, Closable {
     return node;
   }
 
-  doubt(shard: number): void {
+  doubt(shard: number, node?: number): void {
     if (this.#doubts.has(shard)) return;
+    // An answer of before the shard moved must not keep others from its new owner.
+    if (node !== undefined && this.nodeOf(shard) !== node) return;
     this.#doubts.set(
       shard,
       setTimeout(() => this.#trust(shard), doubtMs),
