@@ -22,9 +22,8 @@ export interface OwnCut extends Cut {
 export function storeSource(store: Store): OwnSource {
   return {
     open: (tenant: string, range: TimeRange): Promise<Cut> =>
-      Promise.resolve(identified(store.openCut(tenant, range))),
-    openShards: (tenant, range, shards) =>
-      Promise.resolve(identified(store.openCut(tenant, range, shards))),
+      store.cut(tenant, range).then(identified),
+    openShards: (tenant, range, shards) => store.cut(tenant, range, shards).then(identified),
     // Every part of a cut comes from the store.
     shardOf: (part: Part): number => (part as CutPart).shard,
     positionThroughOf: (part: Part): number => (part as CutPart).positionThrough,
