@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { systemClock } from "../../kit/src/clock.ts";
@@ -41,17 +41,19 @@ test("files of a backup stay while it is held, whatever seals and merges do, and
     await store.seal();
   }
   const started = await backups.start();
-  const paths = started.files.map(({ name }) => {
-    const { path, done } = backups.open(started.id, name);
+  const bytesOf = async (name: string): Promise<number> => {
+    const { read, done } = backups.open(started.id, name);
+    let bytes = 0;
+    for await (const piece of read()) bytes += piece.length;
     done();
-    return path;
-  });
-  assert.ok(paths.length > 4, "segments and checkpoints");
+    return bytes;
+  };
+  assert.ok(started.files.length > 4, "segments and checkpoints");
   await ship(node, "red", [record]);
   await store.seal();
   await store.merge();
   assert.ok(store.status().counts.merges > 0);
-  assert.ok(paths.every((path) => existsSync(path)));
+  for (const { name, bytes } of started.files) assert.equal(await bytesOf(name), bytes);
   // A client that reads keeps it; one that has gone does not.
   const { done } = backups.open(started.id, started.files[0]!.name);
   aheadMs += idleMsMax + 1;

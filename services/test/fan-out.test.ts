@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Peers } from "../../cluster/src/peers/peers.ts";
 import { until } from "../../cluster/test/given.ts";
 import { PeersRig } from "../../cluster/test/peers-rig.ts";
+import { systemClock } from "../../kit/src/clock.ts";
 import { silentLogger } from "../../kit/src/logger.ts";
 import { recordsOf } from "../../query/src/engine/encode.ts";
 import { runQuery } from "../../query/src/engine/run.ts";
 import { parseQuery } from "../../query/src/language/parse.ts";
+import { BackupService } from "../src/backup/backup-service.ts";
 import type { ShardOwners } from "../src/fan-out/cluster-source.ts";
 import { TailFollowing } from "../src/fan-out/tail-feeds.ts";
 import { hostTails } from "../src/fan-out/tail-host.ts";
@@ -21,6 +25,7 @@ let otherBase: Awaited<ReturnType<typeof openGiven>>;
 let one: StoreGiven;
 let two: StoreGiven;
 let rig: PeersRig;
+let peers: readonly [Peers, Peers];
 let tails: TailService;
 /** Of two nodes with clusters of their own: shard 0 and 1 are asked of the first, 2 and 3 of the second. */
 let reading: Reading;
@@ -39,7 +44,8 @@ before(async () => {
   one = await openStoreGiven(base.given, base.folder);
   two = await openStoreGiven(otherBase.given, otherBase.folder);
   rig = new PeersRig();
-  const [first, second] = await rig.pair();
+  peers = await rig.pair();
+  const [first, second] = peers;
   reading = openReading(one.stored, { peers: first, owners, others: () => 1 });
   const following = new TailFollowing(first, owners, () => false);
   const { store, arena, pool } = one.stored;
@@ -144,6 +150,45 @@ test("a query that is cancelled ends at the other node too", async () => {
   abort.abort();
   await assert.rejects(asking);
   await until(() => remote.heldCuts === 0);
+});
+
+test("a backup has the files of all nodes, each shard's from its owner, and holds them until it ends", async () => {
+  const facts = { isClosed: false, version: "0", clock: systemClock, logger: silentLogger };
+  const [first, second] = peers;
+  const open = (node: StoreGiven, of: typeof base, own: Peers) =>
+    of.given.cluster({ identity: { nodeId: 9, diskId: "d", incarnation: own.address } }).then(
+      (cluster) =>
+        new BackupService({
+          ...{ store: node.stored.store, cluster, nodeId: own.self.nodeId, ...facts },
+          nodes: { peers: own, owners },
+        }),
+    );
+  const backups = await open(one, base, first);
+  const hosting = await open(two, otherBase, second);
+  try {
+    const started = await backups.start();
+    assert.deepEqual(
+      started.shards.map(({ shard }) => shard),
+      [0, 1, 2, 3],
+    );
+    assert.equal(hosting.heldCount, 1);
+    for (const { name, bytes } of started.files) {
+      const { read, done } = backups.open(started.id, name);
+      const pieces: Uint8Array[] = [];
+      for await (const piece of read()) pieces.push(piece);
+      done();
+      assert.equal(Buffer.concat(pieces).length, bytes);
+      const [shard, file = ""] = name.split("/");
+      const folder = Number(shard) < 2 ? base.folder : otherBase.folder;
+      const kept = globSync(`${folder}/storage/**/${file}`)[0];
+      assert.ok(kept !== undefined && Buffer.concat(pieces).equals(readFileSync(kept)), name);
+    }
+    backups.release(started.id);
+    await until(() => hosting.heldCount === 0);
+  } finally {
+    await backups.close();
+    await hosting.close();
+  }
 });
 
 test("a tail has what other nodes commit, breaks off when a shard moves, and resumes without a gap", async () => {

@@ -1,10 +1,6 @@
-import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import type { BackupService } from "../backup/backup-service.ts";
 import type { App } from "./app.ts";
-
-/** Bytes that are read at a time: long enough for a disk, short enough for its other readers. */
-const readBytes = 256 * 1024;
 
 /** `/api/v1/backup`: begins a cut of all shards, gives its files, ends it. */
 export function mountBackup(app: App, backups: BackupService): void {
@@ -13,14 +9,12 @@ export function mountBackup(app: App, backups: BackupService): void {
   });
   app.mount("get", "/api/v1/backup/:id/files/:shard/:file", "admin", async (request, response) => {
     const { id, shard, file } = request.params;
-    const { path, bytes, done } = backups.open(String(id), `${String(shard)}/${String(file)}`);
+    const opened = backups.open(String(id), `${String(shard)}/${String(file)}`);
+    const { bytes, done } = opened;
     try {
       response.setHeader("Content-Type", "application/octet-stream");
       response.setHeader("Content-Length", bytes);
-      // At most so much, should the file be longer than the manifest says.
-      const end = Math.max(0, bytes - 1);
-      if (bytes === 0) response.end();
-      else await pipeline(createReadStream(path, { end, highWaterMark: readBytes }), response);
+      await pipeline(opened.read(), response);
     } catch (thrown) {
       // The answer has begun: what is broken off tells the client.
       if (!response.headersSent) throw thrown;

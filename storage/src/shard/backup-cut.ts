@@ -49,23 +49,27 @@ export function removeHeld(paths: StorePaths): void {
   for (const name of readdirSync(directory)) unlinkIfThere(join(directory, name));
 }
 
-/** How far each shard has to be sealed, so that all that is committed by now is in a cut. */
-export function committedEnds({ shards }: StoreContext): readonly number[] {
-  for (const { id, state } of shards) {
+/** How far shards have to be sealed, so that all that is committed by now is in a cut of them; by shard, all when none are named. */
+export function committedEnds(
+  { shards }: StoreContext,
+  wanted?: ReadonlySet<number>,
+): ReadonlyMap<number, number> {
+  const chosen = shards.filter(({ id }) => wanted === undefined || wanted.has(id));
+  for (const { id, state } of chosen) {
     if (state.kind === "serving") continue;
     throw new ServiceError("ingest.unavailable", "a shard is not served here", { shard: id });
   }
-  return shards.map(({ committed }) => committed.position);
+  return new Map(chosen.map(({ id, committed }) => [id, committed.position]));
 }
 
 /**
- * Takes the cut, in one synchronous step. Throws `storage.failed` when a shard is not sealed up to its end, and what the file
+ * Takes the cut of the shards of `ends`, in one synchronous step. Throws `storage.failed` when a shard is not sealed up to its end, and what the file
  * system says; nothing is held then.
  */
 export function takeBackupCut(
   context: StoreContext,
   id: string,
-  ends: readonly number[],
+  ends: ReadonlyMap<number, number>,
 ): BackupCut {
   const pinned: LiveSegment[] = [];
   const held: string[] = [];
@@ -75,8 +79,9 @@ export function takeBackupCut(
     for (const path of held.splice(0)) unlinkIfThere(path);
   };
   try {
-    const shards = context.shards.map((shard, i) => {
-      checkSealed(shard, ends[i] ?? 0);
+    const shards = [...ends].map(([number, end]) => {
+      const shard = context.shards[number] as Shard;
+      checkSealed(shard, end);
       const segments = shard.segments.all.filter((segment) => isWhole(shard, segment, missing));
       for (const segment of segments) {
         pin(segment);

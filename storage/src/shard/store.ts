@@ -110,9 +110,10 @@ export interface Store extends Closable {
   pinSegment(shard: number, uuid: string): PinnedSegment | undefined;
   /**
    * Seals what is committed by now, and holds the files that it and all before it lie in until the cut is released; `id` is of no
-   * other cut that is held. Rejects with `ingest.unavailable` without a shard, and with `storage.failed`.
+   * other cut that is held. Of all shards when none are named. Rejects with `ingest.unavailable` for a shard that is not served here, and
+   * with `storage.failed`.
    */
-  backupCut(id: string): Promise<BackupCut>;
+  backupCut(id: string, shards?: ReadonlySet<number>): Promise<BackupCut>;
   /** A reader found a block or a whole segment damaged: it is set aside and named, a block also remembered. */
   reportDamage(found: DamagedBlock | DamagedSegment): void;
   status(): StoreStatus;
@@ -348,9 +349,9 @@ class OpenStore implements Store {
     return pinSegment(this.#open.context, shard, uuid);
   }
 
-  async backupCut(id: string): Promise<BackupCut> {
+  async backupCut(id: string, shards?: ReadonlySet<number>): Promise<BackupCut> {
     const { context, maintenance } = this.#open;
-    const ends = committedEnds(context);
+    const ends = committedEnds(context, shards);
     await maintenance.sealAll(true);
     return takeBackupCut(context, id, ends);
   }
