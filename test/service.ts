@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { spawnServer } from "./servers/child.ts";
 import { root } from "./suites.ts";
 
 /** What a test starts: the command that a user types, on free ports of loopback. */
@@ -13,9 +14,12 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A command and its arguments that become the service, as `nsenter … --`. */
   readonly within?: readonly string[];
+  /** How long it may take until it serves; half a minute by default. */
+  readonly readyTimeoutMs?: number;
 }
 
-const readyTimeoutMs = 30_000;
+/** A folder that keeps everything that services log; without it a test keeps the last of it. */
+const logFolder = process.env["SERVICE_LOGS"];
 const stopTimeoutMs = 20_000;
 
 /** A running `logkeep start`. */
@@ -44,6 +48,7 @@ export class Service {
     args = [],
     env = {},
     within = [],
+    readyTimeoutMs = 30_000,
   }: ServiceOptions = {}): Promise<Service> {
     const listeners = [
       "--http",
@@ -55,16 +60,19 @@ export class Service {
     ];
     const bin = path.join(root, "services/bin/logkeep");
     const command = [...within, bin, "start", "--data", dataDir, ...listeners, ...args];
-    const child = spawn(command[0] as string, command.slice(1), {
+    const child = spawnServer(command[0] as string, command.slice(1), {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },
     });
     const errors: string[] = [];
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       errors.push(text);
+      if (logFolder !== undefined) {
+        appendFileSync(path.join(logFolder, `${path.basename(dataDir)}-${child.pid}.log`), text);
+      }
       if (errors.length > 200) errors.shift();
     });
-    const ready = await readyLine(child, errors);
+    const ready = await readyLine(child, errors, readyTimeoutMs);
     return new Service(child, dataDir, ready, errors);
   }
 
@@ -152,7 +160,11 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-async function readyLine(child: ChildProcess, errors: readonly string[]): Promise<RegExpExecArray> {
+async function readyLine(
+  child: ChildProcess,
+  errors: readonly string[],
+  timeoutMs: number,
+): Promise<RegExpExecArray> {
   let text = "";
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => {
@@ -160,7 +172,7 @@ async function readyLine(child: ChildProcess, errors: readonly string[]): Promis
       child.kill("SIGKILL");
       reject(new Error(`the service ${why}\n${text}\n${errors.join("")}`));
     };
-    const late = setTimeout(() => fail("was not ready in time"), readyTimeoutMs);
+    const late = setTimeout(() => fail("was not ready in time"), timeoutMs);
     child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
       const ready = /^logkeep ready http=(\S+) coordinator=(\S+)\n/.exec(text);

@@ -6,13 +6,24 @@ import type { Network } from "../ensemble/network.ts";
 import { Service, temporaryFolder } from "../service.ts";
 
 export interface NodesOptions {
-  /** Voting members, each a node; ids count from 1. */
+  /** Nodes, each a voting member unless `connect` says otherwise; ids count from 1. */
   readonly count: number;
+  /** `host:port` of a coordinator that runs by itself. */
+  readonly connect?: readonly string[];
   /** Of every node. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Each node on a host of its own. */
   readonly network?: Network | undefined;
+  /** Further than `args` and `env`, asked at each start of a node. */
+  readonly place?: (id: number, dataDir: string) => Promise<Place> | Place;
+}
+
+/** What one node runs in. */
+export interface Place {
+  /** A command that becomes the node, as `nsenter … --`. */
+  readonly within?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Ids of nodes that are to be left alone. */
@@ -24,7 +35,7 @@ export interface Except {
 export const secret = "a-secret-of-tests-that-is-long-enough";
 
 /** How long a cluster may take to form, or to serve again, on a busy machine. */
-const servingTimeoutMs = 60_000;
+const servingTimeoutMs = 90_000;
 
 /** Real nodes of one cluster, each `logkeep start --ensemble …`. All end with this process. */
 export class Nodes {
@@ -50,7 +61,8 @@ export class Nodes {
     const nodes = new Nodes(options, members.join(","), ports.slice(options.count * 2));
     const ids = members.map((_, at) => at + 1);
     try {
-      await Promise.all(ids.map((id) => nodes.startNode(id)));
+      const started = await Promise.allSettled(ids.map((id) => nodes.startNode(id)));
+      for (const each of started) if (each.status === "rejected") throw each.reason;
       await nodes.serving();
     } catch (thrown) {
       await nodes.close();
@@ -85,22 +97,29 @@ export class Nodes {
   /** Starts a voting node, again or for the first time; `join`: one more, that joins by the first that runs. */
   async startNode(
     id: number,
-    { join = false }: { readonly join?: boolean } = {},
+    {
+      join = false,
+      args: more = [],
+    }: { readonly join?: boolean; readonly args?: readonly string[] } = {},
   ): Promise<Service> {
-    const { args = [], env = {}, network } = this.#options;
+    const { args = [], env = {}, network, place } = this.#options;
     const host = network?.addressOf(id) ?? "127.0.0.1";
     const listeners = network === undefined ? [] : listenersOf(host);
     const peer = ["--peer", `${host}:${this.#peerPorts[id - 1]}`];
+    const dataDir = path.join(this.#folder, `node-${id}`);
+    const own = await place?.(id, dataDir);
     const service = await Service.start({
-      dataDir: path.join(this.#folder, `node-${id}`),
-      within: network?.within(id) ?? [],
-      env: { LOGKEEP_CLUSTER_SECRET: secret, ...env },
+      dataDir,
+      within: [...(network?.within(id) ?? []), ...(own?.within ?? [])],
+      readyTimeoutMs: servingTimeoutMs,
+      env: { LOGKEEP_CLUSTER_SECRET: secret, ...env, ...own?.env },
       args: [
         ...listeners,
         ...peer,
         ...["--node-id", String(id)],
-        ...(join ? ["--join", this.#peerOfRunning()] : ["--ensemble", this.#ensemble]),
+        ...(join ? ["--join", this.#peerOfRunning()] : this.#coordinator),
         ...args,
+        ...more,
       ],
     });
     this.#services.set(id, service);
@@ -116,6 +135,12 @@ export class Nodes {
       if (performance.now() > endMs) throw new Error(`the cluster does not serve:\n${this.log}`);
       await sleep(50);
     }
+  }
+
+  get #coordinator(): readonly string[] {
+    const { connect } = this.#options;
+    if (connect === undefined) return ["--ensemble", this.#ensemble];
+    return ["--connect", connect.join(",")];
   }
 
   get log(): string {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Service } from "../service.ts";
+import type { Row, Service } from "../service.ts";
 
 export interface ShippersOptions {
   /** The nodes that there are to ship to, asked before each try. */
@@ -9,8 +9,6 @@ export interface ShippersOptions {
   readonly recordsPerBatch?: number;
   /** Between two batches of one shipper, in milliseconds. */
   readonly pauseMs?: number;
-  /** What shippers before these had acknowledged. */
-  readonly acknowledged?: Set<string>;
 }
 
 /** How long one try may take before another node is tried. */
@@ -22,21 +20,28 @@ const tryMs = 15_000;
  */
 export class Shippers {
   /** Ids of records whose batch was acknowledged. */
-  readonly acknowledged: Set<string>;
+  readonly acknowledged = new Set<string>();
   /** The longest time between two acknowledgements of one shipper, in milliseconds, since it was last asked for. */
   #gapMs = 0;
   #tries = 0;
   #refusals = 0;
+  #sent = 0;
+  #isEnded = false;
   readonly #options: ShippersOptions;
-  readonly #running: Promise<void>[];
-  readonly #stopping = new AbortController();
+  readonly #batches: number[];
+  #running: readonly Promise<void>[] = [];
+  #stopping = new AbortController();
   readonly #name = randomUUID().slice(0, 8);
 
   constructor(options: ShippersOptions) {
     this.#options = options;
-    this.acknowledged = options.acknowledged ?? new Set();
-    const { shippers = 4 } = options;
-    this.#running = Array.from({ length: shippers }, (_, number) => this.#run(number));
+    this.#batches = Array.from({ length: options.shippers ?? 4 }, () => 0);
+    this.resume();
+  }
+
+  /** Records that were sent at least once: no more than these can be there. */
+  get sent(): number {
+    return this.#sent;
   }
 
   /** What it took: tries, and how many of them were refused or broke. */
@@ -53,7 +58,7 @@ export class Shippers {
   /** Resolves when so many more records are acknowledged. */
   async more(records: number): Promise<void> {
     const goal = this.acknowledged.size + records;
-    const endMs = performance.now() + 60_000;
+    const endMs = performance.now() + 120_000;
     while (this.acknowledged.size < goal) {
       if (performance.now() > endMs) throw new Error(`nothing is acknowledged: ${this.facts}`);
       await sleep(20);
@@ -66,15 +71,29 @@ export class Shippers {
     await Promise.all(this.#running);
   }
 
+  /** As a stop, but nothing is waited for. */
+  async end(): Promise<void> {
+    this.#isEnded = true;
+    await this.stop();
+  }
+
+  /** They go on after a stop. */
+  resume(): void {
+    this.#stopping = new AbortController();
+    this.#running = this.#batches.map((_, number) => this.#run(number));
+  }
+
   async #run(number: number): Promise<void> {
     const { pauseMs = 10, recordsPerBatch = 20 } = this.#options;
     let lastMs = performance.now();
-    for (let batch = 0; !this.#stopping.signal.aborted; batch++) {
+    while (!this.#stopping.signal.aborted) {
+      const batch = this.#batches[number]!++;
       const key = `${this.#name}-${number}-${batch}`;
       const records = Array.from({ length: recordsPerBatch }, (_, i) => ({
         ...{ service: `s${(batch + i) % 16}`, host: `h${number}`, id: `${key}-${i}` },
         _msg: `record ${i} of batch ${batch}`,
       }));
+      this.#sent += records.length;
       if (await this.#ship(key, records)) {
         for (const { id } of records) this.acknowledged.add(id);
         const nowMs = performance.now();
@@ -90,7 +109,7 @@ export class Shippers {
     const body = records.map((record) => `${JSON.stringify(record)}\n`).join("");
     const giveUpMs = 60_000;
     let endMs = Number.POSITIVE_INFINITY;
-    while (performance.now() < endMs) {
+    while (performance.now() < endMs && !this.#isEnded) {
       if (this.#stopping.signal.aborted && endMs === Number.POSITIVE_INFINITY) {
         endMs = performance.now() + giveUpMs;
       }
@@ -130,7 +149,7 @@ export async function faultsOf(
   acknowledged: ReadonlySet<string>,
 ): Promise<string[]> {
   const counts = new Map<string, number>();
-  for (const { id } of await node.search("id:* | fields id", { timeout: "60s", partial: "deny" })) {
+  for (const { id } of await idsOf(node)) {
     counts.set(String(id), (counts.get(String(id)) ?? 0) + 1);
   }
   const missing = [...acknowledged].filter((id) => !counts.has(id));
@@ -141,4 +160,18 @@ export async function faultsOf(
       : [`${missing.length} missing, as ${missing.slice(0, 5).join(" ")}`]),
     ...(twice.length === 0 ? [] : [`${twice.length} twice, as ${twice.slice(0, 5).join(" ")}`]),
   ];
+}
+
+/** A lease that runs out on a busy machine makes an answer partial: it is asked for again, for a while. */
+async function idsOf(node: Service): Promise<readonly Row[]> {
+  const endMs = performance.now() + 60_000;
+  for (;;) {
+    try {
+      const params = { timeout: "60s", partial: "deny", end: "2100-01-01T00:00:00Z" };
+      return await node.search("id:* | fields id", params);
+    } catch (thrown) {
+      if (performance.now() > endMs) throw thrown;
+      await sleep(200);
+    }
+  }
 }

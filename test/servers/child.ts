@@ -3,6 +3,13 @@ import { existsSync } from "node:fs";
 
 const setpriv = "/usr/bin/setpriv";
 
+/** Those that run. */
+const children = new Set<ChildProcess>();
+
+process.once("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
+
 /**
  * Spawns a server that ends with this process, even when this process is killed: the kernel sees to it. The child's
  * pid is the server's own.
@@ -16,8 +23,7 @@ export function spawnServer(
   const within = existsSync(setpriv) ? [setpriv, "--pdeathsig", "KILL", "--"] : [];
   const [first, ...others] = [...within, command, ...args];
   const child = spawn(first as string, others, options);
-  const end = (): void => void child.kill("SIGKILL");
-  process.once("exit", end);
-  child.once("exit", () => process.removeListener("exit", end));
+  children.add(child);
+  child.once("exit", () => children.delete(child));
   return child;
 }
