@@ -93,7 +93,9 @@ class OpenPeers implements Peers, LinkEvents {
       connect: (to) => this.#connect(to),
       onFailed: ({ nodeId, peer }, thrown, isNew) => {
         const facts = { peer: nodeId, address: peer, reason: reasonOf(thrown) };
-        logger[isNew ? "warn" : "debug"](facts, "no connection to a peer");
+        // Both dialled, and the other's connection was the one to keep.
+        const isInVain = (thrown as Partial<ServiceError>).fields?.["why"] === "duplicate";
+        logger[isNew && !isInVain ? "warn" : "debug"](facts, "no connection to a peer");
       },
     });
   }
@@ -209,8 +211,12 @@ class OpenPeers implements Peers, LinkEvents {
     const { nodeId } = link.identity;
     const facts = { peer: nodeId, link: link.id, reason: reason.message, ...reason.fields };
     this.#options.logger.info(facts, "link to a peer has ended");
-    for (const listener of this.#linkListeners) listener(nodeId, undefined);
+    this.#tellLink(nodeId, undefined);
     this.#dialler.look();
+  }
+
+  #tellLink(node: number, link: PeerLink | undefined): void {
+    for (const listener of this.#linkListeners) listener(node, link);
   }
 
   async #connect(to: PeerAddress): Promise<void> {
@@ -269,7 +275,6 @@ class OpenPeers implements Peers, LinkEvents {
     if (this.#closing.signal.aborted) throw unavailable("this node is stopping", false);
     const isGuest = identity.cluster === undefined;
     const replaced = isGuest ? undefined : this.#links.admit({ identity, isDialled });
-    replaced?.end(new ServiceError("peer.unavailable", "another connection took over"));
     const { clock, logger } = this.#options;
     const id = ++this.#lastLink;
     const link = new Link({
@@ -292,10 +297,13 @@ class OpenPeers implements Peers, LinkEvents {
         setTimeout(() => link.end(late), guestMs),
       );
     } else {
+      // Before the other ends: its end would otherwise be a reason to dial.
       this.#links.set(link);
+      replaced?.end(new ServiceError("peer.unavailable", "another connection took over"));
       const { nodeId: peer, incarnation, protocol } = identity;
       logger.info({ peer, link: id, incarnation, protocol, isDialled }, "link to a peer");
-      for (const listener of this.#linkListeners) listener(peer, link);
+      if (replaced !== undefined) this.#tellLink(peer, undefined);
+      this.#tellLink(peer, link);
     }
     link.begin();
   }
