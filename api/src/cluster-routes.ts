@@ -1,6 +1,13 @@
 import { clusterAnswerSchema } from "./answers.ts";
 import { availabilityAnswerSchema } from "./availability.ts";
-import { moveRequestSchema, nodePath, shardPath, shardsAnswerSchema } from "./cluster.ts";
+import {
+  moveRequestSchema,
+  nodePath,
+  recoverAnswerSchema,
+  recoverRequestSchema,
+  shardPath,
+  shardsAnswerSchema,
+} from "./cluster.ts";
 import { closed, json, ok, problem, type Route } from "./route.ts";
 
 const done = { status: 204, description: "It is said; status and shards show how it goes." };
@@ -44,6 +51,17 @@ export const clusterRoutes: readonly Route[] = [
     pathParams: shardPath,
     body: { media: [json], schema: moveRequestSchema },
     answers: [done, ...refusals],
+  },
+  {
+    id: "clusterShardRecover",
+    methods: ["post"],
+    path: "/api/v1/cluster/shards/{shard}/recover",
+    summary:
+      "Makes the answering node's copy of a shard that nobody can serve the only one that counts: records may be lost.",
+    scope: "admin",
+    pathParams: shardPath,
+    body: { media: [json], schema: recoverRequestSchema },
+    answers: [ok("What was given up.", recoverAnswerSchema), ...refusals],
   },
   {
     id: "clusterNodeDrain",

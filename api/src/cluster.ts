@@ -39,6 +39,16 @@ export const nodePath = z.strictObject({ node: z.coerce.number().pipe(node) });
 
 export const moveRequestSchema = z.strictObject({ from: node, to: node }).meta({ id: "ShardMove" });
 
+export const recoverRequestSchema = z
+  .strictObject({ acceptLoss: z.literal(true) })
+  .meta({ id: "ShardRecover" });
+
+export const recoverAnswerSchema = z
+  .strictObject({
+    lost: z.array(z.string()).describe("Copies that no longer count, as node/disk."),
+  })
+  .meta({ id: "ShardRecovered" });
+
 export type ShardsAnswer = z.output<typeof shardsAnswerSchema>;
 export type ShardListed = z.output<typeof shardListedSchema>;
 export type ShardReplica = z.output<typeof shardReplicaSchema>;

@@ -1,5 +1,9 @@
 import type { Command } from "commander";
-import { type ShardListed, shardsAnswerSchema } from "../../api/src/cluster.ts";
+import {
+  recoverAnswerSchema,
+  type ShardListed,
+  shardsAnswerSchema,
+} from "../../api/src/cluster.ts";
 import { ServiceClient, type ServiceOptions, withService } from "./client.ts";
 import { CliExit, type CliIo, print, usageError } from "./io.ts";
 import { printCount, printSize } from "./numbers.ts";
@@ -16,7 +20,11 @@ interface MoveOptions extends ServiceOptions {
   readonly to: string;
 }
 
-/** Adds `shard list`, `shard move`, and what takes a node out: `shard drain` and `shard undrain`. */
+interface RecoverOptions extends ServiceOptions {
+  readonly acceptLoss?: boolean;
+}
+
+/** Adds `shard list`, `shard move`, `shard recover`, and what takes a node out: `shard drain` and `shard undrain`. */
 export function registerShard(program: Command, io: CliIo): void {
   const shard = program.command("shard").description("see and move the shards of a cluster");
   withService(shard.command("list"))
@@ -38,6 +46,22 @@ Examples:
   logkeep shard move 7 --from 2 --to 2      (node 2 has a copy and is to be the owner)`,
     )
     .action((id: string, options: MoveOptions) => move(io, id, options));
+  withService(shard.command("recover"))
+    .description(
+      "make the copy of the node that is asked the only one of a shard that nobody can serve",
+    )
+    .argument("<shard>", "its number, as shard list shows it")
+    .option("--accept-loss", "records that only the other copies have are given up")
+    .addHelpText(
+      "after",
+      `
+Every member of the shard's set must be gone for good: records that it had and this node has not are lost. It is noted
+in the audit journal, and refused while the process of such a member is there.
+
+Example:
+  logkeep shard recover 7 --accept-loss --url http://NODE-THAT-HAS-A-COPY:7070`,
+    )
+    .action((id: string, options: RecoverOptions) => recover(io, id, options));
   for (const verb of ["drain", "undrain"] as const) {
     const what =
       verb === "drain"
@@ -96,6 +120,30 @@ async function move(io: CliIo, id: string, { from, to, ...options }: MoveOptions
     signal: io.signal,
   });
   await print(io.stderr, `shard ${id} will move; logkeep shard list shows how it goes\n`);
+}
+
+async function recover(
+  io: CliIo,
+  id: string,
+  { acceptLoss, ...options }: RecoverOptions,
+): Promise<void> {
+  if (!/^\d{1,6}$/.test(id)) throw usageError(`${id} is no shard's number`);
+  if (acceptLoss !== true) {
+    throw usageError(
+      "records may be lost: say --accept-loss, once no member of its set can come back",
+    );
+  }
+  const client = new ServiceClient(io, options);
+  const answer = await client.json(client.urlOf(`${shardsPath}/${id}/recover`), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ acceptLoss }),
+    signal: io.signal,
+  });
+  const parsed = recoverAnswerSchema.safeParse(answer);
+  const lost = parsed.success ? parsed.data.lost : [];
+  const what = lost.length === 0 ? "none" : lost.join(", ");
+  await print(io.stderr, `shard ${id} is served by this node's copy alone; given up: ${what}\n`);
 }
 
 async function drain(

@@ -1,17 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
-import { isZooKeeperError } from "../../coordinator/src/client/errors.ts";
-import { childPath } from "../../coordinator/src/client/paths.ts";
 import { PersistentEphemeral } from "../../coordinator/src/recipes/persistent-ephemeral.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Closable } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { Access } from "./access.ts";
 import { nodeTakenPollMs } from "./limits.ts";
+import { processesOf } from "./live-nodes.ts";
 import type { NodeIdentity, NodeRecord } from "./node.ts";
-import { liveOfPath, paths } from "./paths.ts";
+import { paths } from "./paths.ts";
 import { settle } from "./settle.ts";
-import { decodeZnode, encodeZnode, nodeSchema } from "./znode-data.ts";
+import { encodeZnode } from "./znode-data.ts";
 
 export interface AnnouncementOptions {
   readonly client: ZooKeeperClient;
@@ -119,21 +118,12 @@ export class Announcement implements Closable {
 
   /** A process of our number on another disk, that was there before `token`. */
   async #other(token: bigint | undefined): Promise<NodeRecord | undefined> {
-    const { client } = this.#options;
     const { nodeId, diskId } = this.#record;
-    const { children } = await client.getChildren(paths.node(nodeId));
-    for (const child of children) {
-      const path = childPath(paths.node(nodeId), child);
-      if (liveOfPath(path) === undefined) continue;
-      const found = await client.getData(path).catch((thrown: unknown) => {
-        if (isZooKeeperError(thrown, "NONODE")) return undefined;
-        throw thrown;
-      });
-      if (found === undefined || (token !== undefined && found.stat.czxid > token)) continue;
-      const record = decodeZnode(nodeSchema, path, found.data);
-      if (record.diskId !== diskId) return record;
-    }
-    return undefined;
+    const all = await processesOf(this.#options.client, nodeId);
+    const other = all.find(
+      ({ record, czxid }) => record.diskId !== diskId && (token === undefined || czxid < token),
+    );
+    return other?.record;
   }
 }
 

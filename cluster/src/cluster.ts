@@ -15,6 +15,7 @@ import { ConfigStore, type ConfigStoreOptions } from "./config-store.ts";
 import { DiskFoldFiles } from "./fold-files.ts";
 import type { InboxSink } from "./inbox-sink.ts";
 import { Inboxes } from "./inboxes.ts";
+import { isThere } from "./live-nodes.ts";
 import { ZnodeManifest } from "./manifest.ts";
 import { checkMove, type MoveRequest, requestMove } from "./moves.ts";
 import { type NodeIdentity, replicaOf } from "./node.ts";
@@ -196,6 +197,30 @@ export class Cluster implements Closable {
       if (isDrained)
         throw new ServiceError("cluster.refused", "there never was such a node", { node });
     }
+  }
+
+  /**
+   * The set of a shard, as `nodeId/diskId`, and those of it whose process is there: both read behind a write, since what is
+   * done with it cannot be taken back.
+   */
+  async membersOf(shard: number): Promise<{ set: readonly string[]; live: readonly string[] }> {
+    const [facts] = await this.ownership.read([shard]);
+    const set = facts?.inSync ?? [];
+    const live = await Promise.all(
+      set.map(async (replica) => ((await isThere(this.client, replica)) ? [replica] : [])),
+    );
+    return { set, live: live.flat() };
+  }
+
+  /** Notes in the audit journal that records of a shard may be given up, before they are. */
+  async journalRecovery(
+    shard: number,
+    lost: readonly string[],
+    by: string | undefined,
+  ): Promise<void> {
+    const after = { set: [replicaOf(this.#options.identity)], lost };
+    const note = { by, action: "shard.recover", target: String(shard), after };
+    await this.client.multi([this.audit.step(note)]);
   }
 
   /** Ends the session, and with it every ephemeral of this node. */

@@ -17,6 +17,7 @@ const schema = z.object({
     z.object({
       shard: count,
       epoch: count,
+      /** The last entry that is committed; replicas may have more. */
       end: count,
       records: count,
       segments: count,
@@ -43,10 +44,14 @@ export function nodeStatusOf(store: Store, dataDir: string): NodeStatus {
     disk: { totalBytes: blocks * bsize, freeBytes: bavail * bsize, isFull: disk.isFull },
     shards: shards
       .filter(({ state }) => state === "serving")
-      .map(({ shard, epoch, committed, segments, segmentRows, memoryRows, segmentBytes }) => ({
-        ...{ shard, epoch, segments, segmentBytes, replicas: [] },
-        end: committed.position,
-        records: segmentRows + memoryRows,
+      .map((shard) => ({
+        shard: shard.shard,
+        epoch: shard.epoch,
+        end: shard.committed.position,
+        records: shard.segmentRows + shard.memoryRows,
+        segments: shard.segments,
+        segmentBytes: shard.segmentBytes,
+        replicas: shard.others.map(({ replica, durable }) => ({ replica, durable })),
       })),
   };
 }

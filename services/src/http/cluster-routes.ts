@@ -3,9 +3,11 @@ import type { z } from "zod";
 import {
   moveRequestSchema,
   nodePath,
+  recoverRequestSchema,
   type ShardsAnswer,
   shardPath,
 } from "../../../api/src/cluster.ts";
+import { replicaOf } from "../../../cluster/src/node.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { shardsListed } from "../cluster-view.ts";
 import { nodeStatuses, nodeStatusOf } from "../node-status.ts";
@@ -17,7 +19,7 @@ const bodyMaxBytes = 1024;
 
 export type ClusterDeps = Pick<
   ServeOptions,
-  "cluster" | "peers" | "stored" | "settings" | "logger"
+  "cluster" | "identity" | "peers" | "stored" | "settings" | "logger"
 >;
 
 /** `/api/v1/cluster/shards`, and what an operator asks of nodes and shards. */
@@ -34,6 +36,16 @@ export function mountCluster(app: App, deps: ClusterDeps): void {
     await cluster.requestMove({ shard, from, to }, key);
     response.status(204).end();
   });
+  app.mount(
+    "post",
+    "/api/v1/cluster/shards/:shard/recover",
+    "admin",
+    async (request, response, { key }) => {
+      const { shard } = parsed(shardPath, request.params);
+      parsed(recoverRequestSchema, request.body);
+      response.json({ lost: await recover(deps, shard, key) });
+    },
+  );
   for (const verb of ["drain", "undrain"] as const) {
     const at = `/api/v1/cluster/nodes/:node/${verb}`;
     app.mount("post", at, "admin", async (request, response, { key }) => {
@@ -42,6 +54,32 @@ export function mountCluster(app: App, deps: ClusterDeps): void {
       response.status(204).end();
     });
   }
+}
+
+/** Returns the members of the set that no longer count. Throws `cluster.refused`. */
+async function recover(
+  { cluster, stored, identity }: ClusterDeps,
+  shard: number,
+  by: string | undefined,
+): Promise<string[]> {
+  const refuse = (what: string): ServiceError =>
+    new ServiceError("cluster.refused", what, { shard });
+  if (shard >= cluster.shards) throw refuse("there is no such shard");
+  const self = replicaOf(identity);
+  const place = cluster.topology.shard(shard);
+  if (place?.replicas.includes(self) !== true) {
+    throw refuse("this node has no copy of the shard; ask one that has");
+  }
+  const { set, live } = await cluster.membersOf(shard);
+  const others = live.filter((member) => member !== self);
+  if (others.length > 0) {
+    throw refuse(`nothing needs to be given up: ${others.join(", ")} of its set lives`);
+  }
+  const lost = set.filter((member) => member !== self);
+  await cluster.journalRecovery(shard, lost, by);
+  const { isDone, reason } = await stored.store.recover(shard, live);
+  if (!isDone) throw refuse(reason);
+  return lost;
 }
 
 async function shardsAnswer(deps: ClusterDeps): Promise<ShardsAnswer> {
