@@ -197,26 +197,39 @@ test("a stream's error comes behind what was sent before it", () =>
     assert.deepEqual(seen, [1]);
   }));
 
-/** A connection in the middle that can stop carrying bytes without closing. */
-async function muteProxy(rig: PeersRig, to: Peers): Promise<{ address: string; mute: () => void }> {
-  const sockets: net.Socket[] = [];
+/** A connection in the middle that can stop carrying bytes without closing, or begins to carry them later. */
+async function muteProxy(
+  rig: PeersRig,
+  to: Peers,
+  { isMute = false } = {},
+): Promise<{ address: string; mute: () => void; open: () => void }> {
+  const pairs: (readonly [net.Socket, net.Socket])[] = [];
   const { host, port } = parseAddress(to.address);
+  const join = ([one, other]: readonly [net.Socket, net.Socket]): void => {
+    one.pipe(other).pipe(one);
+  };
   const server = net.createServer((socket) => {
-    const other = net.connect({ host, port });
-    sockets.push(socket, other);
-    socket.pipe(other).pipe(socket);
-    for (const each of [socket, other]) each.on("error", () => undefined);
+    const pair = [socket, net.connect({ host, port })] as const;
+    pairs.push(pair);
+    if (!isMute) join(pair);
+    for (const each of pair) each.on("error", () => undefined);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   rig.onClose("proxy", () => {
     server.close();
-    for (const socket of sockets) socket.destroy();
+    for (const socket of pairs.flat()) socket.destroy();
   });
-  const mute = (): void => {
-    for (const socket of sockets) socket.unpipe().pause();
+  return {
+    address: `127.0.0.1:${(server.address() as net.AddressInfo).port}`,
+    mute: () => {
+      for (const socket of pairs.flat()) socket.unpipe().pause();
+    },
+    open: () => {
+      isMute = false;
+      for (const pair of pairs) join(pair);
+    },
   };
-  return { address: `127.0.0.1:${(server.address() as net.AddressInfo).port}`, mute };
 }
 
 test("a half-open link is found dead, its calls fail, and a new link with another id takes over", () =>
@@ -314,6 +327,28 @@ test("both sides' connections at one moment leave one link that lasts", () =>
       assert.equal(one.link(2)?.id, link);
       await Promise.all([one.close(), two.close()]);
     }
+  }));
+
+test("of two connections that were made at once the smaller node's takes over, once", () =>
+  withRig(async (rig) => {
+    const one = await rig.open(1);
+    const two = await rig.open(2);
+    const proxy = await muteProxy(rig, two, { isMute: true });
+    const links: (number | undefined)[] = [];
+    one.onLink((_, link) => links.push(link?.id));
+    rig.directory.set([
+      { ...one.self, peer: one.address },
+      { ...two.self, peer: proxy.address },
+    ]);
+    // While the smaller one's handshake hangs, the larger one dials.
+    await linked(one, two);
+    assert.equal(links.length, 1);
+    proxy.open();
+    await until(() => links.length === 3);
+    await pause(300);
+    assert.deepEqual([links.length, links[1]], [3, undefined]);
+    await linked(one, two);
+    assert.equal(one.link(2)?.id, links[2]);
   }));
 
 test("between machines there is TLS, and what shrinks is packed; all comes as it was", () =>
