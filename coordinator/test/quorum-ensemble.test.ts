@@ -55,12 +55,21 @@ test("members that speak TLS know each other by certificates, and take nobody wi
   const key = given.serverKey;
   const cert = given.serverCertificate;
   const tls: QuorumTls = { material: { key, cert }, trust: given.caCertificate };
-  const membership = await membershipOf(3);
   const strange: QuorumTls = {
     material: { key: given.otherKey, cert: given.otherCertificate },
     trust: given.caCertificate,
   };
-  const sides = [tls, tls, strange];
+  await strangerStaysOut(t, [tls, tls, strange]);
+});
+
+test("members that speak TLS by a key of theirs take nobody who has another", async (t) => {
+  const tls: QuorumTls = { psk: Buffer.alloc(32, 1) };
+  await strangerStaysOut(t, [tls, tls, { psk: Buffer.alloc(32, 2) }]);
+});
+
+/** Two members of three that trust each other serve; the third and who speaks no TLS have no part in it. */
+async function strangerStaysOut(t: TestContext, sides: readonly QuorumTls[]): Promise<void> {
+  const membership = await membershipOf(3);
   const members = sides.map(
     (side, at) => new TestMember(at + 1, membership, diskOf(), { tls: side }),
   );
@@ -79,7 +88,7 @@ test("members that speak TLS know each other by certificates, and take nobody wi
   await once(plain, "close");
   assert.equal(members[2]?.role.kind, "looking");
   assert(known.every((member) => member.isServing));
-});
+}
 
 function leaderOf(members: readonly TestMember[]): TestMember {
   const leader = members.find(({ role }) => role.kind === "leading");
