@@ -117,7 +117,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
     return this.#options.core;
   }
 
-  get replicas(): Pick<ReplicaStatus, "others" | "isChanging"> {
+  get replicas(): Pick<ReplicaStatus, "members" | "others" | "isChanging"> {
     return this.#options.core.status;
   }
 
@@ -302,7 +302,6 @@ export class ReplicaHost implements ShardHost, CommitHost {
         this.#turn(effect.role);
         break;
       case "committed":
-        shard.members = core.status.members;
         shard.commit(effect.position, context.clock.monotonicMs(), context.onCommitted);
         for (const wake of this.#roomWaiters) wake();
         break;
@@ -428,9 +427,8 @@ export class ReplicaHost implements ShardHost, CommitHost {
   }
 
   #turn(role: Role): void {
-    const { core, onRole, shard } = this.#options;
+    const { onRole, shard } = this.#options;
     this.#role = role;
-    shard.members = core.status.members;
     switch (role.kind) {
       case "waiting":
         shard.rejectWaiters(unknownOutcome(shard));

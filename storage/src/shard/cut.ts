@@ -77,7 +77,7 @@ export function openCut(
     context.hosts[shard.id]!.cut(({ kind }) => {
       isOpened = kind === "cut-opened";
     });
-    cut.add(shard, isOpened || isTakenAnew(shard));
+    cut.add(shard, isOpened || isTakenAnew(shard, context));
   }
   return opened(cut);
 }
@@ -96,7 +96,7 @@ export async function openCutWhenLeased(
     (shard) =>
       new Promise<void>((resolve) => {
         hosts[shard.id]!.cut(({ kind }) => {
-          cut.add(shard, kind === "cut-opened" || isTakenAnew(shard));
+          cut.add(shard, kind === "cut-opened" || isTakenAnew(shard, context));
           resolve();
         });
       }),
@@ -234,8 +234,8 @@ class OpenCut {
 }
 
 /** While the only replica acquires its own shard anew, what it has committed still is all that was acknowledged. */
-function isTakenAnew({ epoch, members, state }: Shard): boolean {
-  return epoch > 0 && members.length === 1 && state.kind === "waiting";
+function isTakenAnew({ id, epoch, state }: Shard, { hosts }: StoreContext): boolean {
+  return epoch > 0 && state.kind === "waiting" && hosts[id]!.replicas.members.length === 1;
 }
 
 function deletionOf({ id, filter, from, to, position }: PlacedTombstone): Deletion {

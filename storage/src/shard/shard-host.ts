@@ -14,8 +14,8 @@ export interface ShardHost {
   append(fields: HeaderFields, body: Uint8Array, meaning: EntryMeaning): Appended | undefined;
   /** Waits until it may be worth to ask again, as far as that is not for the log to say, at most for a time. */
   room(timeoutMs: number): Promise<void>;
-  /** The owner's view of the others. */
-  readonly replicas: Pick<ShardStatus, "others" | "isChanging">;
+  /** Who must have an entry before it counts, and the owner's view of the others. */
+  readonly replicas: Pick<ShardStatus, "members" | "others" | "isChanging">;
   /** Calls in the step in which all that was acknowledged is in memory or segments here, or in which it is known not to be. */
   cut(answer: (answer: { readonly kind: "cut-opened" | "cut-refused" }) => void): void;
 }

@@ -61,20 +61,16 @@ export class Shard {
   generation = 0;
   /** Epochs of positions behind `sealedThrough`, so that a seal can name its end. */
   #epochSteps: LogPoint[] = [];
-  /** The replicas that must have an entry before it counts, as `nodeId/diskId`. */
-  members: readonly string[];
   #committed = 0;
   #logMs = 0;
   readonly #pending: Pending[] = [];
   #queue: Promise<unknown> = Promise.resolve();
   readonly #arena: ArenaOwner;
 
-  /** `self`: this replica, as `nodeId/diskId`. */
-  constructor(id: number, arena: ArenaOwner, self: string) {
+  constructor(id: number, arena: ArenaOwner) {
     this.id = id;
     this.memtable = new Memtable(arena);
     this.#arena = arena;
-    this.members = [self];
   }
 
   get state(): ShardState {

@@ -81,7 +81,7 @@ export function storeStatus(context: StoreContext, logBytesMax: number): StoreSt
 function shardStatus(
   shard: Shard,
   self: string,
-  { others, isChanging }: ShardHost["replicas"],
+  { members, others, isChanging }: ShardHost["replicas"],
 ): ShardStatus {
   const segments = shard.segments.all;
   const { state, memtable } = shard;
@@ -91,7 +91,7 @@ function shardStatus(
     reason: state.kind === "stopped" ? state.error.message : undefined,
     epoch: shard.epoch,
     owner: state.kind === "serving" ? self : state.kind === "foreign" ? state.owner : undefined,
-    members: shard.members,
+    members,
     committed: shard.committed,
     ...{ others, isChanging },
     sealedThrough: shard.sealedThrough,

@@ -195,8 +195,7 @@ class OpenStore implements Store {
   }
 
   async #openContext(): Promise<StoreContext> {
-    const { arena, clock, data, logger, manifest, member, ownership, shardCount, work } =
-      this.#options;
+    const { arena, clock, data, logger, manifest, ownership, shardCount, work } = this.#options;
     const disk = this.#options.disk ?? nodeDisk;
     const paths = storePaths(data, shardCount);
     // Files are made durable in their directories; the directories must be so in theirs.
@@ -212,7 +211,7 @@ class OpenStore implements Store {
       onFailed: (error) => this.#failed(error),
     });
     this.#log = log;
-    const shards = Array.from({ length: shardCount }, (_, id) => new Shard(id, arena, member));
+    const shards = Array.from({ length: shardCount }, (_, id) => new Shard(id, arena));
     return {
       ...{ arena, clock, logger, disk, paths, log, ownership, work },
       manifest: new ReplicatedManifest(manifest, (shard) => this.#hosts[shard]!),
