@@ -23,7 +23,9 @@ export function folderBytes(folder: string, isWanted: (file: string) => boolean)
   let bytes = 0;
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (entry.isFile() && isWanted(entry.name)) {
-      bytes += statSync(path.join(entry.parentPath, entry.name)).size;
+      const file = path.join(entry.parentPath, entry.name);
+      // A running service removes what it has merged.
+      bytes += statSync(file, { throwIfNoEntry: false })?.size ?? 0;
     }
   }
   return bytes;

@@ -72,6 +72,8 @@ export interface Column {
   values(): Values;
   /** Every value that is not empty is a number; absent: unknown. */
   readonly isNumeric?: boolean;
+  /** Only with layout `rows`, where few rows have a value: which ones, ascending, told without laying out those of all rows. */
+  readonly present?: Uint16Array | undefined;
   /** A number for each of `values`, NaN for what is not one; may parse on first use. */
   numbers(): Float64Array;
   /** The values of these rows only (ascending), value i being that of `rows[i]`; decodes no more than they need. */

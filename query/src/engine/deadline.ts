@@ -1,5 +1,7 @@
 import { ServiceError } from "../../../kit/src/errors.ts";
 
+const ended = new ServiceError("query.cancelled", "the query has ended");
+
 /**
  * When a query must stop: its deadline passed or its caller went away. `failed` rejects then, so
  * that whoever waits for work waits no longer, and the shared flag stops workers between blocks.
@@ -55,6 +57,7 @@ export class Deadline {
 
   #stop(): void {
     Atomics.store(new Int32Array(this.cancelled), 0, 1);
-    this.#controller.abort();
+    // Without a reason each query would make an exception with its stack, which costs as much as parsing the query.
+    this.#controller.abort(this.#error ?? ended);
   }
 }

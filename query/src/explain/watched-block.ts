@@ -96,6 +96,7 @@ export class AskedBlock implements Block {
 class AskedColumn implements Column {
   readonly layout: Column["layout"];
   readonly valueCount: number;
+  readonly present: Uint16Array | undefined;
   readonly #column: Column;
   readonly #field: string;
   readonly #asked: Asked;
@@ -104,6 +105,7 @@ class AskedColumn implements Column {
   constructor(column: Column, field: string, asked: Asked, kind = "") {
     this.layout = column.layout;
     this.valueCount = column.valueCount;
+    this.present = column.present;
     this.#column = column;
     this.#field = field;
     this.#asked = asked;

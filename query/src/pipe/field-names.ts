@@ -19,7 +19,8 @@ export class FieldNamesPipe implements GatherPipe {
   }
 
   add({ view, rows }: Rows): void {
-    for (const name of view.names) this.#count(name, filledCount(view, name, rows));
+    const counted = new CountedRows(rows, view.rowCount);
+    for (const name of view.names) this.#count(name, filledCount(view, name, counted));
   }
 
   export(): readonly (readonly [string, number])[] {
@@ -48,11 +49,40 @@ export class FieldNamesPipe implements GatherPipe {
   }
 }
 
+/** Rows, and how often each row of the block is among them. */
+class CountedRows {
+  readonly rows: Uint32Array;
+  readonly #rowCount: number;
+  #times: Uint32Array | undefined;
+
+  constructor(rows: Uint32Array, rowCount: number) {
+    this.rows = rows;
+    this.#rowCount = rowCount;
+  }
+
+  /** How many of the rows are among some, which are few. */
+  among(some: ArrayLike<number>): number {
+    this.#times ??= this.#timesOf();
+    let count = 0;
+    for (let i = 0; i < some.length; i++) count += this.#times[some[i]!]!;
+    return count;
+  }
+
+  #timesOf(): Uint32Array {
+    const times = new Uint32Array(this.#rowCount);
+    for (const row of this.rows) times[row]!++;
+    return times;
+  }
+}
+
 /** How many of the rows have a value of the field that is not empty. */
-function filledCount(view: View, name: string, rows: Uint32Array): number {
+function filledCount(view: View, name: string, counted: CountedRows): number {
+  const { rows } = counted;
   if (isImplied(view, name)) return rows.length;
   const column = view.column(name);
   if (column === undefined) return 0;
+  // Names may be a hundred thousand, of a row each.
+  if (column.present !== undefined) return counted.among(column.present);
   const empty = emptyValues(column);
   if (!empty.includes(1)) return rows.length;
   let filled = 0;

@@ -74,6 +74,7 @@ class WatchedColumn implements Column {
   readonly codes: Column["codes"];
   readonly valueCount: number;
   readonly isNumeric: boolean;
+  readonly present: Uint16Array | undefined;
   readonly #column: Column;
   readonly #onDamage: OnDamage;
 
@@ -82,6 +83,7 @@ class WatchedColumn implements Column {
     this.codes = column.codes;
     this.valueCount = column.valueCount;
     this.isNumeric = column.isNumeric === true;
+    this.present = column.present;
     this.#column = column;
     this.#onDamage = onDamage;
   }

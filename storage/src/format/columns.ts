@@ -71,7 +71,7 @@ export class NumberColumn implements Column {
   }
 }
 
-/** A column of a batch of which few rows have a value; those of all rows are laid out when they are asked for. */
+/** A column of which few rows have a value; those of all rows are laid out when they are asked for. */
 export class SparseColumn implements Column {
   readonly layout = "rows";
   readonly codes = undefined;

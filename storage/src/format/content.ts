@@ -3,7 +3,7 @@ import type { BlockColumns, BlockContent, DecodedColumn } from "./block-content.
 import { type BlockHeader, columnKind, type FieldHead, parseBlockHeader } from "./block-header.ts";
 import type { ChunkRef } from "./chunk.ts";
 import { readCodes } from "./code-list.ts";
-import { NumberColumn, PlainColumn } from "./columns.ts";
+import { NumberColumn, PlainColumn, SparseColumn } from "./columns.ts";
 import { mayBePrinted } from "./content-checks.ts";
 import { checkStored, damaged } from "./damage.ts";
 import { type ColumnRef, openColumnRef, payloadOf, type ReadFrame } from "./frames.ts";
@@ -94,7 +94,7 @@ export class BlockContent2 implements BlockContent {
         return plain(codes !== undefined ? "dict" : isOne ? "const" : "rows", values, codes);
       }
       case columnKind.sparse:
-        return plain("rows", readSparse(source, rowCount), undefined);
+        return readSparse(source, rowCount);
       case columnKind.templates:
         return this.#templates(head, source, columns);
       default:
@@ -293,36 +293,30 @@ function readDictionary(source: ColumnSource): Values {
   return values;
 }
 
-/** Values for every row from those of the rows that have one. */
-function readSparse(source: ColumnSource, rowCount: number): Values {
+/** The rows that have a value, and their values. */
+function readSparse(source: ColumnSource, rowCount: number): DecodedColumn {
   const count = source.head.count(blockRowsMax);
   const rows = readInts(source, count);
-  const { values, codes } = readList(source, count);
-  const isOne = values.offsets.length === 2;
+  const present = new Uint16Array(count);
   let next = 0;
-  const lengths = new Uint32Array(rowCount + 1);
   for (let i = 0; i < count; i++) {
     const row = rows[i]!;
-    checkStored(
-      row >= next && row < rowCount && Number.isInteger(row),
-      "a sparse column's rows are wrong",
-    );
+    const isNext = row >= next && row < rowCount && Number.isInteger(row);
+    checkStored(isNext, "a sparse column's rows are wrong");
     next = row + 1;
-    const value = codes !== undefined ? codes[i]! : isOne ? 0 : i;
-    lengths[row + 1] = values.offsets[value + 1]! - values.offsets[value]!;
+    present[i] = row;
   }
-  for (let i = 0; i < rowCount; i++) lengths[i + 1]! += lengths[i]!;
-  if (codes === undefined && !(isOne && count > 1))
-    return { bytes: values.bytes, offsets: lengths };
-  const bytes = Buffer.allocUnsafeSlow(lengths[rowCount]!);
-  for (let i = 0; i < count; i++) {
-    const value = codes !== undefined ? codes[i]! : 0;
-    values.bytes.copy(
-      bytes,
-      lengths[rows[i]!]!,
-      values.offsets[value]!,
-      values.offsets[value + 1]!,
-    );
-  }
-  return { bytes, offsets: lengths };
+  const { values, codes } = readList(source, count);
+  const isEach = codes === undefined && (values.offsets.length > 2 || count < 2);
+  const own = isEach ? values : valueOfEach(values, codes, count);
+  // What all rows have is laid out when it is asked for.
+  const bytes = own.bytes.length + count * 10 + rowCount * 4 + 300;
+  return { column: new SparseColumn(present, own, rowCount), bytes };
+}
+
+/** A value for each of some, from a dictionary or one value for all. */
+function valueOfEach(values: Values, codes: Codes | undefined, count: number): Values {
+  const each = Uint32Array.from({ length: count }, (_, i) => i);
+  const layout = codes === undefined ? "const" : "dict";
+  return new PlainColumn(layout, values, codes).pick(each);
 }
