@@ -127,6 +127,7 @@ export class CoordinatorClient {
   /** Of a connection that is gone: made, if at all, before anything newer of this session. */
   #late: (readonly Op[])[] = [];
   #isClosed = false;
+  #served: (() => void) | undefined;
 
   /** `isAlive`: it can send now. `onExpired`: its session has ended, and another has begun. */
   constructor(coordinator: Coordinator, isAlive: () => boolean, onExpired: () => void) {
@@ -158,6 +159,11 @@ export class CoordinatorClient {
     this.#sent = [];
     this.#late = [];
     this.close();
+  }
+
+  /** Calls when the next txn was made, before its answer is on its way. */
+  onServed(run: () => void): void {
+    this.#served = run;
   }
 
   /** Says goodbye: the session ends at once. */
@@ -225,6 +231,11 @@ export class CoordinatorClient {
         ? { kind: "done", zxid: this.#zxidNow() }
         : this.#coordinator.multi(this.#session, request.ops);
     request.isServed = true;
+    if (request.ops !== undefined) {
+      this.#served?.();
+      this.#served = undefined;
+      if (this.#connection.id !== connection) return;
+    }
     this.#answered = Math.max(this.#answered, timeline.now + 1 + timeline.prng.below(8));
     timeline.at(this.#answered, () => {
       if (this.#isClosed || this.#connection.id !== connection) return;

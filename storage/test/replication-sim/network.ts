@@ -7,6 +7,8 @@ export interface Endpoint<Frame> {
   /** What partitions go by. */
   readonly node: string;
   readonly isDown: boolean;
+  /** It does not answer: no link is made, and those that are there die by silence. */
+  readonly isPaused: boolean;
   /** Undefined: there is no link now. Another link of the same replica ends the one before. */
   linked(replica: string, link: number | undefined): void;
   received(replica: string, link: number, frame: Frame): void;
@@ -98,6 +100,16 @@ export class Network<Frame> {
     if (link !== undefined) this.#deafen(link, this.#timeline.prng.pick(link.ends));
   }
 
+  /** A process stands still: its peers give it up if it is for long, and what they sent waits for it. */
+  pausing(endpoint: Endpoint<Frame>): void {
+    this.#timeline.after(silenceMs + this.#timeline.prng.below(500), () => {
+      if (!endpoint.isPaused) return;
+      for (const link of this.#links) {
+        if (link.ends.some(({ at }) => at === endpoint)) this.#cut(link);
+      }
+    });
+  }
+
   /** What is sent one way arrives late, in order. */
   stallAny(ms: number): void {
     const link = this.#any();
@@ -141,7 +153,7 @@ export class Network<Frame> {
     this.#timeline.after(delay, () => {
       if (!this.#endpoints.has(a) || !this.#endpoints.has(b)) return;
       const isReached = this.reaches(a.node, b.node) && this.reaches(b.node, a.node);
-      if (isReached) this.#open(a, b);
+      if (isReached && !a.isPaused && !b.isPaused) this.#open(a, b);
       else this.#connectLater(a, b);
     });
   }

@@ -168,6 +168,7 @@ export class Process implements Endpoint<Message> {
   pause(ms: number): void {
     this.#pausedUntil = Math.max(this.#pausedUntil, this.#around.timeline.now + ms);
     this.#around.timeline.at(this.#pausedUntil, () => this.#run());
+    this.#around.network.pausing(this);
   }
 
   /** Whatever slowed it down is over. */

@@ -82,7 +82,7 @@ class Run {
     this.#diskFailureChance = prng.pick([0, 0, 0.001]);
     this.#hurtChance = prng.pick([0, 0.1, 0.3]);
     this.#lostChance = prng.pick([0, 0.03, 0.2]);
-    this.#troubleMs = prng.pick([300, 1000, 3000]);
+    this.#troubleMs = prng.pick([100, 300, 1000, 3000]);
   }
 
   run(steps: number): RunReport {
@@ -118,7 +118,7 @@ class Run {
     this.#effects++;
     if (effect.kind === "multi") {
       const isChange = effect.op.kind === "change-set";
-      if (this.#chance(this.#lostChance * (isChange ? 2 : 1))) this.#lose(process, isChange);
+      if (this.#chance(this.#lostChance * (isChange ? 3 : 1))) this.#lose(process, isChange);
     }
     if (this.#effects === this.#options.crashAt || this.#chance(this.#crashChance)) {
       this.#crash(process);
@@ -241,11 +241,15 @@ class Run {
   #lose(process: Process, isChange: boolean): void {
     const { timeline } = this.#world;
     const { prng } = timeline;
-    timeline.after(prng.below(20), () => {
+    const { client } = process.seat;
+    const lose = (): void => {
       if (!this.#faultsOn || process.isDown) return;
-      if (prng.chance(isChange ? 0.6 : 0.2)) this.#isolate(process);
-      else process.seat.client.disconnect(prng.below(prng.pick([50, 2000, 9000])));
-    });
+      if (prng.chance(isChange ? 0.7 : 0.2)) this.#isolate(process);
+      else client.disconnect(prng.below(prng.pick([50, 2000, 9000])));
+    };
+    // Just when it is made, or any time before and after.
+    if (prng.chance(0.5)) client.onServed(lose);
+    else timeline.after(prng.below(20), lose);
   }
 
   /**
@@ -256,15 +260,16 @@ class Run {
     const { timeline, network, nodes, coordinator, routers } = this.#world;
     const { prng } = timeline;
     const { client } = process.seat;
-    const ms = prng.below(8000);
+    // Longer than a member is waited for, mostly.
+    const ms = prng.pick([500, 2500, 4000]) + prng.below(4000);
     for (const node of nodes) {
       if (node === process.node) continue;
       network.block(node, process.node);
       network.block(process.node, node);
     }
     client.disconnect(ms + prng.below(6000));
-    if (prng.chance(0.6)) coordinator.end(client.session);
-    if (routers.length < 8) this.#world.routerStart(process.node);
+    if (prng.chance(0.7)) coordinator.end(client.session);
+    if (routers.length < 12) this.#world.routerStart(process.node);
     timeline.after(ms, () => network.heal());
   }
 
