@@ -26,6 +26,11 @@ export class FollowedSegments {
     this.#answer = answer;
   }
 
+  /** Copies that could not be had are to be asked for again. */
+  get isWaiting(): boolean {
+    return this.#retryAtMs !== undefined;
+  }
+
   leave(): void {
     this.#asked = undefined;
     this.#add = [];

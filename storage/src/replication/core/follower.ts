@@ -47,6 +47,11 @@ export class Follower {
     return this.#heardMs;
   }
 
+  /** Something of it waits for its time. */
+  get isBusy(): boolean {
+    return this.#segments.isWaiting || this.#core.log.hasCommittedToNote;
+  }
+
   /** While this replica takes the shard over or owns it, only an announcement can be of interest. */
   take(from: string, link: number, message: OwnerMessage): void {
     if (message.kind === "announce") {

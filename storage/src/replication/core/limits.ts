@@ -76,7 +76,7 @@ export const handOverRetryMs = 5_000;
 /** How often an owner with others, or a replica that takes over, looks at its clock: a tenth of a lease. */
 export const ownerTickMs = 50;
 
-/** How often any other replica looks at its clock. */
+/** How often a follower for which something waits looks at its clock. */
 export const followerTickMs = 250;
 
 /** How long before a sealed state that could not be read is read again. */

@@ -70,7 +70,9 @@ export class ShardReplica implements Replica {
       return looks.wakeAtMs;
     }
     if (owner !== undefined || this.#takeover !== undefined) return this.#tickedMs + ownerTickMs;
-    return this.#tickedMs + (this.#vacancy.isVacant ? ownerTickMs : followerTickMs);
+    if (this.#follower.isBusy) return this.#tickedMs + followerTickMs;
+    const restMs = this.#isDraining ? undefined : this.#vacancy.restMs;
+    return restMs === undefined ? looks.wakeAtMs : this.#tickedMs + restMs;
   }
 
   get sealable(): LogPoint {

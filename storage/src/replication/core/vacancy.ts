@@ -1,5 +1,11 @@
 import { type Core, replicaOf } from "./core.ts";
-import { acquireStaggerMs, idleLookMs, lookRetryMs, replicaTimeoutMs } from "./limits.ts";
+import {
+  acquireStaggerMs,
+  idleLookMs,
+  lookRetryMs,
+  ownerTickMs,
+  replicaTimeoutMs,
+} from "./limits.ts";
 
 /** What a replica that neither owns the shard nor takes it over should do about its owner. */
 export type Turn = "rest" | "look" | "take-over";
@@ -15,9 +21,11 @@ export class Vacancy {
     this.#core = core;
   }
 
-  /** The shard has no owner, as far as is known. */
-  get isVacant(): boolean {
-    return this.#sinceMs !== undefined;
+  /** How long it can do without looking at its clock; undefined: for good, since it may not acquire. */
+  get restMs(): number | undefined {
+    const { facts, isDamaged, looks } = this.#core;
+    if (looks.wakeAtMs !== undefined || this.#sinceMs !== undefined) return ownerTickMs;
+    return facts === undefined || isDamaged || !this.#core.isMember(facts) ? undefined : idleLookMs;
   }
 
   looked(): void {
@@ -33,7 +41,10 @@ export class Vacancy {
   turn(heardMs: number): Turn {
     const core = this.#core;
     const { facts, looks, nowMs, replica } = core;
-    if (facts === undefined || core.isDamaged || !core.isMember(facts)) return "rest";
+    if (facts === undefined || core.isDamaged || !core.isMember(facts)) {
+      this.#sinceMs = undefined;
+      return "rest";
+    }
     const { holder, next, owner, replicas, transferMs } = facts;
     if (holder !== undefined && replicaOf(holder.name) !== replica) {
       this.#sinceMs = undefined;
