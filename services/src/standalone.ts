@@ -152,6 +152,8 @@ async function closeInTime(lifecycle: Lifecycle, cluster: Cluster, logger: Logge
   const late = setInterval(() => {
     logger.warn({ part: lifecycle.part }, "stopping takes long");
   }, longStopMs);
+  // For who looks: what moves is moved by the parts as they close.
+  if (cluster.client.isConnected) void cluster.say({ state: "stopping" }).catch(() => undefined);
   await lifecycle.close().finally(() => {
     clearInterval(timer);
     clearInterval(late);

@@ -15,6 +15,7 @@ import { type AlertsService, noFigures } from "../alerts/alerts-service.ts";
 import type { AuditService } from "../audit/audit-service.ts";
 import type { KeyStore } from "../auth/key-store.ts";
 import type { BackupService } from "../backup/backup-service.ts";
+import { registerClusterMetrics } from "../cluster-metrics.ts";
 import { registerCoordinatorMetrics } from "../coordinator-metrics.ts";
 import type { CoordinatorPart } from "../coordinator-part.ts";
 import type { DeleteService } from "../deletes/delete-service.ts";
@@ -135,6 +136,7 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   });
   const metrics = new Metrics(stored, () => alerts?.figures() ?? noFigures);
   registerSourceMetrics(metrics.registry, sources);
+  registerClusterMetrics(metrics.registry, options.cluster, stored.store);
   metrics.deletes(() => options.deletes.liveCount);
   metrics.backups(() => options.backups);
   const { stats } = options.coordinator;
