@@ -20,6 +20,7 @@ import type {
 import { sendMessage } from "./entry-sender.ts";
 import type { HeldSegments } from "./held-segments.ts";
 import { isPassing } from "./load-shard.ts";
+import { noteRecord } from "./note-record.ts";
 import type { Outbox } from "./outbox.ts";
 import {
   belowMinInSync,
@@ -148,6 +149,8 @@ export class ReplicaHost implements ShardHost, CommitHost {
     this.#commits.close();
     for (const [request, answer] of this.#cuts) answer(refusedCut(request));
     this.#cuts.clear();
+    const reason = "the process ends";
+    for (const settle of this.#handOvers.splice(0)) settle({ isDone: false, reason });
     for (const wake of this.#roomWaiters) wake();
     await this.#options.held.stop();
   }
@@ -347,7 +350,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
 
   #persist({ record, state }: Of<"persist">): void {
     const { context, shard } = this.#options;
-    context.epochs.replace(shard.id, state).then(
+    noteRecord(context.epochs, shard.id, state).then(
       () => this.input({ kind: "persisted", record }),
       (thrown: unknown) => this.failed(serviceErrorOf(thrown)),
     );

@@ -1,6 +1,7 @@
 import { messageOf } from "../../../kit/src/errors.ts";
 import type { StoreContext } from "../shard/context.ts";
 import type { Manifest, ManifestOutcome } from "../shard/manifest.ts";
+import type { LiveSegment } from "../shard/segment-set.ts";
 import type { Shard } from "../shard/shard.ts";
 import { CoordinatorCalls } from "./coordinator-calls.ts";
 import type { Message } from "./core/messages.ts";
@@ -11,6 +12,7 @@ import type { ReplicaLinks } from "./links.ts";
 import { loadShard } from "./load-shard.ts";
 import { Outbox } from "./outbox.ts";
 import type { SharedOwnership } from "./ownership.ts";
+import { SegmentRepair } from "./repair.ts";
 import { ReplicaHost } from "./replica-host.ts";
 import { type FoundState, replicaStateOf } from "./replica-state.ts";
 import type { CommitDetail, CommitSettled } from "./replicated-manifest.ts";
@@ -44,19 +46,22 @@ export class Replication {
   readonly hosts: readonly ReplicaHost[];
   readonly #options: ReplicationOptions;
   readonly #outbox: Outbox;
+  readonly #held: HeldSegments[] = [];
+  readonly #repair: SegmentRepair;
   readonly #stops: (() => void)[] = [];
   readonly #roleWaiters = new Set<() => void>();
   #loading = 0;
   #isStarted = false;
-  #isStopped = false;
 
   private constructor(options: ReplicationOptions, found: readonly FoundState[]) {
     this.#options = options;
     const { context, links, ownership } = options;
     this.#outbox = new Outbox(links);
+    this.#repair = new SegmentRepair(context.damage, context.logger);
     const calls = new CoordinatorCalls(ownership, context.logger);
     this.hosts = context.shards.map((shard, index) => this.#host(shard, calls, found[index]!));
     this.#stops.push(
+      () => this.#repair.stop(),
       links.onLink((replica, link) => {
         for (const host of this.hosts) host.link(replica, link);
       }),
@@ -105,10 +110,8 @@ export class Replication {
     this.#roleWaiters.delete(look);
   }
 
-  /** Gives its shards to others that can take them, and takes no more part. */
-  async stop(): Promise<void> {
-    if (this.#isStopped) return;
-    this.#isStopped = true;
+  /** Gives its shards to others that can take them; waits for a moment only. */
+  async drain(): Promise<void> {
     const shared = this.hosts.filter(
       ({ core, role }) => role.kind === "serving" && core.status.members.length > 1,
     );
@@ -117,9 +120,24 @@ export class Replication {
     const timer = setTimeout(late.resolve, drainWaitMs);
     await Promise.race([Promise.all(shared.map((host) => host.handOver(order))), late.promise]);
     clearTimeout(timer);
-    for (const stop of this.#stops) stop();
+  }
+
+  /** Takes no more part. */
+  async stop(): Promise<void> {
+    for (const stop of this.#stops.splice(0)) stop();
     await Promise.all(this.hosts.map((host) => host.stop()));
     this.#outbox.close();
+  }
+
+  /** A segment of a shard that this store owns is damaged: another replica may have it whole. */
+  repair(id: number, segment: LiveSegment): void {
+    const { context, member } = this.#options;
+    const shard = context.shards[id]!;
+    const others = (): readonly string[] =>
+      this.hosts[id]!.core.status.members.filter((each) => each !== member);
+    const isLive = ({ entry }: LiveSegment): boolean =>
+      shard.segments.find(entry.uuid) === segment;
+    this.#repair.begin({ shard: id, held: this.#held[id]!, others, isLive }, segment);
   }
 
   /** Asks the owners of what this log holds for others to seal it. */
@@ -145,6 +163,7 @@ export class Replication {
       onHeld: (revision) => host?.input({ kind: "segments-held", revision }),
       onFailed: (revision) => host?.input({ kind: "segments-failed", revision }),
     });
+    this.#held.push(held);
     const core = makeReplica({ replica: member, self: ownership.self, minInSync, state });
     host = new ReplicaHost({
       ...{ context, shard, core, calls, member, damage, held, outbox: this.#outbox },

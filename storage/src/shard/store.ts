@@ -233,6 +233,7 @@ class OpenStore implements Store {
       onCommitted: (batch) => this.#committed(batch),
       onSegments: (change) => this.#tell(this.#segmentListeners, change),
       reportDamage: (found) => this.reportDamage(found),
+      repair: (shard, segment) => this.#parts?.replication.repair(shard, segment),
       retireReplaced: (segment) => this.#retiring.later(segment),
       retireDropped: (segment) => {
         this.#retiring.attempt(segment.path, () => {
@@ -359,6 +360,7 @@ class OpenStore implements Store {
     const { damage, logger, shards } = this.#open.context;
     const segment = shards[found.shard]?.segments.find(found.uuid);
     if (segment === undefined || segment.isLost) return;
+    this.#open.replication.repair(found.shard, segment);
     if (found.block === undefined) {
       segment.isLost = true;
       logger.error({ ...found, file: segment.path }, "segment is damaged, set aside");
@@ -407,12 +409,13 @@ class OpenStore implements Store {
     appender.stop();
     const serving = context.shards.filter(({ state }) => state.kind === "serving");
     const drained = serving.map((shard) => shard.drained());
-    const idle = Promise.all([replication.stop(), maintenance.stop(), ...drained]);
+    const idle = Promise.all([replication.drain(), maintenance.stop(), ...drained]);
     // A manifest without its coordinator may never answer; what is left is settled at the next start.
     const tooLong = Promise.withResolvers<void>();
     const timer = setTimeout(tooLong.resolve, closeWaitMs);
     await Promise.race([idle, tooLong.promise]);
     clearTimeout(timer);
+    await replication.stop();
     const isNoted =
       context.log.failure === undefined && (await this.#noteCommitted(context, serving));
     this.#retiring.close();
