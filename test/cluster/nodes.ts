@@ -94,13 +94,16 @@ export class Nodes {
       .map(([, service]) => service);
   }
 
-  /** Starts a voting node, again or for the first time; `join`: one more, that joins by the first that runs. */
+  /**
+   * Starts a voting node, again or for the first time; `join`: one more, that joins by the first that runs, or by that one,
+   * whether it runs or not.
+   */
   async startNode(
     id: number,
     {
       join = false,
       args: more = [],
-    }: { readonly join?: boolean; readonly args?: readonly string[] } = {},
+    }: { readonly join?: boolean | number; readonly args?: readonly string[] } = {},
   ): Promise<Service> {
     const { args = [], env = {}, network, place } = this.#options;
     const host = network?.addressOf(id) ?? "127.0.0.1";
@@ -117,7 +120,7 @@ export class Nodes {
         ...listeners,
         ...peer,
         ...["--node-id", String(id)],
-        ...(join ? ["--join", this.#peerOfRunning()] : this.#coordinator),
+        ...(join === false ? this.#coordinator : ["--join", this.#peerToJoin(join)]),
         ...args,
         ...more,
       ],
@@ -154,6 +157,10 @@ export class Nodes {
 
   async close(): Promise<void> {
     await Promise.all([...this.#services.values()].map((service) => service.kill()));
+  }
+
+  #peerToJoin(join: true | number): string {
+    return join === true ? this.#peerOfRunning() : this.peerOf(join);
   }
 
   #peerOfRunning(): string {
