@@ -75,8 +75,15 @@ export class StoredBlocks implements PartReader {
       const { ordinal } = block;
       yield new WatchedBlock(block, (reason) => {
         this.#damage.push({ shard, uuid: ref.uuid, block: ordinal, reason });
+        // Once repaired, it is another file of that name.
+        this.#close(ref.path);
       });
     }
+  }
+
+  #close(path: string): void {
+    this.#open.get(path)?.segment.close();
+    this.#open.delete(path);
   }
 
   #opened({ path, uuid }: SegmentRef, shard: number): Segment {

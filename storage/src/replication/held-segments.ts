@@ -102,11 +102,23 @@ export class HeldSegments {
   }
 
   async #have(from: string, { uuid, detail }: SegmentRef): Promise<void> {
-    const { kind, file, bytes } = detail as SealedFile;
+    const { file, bytes } = detail as SealedFile;
     clearTimeout(this.#removals.get(file));
     this.#removals.delete(file);
     const path = join(this.#options.directory, file);
     if (sizeOf(path) === bytes) return;
+    await this.#replace(from, { uuid, detail });
+  }
+
+  /** Puts another replica's copy where the own is damaged. Rejects when that one has none that is whole. */
+  async renew(from: string, ref: SegmentRef): Promise<void> {
+    await this.#replace(from, ref);
+    await this.#options.disk.fsyncDirectory(this.#options.directory);
+  }
+
+  async #replace(from: string, { uuid, detail }: SegmentRef): Promise<void> {
+    const { kind, file, bytes } = detail as SealedFile;
+    const path = join(this.#options.directory, file);
     const draft = `${path}${draftEnd}`;
     await this.#fetch(from, file, draft, bytes);
     try {

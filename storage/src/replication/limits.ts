@@ -7,6 +7,9 @@ export const roomRetryMs = 250;
 /** How long before files that could not be had from another replica are asked for again: the core asks. */
 export const fetchTimeoutMs = 30_000;
 
+/** How long before a damaged segment is asked for again that no other replica could give, in milliseconds. */
+export const repairRetryMs = 10_000;
+
 /** How long a start waits for its shards to be served somewhere, before it goes on without them. */
 export const startWaitMs = 5_000;
 

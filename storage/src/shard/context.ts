@@ -82,6 +82,8 @@ export interface StoreContext {
   /** Told of each seal and drop in the step that changes the segments. */
   readonly onSegments: (change: SegmentChange) => void;
   readonly reportDamage: (found: DamagedBlock | DamagedSegment) => void;
+  /** Another replica may have whole what is damaged here. */
+  readonly repair: (shard: number, segment: LiveSegment) => void;
   /** What happens to the file of a merged segment once nobody reads it. */
   readonly retireReplaced: (segment: LiveSegment) => void;
   /** What happens to the file of a dropped segment once nobody reads it. */

@@ -37,6 +37,9 @@ export async function restoreShard(
   shard.generation = manifest.generation;
   shard.checkpoint = manifest.checkpoint;
   shard.segments.replace(new Set(), segments, () => undefined);
+  for (const segment of segments) {
+    if (segment.isLost || segment.damagedBlocks.size > 0) context.repair(shard.id, segment);
+  }
   if (manifest.checkpoint !== undefined) {
     const path = join(directory, manifest.checkpoint);
     shard.once.restore(checkpointDecode(readFileSync(path), path));
