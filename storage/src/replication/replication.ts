@@ -135,8 +135,7 @@ export class Replication {
     const shard = context.shards[id]!;
     const others = (): readonly string[] =>
       this.hosts[id]!.core.status.members.filter((each) => each !== member);
-    const isLive = ({ entry }: LiveSegment): boolean =>
-      shard.segments.find(entry.uuid) === segment;
+    const isLive = ({ entry }: LiveSegment): boolean => shard.segments.find(entry.uuid) === segment;
     this.#repair.begin({ shard: id, held: this.#held[id]!, others, isLive }, segment);
   }
 
