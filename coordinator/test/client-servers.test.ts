@@ -146,3 +146,27 @@ test("a client whose servers are replaced moves to one of the new ones and keeps
   assert.throws(() => client.updateServers(`${first.address}/elsewhere`), { code: "BADARGUMENTS" });
   assert.throws(() => client.updateServers("no port:x"), { code: "BADARGUMENTS" });
 });
+
+test("a client that stays keeps its server while it is listed, however many come", async (context) => {
+  const own = await openServer();
+  const proxies = await Promise.all(
+    Array.from({ length: 3 }, () => CuttableProxy.open(own.address)),
+  );
+  context.after(async () => {
+    await client.close();
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+    await own.close();
+  });
+  const [first, ...others] = proxies.map(({ address }) => address) as [string, ...string[]];
+  // Would move to one of the new ones if it were to take its share.
+  const client = new ZooKeeperClient({ connect: first + own.chroot, random: () => 0.99 });
+  await client.connected();
+  const kinds: string[] = [];
+  client.onSession(({ kind }) => kinds.push(kind));
+  client.updateServers([first, ...others].join(), { stays: true });
+  await client.exists("/");
+  assert.deepEqual([client.ensemble.server, kinds], [first, []]);
+  proxies[0]?.cut("down");
+  while (kinds.at(-1) !== "connected") await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.ok(others.includes(client.ensemble.server ?? ""));
+});
