@@ -285,6 +285,18 @@ test("others hold back from a shard that was handed to one who does not come", (
   assert.ok([owner.self, second.self].includes(rig.znodes.owner ?? ""));
 });
 
+test("nobody holds back for one who is known to be gone", () => {
+  const { rig, nodes } = served(a, b, c);
+  const [owner, second, third] = nodes as [Node, Node, Node];
+  third.isUnreachable = true;
+  owner.input({ kind: "hand-over", target: c, transferMs: 60_000, isDrain: false });
+  rig.pass(200);
+  assert.equal(rig.znodes.next, c);
+  rig.kill(third);
+  second.input({ kind: "live", replica: c, incarnation: undefined });
+  rig.serving(second);
+});
+
 test("an owner whose hand-over is in doubt takes nothing and shows nothing until it is settled", () => {
   for (const fate of ["answer-lost", "request-lost"] as const) {
     const { rig, nodes } = served(a, b);

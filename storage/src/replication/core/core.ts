@@ -98,6 +98,16 @@ export class Core {
     return true;
   }
 
+  /**
+   * "Moving": until when others hold back from a shard that was handed over, from when they saw that version. A
+   * preference: not for one who is known to be gone.
+   */
+  heldBackUntilMs({ next, owner, transferMs }: ShardFacts): number {
+    if (owner !== undefined || next === undefined || next === this.replica) return 0;
+    const isGone = this.live.has(next) && this.live.get(next) === undefined;
+    return isGone ? 0 : this.factsSinceMs + transferMs;
+  }
+
   /** Whether the znode has this replica in the set. A wiped disk is another replica. */
   isMember({ inSync }: ShardFacts): boolean {
     if (this.faults.has("wiped-disk-acquires")) {

@@ -180,16 +180,15 @@ export class Takeover implements MultiItem {
   }
 
   #obstacle(facts: ShardFacts): string | undefined {
-    const { factsSinceMs, isDamaged, nowMs, replica } = this.#core;
-    const { holder, next, owner, transferMs } = facts;
+    const { isDamaged, nowMs, replica } = this.#core;
+    const { holder, next } = facts;
     // An earlier process of this disk cannot be running: the data directory has a lock.
     if (holder !== undefined && replicaOf(holder.name) !== replica)
       return `owned by ${holder.name}`;
     if (this.#isRecovery) return undefined;
     if (!this.#core.isMember(facts)) return "not in sync";
     if (isDamaged) return "damaged";
-    const isPromisedAway = owner === undefined && next !== undefined && next !== replica;
-    if (isPromisedAway && nowMs < factsSinceMs + transferMs) return `handed over to ${next}`;
+    if (nowMs < this.#core.heldBackUntilMs(facts)) return `handed over to ${next}`;
     return undefined;
   }
 

@@ -45,7 +45,7 @@ export class Vacancy {
       this.#sinceMs = undefined;
       return "rest";
     }
-    const { holder, next, owner, replicas, transferMs } = facts;
+    const { holder, next, owner, replicas } = facts;
     if (holder !== undefined && replicaOf(holder.name) !== replica) {
       this.#sinceMs = undefined;
       // Watches come late or not at all.
@@ -55,11 +55,8 @@ export class Vacancy {
     this.#sinceMs ??= nowMs;
     const isOwnTurn = next === replica || (owner !== undefined && replicaOf(owner) === replica);
     const place = isOwnTurn ? 0 : Math.max(0, replicas.indexOf(replica));
-    let fromMs = Math.max(this.#retryAtMs, this.#sinceMs + place * acquireStaggerMs);
-    if (owner === undefined && next !== undefined && next !== replica) {
-      // "Moving": others hold back, from when they saw that version.
-      fromMs = Math.max(fromMs, core.factsSinceMs + transferMs);
-    }
+    const staggeredMs = this.#sinceMs + place * acquireStaggerMs;
+    const fromMs = Math.max(this.#retryAtMs, staggeredMs, core.heldBackUntilMs(facts));
     return nowMs >= fromMs ? "take-over" : "rest";
   }
 }
