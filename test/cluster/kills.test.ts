@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Story } from "./story.ts";
 
 /** Rounds of the random story; soak raises them. */
-const rounds = Number(process.env["CLUSTER_ROUNDS"] ?? 3);
+const rounds = Number(process.env["LOGKEEP_ROUNDS"] ?? 3);
 
 let story: Story;
 

@@ -11,7 +11,7 @@ import { temporaryFolder } from "../service.ts";
 import { Story } from "./story.ts";
 
 /** How long each way stays cut, in milliseconds: longer than the sessions of those behind it. */
-const cutMs = Number(process.env["CLUSTER_CUT_MS"] ?? 9_000);
+const cutMs = Number(process.env["LOGKEEP_FAULT_MS"] ?? 9_000);
 
 const coordinatorHost = 4;
 const skip = missingNetwork();

@@ -5,7 +5,7 @@ import { Ensemble } from "../ensemble/ensemble.ts";
 import { Story } from "./story.ts";
 
 /** How long there is no quorum, in milliseconds; soak has it longer. */
-const lostMs = Number(process.env["CLUSTER_QUORUM_LOST_MS"] ?? 15_000);
+const lostMs = Number(process.env["LOGKEEP_QUORUM_LOST_MS"] ?? 15_000);
 
 let ensemble: Ensemble;
 let story: Story;

@@ -161,6 +161,22 @@ const jobs: readonly Job[] = [
     env: (draw) => ({ ...seedOf(draw), LOGKEEP_SOAK_SEEDS: growing(draw, 60) }),
   },
   {
+    suite: "cluster-house",
+    name: "cluster-kills",
+    files: ["test/cluster/kills.test.ts"],
+    env: (draw) => ({ LOGKEEP_ROUNDS: rounds(draw, 30) }),
+  },
+  {
+    suite: "cluster-house",
+    name: "cluster-faults",
+    files: [
+      ...["partitions", "quorum", "members", "damage", "disks"].map(
+        (name) => `test/cluster/${name}.test.ts`,
+      ),
+    ],
+    env: () => ({ LOGKEEP_FAULT_MS: "30000", LOGKEEP_QUORUM_LOST_MS: "60000" }),
+  },
+  {
     suite: "inbox",
     name: "inbox",
     files: ["cluster/test/inbox*.test.ts", "test/faults/inbox*.test.ts"],
