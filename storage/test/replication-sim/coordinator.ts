@@ -148,6 +148,7 @@ export class CoordinatorClient {
 
   /** The process is gone. Its session lives on until the ensemble misses it. */
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     // What was under way may still be done.
     for (const request of this.#sent) this.#mayHappen(request);

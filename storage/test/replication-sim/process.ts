@@ -179,6 +179,22 @@ export class Process implements Endpoint<Message> {
     this.#run();
   }
 
+  /** A bit flips on its disk, and a reading of all it holds finds it. */
+  rot(): boolean {
+    if (!this.disk.rot(this.#around.timeline.prng)) return false;
+    for (const position of this.disk.log.rotten) {
+      if (this.log.at(position) !== undefined) this.log.rotten.add(position);
+    }
+    this.input({ kind: "damage-found", reason: "a bit flipped" });
+    return true;
+  }
+
+  /** Ends as it is asked to, and says goodbye to the coordinator. */
+  stop(): void {
+    this.input({ kind: "stop" });
+    this.#around.timeline.after(this.#around.timeline.prng.below(30), () => this.seat.client.end());
+  }
+
   /** The process is gone, from one moment to the next. */
   crash(): void {
     this.isDown = true;

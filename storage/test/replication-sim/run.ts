@@ -183,9 +183,10 @@ class Run {
     const processes = [...this.#world.processes.values()];
     if (processes.length === 0) return;
     const process = owner !== undefined && prng.chance(0.4) ? owner : prng.pick(processes);
-    switch (prng.below(18)) {
+    switch (prng.below(20)) {
       case 0:
-        if (prng.chance(0.5)) this.#crash(process);
+        if (prng.chance(0.3)) this.#stop(process);
+        else if (prng.chance(0.5)) this.#crash(process);
         return;
       case 1:
         process.pause(this.#pauseMs());
@@ -234,6 +235,10 @@ class Run {
       case 17:
         // It learns of it by its next sign of life.
         coordinator.end(process.seat.client.session);
+        return;
+      case 18:
+      case 19:
+        if (this.#chance(this.#hurtChance * 3)) this.#rotRunning(prng.pick(processes));
     }
   }
 
@@ -311,7 +316,20 @@ class Run {
     const isDrain = prng.chance(0.3);
     process.input({ kind: "hand-over", target, transferMs: prng.below(3000), isDrain });
     // Who was drained is stopped in the end.
-    if (isDrain) timeline.after(3000, () => this.#crash(process));
+    if (isDrain) timeline.after(3000, () => this.#stop(process));
+  }
+
+  #stop(process: Process): void {
+    if (process.isDown) return;
+    process.stop();
+    this.#world.timeline.after(50, () => this.#crash(process));
+  }
+
+  /** A follower's disk rots while it runs. */
+  #rotRunning(process: Process): void {
+    const isFollower = process.role.kind === "follower" && !process.isPaused;
+    if (!isFollower || !this.#world.invariants.canLose(process.replica)) return;
+    if (process.rot()) this.#rotted++;
   }
 
   /** A disk is wiped under the same node id, or another process of that node runs with a disk of its own. */
@@ -362,7 +380,7 @@ class Run {
     world.assign({ ...world.assignment, replicas, owner: undefined });
   }
 
-  /** The shard has its whole set and an owner, and no router waits. */
+  /** The shard has its whole set, with nothing damaged, and an owner, and no router waits. */
   #whole(): void {
     const world = this.#world;
     const holds = (): boolean => {
@@ -370,6 +388,7 @@ class Run {
       if (role?.kind !== "serving" || !role.isTaking) return false;
       const { inSync } = world.shard;
       const { replicas } = world.assignment;
+      if (!inSync.every((each) => world.invariants.isHealthy(each))) return false;
       return inSync.length === replicas.length && inSync.every((each) => replicas.includes(each));
     };
     world.until("whole", holds, healedMsMax);
