@@ -315,6 +315,11 @@ export class Rig {
     return node;
   }
 
+  /** The process stands still: it hears and does nothing, and nobody notices by its links. */
+  stand(node: Node): void {
+    this.nodes.delete(node.replica);
+  }
+
   /** The process ends; with `isExpired`, its session too. */
   kill(node: Node, isExpired = true): void {
     this.nodes.delete(node.replica);

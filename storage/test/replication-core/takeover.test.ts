@@ -61,6 +61,18 @@ test("when the owner is gone a member takes over, and serves when no lease can b
   );
 });
 
+test("an owner that stands still is taken out at once by the one that took over, though its links last", () => {
+  const { rig, nodes } = served(a, b, c);
+  const [owner, second] = nodes as [Node, Node, Node];
+  rig.stand(owner);
+  rig.pass(6_000);
+  rig.expire(owner);
+  rig.run();
+  const sinceMs = rig.nowMs;
+  rig.serving(second);
+  assert.ok(rig.nowMs - sinceMs < 1_000, `after ${rig.nowMs - sinceMs} ms`);
+});
+
 test("what only the old owner had is cut off when it comes back, and forgotten", () => {
   const { rig, nodes } = served(a, b);
   const [owner, second] = nodes as [Node, Node];

@@ -28,6 +28,8 @@ export class Core {
   readonly links = new Map<string, number>();
   /** Since when there is no link to a replica that had one. */
   readonly unlinkedSinceMs = new Map<string, number>();
+  /** Which owner was heard last, and when. */
+  ownerHeard: { readonly replica: string; readonly ms: number } | undefined;
   /** Replicas of which the coordinator said whether they are live. */
   readonly live = new Map<string, string | undefined>();
   /** The newest that is known of the znodes. */

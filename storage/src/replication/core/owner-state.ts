@@ -121,6 +121,8 @@ export class OwnerState {
   readonly inSync: InSync;
   /** Who has copies or shall have, by the znode. */
   replicas: readonly string[];
+  /** The replica that owned it before. */
+  readonly previous: string | undefined;
   /** What the balancer wants. */
   assigned: readonly string[];
   preferred: string | undefined;
@@ -151,6 +153,7 @@ export class OwnerState {
       readonly inSync: readonly string[];
     },
     minInSync: number,
+    previous: string | undefined,
   ) {
     this.core = core;
     this.epoch = facts.epoch;
@@ -158,6 +161,7 @@ export class OwnerState {
     this.replicas = facts.replicas;
     this.assigned = facts.replicas;
     this.minInSync = minInSync;
+    this.previous = previous;
     this.inSync = new InSync(facts.inSync, core.log.committed);
   }
 

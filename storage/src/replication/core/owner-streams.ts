@@ -59,7 +59,7 @@ export class Streams {
       if (others.has(replica)) continue;
       const { nowMs } = core;
       const isLinked = core.links.has(replica);
-      const heardMs = isLinked ? nowMs : (core.unlinkedSinceMs.get(replica) ?? nowMs);
+      const heardMs = this.#heardMs(replica, isLinked);
       const other = new Other(replica, nowMs, heardMs);
       others.set(replica, other);
       if (isLinked) this.#announce(other);
@@ -230,6 +230,18 @@ export class Streams {
         return;
       }
     }
+  }
+
+  /**
+   * When it was heard last, as far as is known. The owner before has lost its session: its silence counts from when it
+   * fell silent, so that a link that nobody has found dead yet costs no time.
+   */
+  #heardMs(replica: string, isLinked: boolean): number {
+    const { core, previous } = this.#state;
+    const { nowMs, ownerHeard, unlinkedSinceMs } = core;
+    if (!isLinked) return unlinkedSinceMs.get(replica) ?? nowMs;
+    const isPrevious = replica === previous && replica === ownerHeard?.replica;
+    return isPrevious ? ownerHeard.ms : nowMs;
   }
 
   #tailFrom(index: number): Entry[] {

@@ -23,6 +23,15 @@ export interface OwnerEvents {
 /** What the balancer wants, as far as it was told. */
 export type Assignment = Omit<Of<"assign">, "kind">;
 
+/** What a take-over came to. */
+export interface Acquired {
+  readonly facts: ShardFacts;
+  /** No lease of the owner before is left from here on. */
+  readonly leaseFreeMs: number;
+  /** The replica that owned it before, if any has not given it up. */
+  readonly previous: string | undefined;
+}
+
 /** The owner of a shard for one epoch, from its acquisition on. */
 export class Owner {
   readonly state: OwnerState;
@@ -38,14 +47,9 @@ export class Owner {
   #handOver: HandOver | undefined;
   #handOverAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    core: Core,
-    acquired: { readonly facts: ShardFacts; readonly leaseFreeMs: number },
-    assignment: Assignment,
-    events: OwnerEvents,
-  ) {
+  constructor(core: Core, acquired: Acquired, assignment: Assignment, events: OwnerEvents) {
     const { minInSync, owner, replicas } = assignment;
-    this.state = new OwnerState(core, acquired.facts, minInSync);
+    this.state = new OwnerState(core, acquired.facts, minInSync, acquired.previous);
     this.state.assigned = replicas;
     this.state.preferred = owner;
     this.#leaseFreeMs = acquired.leaseFreeMs;

@@ -2,7 +2,7 @@ import { Core } from "./core.ts";
 import { Follower } from "./follower.ts";
 import { followerTickMs, ownerTickMs } from "./limits.ts";
 import type { Message, OwnerMessage } from "./messages.ts";
-import { type Assignment, Owner } from "./owner.ts";
+import { type Acquired, type Assignment, Owner } from "./owner.ts";
 import { isDeposed } from "./owner-view.ts";
 import { Release } from "./release.ts";
 import { Takeover } from "./takeover.ts";
@@ -264,6 +264,7 @@ export class ShardReplica implements Replica {
   #message({ from, link, message }: Of<"message">): void {
     if (this.#core.links.get(from) !== link) return;
     if (isOwners(message)) {
+      this.#core.ownerHeard = { replica: from, ms: this.#core.nowMs };
       if (this.#halted === undefined) this.#follower.take(from, link, message);
       else if (message.kind === "announce") {
         const reason = this.#halted;
@@ -382,7 +383,7 @@ export class ShardReplica implements Replica {
       core,
       { above: this.#above, isRecovery },
       {
-        acquired: (facts, leaseFreeMs) => this.#acquired(facts, leaseFreeMs),
+        acquired: (acquired) => this.#acquired(acquired),
         loaded: (sealed, epochStart) => {
           this.#takeover = undefined;
           this.#owner?.begin(sealed, epochStart);
@@ -399,12 +400,12 @@ export class ShardReplica implements Replica {
     return takeover;
   }
 
-  #acquired(facts: ShardFacts, leaseFreeMs: number): void {
+  #acquired(acquired: Acquired): void {
     this.#follower.leave();
-    const { replicas } = facts;
+    const { replicas } = acquired.facts;
     const minInSync = this.#minInSync;
     const assignment = this.#assignment ?? { replicas, owner: undefined, minInSync };
-    this.#owner = new Owner(this.#core, { facts, leaseFreeMs }, assignment, {
+    this.#owner = new Owner(this.#core, acquired, assignment, {
       refused: (promised) => this.#refused(promised),
       handedOver: () => {
         this.#leave("handed over");

@@ -2,6 +2,7 @@ import { assert } from "../../../../kit/src/assert.ts";
 import { type Core, replicaOf } from "./core.ts";
 import { leaseWaitMs, loadRetryMs } from "./limits.ts";
 import type { MultiItem } from "./multi-queue.ts";
+import type { Acquired } from "./owner.ts";
 import type { Input, LogPoint, MultiOp, SealedState, ShardFacts } from "./types.ts";
 
 type Loaded = Extract<Input, { readonly kind: "loaded" }>;
@@ -9,7 +10,7 @@ type Loaded = Extract<Input, { readonly kind: "loaded" }>;
 /** What a take-over tells its replica. */
 export interface TakeoverEvents {
   /** The znode names this process: from now on it is the owner, and `facts` what it acquired. */
-  acquired(facts: ShardFacts, leaseFreeMs: number): void;
+  acquired(acquired: Acquired): void;
   /** Sealed state and log are read. */
   loaded(sealed: SealedState, epochStart: Loaded["epochStart"]): void;
   /** It was not to be, for now. */
@@ -205,7 +206,9 @@ export class Takeover implements MultiItem {
     };
     this.#phase = "draining";
     this.#core.learn(facts);
-    this.#events.acquired(facts, leaseFreeMs);
+    const { owner } = this.#viewed();
+    const previous = owner === undefined ? undefined : replicaOf(owner);
+    this.#events.acquired({ facts, leaseFreeMs, previous });
     this.#read();
   }
 
