@@ -155,6 +155,10 @@ export class Replication {
     const { disk, logger, paths, work } = context;
     const { source } = this.#options;
     let host: ReplicaHost | undefined;
+    if (damage !== undefined) {
+      const facts = { ...damage.fields, shard: shard.id, reason: damage.message };
+      logger.error(facts, "damage: a shard's log is not whole here");
+    }
     const held = new HeldSegments({
       ...{ shard: shard.id, directory: paths.shard(shard.id), disk, source, work, logger, keepMs },
       isNeeded: (file) =>
