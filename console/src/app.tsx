@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { AlertsView } from "./alerts-view.tsx";
+import { ClusterView } from "./cluster-view.tsx";
 import { hashOf, type Route } from "./route.ts";
 import { RuleView } from "./rule-view.tsx";
 import { SearchBar } from "./search-bar.tsx";
@@ -72,6 +73,7 @@ export function App() {
       {route.view === "alerts" && (
         <AlertsView {...{ notice, onChanged }} state={alerts} onKey={askAgain} />
       )}
+      {route.view === "cluster" && <ClusterView onKey={askAgain} />}
       {(route.view === "rule-new" || route.view === "rule-edit") && (
         <RuleView key={hashOf(route)} {...{ route, onChanged }} rules={alerts.rules ?? []} />
       )}
@@ -86,7 +88,7 @@ function Tabs({ view, firing }: { readonly view: Route["view"]; readonly firing:
       <a href={hashOf({ view: "search" })} {...current(view === "search")}>
         Search
       </a>
-      <a href={hashOf({ view: "alerts" })} {...current(view !== "search")}>
+      <a href={hashOf({ view: "alerts" })} {...current(view !== "search" && view !== "cluster")}>
         Alerts
         {firing > 0 && (
           <span class="firing" title={`${firing} firing`}>
@@ -94,6 +96,9 @@ function Tabs({ view, firing }: { readonly view: Route["view"]; readonly firing:
             <span class="hidden"> firing</span>
           </span>
         )}
+      </a>
+      <a href={hashOf({ view: "cluster" })} {...current(view === "cluster")}>
+        Cluster
       </a>
     </nav>
   );

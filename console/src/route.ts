@@ -2,6 +2,7 @@
 export type Route =
   | { readonly view: "search" }
   | { readonly view: "alerts" }
+  | { readonly view: "cluster" }
   /** The form of a new rule, with this query. */
   | { readonly view: "rule-new"; readonly query: string }
   /** The form of the rule of this name. */
@@ -16,6 +17,8 @@ export function hashOf(route: Route): string {
       return "#/";
     case "alerts":
       return "#/alerts";
+    case "cluster":
+      return "#/cluster";
     case "rule-new":
       return route.query === ""
         ? newRule
@@ -28,6 +31,7 @@ export function hashOf(route: Route): string {
 /** The route of a hash; what is none of ours is the search. */
 export function routeOf(hash: string): Route {
   if (hash === "#/alerts") return { view: "alerts" };
+  if (hash === "#/cluster") return { view: "cluster" };
   if (hash === newRule) return { view: "rule-new", query: "" };
   if (hash.startsWith(`${newRule}?`)) {
     const query = new URLSearchParams(hash.slice(newRule.length + 1)).get("query") ?? "";

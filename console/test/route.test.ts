@@ -8,6 +8,7 @@ test("a route read from its hash is the route, whatever names and queries hold",
   const route: fc.Arbitrary<Route> = fc.oneof(
     fc.constant<Route>({ view: "search" }),
     fc.constant<Route>({ view: "alerts" }),
+    fc.constant<Route>({ view: "cluster" }),
     text.map((query): Route => ({ view: "rule-new", query })),
     text.filter((name) => name !== "").map((name): Route => ({ view: "rule-edit", name })),
   );
