@@ -73,11 +73,11 @@ export const transferMsDefault = 5_000;
 /** How long before an owner that could not give its shard to the one preferred tries again. */
 export const handOverRetryMs = 5_000;
 
-/** How often an owner with others, or a replica that takes over, looks at its clock: a tenth of a lease. */
+/** How often an owner for which something waits, or a replica that takes over, looks at its clock: a tenth of a lease. */
 export const ownerTickMs = 50;
 
-/** How often a follower for which something waits looks at its clock. */
-export const followerTickMs = 250;
+/** How often an owner whose others all get entries looks at its clock, and a follower for which something waits. */
+export const calmTickMs = 250;
 
 /** How long before a sealed state that could not be read is read again. */
 export const loadRetryMs = 1_000;

@@ -69,6 +69,8 @@ export class SetChanges {
       const other = others.get(member);
       return other === undefined || !this.#isLost(other);
     });
+    // Damaged itself, it never becomes the only one: the others have what it lacks, and it waits for them.
+    if (core.isDamaged && set.length === 1) set = [...members];
     let joiner: Other | undefined;
     // Until its first entry is committed, an owner does not know of all that was committed before it.
     const isKnown = inSync.committed >= start;
@@ -81,7 +83,8 @@ export class SetChanges {
         );
       if (joiner !== undefined) set = [...set, joiner.replica];
     }
-    if (assigned.every((replica) => set.includes(replica)) && assigned.includes(core.replica)) {
+    const isWhole = assigned.every((replica) => set.includes(replica));
+    if (isWhole && assigned.includes(core.replica) && !core.isDamaged) {
       set = set.filter((member) => assigned.includes(member));
     }
     const wanted = [...new Set([...assigned, ...set])];

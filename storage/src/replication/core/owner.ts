@@ -1,5 +1,11 @@
 import type { Core } from "./core.ts";
-import { handOverRetryMs, transferMsDefault, uncommittedBytesMax } from "./limits.ts";
+import {
+  calmTickMs,
+  handOverRetryMs,
+  ownerTickMs,
+  transferMsDefault,
+  uncommittedBytesMax,
+} from "./limits.ts";
 import type { FollowerMessage } from "./messages.ts";
 import { OwnerCuts } from "./owner-cuts.ts";
 import { HandOver, type HandOverOrder, takerOf } from "./owner-hand-over.ts";
@@ -68,14 +74,16 @@ export class Owner {
     return this.#isServing;
   }
 
-  /** Nothing of it depends on time. */
-  get isAtRest(): boolean {
-    const isAlone = this.state.others.size === 0 && !this.#cuts.isWaiting;
-    return isAlone && this.#isServing && this.#handOver === undefined;
-  }
-
-  get handOver(): HandOver | undefined {
-    return this.#handOver;
+  /** How long it can do without looking at its clock; undefined: for good. */
+  get restMs(): number | undefined {
+    if (!this.#isServing || this.#handOver !== undefined) return ownerTickMs;
+    const { others } = this.state;
+    if (this.#cuts.isWaiting || this.#set.isPending) return ownerTickMs;
+    for (const { phase } of others.values()) {
+      if (phase !== "streaming" && phase !== "silent") return ownerTickMs;
+    }
+    // Only signs of life depend on time, and who gives none.
+    return others.size === 0 ? undefined : calmTickMs;
   }
 
   /** "Taking the shard over", 5: the epoch's first entry, then each other is made equal. */
@@ -185,11 +193,6 @@ export class Owner {
     this.#evaluate();
   }
 
-  /** When it could serve, should nothing but time be missing. */
-  get serveAtMs(): number {
-    return this.#leaseFreeMs;
-  }
-
   /** Whether a reading is of its own hand-over, whose outcome is not known yet. */
   gaveAwayBy(facts: ShardFacts): boolean {
     const handOver = this.#handOver;
@@ -277,11 +280,14 @@ export class Owner {
     const { assigned, core, inSync, preferred } = this.state;
     if (this.#handOver !== undefined || !this.#isServing || core.nowMs < this.#handOverAtMs) return;
     if (this.#set.isPending) return;
-    const isSent = !assigned.includes(core.replica);
-    const target = preferred ?? (isSent ? takerOf(this.state, undefined) : undefined);
+    const { isDamaged } = core;
+    const isSent = isDamaged || !assigned.includes(core.replica);
+    const wanted = isDamaged ? undefined : preferred;
+    const target = wanted ?? (isSent ? takerOf(this.state, undefined) : undefined);
     if (target === undefined || target === core.replica) return;
-    // It leaves only when all that shall stay are there.
-    if (isSent && !assigned.every((replica) => inSync.members.includes(replica))) return;
+    // It leaves only when all that shall stay are there, unless it has to be repaired.
+    const isWhole = assigned.every((replica) => inSync.members.includes(replica));
+    if (isSent && !isDamaged && !isWhole) return;
     if (takerOf(this.state, target) === undefined) return;
     this.giveAway({ target, transferMs: transferMsDefault, isDrain: false, isAsked: false });
   }

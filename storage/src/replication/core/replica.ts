@@ -1,6 +1,6 @@
 import { Core } from "./core.ts";
 import { Follower } from "./follower.ts";
-import { followerTickMs, ownerTickMs } from "./limits.ts";
+import { calmTickMs, ownerTickMs } from "./limits.ts";
 import type { Message, OwnerMessage } from "./messages.ts";
 import { type Acquired, type Assignment, Owner } from "./owner.ts";
 import { isDeposed } from "./owner-view.ts";
@@ -63,16 +63,8 @@ export class ShardReplica implements Replica {
   }
 
   get wakeAtMs(): number | undefined {
-    const { looks } = this.#core;
-    const owner = this.#owner;
-    if (this.#halted !== undefined) return looks.wakeAtMs;
-    if (owner?.isAtRest === true && this.#takeover === undefined && !this.#isDoubtful) {
-      return looks.wakeAtMs;
-    }
-    if (owner !== undefined || this.#takeover !== undefined) return this.#tickedMs + ownerTickMs;
-    if (this.#follower.isBusy) return this.#tickedMs + followerTickMs;
-    const restMs = this.#isDraining ? undefined : this.#vacancy.restMs;
-    return restMs === undefined ? looks.wakeAtMs : this.#tickedMs + restMs;
+    const restMs = this.#restMs();
+    return restMs === undefined ? this.#core.looks.wakeAtMs : this.#tickedMs + restMs;
   }
 
   get sealable(): LogPoint {
@@ -92,6 +84,14 @@ export class ShardReplica implements Replica {
         return { replica, isMember: state?.isWaitedFor(replica) ?? false, durable, phase };
       }),
     };
+  }
+
+  #restMs(): number | undefined {
+    if (this.#halted !== undefined) return undefined;
+    if (this.#takeover !== undefined || this.#isDoubtful) return ownerTickMs;
+    if (this.#owner !== undefined) return this.#owner.restMs;
+    if (this.#follower.isBusy) return calmTickMs;
+    return this.#isDraining ? undefined : this.#vacancy.restMs;
   }
 
   #take(input: Input): void {
