@@ -28,6 +28,9 @@ export interface JoinClusterOptions {
 /** How long a start waits for a coordinator that should be there. */
 const connectTimeoutMs = 20_000;
 
+/** The same for one that nodes told of, or that was known from an earlier time: they are asked again then. */
+const joinTimeoutMs = 10_000;
+
 /** How often a start that waits for other members says so. */
 const waitingSayMs = 10_000;
 
@@ -77,17 +80,16 @@ export async function joinCluster(options: JoinClusterOptions): Promise<ClusterP
   }
 }
 
-/** Members of an ensemble may be started in any order and any time apart; what `connect` names should be there. */
+/** Members of an ensemble may be started in any order and any time apart; a coordinator that was named should be there. */
 function timeoutOf(
   plan: CoordinatorPlan,
   logger: Logger,
 ): { readonly signal: AbortSignal; end(): void } {
   const abort = new AbortController();
-  const waits = plan.kind === "join" || (plan.kind === "own" && plan.members > 1);
+  const waits = plan.kind === "own" && plan.members > 1;
   const say = (): void => logger.warn({}, "waiting for a quorum of the coordinator's members");
-  const timer = waits
-    ? setInterval(say, waitingSayMs)
-    : setTimeout(() => abort.abort(), connectTimeoutMs);
+  const timeoutMs = plan.kind === "join" ? joinTimeoutMs : connectTimeoutMs;
+  const timer = waits ? setInterval(say, waitingSayMs) : setTimeout(() => abort.abort(), timeoutMs);
   return { signal: abort.signal, end: () => clearInterval(timer) };
 }
 

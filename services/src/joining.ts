@@ -48,7 +48,7 @@ export async function findCluster(options: JoinOptions): Promise<KnownCluster> {
       signal.throwIfAborted();
       try {
         const found = await ask(options, address);
-        checkSame(known, found);
+        checkSame(known, found.cluster);
         return { ...found, peers: all };
       } catch (thrown) {
         signal.throwIfAborted();
@@ -80,13 +80,11 @@ async function ask(
   throw new ServiceError("cluster.mismatch", what, { address });
 }
 
-function checkSame(
-  known: KnownCluster | undefined,
-  { cluster }: { readonly cluster: string },
-): void {
-  if (known === undefined || known.cluster === cluster) return;
+/** Throws `cluster.mismatch` when the disk is of another cluster than the one that was found. */
+export function checkSame(known: KnownCluster | undefined, found: string): void {
+  if (known === undefined || known.cluster === found) return;
   const what = "the data directory belongs to another cluster";
-  throw new ServiceError("cluster.mismatch", what, { own: known.cluster, found: cluster });
+  throw new ServiceError("cluster.mismatch", what, { own: known.cluster, found });
 }
 
 /** Answers who asks to join. `connect`: where this node's own session goes. */

@@ -7,7 +7,10 @@ import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import { nodeDisk, replaceFile } from "../../storage/src/log/disk.ts";
 
-const addresses = z.array(z.string().min(3).max(512)).max(256);
+/** Addresses of each kind that are kept: more than an ensemble has members, and enough nodes to find one that is there. */
+const addressesMax = 64;
+
+const addresses = z.array(z.string().min(3).max(512)).max(addressesMax);
 
 const schema = z.object({
   /** The cluster's id. */
@@ -60,14 +63,18 @@ export async function keepKnownCluster(
   });
 }
 
-/** Addresses that were known stay as long as nobody says others: a node that is away may be back where it was. */
+/** Addresses that were known stay behind those that are said now: a node that is away may be back where it was. */
 function knownOf(first: KnownCluster, topology: Topology): KnownCluster {
   const nodes = topology.nodes();
   const said = (which: "coordinator" | "peer"): string[] =>
     nodes.map((node) => node[which]).filter((address) => address !== "");
-  const coordinators = [...new Set([...first.coordinators, ...said("coordinator")])];
-  const peers = [...new Set([...first.peers, ...said("peer")])];
-  return { cluster: first.cluster, coordinators, peers };
+  const coordinators = [...new Set([...said("coordinator"), ...first.coordinators])];
+  const peers = [...new Set([...said("peer"), ...first.peers])];
+  return {
+    cluster: first.cluster,
+    coordinators: coordinators.slice(0, addressesMax),
+    peers: peers.slice(0, addressesMax),
+  };
 }
 
 /** Whether an address that a node said of itself is one that a node at `own` may use. */

@@ -9,11 +9,12 @@ import { parseAddress, printAddress } from "../../config/src/address.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import type { Acl } from "../../coordinator/src/wire/records.ts";
 import { systemClock } from "../../kit/src/clock.ts";
+import { ServiceError } from "../../kit/src/errors.ts";
 import type { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { DataDirectory } from "../../storage/src/shard/data-directory.ts";
 import { diskUseOf } from "../../storage/src/shard/disk-limit.ts";
-import { joinCluster } from "./cluster-part.ts";
+import { type ClusterPart, joinCluster } from "./cluster-part.ts";
 import { type ClusterSecret, clusterSecretOf } from "./cluster-secret.ts";
 import {
   type CoordinatorPart,
@@ -22,7 +23,7 @@ import {
   startOwnCoordinator,
 } from "./coordinator-part.ts";
 import { checkClusterListeners, isExposed } from "./exposure.ts";
-import { answerJoins, findCluster } from "./joining.ts";
+import { answerJoins, checkSame, findCluster } from "./joining.ts";
 import { type KnownCluster, keepKnownCluster, readKnownCluster } from "./known-cluster.ts";
 import { type Roles, rolesOf } from "./roles.ts";
 
@@ -55,7 +56,7 @@ export interface NodePart {
 
 /** Starts the coordinator or finds one, joins or makes the cluster, listens to other nodes, and says that it is there. */
 export async function startNode(options: NodePartOptions): Promise<NodePart> {
-  const { settings, data, logger, lifecycle, failed, signal } = options;
+  const { settings, data, logger, lifecycle, failed } = options;
   const secret = await clusterSecretOf(data.path, settings, options.secret);
   checkClusterListeners(settings, secret);
   if (secret.isKnown) logger.warn({}, "the cluster's secret is known to everybody on this machine");
@@ -64,18 +65,20 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
     diskId: data.diskId,
     incarnation: randomUUID(),
   };
-  const { plan, coordinator, found } = await coordinatorOf(options, identity, secret);
+  const known = readKnownCluster(data.path);
+  const plan = coordinatorPlanOf(settings, known);
   const roles = rolesOf(settings, plan);
-  const connect = coordinator.address.split(",");
-  const { cluster, ownAcl } = await joinCluster({
-    ...{ connect, plan, settings, identity, secret, logger, signal },
-    dataDir: data.path,
-    isClosed: isExposed(settings),
-  });
+  const own = { ...options, identity, secret, plan };
+  const { coordinator, cluster, ownAcl } =
+    plan.kind === "join"
+      ? await joinByNodes({ ...own, plan, known })
+      : await joinByCoordinator(own, await coordinatorOf(own));
   lifecycle.add("cluster", () => cluster.close());
-  if (found !== undefined) {
-    const known = { ...found, cluster: cluster.id };
-    const stop = await keepKnownCluster(data.path, known, cluster.topology, logger);
+  if (plan.kind === "join") {
+    const { address } = coordinator;
+    const coordinators = address.split(",");
+    const first = { cluster: cluster.id, coordinators, peers: [...plan.addresses] };
+    const stop = await keepKnownCluster(data.path, first, cluster.topology, logger);
     lifecycle.add("what is known of the cluster", stop);
   }
   const peers = await openPeers({
@@ -88,7 +91,7 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
     logger,
   });
   lifecycle.add("peers", () => peers.close());
-  answerJoins(peers, cluster, connect);
+  answerJoins(peers, cluster, coordinator.address.split(","));
   await cluster.announce(factsOf(options, { roles, plan, coordinator, peers }), failed);
   if (roles.ingest) {
     const balancer = cluster.balance({
@@ -106,31 +109,53 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
   };
 }
 
-/** Starts this process's own, or finds where the cluster's is. */
-async function coordinatorOf(
-  { settings, data, logger, lifecycle, failed, signal }: NodePartOptions,
-  self: NodeIdentity,
-  secret: ClusterSecret,
-): Promise<{
+interface Joining extends Omit<NodePartOptions, "secret"> {
+  readonly identity: NodeIdentity;
+  readonly secret: ClusterSecret;
   readonly plan: CoordinatorPlan;
-  readonly coordinator: CoordinatorPart;
-  /** For a node that joins. */
-  readonly found?: KnownCluster;
-}> {
-  const known = readKnownCluster(data.path);
-  const plan = coordinatorPlanOf(settings, known);
-  switch (plan.kind) {
-    case "own": {
-      const own = { settings, dataDir: data.path, secret, logger, lifecycle, failed };
-      return { plan, coordinator: await startOwnCoordinator(own) };
-    }
-    case "connect":
-      return { plan, coordinator: { address: plan.addresses.join(","), stats: undefined } };
-    case "join": {
-      const { addresses } = plan;
-      const found = await findCluster({ self, addresses, known, secret, logger, signal });
-      const address = found.coordinators.join(",");
-      return { plan, coordinator: { address, stats: undefined }, found };
+}
+
+type Joined = ClusterPart & { readonly coordinator: CoordinatorPart };
+
+/** Starts this process's own, or names the one that was said. */
+async function coordinatorOf(own: Joining): Promise<CoordinatorPart> {
+  const { plan, settings, data, secret, logger, lifecycle, failed } = own;
+  if (plan.kind !== "own") return { address: plan.addresses.join(","), stats: undefined };
+  const options = { settings, dataDir: data.path, secret, logger, lifecycle, failed };
+  return startOwnCoordinator(options);
+}
+
+async function joinByCoordinator(own: Joining, coordinator: CoordinatorPart): Promise<Joined> {
+  const { plan, settings, data, identity, secret, logger, signal } = own;
+  const joined = await joinCluster({
+    ...{ plan, settings, identity, secret, logger, signal },
+    connect: coordinator.address.split(","),
+    dataDir: data.path,
+    isClosed: isExposed(settings),
+  });
+  return { ...joined, coordinator };
+}
+
+/** Asks nodes for the coordinator, again as long as what they say, or what was known, does not answer. */
+async function joinByNodes(
+  own: Joining & {
+    readonly plan: { readonly kind: "join"; readonly addresses: readonly string[] };
+    readonly known: KnownCluster | undefined;
+  },
+): Promise<Joined> {
+  const { identity, known, plan, secret, logger, signal } = own;
+  const { addresses } = plan;
+  for (;;) {
+    const found = await findCluster({ self: identity, addresses, known, secret, logger, signal });
+    const address = found.coordinators.join(",");
+    try {
+      const joined = await joinByCoordinator(own, { address, stats: undefined });
+      checkSame(known, joined.cluster.id);
+      return joined;
+    } catch (thrown) {
+      const isAbsent = thrown instanceof ServiceError && thrown.code === "coordinator.unavailable";
+      if (!isAbsent || signal.aborted) throw thrown;
+      logger.warn({ coordinator: address }, "the cluster's coordinator does not answer yet");
     }
   }
 }
