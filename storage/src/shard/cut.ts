@@ -233,9 +233,13 @@ class OpenCut {
   }
 }
 
-/** While the only replica acquires its own shard anew, what it has committed still is all that was acknowledged. */
-function isTakenAnew({ id, epoch, state }: Shard, { hosts }: StoreContext): boolean {
-  return epoch > 0 && state.kind === "waiting" && hosts[id]!.replicas.members.length === 1;
+/** While the only member of a set acquires its own shard anew, what it has committed still is all that was acknowledged. */
+function isTakenAnew({ id, epoch, state }: Shard, { hosts, ownership }: StoreContext): boolean {
+  if (epoch === 0 || state.kind !== "waiting") return false;
+  const { isChanging, members } = hosts[id]!.replicas;
+  // The set that this node knows may be one that it is not of any more.
+  const isAlone = members.length === 1 && ownership.self.startsWith(`${members[0]}/`);
+  return isAlone && !isChanging;
 }
 
 function deletionOf({ id, filter, from, to, position }: PlacedTombstone): Deletion {
