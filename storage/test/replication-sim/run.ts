@@ -325,10 +325,9 @@ class Run {
     this.#world.timeline.after(50, () => this.#crash(process));
   }
 
-  /** A follower's disk rots while it runs. */
+  /** A disk rots under a process, which finds it at once: what is not found until others are gone is lost. */
   #rotRunning(process: Process): void {
-    const isFollower = process.role.kind === "follower" && !process.isPaused;
-    if (!isFollower || !this.#world.invariants.canLose(process.replica)) return;
+    if (process.isPaused || !this.#world.invariants.canLose(process.replica)) return;
     if (process.rot()) this.#rotted++;
   }
 

@@ -469,7 +469,7 @@ export class ShardReplica implements Replica {
   #damaged(): void {
     const owner = this.#owner;
     // A set of one has nowhere to go: what is in memory is right, and sealed before the damage is met again.
-    if (owner !== undefined && owner.state.inSync.members.length === 1) return;
+    if (owner !== undefined && owner.state.inSync.union.length === 1) return;
     this.#core.isDamaged = true;
     this.#follower.damaged();
     owner?.giveAway({ target: undefined, transferMs: 0, isDrain: false, isAsked: false });
