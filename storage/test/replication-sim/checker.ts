@@ -87,6 +87,18 @@ export class Checker {
     this.#acknowledgedThrough = Math.max(this.#acknowledgedThrough, position);
   }
 
+  /** A person accepts that what lies behind a position is lost: it may be acknowledged, and is not to be shown again. */
+  acceptLoss(through: number): void {
+    for (const { key, body } of this.committed.splice(through)) {
+      this.#positions.delete(body.id);
+      if (key !== undefined) this.#keys.delete(key);
+    }
+    const kept = this.#deletes.filter(({ position }) => position <= through);
+    this.#deletes.splice(0, this.#deletes.length, ...kept);
+    this.#acknowledgedThrough = Math.min(this.#acknowledgedThrough, through);
+    this.#shownThrough = Math.min(this.#shownThrough, through);
+  }
+
   /** A query is asked. */
   claim(): CutClaim {
     return { through: this.reliedThrough };
