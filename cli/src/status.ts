@@ -89,7 +89,7 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
     node.http,
     node.roles.join(","),
     node.version,
-    printDurationRough(node.uptimeMs),
+    node.state === "gone" ? "" : printDurationRough(node.uptimeMs),
     node.rssBytes === undefined ? "" : printSize(node.rssBytes),
   ]);
   const sessions =

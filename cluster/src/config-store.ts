@@ -9,7 +9,7 @@ import type { Clock } from "../../kit/src/clock.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { Actor, AuditTrail } from "./audit/entry.ts";
-import { configVersionsKept, retryMs } from "./limits.ts";
+import { configVersionsKept, configWriteMs, retryMs } from "./limits.ts";
 import { paths } from "./paths.ts";
 import { isPassing, settle } from "./settle.ts";
 import { decodeZnode, encodeZnode } from "./znode-data.ts";
@@ -97,8 +97,9 @@ export class ConfigStore {
     change: (values: ConfigSection["values"]) => ConfigSection["values"],
     { by, version, action }: ConfigChange,
   ): Promise<ConfigSection> {
+    const signal = AbortSignal.timeout(configWriteMs);
     for (;;) {
-      const { found, znodeVersion } = await settle(() => this.#find(name));
+      const { found, znodeVersion } = await this.#asked(name, signal);
       if (version !== undefined && version !== found.version) {
         throw new ServiceError("config.version-mismatch", "the section has another version", {
           version: found.version,
@@ -110,11 +111,11 @@ export class ConfigStore {
         atMs: this.#options.clock.now(),
       };
       try {
-        await this.#write(name, { next, before: found.values, by, action }, znodeVersion);
+        await this.#write(name, { next, before: found.values, by, action }, znodeVersion, signal);
       } catch (thrown) {
         // Another change came first, or deleted the version that was to go.
         if (isZooKeeperError(thrown, "BADVERSION", "NODEEXISTS", "NONODE")) continue;
-        if (!isPassing(thrown)) throw thrown;
+        if (!isPassing(thrown) && !signal.aborted) throw thrown;
         const what = "the change could not be written; whether it was is not known";
         throw new ServiceError("coordinator.unavailable", what, {}, { cause: thrown });
       }
@@ -164,6 +165,7 @@ export class ConfigStore {
       readonly action: string;
     },
     znodeVersion: number | undefined,
+    signal: AbortSignal,
   ): Promise<void> {
     const { client, acl, audit } = this.#options;
     const { next, before, by, action } = change;
@@ -171,22 +173,36 @@ export class ConfigStore {
     const path = paths.configSection(name);
     const oldest = next.version - configVersionsKept;
     const { version, values: after } = next;
-    await client.multi([
+    const changes = [
       znodeVersion === undefined
         ? steps.create(path, data, { acl })
         : steps.setData(path, data, znodeVersion),
       steps.create(paths.configVersion(name, next.version), data, { acl }),
       ...(oldest > 0 ? [steps.delete(paths.configVersion(name, oldest))] : []),
       audit.step({ by, action, target: name, version, before, after }),
-    ]);
+    ];
+    await client.multi(changes, { signal });
+  }
+
+  /** As it is now; nothing was changed when this rejects. */
+  async #asked(name: string, signal: AbortSignal) {
+    try {
+      return await this.#find(name, signal);
+    } catch (thrown) {
+      if (thrown instanceof ServiceError) throw thrown;
+      const what = "the coordinator does not answer; nothing was changed";
+      throw new ServiceError("coordinator.unavailable", what, {}, { cause: thrown });
+    }
   }
 
   async #find(
     name: string,
+    signal?: AbortSignal,
   ): Promise<{ readonly found: ConfigSection; readonly znodeVersion: number | undefined }> {
     const path = paths.configSection(name);
     try {
-      const { data, stat } = await this.#options.client.getData(path);
+      const { client } = this.#options;
+      const { data, stat } = await client.getData(path, signal === undefined ? {} : { signal });
       return { found: decodeZnode(sectionSchema, path, data), znodeVersion: stat.version };
     } catch (thrown) {
       if (!isZooKeeperError(thrown, "NONODE")) throw thrown;

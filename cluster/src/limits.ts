@@ -77,3 +77,6 @@ export const placementTickMs = 5_000;
 
 /** Requests for moves that are taken at a time; each is a part of one multi. */
 export const movesTakenMax = 100;
+
+/** How long a change of settings waits for the coordinator, in milliseconds. */
+export const configWriteMs = 10_000;

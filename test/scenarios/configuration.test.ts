@@ -56,7 +56,7 @@ test("settings of the cluster are set, edited, gone back on, and outlive a resta
   );
   assert.match(
     await run(first, ["config", "set", "node.id=2"]),
-    /failed: .*there is no such section/,
+    /failed: .*others are each node's own/,
   );
   const outdated = ["config", "set", "query.timeoutMs=9s", "--version", "0"];
   assert.match(await run(first, outdated), /failed: .*another version/);

@@ -104,7 +104,7 @@ function changedValues(
   const foreign = [...Object.keys(set), ...unset].filter((path) => sectionOf(path) !== section);
   const { values: coerced, problems } = coerceShared(set);
   const all = [...foreign.map((path) => `${path} is not of the section ${section}`), ...problems];
-  if (all.length > 0) throw new ServiceError("config.invalid", all.join("; "), { problems: all });
+  if (all.length > 0) throw new ServiceError("config.invalid", all.join("; "));
   const kept = Object.entries({ ...values, ...coerced }).filter(([path]) => !unset.includes(path));
   return Object.fromEntries(kept);
 }
@@ -124,7 +124,8 @@ function sectionNamed(request: Request): string {
   const section = String(request.params["section"]);
   if (sharedSections.has(section)) return section;
   const known = [...sharedSections].join(", ");
-  throw new ServiceError("request.not-found", `there is no such section; there are ${known}`, {
+  const what = `the cluster has no such section, but ${known}; others are each node's own`;
+  throw new ServiceError("request.not-found", what, {
     section,
   });
 }

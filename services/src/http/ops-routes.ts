@@ -54,7 +54,7 @@ export function mountOps(app: App, deps: OpsDeps): void {
 }
 
 /** Why the service should get no requests; undefined: it serves. */
-function readiness({ stored, isReady, cluster }: OpsDeps): string | undefined {
+function readiness({ stored, isReady, cluster, identity, peers }: OpsDeps): string | undefined {
   if (!isReady()) return "stopping";
   const { shards, logFailure } = stored.store.status();
   if (logFailure !== undefined) return logFailure;
@@ -65,7 +65,12 @@ function readiness({ stored, isReady, cluster }: OpsDeps): string | undefined {
     state === "serving" || (state !== "stopped" && topology.ownerOf(shard) !== undefined);
   const waiting = shards.filter((shard) => !isServed(shard)).length;
   if (waiting > 0) return `${waiting} shards are not serving`;
-  return cluster.client.isConnected ? undefined : "the coordinator is not connected";
+  // Without the coordinator owners go on, as long as they reach their replicas.
+  const others = topology.nodes().filter(({ nodeId }) => nodeId !== identity.nodeId);
+  const isCutOff = others.some(({ nodeId }) => peers.link(nodeId) === undefined);
+  return cluster.client.isConnected || (others.length > 0 && !isCutOff)
+    ? undefined
+    : "the coordinator is not connected";
 }
 
 async function clusterAnswer(

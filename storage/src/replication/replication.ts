@@ -218,7 +218,9 @@ export class Replication {
 
   #turned(shard: Shard, role: Role): void {
     const { logger } = this.#options.context;
-    logger.debug({ shard: shard.id, ...role }, "replica has another role");
+    // What an operator looks for after a failure: who serves, who has given up.
+    const isNews = role.kind === "serving" || role.kind === "stopped";
+    logger[isNews ? "info" : "debug"]({ shard: shard.id, ...role }, "replica has another role");
     for (const look of this.#roleWaiters) look();
   }
 
