@@ -3,7 +3,7 @@
 // faults end the shard serves with its whole set again (checker.ts and invariants.ts say it in full).
 // Method: processes run the real replication core in virtual time against a model of the coordinator, and a seed draws all
 // that happens to them. Each run takes seeds that once failed (replication-sim-seeds.txt) and fresh ones; a failure prints
-// the seed, and SEED=<n> replays it. REPLICATION_SEEDS and REPLICATION_STEPS make it longer.
+// the seed, and SEED=<n> replays it and prints what came last. REPLICATION_SEEDS and REPLICATION_STEPS make it longer.
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -14,7 +14,9 @@ import type { ReplicaOptions } from "../src/replication/core/types.ts";
 import { type RunReport, runSeed } from "./replication-sim/run.ts";
 
 const seedGiven = process.env["SEED"];
-const seedCount = Number(process.env["REPLICATION_SEEDS"] ?? 200);
+const seedCount = Number(
+  process.env["REPLICATION_SEEDS"] ?? process.env["LOGKEEP_SOAK_SEEDS"] ?? 200,
+);
 const steps = Number(process.env["REPLICATION_STEPS"] ?? 10_000);
 const make = (options: ReplicaOptions): ShardReplica => new ShardReplica(options);
 
@@ -22,10 +24,14 @@ test("a shard keeps its promises in a world of faults", (context) => {
   const seeds = seedsDraw();
   context.diagnostic(`${seeds.length} seeds, the last of them ${seeds.at(-1)}`);
   const reports: RunReport[] = [];
+  /** Inputs and effects of a seed that is replayed. */
+  const last: string[] = [];
   for (const seed of seeds) {
     try {
-      reports.push(runSeed({ seed, make, steps }));
+      const trace = (line: string): void => void last.push(line.slice(0, 300));
+      reports.push(runSeed({ seed, make, steps, ...(seedGiven === undefined ? {} : { trace }) }));
     } catch (thrown) {
+      for (const line of last.slice(-200)) context.diagnostic(line);
       const how = `SEED=${seed} REPLICATION_STEPS=${steps}`;
       throw new Error(`${how} node --test storage/test/replication-sim.test.ts replays this`, {
         cause: thrown,
