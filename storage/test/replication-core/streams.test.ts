@@ -132,6 +132,22 @@ test("an owner that finds damage gives the shard away, and is repaired by the ne
   assert.deepEqual(bodies(owner), ["x"]);
 });
 
+test("an owner that found damage stays with a silent member, and gives it the shard when it is back", () => {
+  const { rig, nodes } = served(a, b);
+  const [owner, second] = nodes as [Node, Node];
+  owner.append("x");
+  rig.run();
+  rig.cut(owner, second);
+  owner.input({ kind: "damage-found", reason: "a checksum" });
+  rig.pass(8_000);
+  assert.deepEqual(rig.znodes.inSync, [a, b]);
+  rig.join(owner, second);
+  rig.serving(second);
+  rig.until(() => owner.all("reset-log").length === 1, "it is emptied");
+  rig.until(() => rig.znodes.inSync.length === 2, "it is back");
+  assert.deepEqual(bodies(owner), ["x"]);
+});
+
 test("copies that could not be had are asked for again", () => {
   const rig = new Rig([a]);
   const owner = rig.start(a);
