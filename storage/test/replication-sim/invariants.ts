@@ -15,6 +15,8 @@ export class Invariants {
   /** Versions of `/shard` and `/segments` that were looked at. */
   #looked = "";
   #before: ShardZnode | undefined;
+  /** Members that were damaged and have not left the set since. */
+  readonly #hurt = new Set<string>();
   /** A person has made one who is not of the set its only member. */
   isLossAccepted = false;
 
@@ -33,11 +35,18 @@ export class Invariants {
     return this.#disks.get(replica)?.isRotten === false;
   }
 
-  /** Whether the set has another good disk: at most all but one may be hurt. */
+  /** Whether the set has another good disk, or one that was repaired since it was hurt: all but one may be hurt. */
   canLose(replica: string): boolean {
     const { inSync } = this.shard;
     if (!inSync.includes(replica)) return true;
-    return inSync.some((each) => each !== replica && this.isHealthy(each));
+    return inSync.some((each) => {
+      return each !== replica && this.isHealthy(each) && !this.#hurt.has(each);
+    });
+  }
+
+  /** Damage that is let go of with the log is none, but the replica knows of it until it has been repaired. */
+  hurts(replica: string): void {
+    this.#hurt.add(replica);
   }
 
   /** An entry is taken for committed. */
@@ -65,6 +74,7 @@ export class Invariants {
     const before = this.#before;
     this.#before = now;
     if (before === undefined || before === now) return;
+    for (const replica of this.#hurt) if (!now.inSync.includes(replica)) this.#hurt.delete(replica);
     const checker = this.#checker;
     if (now.epoch < before.epoch) checker.fail(`epochs: ${before.epoch}, then ${now.epoch}`);
     const owner = now.owner?.slice(0, now.owner.lastIndexOf("/"));

@@ -157,7 +157,9 @@ class Run {
   #rot(replica: string): void {
     const { disks, invariants, timeline } = this.#world;
     if (!invariants.canLose(replica)) return;
-    if (disks.get(replica)?.rot(timeline.prng) === true) this.#rotted++;
+    if (disks.get(replica)?.rot(timeline.prng) !== true) return;
+    invariants.hurts(replica);
+    this.#rotted++;
   }
 
   /** Whoever runs it starts it again. */
@@ -327,8 +329,12 @@ class Run {
 
   /** A disk rots under a process, which finds it at once: what is not found until others are gone is lost. */
   #rotRunning(process: Process): void {
-    if (process.isPaused || !this.#world.invariants.canLose(process.replica)) return;
-    if (process.rot()) this.#rotted++;
+    const { invariants } = this.#world;
+    // A set that is being changed may be smaller than it seems.
+    if (process.isPaused || process.core.status.isChanging) return;
+    if (!invariants.canLose(process.replica) || !process.rot()) return;
+    invariants.hurts(process.replica);
+    this.#rotted++;
   }
 
   /** A disk is wiped under the same node id, or another process of that node runs with a disk of its own. */

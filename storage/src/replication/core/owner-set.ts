@@ -148,14 +148,18 @@ class SetChange implements MultiItem {
   write(isRepeat: boolean): { readonly op: MultiOp; readonly version: number } | undefined {
     const { inSync, replicas, version } = this.#state;
     const { joiner } = this.#wanted;
-    if (!isRepeat && (this.#state.isHandingOver || !this.#isJoined())) {
+    // Damage may have been found since it was wanted: then it does not become the only member.
+    const isLone =
+      this.#state.core.isDamaged && this.#wanted.inSync.length === 1 && inSync.members.length > 1;
+    const isOff = this.#state.isHandingOver || isLone;
+    if (!isRepeat && (isOff || !this.#isJoined())) {
       this.#isQueued = false;
-      if (this.#state.isHandingOver) this.#settle(inSync.members, replicas, true);
+      if (isOff) this.#settle(inSync.members, replicas, true);
       return undefined;
     }
     // An expansion that may still come is not asked for again, since its joiner may be gone by now: any other write
     // settles it, by moving the version.
-    const isTakenBack = isRepeat && joiner !== undefined;
+    const isTakenBack = isRepeat && (joiner !== undefined || isLone);
     this.#written = isTakenBack
       ? { replicas, inSync: inSync.members }
       : { replicas: this.#wanted.replicas, inSync: this.#wanted.inSync };
