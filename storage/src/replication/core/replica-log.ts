@@ -116,13 +116,15 @@ export class ReplicaLog {
 
   /** No entry is left. `committed` is the base: what lay behind it was of a log that is given up. */
   reset(base: LogPoint, lineage: Lineage, isForgotten: boolean): void {
+    // What lay between was of a branch of its own, even below the base.
+    const after = Math.min(this.#committed, base.position);
     this.#end = base;
     this.#durable = Math.min(this.#durable, base.position);
     this.#lineage = lineageRecovered(lineage, [], base);
     this.#committed = base.position;
     this.#committedNoted = base.position;
     this.#emit({ kind: "reset-log", write: this.#begin(), base });
-    if (isForgotten) this.#emit({ kind: "forget", after: base.position });
+    if (isForgotten) this.#emit({ kind: "forget", after });
     this.note();
   }
 
