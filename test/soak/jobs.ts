@@ -163,8 +163,8 @@ const jobs: readonly Job[] = [
   {
     suite: "cluster-house",
     name: "cluster-kills",
-    files: ["test/cluster/kills.test.ts"],
-    env: (draw) => ({ LOGKEEP_ROUNDS: rounds(draw, 30) }),
+    files: ["test/cluster/kills.test.ts", "test/cluster/moves.test.ts"],
+    env: (draw) => ({ LOGKEEP_ROUNDS: rounds(draw, 45) }),
   },
   {
     suite: "cluster-house",
