@@ -3,11 +3,9 @@ import { isZooKeeperError } from "../../coordinator/src/client/errors.ts";
 import { type MultiStep, steps } from "../../coordinator/src/client/multi.ts";
 import type { WatchEvent } from "../../coordinator/src/client/watches.ts";
 import { assert } from "../../kit/src/assert.ts";
-import { messageOf } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { MultiOutcome, ShardFacts } from "../../storage/src/replication/core/types.ts";
 import type { ShardChange, SharedOwnership } from "../../storage/src/replication/ownership.ts";
-import type { AcquireOutcome, ShardView } from "../../storage/src/shard/ownership.ts";
 import type { Access } from "./access.ts";
 import type { Acquisitions } from "./acquisitions.ts";
 import { type NodeIdentity, nodeOfReplica, replicaOf, replicaOfOwner } from "./node.ts";
@@ -43,7 +41,7 @@ export class ZnodeOwnership implements SharedOwnership {
   readonly #lostListeners = new Set<(shards: readonly number[]) => void>();
   readonly #changedListeners = new Set<(shards: readonly number[]) => void>();
   readonly #stopSession: () => void;
-  /** What the last barrier saw, for the acquisition or change that follows it. */
+  /** What the last reading saw, for the change that follows it. */
   readonly #seen = new Map<number, SeenShard>();
   /** Shards that are being handed over: that their owner znode goes is no news. */
   readonly #handing = new Set<number>();
@@ -82,11 +80,6 @@ export class ZnodeOwnership implements SharedOwnership {
     return () => this.#changedListeners.delete(listener);
   }
 
-  async barrier(shards: readonly number[]): Promise<readonly ShardView[]> {
-    const seen = await this.#look(shards);
-    return shards.map((shard, index) => this.#view(shard, seen[index]));
-  }
-
   async read(shards: readonly number[]): Promise<readonly ShardFacts[]> {
     const { client, acquisitions } = this.#options;
     const seen = await this.#look(shards);
@@ -123,24 +116,6 @@ export class ZnodeOwnership implements SharedOwnership {
     const stop = topology.onNodes(look);
     look();
     return stop;
-  }
-
-  async acquire(view: ShardView, epoch: number): Promise<AcquireOutcome> {
-    const seen = this.#seen.get(view.shard);
-    assert(view.isInSync, "only a replica in sync acquires");
-    // Another barrier may have looked since; then this view is not worth a try.
-    if (seen?.version !== view.version) return { kind: "refused", reason: "the shard moved on" };
-    const isHeld = seen.owner?.name.startsWith(`${this.#replica}/`) === true;
-    const change: ShardChange = { kind: "acquire", epoch, owner: this.self, isHeld };
-    for (;;) {
-      try {
-        await this.#apply(view.shard, seen, change);
-        return { kind: "acquired", epoch };
-      } catch (thrown) {
-        const outcome = await this.#readBack(view, epoch, thrown);
-        if (outcome !== undefined) return outcome;
-      }
-    }
   }
 
   async change(shard: number, version: number, change: ShardChange): Promise<MultiOutcome> {
@@ -190,29 +165,6 @@ export class ZnodeOwnership implements SharedOwnership {
     return version;
   }
 
-  /** Undefined: nothing has changed, it may be tried again. */
-  async #readBack(
-    { shard, version }: ShardView,
-    epoch: number,
-    cause: unknown,
-  ): Promise<AcquireOutcome | undefined> {
-    const { client, acquisitions } = this.#options;
-    if (!isPassing(cause) && !isZooKeeperError(cause, "BADVERSION", "NODEEXISTS", "NONODE")) {
-      throw failureOf(cause);
-    }
-    const [now] = await this.#look([shard]);
-    if (now === undefined) return { kind: "refused", reason: "the shard is gone" };
-    if (now.state.owner === this.self && now.state.epoch === epoch) {
-      if (now.owner?.sessionId !== client.sessionId) {
-        return { kind: "refused", reason: "the session that acquired has expired" };
-      }
-      acquisitions.set(shard, { epoch, version: now.version });
-      return { kind: "acquired", epoch };
-    }
-    if (isPassing(cause) && now.version === version) return undefined;
-    return { kind: "refused", reason: `${messageOf(cause)}; owner ${now.state.owner ?? "none"}` };
-  }
-
   /** Behind a write of this session; makes shards whose first members are known. */
   async #look(shards: readonly number[]): Promise<readonly (SeenShard | undefined)[]> {
     const { client, identity } = this.#options;
@@ -240,22 +192,6 @@ export class ZnodeOwnership implements SharedOwnership {
     if (members === undefined) return undefined;
     await makeShard(client, access, shard, members);
     return lookAtShard(client, shard);
-  }
-
-  #view(shard: number, seen: SeenShard | undefined): ShardView {
-    if (seen === undefined) {
-      return { shard, epoch: 0, version: -1, foreignOwner: undefined, isInSync: false };
-    }
-    const { state, version, owner } = seen;
-    // An earlier incarnation of this disk cannot be running: the data directory has a lock.
-    const isForeign = owner !== undefined && !owner.name.startsWith(`${this.#replica}/`);
-    return {
-      shard,
-      epoch: state.epoch,
-      version,
-      foreignOwner: isForeign ? owner.name : undefined,
-      isInSync: state.inSync.includes(this.#replica),
-    };
   }
 
   /** Our own acquisition's events come before its reply, and so before the shard counts as held. */

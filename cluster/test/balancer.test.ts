@@ -71,8 +71,8 @@ test("a new cluster is placed evenly once its founders are there, and each makes
   const first = await node(chroot, 1, { founders: 3 });
   const second = await node(chroot, 2, { founders: 3 });
   assert.deepEqual(placed(first).flat(), []);
-  const [view] = await first.ownership.barrier([0]);
-  assert.equal(view?.isInSync, false, "nobody has a shard that nobody placed");
+  const [unmade] = await first.ownership.read([0]);
+  assert.deepEqual(unmade?.inSync, [], "nobody has a shard that nobody placed");
   const third = await node(chroot, 3, { founders: 3 });
   await until(() => isPlaced(third, 2));
   for (const id of [1, 2, 3]) assert.equal(loadOf(third, id), 8);
@@ -82,8 +82,8 @@ test("a new cluster is placed evenly once its founders are there, and each makes
   await until(() => isPlaced(first, 2) && isPlaced(second, 2));
   const all = Array.from({ length: 12 }, (_, shard) => shard);
   for (const [at, cluster] of [first, second, third].entries()) {
-    const views = await cluster.ownership.barrier(all);
-    const own = views.filter(({ isInSync }) => isInSync).map(({ shard }) => shard);
+    const found = await cluster.ownership.read(all);
+    const own = all.filter((shard) => found[shard]?.inSync.includes(`${at + 1}/disk-${at + 1}`));
     assert.deepEqual(
       own,
       all.filter((shard) => placed(cluster)[shard]?.[0] === at + 1),

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,9 +13,12 @@ import {
 } from "../../coordinator/test/client-server.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import { silentLogger } from "../../kit/src/logger.ts";
+import type { ShardFacts } from "../../storage/src/replication/core/types.ts";
+import type { ShardChange } from "../../storage/src/replication/ownership.ts";
 import type { SegmentEntry } from "../../storage/src/shard/manifest.ts";
 import type { NodeFacts } from "../src/announcement.ts";
 import { type Cluster, type ClusterOptions, openCluster } from "../src/cluster.ts";
+import { replicaOfOwner } from "../src/node.ts";
 
 /** A coordinator and the clusters that a test opens on it. */
 export class Given {
@@ -79,16 +83,31 @@ export class Given {
   }
 }
 
-/** Acquires shards as the store does; returns their epochs. */
-export async function acquire(cluster: Cluster, shards: readonly number[]): Promise<number[]> {
-  const views = await cluster.ownership.barrier(shards);
-  const outcomes = await Promise.all(
-    views.map((view) => cluster.ownership.acquire(view, view.epoch + 1)),
+/** Acquires shards as their replicas do; returns their epochs. */
+export async function acquire(
+  { ownership }: Cluster,
+  shards: readonly number[],
+): Promise<number[]> {
+  const found = await ownership.read(shards);
+  return Promise.all(
+    shards.map(async (shard, at) => {
+      const { version, epoch } = found[at] as ShardFacts;
+      const outcome = await ownership.change(shard, version, claimOf(ownership, found[at]));
+      if (outcome.kind !== "done")
+        throw new Error(`shard ${shard} is not acquired: ${outcome.kind}`);
+      return epoch + 1;
+    }),
   );
-  return outcomes.map((outcome) => {
-    if (outcome.kind === "refused") throw new Error(outcome.reason);
-    return outcome.epoch;
-  });
+}
+
+/** What acquires a shard, as it was seen. */
+export function claimOf(
+  { self }: Cluster["ownership"],
+  facts: ShardFacts | undefined,
+): ShardChange {
+  assert.ok(facts !== undefined);
+  const isHeld = facts.holder?.name.startsWith(`${replicaOfOwner(self)}/`) === true;
+  return { kind: "acquire", epoch: facts.epoch + 1, owner: self, isHeld };
 }
 
 /** What a node says of itself. */

@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import type { Cluster } from "../src/cluster.ts";
 import { paths } from "../src/paths.ts";
 import { decodeZnode, type ShardState, shardSchema } from "../src/znode-data.ts";
-import { acquire, Given, until } from "./given.ts";
+import { acquire, claimOf, Given, until } from "./given.ts";
 
 let given: Given;
 
@@ -25,13 +25,11 @@ function otherNode(nodeId: number): { nodeId: number; diskId: string; incarnatio
 
 test("a new shard has the replica that asks first as its set, and epoch 0", async () => {
   const cluster = await given.cluster();
-  const [view] = await cluster.ownership.barrier([0]);
-  assert.deepEqual(view, {
-    shard: 0,
-    epoch: 0,
-    version: 0,
-    foreignOwner: undefined,
-    isInSync: true,
+  const [facts] = await cluster.ownership.read([0]);
+  assert.deepEqual(facts, {
+    ...{ epoch: 0, version: 0, transferMs: 0 },
+    ...{ replicas: ["1/disk-1"], inSync: ["1/disk-1"] },
+    ...{ owner: undefined, next: undefined, holder: undefined },
   });
   await cluster.close();
 });
@@ -54,8 +52,8 @@ test("the next incarnation of a node replaces its own stale claim at once", asyn
   const lost: (readonly number[])[] = [];
   dead.ownership.onLost((shards) => lost.push(shards));
   const heir = await given.cluster();
-  const [view] = await heir.ownership.barrier([1]);
-  assert.equal(view?.foreignOwner, undefined);
+  const [facts] = await heir.ownership.read([1]);
+  assert.deepEqual(facts?.holder, { name: dead.ownership.self, isOwnSession: false });
   assert.deepEqual(await acquire(heir, [1]), [(epoch as number) + 1]);
   await until(() => lost.length > 0);
   assert.deepEqual(lost, [[1]]);
@@ -63,25 +61,26 @@ test("the next incarnation of a node replaces its own stale claim at once", asyn
   await heir.close();
 });
 
-test("a foreign owner is seen, and a replica out of sync is told so", async () => {
+test("another owner and the set are seen by a replica that is not in it", async () => {
   const owner = await given.cluster();
   await acquire(owner, [2]);
   const other = await given.cluster({ identity: otherNode(2) });
-  const [view] = await other.ownership.barrier([2]);
-  assert.equal(view?.foreignOwner, owner.ownership.self);
-  assert.equal(view?.isInSync, false);
+  const [facts] = await other.ownership.read([2]);
+  assert.deepEqual(facts?.holder, { name: owner.ownership.self, isOwnSession: false });
+  assert.deepEqual(facts?.inSync, ["1/disk-1"]);
   await owner.close();
   await other.close();
 });
 
-test("who acquires on a view that has moved on is refused", async () => {
+test("who acquires on a version that has passed is refused", async () => {
   const a = await given.cluster();
   const b = await given.cluster();
-  const [viewA] = await a.ownership.barrier([3]);
-  const [viewB] = await b.ownership.barrier([3]);
-  assert.ok(viewA !== undefined && viewB !== undefined);
-  assert.equal((await a.ownership.acquire(viewA, 1)).kind, "acquired");
-  assert.equal((await b.ownership.acquire(viewB, 1)).kind, "refused");
+  const [seenA] = await a.ownership.read([3]);
+  const [seenB] = await b.ownership.read([3]);
+  const changeOf = (cluster: Cluster, seen: typeof seenA) =>
+    cluster.ownership.change(3, seen?.version ?? -1, claimOf(cluster.ownership, seen));
+  assert.equal((await changeOf(a, seenA)).kind, "done");
+  assert.equal((await changeOf(b, seenB)).kind, "refused");
   assert.equal((await stateOf(a, 3)).owner, a.ownership.self);
   await a.close();
   await b.close();
@@ -109,16 +108,22 @@ test("an expired session loses its shards, and they are acquired again with high
 test("an acquisition whose answer was lost is found by reading back", async () => {
   const proxy = await given.proxy();
   const cluster = await given.cluster({ connect: proxy.address + given.server.chroot });
-  const [view] = await cluster.ownership.barrier([2]);
-  assert.ok(view !== undefined);
+  const [seen] = await cluster.ownership.read([2]);
+  assert.ok(seen !== undefined);
   const direct = given.direct();
   await direct.addAuth("digest", "logkeep:secret");
   proxy.hold();
-  const outcome = cluster.ownership.acquire(view, view.epoch + 1);
+  const change = claimOf(cluster.ownership, seen);
+  const outcome = cluster.ownership.change(2, seen.version, change);
   await until(async () => (await direct.exists(paths.shardOwner(2))) !== null);
   proxy.cut("up");
   proxy.up();
-  assert.deepEqual(await outcome, { kind: "acquired", epoch: view.epoch + 1 });
+  assert.deepEqual(await outcome, { kind: "unknown" });
+  const [settled] = await cluster.ownership.read([2]);
+  assert.deepEqual(
+    [settled?.owner, settled?.epoch, settled?.holder?.isOwnSession],
+    [cluster.ownership.self, seen.epoch + 1, true],
+  );
   await cluster.close();
 });
 
@@ -137,7 +142,7 @@ test("32 shards are acquired side by side", async () => {
   const other = await Given.open();
   const cluster = await other.cluster({ shards: 32 });
   const shards = Array.from({ length: cluster.shards }, (_, shard) => shard);
-  await cluster.ownership.barrier(shards);
+  await cluster.ownership.read(shards);
   const start = performance.now();
   await acquire(cluster, shards);
   for (const shard of shards) await cluster.manifest.load(shard);

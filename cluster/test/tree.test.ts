@@ -49,7 +49,7 @@ test("an open cluster can be read and not written by anybody", async () => {
 
 test("closing a cluster closes what is there already, and opening opens it", async () => {
   const closed = await given.cluster({ closed: true, inboxOpen: false });
-  await closed.ownership.barrier([0]);
+  await closed.ownership.read([0]);
   for (const path of [paths.root, paths.shards, paths.cluster, paths.shard(0), paths.nodes]) {
     await assert.rejects(anonymous.getData(path), { code: "NOAUTH" }, path);
   }

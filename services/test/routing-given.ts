@@ -47,7 +47,7 @@ export class RoutingGiven {
   async found(nodeId: number, shards: readonly number[]): Promise<void> {
     const identity = { nodeId, diskId: `disk-${nodeId}`, incarnation: randomUUID() };
     const cluster = await this.given.cluster({ identity, shards: this.shardCount });
-    await cluster.ownership.barrier(shards);
+    await cluster.ownership.read(shards);
     await cluster.close();
   }
 

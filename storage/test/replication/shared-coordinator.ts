@@ -118,14 +118,6 @@ export class CoordinatorSession implements Manifest, SharedOwnership {
     this.self = self;
   }
 
-  barrier(): never {
-    throw new Error("not asked with replication");
-  }
-
-  acquire(): never {
-    throw new Error("not asked with replication");
-  }
-
   async read(shards: readonly number[]): Promise<readonly ShardFacts[]> {
     await this.#turn();
     return shards.map((shard) => this.#shared.facts(shard, this.id));

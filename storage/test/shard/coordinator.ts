@@ -10,7 +10,6 @@ import type {
   SegmentEntry,
   ShardManifest,
 } from "../../src/shard/manifest.ts";
-import type { AcquireOutcome, ShardView } from "../../src/shard/ownership.ts";
 
 interface ShardNode {
   epoch: number;
@@ -44,26 +43,6 @@ export class FileCoordinator implements Manifest, SharedOwnership {
     this.#path = path;
     this.self = `${member}/${incarnation}`;
     this.#nodes = existsSync(path) ? new Map(JSON.parse(readFileSync(path, "utf8"))) : new Map();
-  }
-
-  async barrier(shards: readonly number[]): Promise<readonly ShardView[]> {
-    this.#store();
-    const member = this.self.slice(0, this.self.lastIndexOf("/"));
-    return shards.map((shard) => {
-      const { epoch, owner, version } = this.#node(shard);
-      const isForeign = owner !== undefined && !owner.startsWith(`${member}/`);
-      return { shard, epoch, version, foreignOwner: isForeign ? owner : undefined, isInSync: true };
-    });
-  }
-
-  async acquire(view: ShardView, epoch: number): Promise<AcquireOutcome> {
-    const node = this.#node(view.shard);
-    if (node.version !== view.version || epoch <= node.epoch) {
-      return { kind: "refused", reason: "the shard moved on" };
-    }
-    Object.assign(node, { epoch, owner: this.self, version: node.version + 1 });
-    this.#store();
-    return { kind: "acquired", epoch };
   }
 
   async read(shards: readonly number[]): Promise<readonly ShardFacts[]> {
