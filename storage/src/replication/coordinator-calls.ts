@@ -17,7 +17,8 @@ export class CoordinatorCalls {
   /** Calls with what is there, or with undefined when the coordinator could not be asked. */
   look(shard: number, done: (facts: ShardFacts | undefined) => void): void {
     this.#looks.push({ shard, done });
-    if (this.#looks.length === 1) queueMicrotask(() => void this.#read());
+    // In a turn of its own: however often is looked, what the disk has done is heard of in between.
+    if (this.#looks.length === 1) setImmediate(() => void this.#read());
   }
 
   async change(shard: number, version: number, change: ShardChange): Promise<MultiOutcome> {

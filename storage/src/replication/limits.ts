@@ -21,3 +21,6 @@ export const unknownRetryMs = 250;
 
 /** How long others than the target hold back after a hand-over, in milliseconds: it acquires within some round trips. */
 export const handOverHoldMs = 2_000;
+
+/** How long an append that was held back waits for news before it is tried again, in milliseconds. */
+export const heldBackMs = 20;

@@ -19,6 +19,7 @@ import type {
 } from "./core/types.ts";
 import { sendMessage } from "./entry-sender.ts";
 import type { HeldSegments } from "./held-segments.ts";
+import { heldBackMs } from "./limits.ts";
 import { isPassing } from "./load-shard.ts";
 import { noteRecord } from "./note-record.ts";
 import type { Outbox } from "./outbox.ts";
@@ -96,7 +97,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
   #cutNext = 1;
   #handOvers: ((answer: Settled) => void)[] = [];
   #recoveries: ((answer: Recovered) => void)[] = [];
-  /** The last append would have been beyond what may be uncommitted. */
+  /** The last append was not taken, and not for want of room in the log. */
   #isHeldBack = false;
   readonly #roomWaiters = new Set<() => void>();
 
@@ -131,7 +132,6 @@ export class ReplicaHost implements ShardHost, CommitHost {
     return `${context.paths.shard(shard.id)}/${file}`;
   }
 
-  /** Takes part from here on. */
   start(): void {
     this.input({ kind: "start" });
   }
@@ -189,7 +189,8 @@ export class ReplicaHost implements ShardHost, CommitHost {
   append(fields: HeaderFields, body: Uint8Array, meaning: EntryMeaning): Appended | undefined {
     const { context, shard } = this.#options;
     // A listener of a commit that appends: its turn comes when this one is over.
-    if (this.#isStepping || this.#writes.isWaiting) return undefined;
+    this.#isHeldBack = this.#isStepping || this.#writes.isWaiting;
+    if (this.#isHeldBack) return undefined;
     const { clock, counts, log } = context;
     const provisional = shard.nextHeader(fields, clock.now());
     if (!log.fits(provisional)) return undefined;
@@ -200,12 +201,12 @@ export class ReplicaHost implements ShardHost, CommitHost {
       counts.loggedBytes += bytes;
       return { position: own.header.position, committed: own.committed! };
     }
-    this.#isHeldBack = own.refusal?.reason === "window";
+    this.#isHeldBack = true;
     if (own.refusal === undefined || mayPass(own.refusal)) return undefined;
     throw refusalError(shard.id, own.refusal);
   }
 
-  /** After an append that the window held back: waits until something was committed, at most for a time. */
+  /** After an append that the core held back: waits for news of it, or a moment. */
   async room(timeoutMs: number): Promise<void> {
     if (!this.#isHeldBack) return;
     this.#isHeldBack = false;
@@ -215,13 +216,15 @@ export class ReplicaHost implements ShardHost, CommitHost {
         this.#roomWaiters.delete(wake);
         resolve();
       };
-      const timer = setTimeout(wake, timeoutMs);
+      const timer = setTimeout(wake, Math.min(timeoutMs, heldBackMs));
       this.#roomWaiters.add(wake);
     });
   }
 
   commit(commit: ManifestCommit): Promise<CommitSettled> {
     if (this.#isStopped) return Promise.resolve({ kind: "unknown" });
+    // Who asks has the shard to himself: a takeover waits for him, and he would wait for it.
+    if (this.#role.kind !== "serving") return Promise.resolve({ kind: "refused", epoch: 0 });
     const settled = this.#commits.ask(commit);
     this.input({ kind: "commit", commit });
     return settled;
