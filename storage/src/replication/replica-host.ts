@@ -115,7 +115,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
     return this.#role;
   }
 
-  get core(): Pick<Replica, "status" | "sealable"> {
+  get core(): Pick<Replica, "status"> {
     return this.#options.core;
   }
 
@@ -209,7 +209,6 @@ export class ReplicaHost implements ShardHost, CommitHost {
   /** After an append that the core held back: waits for news of it, or a moment. */
   async room(timeoutMs: number): Promise<void> {
     if (!this.#isHeldBack) return;
-    this.#isHeldBack = false;
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         clearTimeout(timer);
