@@ -18,7 +18,8 @@ const rooms = [
 
 /** Tests of the whole house, each a folder of `test/`. */
 const house = [
-  ...["tidy", "scenarios", "contracts", "data", "alerts", "faults", "ensemble", "cluster"],
+  ...["tidy", "scenarios", "contracts", "data", "alerts", "faults", "ensemble"],
+  ...["cluster", "cluster-faults"],
   ...["clients", "browser", "package", "helm"],
   ...["redis", "mixed", "coordinator-client", "kafka", "elastic", "engines"],
 ];
@@ -29,7 +30,8 @@ const named: Readonly<Record<string, string>> = {
   alerts: "two minutes",
   faults: "two minutes",
   ensemble: "three minutes, and root for partitions",
-  cluster: "minutes, and root for partitions",
+  cluster: "three minutes",
+  "cluster-faults": "ten minutes, and root for partitions",
   redis: "redis-server",
   mixed: "Apache ZooKeeper",
   "coordinator-client": "Apache ZooKeeper",

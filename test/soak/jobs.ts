@@ -170,8 +170,9 @@ const jobs: readonly Job[] = [
     suite: "cluster-house",
     name: "cluster-faults",
     files: [
-      ...["partitions", "quorum", "members", "damage", "disks"].map(
-        (name) => `test/cluster/${name}.test.ts`,
+      "test/cluster/quorum.test.ts",
+      ...["partitions", "members", "damage", "disks"].map(
+        (name) => `test/cluster-faults/${name}.test.ts`,
       ),
     ],
     env: () => ({ LOGKEEP_FAULT_MS: "30000", LOGKEEP_QUORUM_LOST_MS: "60000" }),

@@ -5,10 +5,10 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Story } from "../cluster/story.ts";
 import { Member } from "../ensemble/member.ts";
 import { missingNetwork, Network } from "../ensemble/network.ts";
 import { temporaryFolder } from "../service.ts";
-import { Story } from "./story.ts";
 
 /** How long each way stays cut, in milliseconds: longer than the sessions of those behind it. */
 const cutMs = Number(process.env["LOGKEEP_FAULT_MS"] ?? 9_000);

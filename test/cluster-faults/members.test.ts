@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ShardListed, ShardsAnswer } from "../../api/src/cluster.ts";
-import { Story } from "./story.ts";
+import { Story } from "../cluster/story.ts";
 
 let story: Story;
 

@@ -17,10 +17,10 @@ import {
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Place } from "../cluster/nodes.ts";
+import { Story } from "../cluster/story.ts";
 import { missing } from "../machine.ts";
 import { temporaryFolder } from "../service.ts";
-import type { Place } from "./nodes.ts";
-import { Story } from "./story.ts";
 
 /** How long a fault lasts, in milliseconds. */
 const faultMs = Number(process.env["LOGKEEP_FAULT_MS"] ?? 9_000);
