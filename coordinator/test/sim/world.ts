@@ -45,8 +45,8 @@ export interface RunReport {
 const faultyShare = 0.8;
 /** Once faults have ended, all serve the same within this many milliseconds. */
 const healedMsMax = 120_000;
-/** Longer than any session's timeout by any clock, and than the leader takes to see and say so. */
-const calmMs = 10_000;
+/** Longer than any session's timeout by the slowest clock, which was seen to take twelve seconds for four, and than the leader takes to say so. */
+const calmMs = 20_000;
 
 /** Runs one seed to its end. Throws what was violated. */
 export function runSeed(options: RunOptions): RunReport {
