@@ -164,7 +164,8 @@ export class Takeover implements MultiItem {
         this.#events.failed(`${facts}, and sealed segments are missing`);
         return;
       }
-      log.reset(sealedThrough, log.lineage, true);
+      // What was read just now is what is sealed: nothing of the log that is given up is in it.
+      log.reset(sealedThrough, log.lineage, false);
     } else if (log.pointAt(sealedThrough.position).epoch !== sealedThrough.epoch) {
       this.#events.failed("the log does not continue what is sealed");
       return;
