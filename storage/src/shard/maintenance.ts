@@ -203,7 +203,8 @@ export class Maintenance {
   }
 
   #seal(shard: Shard, evenWithoutRows: boolean): void {
-    if (this.#isPaused()) return;
+    // One that is being taken over commits what it inherits: nothing of it is sealed yet, however full it is.
+    if (this.#isPaused() || shard.state.kind !== "serving") return;
     if (!evenWithoutRows && shard.memtable.batches.length === 0) return;
     this.#due.set(shard, evenWithoutRows || this.#due.get(shard) === true);
     this.#sealNext();
