@@ -161,6 +161,12 @@ const jobs: readonly Job[] = [
     env: (draw) => ({ ...seedOf(draw), LOGKEEP_SOAK_SEEDS: growing(draw, 60) }),
   },
   {
+    suite: "cluster",
+    name: "replication-sim",
+    files: ["storage/test/replication-sim.test.ts"],
+    env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 2_000) }),
+  },
+  {
     suite: "cluster-house",
     name: "cluster-kills",
     files: ["test/cluster/kills.test.ts", "test/cluster/moves.test.ts"],
