@@ -6,6 +6,7 @@ import type {
 } from "../../../storage/src/replication/segment-source.ts";
 import { messageBytesMax, segmentReadMs } from "./limits.ts";
 import type { Peers } from "./peers.ts";
+import { readHead } from "./read-head.ts";
 
 const method = "segment.read";
 
@@ -47,11 +48,7 @@ export function serveSegmentReads(
 ): void {
   const own = `${peers.self.nodeId}/${peers.self.diskId}`;
   peers.handle(method, async (_, { head }) => {
-    const asked = partSchema.safeParse(head);
-    if (!asked.success) {
-      throw new ServiceError("request.malformed", "a part of a file cannot be read so");
-    }
-    const { replica, ...part } = asked.data;
+    const { replica, ...part } = readHead(partSchema, head);
     if (replica !== own) {
       const facts = { replica, own };
       throw new ServiceError("peer.unavailable", "the replica is not here", facts);

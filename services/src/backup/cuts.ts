@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { deserialize, serialize } from "node:v8";
 import { z } from "zod";
 import type { PeerMessage, Peers } from "../../../cluster/src/peers/peers.ts";
+import { readHead } from "../../../cluster/src/peers/read-head.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { BackupFile, ShardBackup } from "../../../storage/src/shard/backup-cut.ts";
 import type { Store } from "../../../storage/src/shard/store.ts";
@@ -77,19 +78,19 @@ export class Cuts {
     if (nodes === undefined) return;
     const { peers } = nodes;
     peers.handle(methods.cut, async (_, { head }) => {
-      const { id, shards } = asked(cutSchema, head);
+      const { id, shards } = readHead(cutSchema, head);
       return { head: {}, bytes: [serialize(await host.hold(id, new Set(shards)))] };
     });
     peers.handle(methods.keep, (_, { head }) => {
-      host.keep(asked(idSchema, head).id);
+      host.keep(readHead(idSchema, head).id);
       return Promise.resolve(nothing);
     });
     peers.handle(methods.release, (_, { head }) => {
-      host.release(asked(idSchema, head).id);
+      host.release(readHead(idSchema, head).id);
       return Promise.resolve(nothing);
     });
     peers.handleStream(methods.file, async function* (_, { head }) {
-      const { id, name } = asked(fileSchema, head);
+      const { id, name } = readHead(fileSchema, head);
       const file = host.file(id, name);
       try {
         for await (const bytes of file.read()) yield { head: {}, bytes: [bytes] };
@@ -204,9 +205,3 @@ function joined(cuts: readonly ClusterCut[]): ClusterCut {
 }
 
 async function* empty(): AsyncGenerator<Uint8Array> {}
-
-function asked<T>(schema: z.ZodType<T>, head: unknown): T {
-  const read = schema.safeParse(head);
-  if (read.success) return read.data;
-  throw new ServiceError("request.malformed", "a peer's question about a backup cannot be read");
-}

@@ -1,5 +1,6 @@
 import { deserialize, serialize } from "node:v8";
 import type { PeerIdentity, PeerMessage, Peers } from "../../../cluster/src/peers/peers.ts";
+import { readHead } from "../../../cluster/src/peers/read-head.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Closable } from "../../../kit/src/lifecycle.ts";
 import type { FragmentPool } from "../../../query/src/engine/pool.ts";
@@ -13,7 +14,6 @@ import {
   type OpenedMessage,
   openSchema,
   type RemotePart,
-  read,
   releaseSchema,
 } from "./messages.ts";
 
@@ -46,7 +46,7 @@ export class CutHost implements Closable {
     this.#pool = pool;
     peers.handle(methods.open, (from, { head }) => this.#open(from, head));
     peers.handle(methods.release, (from, { head }) => {
-      this.#release(keyOf(from, read(releaseSchema, head).cut));
+      this.#release(keyOf(from, readHead(releaseSchema, head).cut));
       return Promise.resolve({ head: {}, bytes: [] });
     });
     peers.handleStream(methods.fragment, (from, message, signal) =>
@@ -68,7 +68,7 @@ export class CutHost implements Closable {
   }
 
   async #open(from: PeerIdentity, head: unknown): Promise<PeerMessage> {
-    const { cut, tenant, range, shards, leftMs } = read(openSchema, head);
+    const { cut, tenant, range, shards, leftMs } = readHead(openSchema, head);
     const key = keyOf(from, cut);
     if (this.#cuts.size >= cutsMax) {
       throw new ServiceError("query.busy", "too many cuts are open for other nodes", { cutsMax });
@@ -102,7 +102,7 @@ export class CutHost implements Closable {
     { head, bytes: [sent] }: PeerMessage,
     signal: AbortSignal,
   ): AsyncGenerator<PeerMessage> {
-    const asked = read(fragmentSchema, head);
+    const asked = readHead(fragmentSchema, head);
     const key = keyOf(from, asked.cut);
     const cut = this.#cuts.get(key);
     const part = cut?.parts[asked.part];

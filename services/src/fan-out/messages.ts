@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { PartTask } from "../../../query/src/engine/fragment.ts";
 import type { Part } from "../../../query/src/source.ts";
 
@@ -50,12 +49,3 @@ export const fragmentSchema = z.object({
 export type FragmentAsked = z.infer<typeof fragmentSchema>;
 
 export const releaseSchema = z.object({ cut: z.string().max(64) });
-
-/** Throws `request.malformed`. */
-export function read<T>(schema: z.ZodType<T>, head: unknown): T {
-  const read = schema.safeParse(head);
-  if (read.success) return read.data;
-  throw new ServiceError("request.malformed", "a peer's question cannot be read", {
-    reason: messageOf(read.error).slice(0, 500),
-  });
-}

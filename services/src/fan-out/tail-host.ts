@@ -1,10 +1,10 @@
 import { deserialize, serialize } from "node:v8";
 import type { PeerMessage, Peers } from "../../../cluster/src/peers/peers.ts";
+import { readHead } from "../../../cluster/src/peers/read-head.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { TailListener } from "../../../query/src/tail/tail-hub.ts";
 import type { TailChunk, TailPlan } from "../../../query/src/tail/tail-plan.ts";
 import { followedBytesMax, followersMax } from "./limits.ts";
-import { read } from "./messages.ts";
 import {
   type FollowBegins,
   type FollowedEntry,
@@ -25,7 +25,7 @@ export function hostTails(peers: Peers, node: FollowedNode): void {
   let number = 0;
   let open = 0;
   peers.handleStream(tailMethod, async function* (from, { head, bytes: [sent] }, signal) {
-    const { tenant } = read(followSchema, head);
+    const { tenant } = readHead(followSchema, head);
     if (sent === undefined) throw new ServiceError("request.malformed", "a plan was not sent");
     if (open >= followersMax) {
       throw new ServiceError("query.busy", "too many tails of other nodes are open", {

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { PeerMessage, Peers } from "../../../cluster/src/peers/peers.ts";
+import { readHead } from "../../../cluster/src/peers/read-head.ts";
 import { ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
 import type { AppendPart } from "../../../storage/src/shard/append.ts";
 import { type ArenaOwner, ArenaWriter } from "../../../storage/src/shard/arena.ts";
@@ -14,7 +15,6 @@ import {
   methods,
   type Outcome,
   type RoutedPart,
-  readAsked,
   tombstoneSchema,
 } from "./messages.ts";
 
@@ -39,17 +39,17 @@ export class AppendHost {
     const { peers, store } = deps;
     peers.handle(methods.append, (_, message) => this.#append(message));
     peers.handle(methods.idempotency, async (_, { head }) => {
-      const result = await store.commitIdempotency(readAsked(idempotencySchema, head));
+      const result = await store.commitIdempotency(readHead(idempotencySchema, head));
       return { head: result, bytes: [] };
     });
     peers.handle(methods.tombstone, async (_, { head }) => {
-      const { shard, tombstone } = readAsked(tombstoneSchema, head);
+      const { shard, tombstone } = readHead(tombstoneSchema, head);
       this.#checkShard(shard);
       await store.addTombstone(tombstone, [shard]);
       return { head: undefined, bytes: [] };
     });
     peers.handle(methods.ends, async (_, { head }) => {
-      const { source, shard } = readAsked(endsSchema, head);
+      const { source, shard } = readHead(endsSchema, head);
       this.#checkShard(shard);
       const ends = await store.lastStored(source, [shard]);
       return { head: ends.get(shard), bytes: [] };
@@ -58,7 +58,7 @@ export class AppendHost {
 
   async #append({ head, bytes }: PeerMessage): Promise<PeerMessage> {
     const { store } = this.#deps;
-    const { parts } = readAsked(appendSchema, head);
+    const { parts } = readHead(appendSchema, head);
     if (parts.length !== bytes.length) {
       throw new ServiceError("request.malformed", "parts and their bytes are not as many");
     }

@@ -3,7 +3,6 @@ import {
   type ErrorCode,
   type ErrorFields,
   errorCodes,
-  messageOf,
   ServiceError,
 } from "../../../kit/src/errors.ts";
 import type { AppendPart, AppendResult } from "../../../storage/src/shard/append.ts";
@@ -102,13 +101,4 @@ export function errorOfOutcome(outcome: Extract<Outcome, { kind: "failed" }>): S
   const { code, message, fields } = outcome;
   const isKnown = Object.hasOwn(errorCodes, code);
   return new ServiceError(isKnown ? (code as ErrorCode) : "internal", message, fields);
-}
-
-/** Throws `request.malformed`. */
-export function readAsked<T>(schema: z.ZodType<T>, head: unknown): T {
-  const read = schema.safeParse(head);
-  if (read.success) return read.data;
-  throw new ServiceError("request.malformed", "what a router asks cannot be read", {
-    reason: messageOf(read.error).slice(0, 500),
-  });
 }

@@ -1,35 +1,11 @@
 import type { Ownership } from "../shard/ownership.ts";
-import type { MultiOutcome, ShardFacts } from "./core/types.ts";
+import type { MultiOp, MultiOutcome, ShardFacts } from "./core/types.ts";
 
 /**
  * A change of `/shards/<id>`, one atomic write on condition of a version of it. Only a member of the set acquires, and only the
  * owner asks for the others.
  */
-export type ShardChange =
-  /**
-   * Deletes the owner znode that `isHeld` says is there, left by this replica; creates it anew, and sets epoch and owner (as
-   * `nodeId/diskId/incarnation`), nobody as next, and `inSync` where it is given.
-   */
-  | {
-      readonly kind: "acquire";
-      readonly epoch: number;
-      readonly owner: string;
-      readonly isHeld: boolean;
-      readonly inSync?: readonly string[];
-    }
-  /** `live`: as `nodeId/diskId/incarnation`; `/nodes/<node>/live-<incarnation>` of each is checked to be there. */
-  | {
-      readonly kind: "change-set";
-      readonly replicas: readonly string[];
-      readonly inSync: readonly string[];
-      readonly live: readonly string[];
-    }
-  /** Deletes the owner znode, and names nobody as owner and who is next; the epoch stays. */
-  | {
-      readonly kind: "hand-over";
-      readonly next: string | undefined;
-      readonly transferMs: number;
-    };
+export type ShardChange = Exclude<MultiOp, { readonly kind: "manifest" }>;
 
 /**
  * What a shard with several members asks of the coordinator beside `Ownership`. Its changes and those of the manifest are asked one
