@@ -18,6 +18,8 @@ const seedCount = Number(
   process.env["REPLICATION_SEEDS"] ?? process.env["LOGKEEP_SOAK_SEEDS"] ?? 200,
 );
 const steps = Number(process.env["REPLICATION_STEPS"] ?? 10_000);
+/** Of a run with one crash: the crash is tried before each of its effects. */
+const crashSteps = 1500;
 const make = (options: ReplicaOptions): ShardReplica => new ShardReplica(options);
 
 test("a shard keeps its promises in a world of faults", (context) => {
@@ -48,15 +50,25 @@ test("a shard keeps its promises in a world of faults", (context) => {
   );
 });
 
+test("a crash that once broke a promise breaks none any more", () => {
+  for (const { seed, crashAt } of keptLines().crashes) {
+    try {
+      runSeed({ seed, make, steps: crashSteps, crashAt });
+    } catch (thrown) {
+      throw new Error(`seed ${seed}, a crash at effect ${crashAt}`, { cause: thrown });
+    }
+  }
+});
+
 test("a crash before any effect breaks no promise", (context) => {
   const seed = Number(seedGiven ?? firstSeed());
-  const short = 1500;
-  const { effects } = runSeed({ seed, make, steps: short, crashAt: Number.POSITIVE_INFINITY });
+  const steps = crashSteps;
+  const { effects } = runSeed({ seed, make, steps, crashAt: Number.POSITIVE_INFINITY });
   const count = Math.min(effects, Math.ceil(seedCount / 2));
   for (let at = 1; at <= count; at++) {
     const crashAt = Math.ceil((at * effects) / count);
     try {
-      runSeed({ seed, make, steps: short, crashAt });
+      runSeed({ seed, make, steps, crashAt });
     } catch (thrown) {
       throw new Error(`SEED=${seed}, a crash at effect ${crashAt} of ${effects}`, {
         cause: thrown,
@@ -83,12 +95,26 @@ function firstSeed(): number {
 /** All that once failed, then others. */
 function seedsDraw(): readonly number[] {
   if (seedGiven !== undefined) return [Number(seedGiven)];
-  const text = readFileSync(new URL("replication-sim-seeds.txt", import.meta.url), "utf8");
-  const kept = text.split("\n").filter((line) => /^\d/.test(line));
-  const seeds = kept.map((line) => Number.parseInt(line, 10));
+  const seeds = [...keptLines().seeds];
   const from = firstSeed();
   while (seeds.length < seedCount) seeds.push(from + seeds.length);
   return seeds;
+}
+
+/** What once failed: whole runs, and runs with a crash before one effect, as `seed/effect`. */
+function keptLines(): {
+  readonly seeds: readonly number[];
+  readonly crashes: readonly { readonly seed: number; readonly crashAt: number }[];
+} {
+  const text = readFileSync(new URL("replication-sim-seeds.txt", import.meta.url), "utf8");
+  const lines = text.split("\n").filter((line) => /^\d/.test(line));
+  const named = lines.map((line) => line.slice(0, line.indexOf(" ")).split("/").map(Number));
+  return {
+    seeds: named.filter(([, crashAt]) => crashAt === undefined).map(([seed]) => seed as number),
+    crashes: named.flatMap(([seed, crashAt]) =>
+      seed === undefined || crashAt === undefined ? [] : [{ seed, crashAt }],
+    ),
+  };
 }
 
 function coverageOf(reports: readonly RunReport[]): ReadonlyMap<string, number> {

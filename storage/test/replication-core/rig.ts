@@ -103,6 +103,8 @@ export class Node {
   isDiskHeld = false;
   areRecordsHeld = false;
   isFetchHeld = false;
+  /** What is read of its log is damaged. */
+  isRotten = false;
   /** It does not reach the coordinator. */
   isUnreachable = false;
   /** A conditional write of it is not answered. */
@@ -215,7 +217,8 @@ export class Node {
           bytes += entry.bytes;
           return true;
         });
-        const result = found[0]?.position === effect.from ? found : "gone";
+        const there = found[0]?.position === effect.from ? found : "gone";
+        const result = this.isRotten ? "damaged" : there;
         this.input({ kind: "entries-read", read: effect.read, result });
         break;
       }
@@ -300,13 +303,15 @@ export class Rig {
       readonly state?: Partial<ReplicaState>;
       readonly isLive?: boolean;
       readonly areRecordsHeld?: boolean;
+      readonly isRotten?: boolean;
     } = {},
   ): Node {
-    const { disk, state, isLive = true, areRecordsHeld = false } = options;
+    const { disk, state, isLive = true, areRecordsHeld = false, isRotten = false } = options;
     const found = { ...disk?.state(), ...state };
     const node = new Node(this, replica, ++this.#incarnation, found);
     node.entries = [...(disk?.entries ?? [])];
     node.areRecordsHeld = areRecordsHeld;
+    node.isRotten = isRotten;
     for (const other of this.nodes.values()) this.#linkUp(node, other);
     this.nodes.set(replica, node);
     if (isLive) this.znodes.live.add(node.self);

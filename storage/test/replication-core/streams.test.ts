@@ -132,20 +132,39 @@ test("an owner that finds damage gives the shard away, and is repaired by the ne
   assert.deepEqual(bodies(owner), ["x"]);
 });
 
-test("an owner that found damage stays with a silent member, and gives it the shard when it is back", () => {
+test("an owner that found damage gives the shard up while a member is silent, and that one takes it over", () => {
   const { rig, nodes } = served(a, b);
   const [owner, second] = nodes as [Node, Node];
   owner.append("x");
   rig.run();
   rig.cut(owner, second);
   owner.input({ kind: "damage-found", reason: "a checksum" });
-  rig.pass(8_000);
+  rig.pass(1_500);
   assert.deepEqual(rig.znodes.inSync, [a, b]);
-  rig.join(owner, second);
   rig.serving(second);
+  assert.deepEqual(bodies(second), ["x"]);
+  rig.join(owner, second);
   rig.until(() => owner.all("reset-log").length === 1, "it is emptied");
   rig.until(() => rig.znodes.inSync.length === 2, "it is back");
   assert.deepEqual(bodies(owner), ["x"]);
+});
+
+test("an owner that cannot read what it inherited and nobody else has gives the shard up", () => {
+  const { rig, nodes } = served(a, b);
+  const [owner, second] = nodes as [Node, Node];
+  owner.append("x");
+  rig.run();
+  rig.cut(owner, second);
+  owner.append("never committed");
+  rig.run();
+  rig.kill(owner);
+  const back = rig.start(a, { disk: owner, isRotten: true });
+  rig.serving(second);
+  back.isRotten = false;
+  assert.deepEqual(bodies(second), ["x"]);
+  rig.until(() => back.all("reset-log").length === 1, "it is emptied");
+  rig.until(() => rig.znodes.inSync.length === 2, "it is back");
+  assert.deepEqual(bodies(back), ["x"]);
 });
 
 test("copies that could not be had are asked for again", () => {

@@ -156,6 +156,15 @@ export class Owner {
     this.#evaluate();
   }
 
+  /**
+   * It has to be repaired, and what it cannot read it can bring to nobody: who takes over has all that was committed,
+   * and decides on the rest. It would wait for the others for ever.
+   */
+  giveUp(): void {
+    const order = { target: undefined, transferMs: transferMsDefault, isDrain: true };
+    this.giveAway({ ...order, isAsked: false });
+  }
+
   written(): void {
     const { core } = this.state;
     if (!this.state.isBegun) return;
@@ -278,16 +287,18 @@ export class Owner {
     this.#set.evaluate();
     this.#handOver?.evaluate();
     const { assigned, core, inSync, preferred } = this.state;
-    if (this.#handOver !== undefined || !this.#isServing || core.nowMs < this.#handOverAtMs) return;
-    if (this.#set.isPending) return;
-    const { isDamaged } = core;
-    const isSent = isDamaged || !assigned.includes(core.replica);
-    const wanted = isDamaged ? undefined : preferred;
-    const target = wanted ?? (isSent ? takerOf(this.state, undefined) : undefined);
+    if (this.#handOver !== undefined || core.nowMs < this.#handOverAtMs) return;
+    if (core.isDamaged && inSync.union.length > 1) {
+      this.giveUp();
+      return;
+    }
+    if (!this.#isServing || this.#set.isPending) return;
+    const isSent = !assigned.includes(core.replica);
+    const target = preferred ?? (isSent ? takerOf(this.state, undefined) : undefined);
     if (target === undefined || target === core.replica) return;
-    // It leaves only when all that shall stay are there, unless it has to be repaired.
+    // It leaves only when all that shall stay are there.
     const isWhole = assigned.every((replica) => inSync.members.includes(replica));
-    if (isSent && !isDamaged && !isWhole) return;
+    if (isSent && !isWhole) return;
     if (takerOf(this.state, target) === undefined) return;
     this.giveAway({ target, transferMs: transferMsDefault, isDrain: false, isAsked: false });
   }

@@ -472,7 +472,7 @@ export class ShardReplica implements Replica {
     if (owner !== undefined && owner.state.inSync.union.length === 1) return;
     this.#core.isDamaged = true;
     this.#follower.damaged();
-    owner?.giveAway({ target: undefined, transferMs: 0, isDrain: false, isAsked: false });
+    owner?.giveUp();
   }
 
   #halt(reason: string): void {
