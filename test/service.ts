@@ -14,6 +14,8 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A command and its arguments that become the service, as `nsenter … --`. */
   readonly within?: readonly string[];
+  /** The command of another release; by default that of this checkout. */
+  readonly bin?: string | undefined;
   /** How long it may take until it serves; half a minute by default. */
   readonly readyTimeoutMs?: number;
 }
@@ -48,6 +50,7 @@ export class Service {
     args = [],
     env = {},
     within = [],
+    bin = path.join(root, "services/bin/logkeep"),
     readyTimeoutMs = 30_000,
   }: ServiceOptions = {}): Promise<Service> {
     const listeners = [
@@ -58,7 +61,6 @@ export class Service {
       "--peer",
       "127.0.0.1:0",
     ];
-    const bin = path.join(root, "services/bin/logkeep");
     const command = [...within, bin, "start", "--data", dataDir, ...listeners, ...args];
     const child = spawnServer(command[0] as string, command.slice(1), {
       stdio: ["ignore", "pipe", "pipe"],

@@ -24,6 +24,8 @@ export interface Place {
   /** A command that becomes the node, as `nsenter … --`. */
   readonly within?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The command of another release. */
+  readonly bin?: string | undefined;
 }
 
 /** Ids of nodes that are to be left alone. */
@@ -114,6 +116,7 @@ export class Nodes {
     const service = await Service.start({
       dataDir,
       within: [...(network?.within(id) ?? []), ...(own?.within ?? [])],
+      bin: own?.bin,
       readyTimeoutMs: servingTimeoutMs,
       env: { LOGKEEP_CLUSTER_SECRET: secret, ...env, ...own?.env },
       args: [
