@@ -25,6 +25,21 @@ export interface Block {
   bounds(field: string): Bounds | undefined;
   /** How many rows have each value, when that is known without reading the column (few distinct values). */
   valueCounts(field: string): ValueCounts | undefined;
+  /** Where the block lies in a file and what its fields take there, `_time` among them; absent or undefined: it is in memory. */
+  storedFields?(): StoredFields | undefined;
+}
+
+/** Bytes of a file that belong to the fields of one block. */
+export interface StoredFields {
+  readonly path: string;
+  readonly fields: ReadonlyMap<string, StoredField>;
+}
+
+/** Near enough, since columns are compressed together. */
+export interface StoredField {
+  readonly valueBytes: number;
+  /** Of its token filter. */
+  readonly filterBytes: number;
 }
 
 /** `counts[i]` rows have value i; the values differ, and the empty one (or an absent field) may be among them. */
