@@ -2,7 +2,7 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import { Deletions } from "../../../query/src/engine/deletions.ts";
 import { RowSet } from "../../../query/src/filter/row-set.ts";
 import { mergeSegments } from "../../../storage/src/segment/merge.ts";
-import { verifySegment } from "../../../storage/src/segment/reader.ts";
+import { checkSegment } from "../../../storage/src/segment/reader.ts";
 import { rewriteSegment } from "../../../storage/src/segment/rewrite.ts";
 import { sealSegment } from "../../../storage/src/segment/writer.ts";
 import type { ArenaBuffers } from "../../../storage/src/shard/arena.ts";
@@ -22,20 +22,20 @@ export function sealFile(job: SealJob, arena: ArenaBuffers): SegmentFile {
     position,
   }));
   const { bytes, rows } = sealSegment({ ...job, batches });
-  verifySegment(job.path);
+  checkSegment(job.path);
   return { bytes, rows };
 }
 
 /** Writes the segment that replaces several, reads it back, and says what it is. */
 export function mergeFiles(job: MergeJob): SegmentFile {
   const { bytes, rows } = mergeSegments(job);
-  verifySegment(job.path);
+  checkSegment(job.path);
   return { bytes, rows };
 }
 
 /** Checks a copy of another node's segment. */
 export function verifyFile({ path, uuid }: VerifyJob): void {
-  const footer = verifySegment(path);
+  const footer = checkSegment(path);
   if (footer.uuid === uuid) return;
   const message = "a file is not the segment that it should be";
   throw new ServiceError("storage.damaged", message, { file: path, uuid });
@@ -62,7 +62,7 @@ export function rewriteFile(job: RewriteJob): Rewritten {
     },
   });
   if (result.kind !== "written") return { rowsRemoved, file: undefined };
-  verifySegment(job.path);
+  checkSegment(job.path);
   const { bytes, rows, partitions } = result.file;
   return { rowsRemoved, file: { bytes, rows, partitions } };
 }

@@ -7,7 +7,7 @@ import type { BlockContent } from "../format/block-content.ts";
 import { type ChunkRef, unpack } from "../format/chunk.ts";
 import { BlockContent2 } from "../format/content.ts";
 import { checkStored, damaged } from "../format/damage.ts";
-import type { BlockMeta } from "../format/footer.ts";
+import { type BlockMeta, formatVersion } from "../format/footer.ts";
 import { streamLabels } from "../format/stream-labels.ts";
 import { BlockContent1 } from "../format/version-1/content.ts";
 import type { BlockCache } from "./block-cache.ts";
@@ -134,6 +134,12 @@ export class SegmentBlock implements Block {
       }
       return bytes;
     });
+  }
+
+  /** Reads and checks every chunk. Files of format version 1 do not list theirs, so their columns are decoded. */
+  check(): void {
+    if (this.version === formatVersion) this.stored();
+    else this.verify();
   }
 
   /** Reads and checks every chunk, and decodes every column. */

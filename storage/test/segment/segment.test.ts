@@ -16,7 +16,7 @@ import { Prng } from "../../../kit/src/prng.ts";
 import { wordsOf } from "../../../kit/src/tokens.ts";
 import { BlockCache } from "../../src/segment/block-cache.ts";
 import { mergeSegments } from "../../src/segment/merge.ts";
-import { openSegment, verifySegment } from "../../src/segment/reader.ts";
+import { checkSegment, openSegment, verifySegment } from "../../src/segment/reader.ts";
 import { sealSegment } from "../../src/segment/writer.ts";
 import {
   batchOf,
@@ -60,6 +60,7 @@ test("a seal and a merge keep every record, those of a stream by time and then i
     });
     assert.equal(file.rows, written.length);
     const { replaces } = verifySegment(merged);
+    assert.deepEqual(checkSegment(merged).replaces, inputs);
     assert.deepEqual(replaces, inputs);
     assert.deepEqual(inStreamOrder(readAll(merged)), expected, `SEED=${seed} merged`);
     assertBlocksInOrder(merged);
@@ -195,6 +196,7 @@ test("every flipped byte of a segment is found, or changes nothing that is read"
     bytes[position] = bytes[position]! ^ (1 << prng.below(8));
     writeFileSync(flipped, bytes);
     assert.throws(() => verifySegment(flipped), isDamaged, `byte ${position}`);
+    assert.throws(() => checkSegment(flipped), isDamaged, `byte ${position} by its checksum alone`);
     try {
       assert.deepEqual(readAll(flipped), expected, `byte ${position}`);
     } catch (thrown) {
@@ -220,6 +222,7 @@ test("a cut or scribbled segment is refused as damage, never otherwise", () => {
     }
     writeFileSync(broken, bytes);
     assert.throws(() => verifySegment(broken), isDamaged, `round ${round}`);
+    assert.throws(() => checkSegment(broken), isDamaged, `round ${round} by checksums alone`);
   }
 });
 
