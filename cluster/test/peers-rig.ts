@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { systemClock } from "../../kit/src/clock.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import { type Logger, silentLogger } from "../../kit/src/logger.ts";
 import { openPeers, type PeersOptions } from "../src/peers/open-peers.ts";
@@ -40,7 +39,7 @@ export class PeersRig {
     const self = { nodeId: node, diskId: `disk-${node}`, incarnation: randomUUID() };
     const peers = await openPeers({
       ...{ self, clusterId: "cluster-1", secret, listen: "127.0.0.1:0" },
-      ...{ directory: this.directory, clock: systemClock, logger: this.logger },
+      ...{ directory: this.directory, logger: this.logger },
       ...more,
     });
     this.#lifecycle.add(`node ${node}`, () => peers.close());

@@ -8,7 +8,6 @@ import type { Peers } from "../../cluster/src/peers/peers.ts";
 import { parseAddress, printAddress } from "../../config/src/address.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import type { Acl } from "../../coordinator/src/wire/records.ts";
-import { systemClock } from "../../kit/src/clock.ts";
 import { ServiceError } from "../../kit/src/errors.ts";
 import type { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
@@ -87,7 +86,6 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
     secret: Buffer.from(secret.text),
     listen: settings.peer.listen,
     directory: cluster.topology.peers,
-    clock: systemClock,
     logger,
   });
   lifecycle.add("peers", () => peers.close());

@@ -62,7 +62,7 @@ export class RoutingGiven {
     const peers = await openPeers({
       ...{ self: identity, clusterId: cluster.id, secret: Buffer.from("a secret of the cluster") },
       ...{ listen: "127.0.0.1:0", directory: cluster.topology.peers },
-      ...{ clock: systemClock, logger: silentLogger },
+      logger: silentLogger,
     });
     lifecycle.add("peers", () => peers.close());
     await cluster.announce(facts({ peer: peers.address }), () => undefined);

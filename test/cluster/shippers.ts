@@ -65,6 +65,16 @@ export class Shippers {
     }
   }
 
+  /** Resolves when each shipper has begun so many more batches: all before the last of them are acknowledged. */
+  async moreOfEach(batches: number): Promise<void> {
+    const goals = this.#batches.map((begun) => begun + batches);
+    const endMs = performance.now() + 120_000;
+    while (goals.some((goal, number) => (this.#batches[number] as number) < goal)) {
+      if (performance.now() > endMs) throw new Error(`nothing is acknowledged: ${this.facts}`);
+      await sleep(20);
+    }
+  }
+
   /** What is under way is finished, or given up after a while. */
   async stop(): Promise<void> {
     this.#stopping.abort();

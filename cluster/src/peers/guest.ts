@@ -1,4 +1,3 @@
-import { systemClock } from "../../../kit/src/clock.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { NodeIdentity } from "../node.ts";
 import { greetAsDialler } from "./greet.ts";
@@ -37,7 +36,6 @@ export async function askAsGuest(
       isDialled: true,
       pack: !isLocal,
       rest,
-      clock: systemClock,
       memory: new ReceiveMemory(),
     },
     events: {

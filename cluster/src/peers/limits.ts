@@ -46,7 +46,7 @@ export const streamWindowBytes = 1024 * 1024;
 /** How often each side says that it is there. */
 export const heartbeatMs = 500;
 
-/** A link on which nothing was heard for so long is dead: four heartbeats. */
+/** A link on which nothing was heard for so long is dead: four heartbeats, and four of our own, which come late on a starved machine. */
 export const linkDeadMs = 2_000;
 
 /** The longest of a handshake's messages: names, a nonce and a proof. */

@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import type { Clock } from "../../../kit/src/clock.ts";
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import { Answering, type Handler } from "./answering.ts";
 import { Asking } from "./asking.ts";
@@ -22,7 +21,6 @@ export interface LinkOptions {
   readonly rest: Buffer;
   /** Shared by all links. */
   readonly memory: ReceiveMemory;
-  readonly clock: Clock;
   readonly events: LinkEvents;
 }
 
@@ -36,6 +34,9 @@ export interface LinkEvents {
   ended(link: Link, reason: ServiceError): void;
 }
 
+/** Own heartbeats without a word of the peer; at the next it is dead. */
+const silentBeatsMax = linkDeadMs / heartbeatMs;
+
 /** One connection after its handshake: calls, streams and one-way messages of both sides, and heartbeats. */
 export class Link implements PeerLink, AssembledSink {
   readonly id: number;
@@ -47,12 +48,12 @@ export class Link implements PeerLink, AssembledSink {
   readonly #answering: Answering;
   readonly #assembly: Assembly;
   readonly #timer: NodeJS.Timeout;
-  #heardMs: number;
-  #beatMs: number;
+  /** Own heartbeats since the peer was heard. */
+  #silentBeats = 0;
   #isEnded = false;
 
   constructor(options: LinkOptions) {
-    const { id, socket, identity, isDialled, pack, clock, events, memory } = options;
+    const { id, socket, identity, isDialled, pack, events, memory } = options;
     this.id = id;
     this.identity = identity;
     this.isDialled = isDialled;
@@ -62,7 +63,6 @@ export class Link implements PeerLink, AssembledSink {
     const handlerOf = (method: string) => events.handlerOf(method);
     this.#answering = new Answering(this.#outbox, identity, handlerOf, memory);
     this.#assembly = new Assembly(this, memory);
-    this.#heardMs = this.#beatMs = clock.monotonicMs();
     this.#timer = setInterval(() => this.#beat(), heartbeatMs);
   }
 
@@ -147,7 +147,7 @@ export class Link implements PeerLink, AssembledSink {
 
   #read(chunk: Buffer): void {
     if (this.#isEnded) return;
-    this.#heardMs = this.#options.clock.monotonicMs();
+    this.#silentBeats = 0;
     try {
       this.#assembly.push(chunk);
     } catch (thrown) {
@@ -158,16 +158,16 @@ export class Link implements PeerLink, AssembledSink {
   }
 
   #beat(): void {
-    const nowMs = this.#options.clock.monotonicMs();
-    // After a pause of this process, what the peer said meanwhile has yet to be read.
-    if (nowMs - this.#beatMs > 2 * heartbeatMs) this.#heardMs = nowMs;
-    this.#beatMs = nowMs;
-    if (nowMs - this.#heardMs >= linkDeadMs) {
-      this.#broken("nothing was heard of the peer");
-      return;
-    }
+    // Counted in own beats and not by a clock: while this process does not get on, its lateness is not the peer's silence.
+    this.#silentBeats++;
+    // What the peer said may lie in the socket, which is read before the second of these.
+    if (this.#silentBeats > silentBeatsMax) setImmediate(() => setImmediate(() => this.#judge()));
     // Where bytes wait for the peer to read, they are what it will hear.
     if (!this.#options.socket.writableNeedDrain) this.#outbox.control(frameKinds.heartbeat, 0);
+  }
+
+  #judge(): void {
+    if (this.#silentBeats > silentBeatsMax) this.#broken("nothing was heard of the peer");
   }
 
   #broken(reason: string): void {

@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import { parseAddress, printAddress } from "../../../config/src/address.ts";
 import { assert } from "../../../kit/src/assert.ts";
-import type { Clock } from "../../../kit/src/clock.ts";
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { NodeIdentity } from "../node.ts";
@@ -36,7 +35,6 @@ export interface PeersOptions {
   /** `host:port`; port 0 asks for a free one. */
   readonly listen: string;
   readonly directory: PeerDirectory;
-  readonly clock: Clock;
   readonly logger: Logger;
   /** Of the protocol; what this release speaks unless told. */
   readonly versions?: VersionRange;
@@ -275,7 +273,7 @@ class OpenPeers implements Peers, LinkEvents {
     if (this.#closing.signal.aborted) throw unavailable("this node is stopping", false);
     const isGuest = identity.cluster === undefined;
     const replaced = isGuest ? undefined : this.#links.admit({ identity, isDialled });
-    const { clock, logger } = this.#options;
+    const { logger } = this.#options;
     const id = ++this.#lastLink;
     const link = new Link({
       ...{
@@ -286,7 +284,6 @@ class OpenPeers implements Peers, LinkEvents {
         pack: !isLocal,
         rest,
         memory: this.#memory,
-        clock,
         events: this,
       },
     });
