@@ -9,8 +9,10 @@ import tls from "node:tls";
 import { parseAddress } from "../../config/src/address.ts";
 import { Prng } from "../../kit/src/prng.ts";
 import { helloOf, printHandshake, proofOf, versionsSpoken } from "../src/peers/handshake.ts";
+import { handshakesMax, handshakesOfAddressMax } from "../src/peers/limits.ts";
 import type { PeersOptions } from "../src/peers/open-peers.ts";
 import type { Peers } from "../src/peers/peers.ts";
+import { networkOf, Strangers } from "../src/peers/strangers.ts";
 import { until } from "./given.ts";
 import { linked, PeersRig, secret } from "./peers-rig.ts";
 
@@ -166,3 +168,78 @@ test("frames before the proof are not read", async () => {
     await rig.close();
   }
 });
+
+/** A connection that says nothing more than `said`. */
+async function held(to: Peers, said: Buffer): Promise<net.Socket> {
+  const socket = net.connect(parseAddress(to.address));
+  socket.on("error", () => undefined);
+  socket.resume();
+  await once(socket, "connect");
+  socket.write(said);
+  return socket;
+}
+
+test("strangers of one address hold a few places, and who knows the secret still comes in", async () => {
+  const rig = new PeersRig();
+  const sockets: net.Socket[] = [];
+  try {
+    const one = await rig.open(1);
+    // A hello that is never followed by its proof.
+    for (let i = 0; i < 2 * handshakesOfAddressMax; i++) sockets.push(await held(one, hello(3)));
+    await until(() => sockets.filter((each) => each.closed).length >= handshakesOfAddressMax);
+    assert.match(JSON.stringify(rig.warnings), /too many connections that prove nothing/);
+    const two = await rig.open(2);
+    rig.announce(one, two);
+    await linked(one, two);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await rig.close();
+  }
+});
+
+/** As much of a socket as a place is about. */
+function socketOf(remoteAddress: string, remotePort: number): net.Socket {
+  const socket = new net.Socket();
+  Object.defineProperties(socket, {
+    remoteAddress: { value: remoteAddress },
+    remotePort: { value: remotePort },
+  });
+  return socket;
+}
+
+test("when strangers of many addresses hold all places, the oldest gives way", () => {
+  const strangers = new Strangers();
+  try {
+    const sockets = Array.from({ length: handshakesMax }, (_, i) => socketOf(`10.0.${i}.1`, i));
+    for (const socket of sockets) assert.equal(strangers.take(socket), true);
+    strangers.proved(sockets[0]!);
+    assert.equal(strangers.take(socketOf("10.1.0.1", 1)), true);
+    assert.deepEqual(
+      sockets.map((each) => each.destroyed).indexOf(true),
+      -1,
+      "there was a place again",
+    );
+    assert.equal(strangers.take(socketOf("10.1.0.2", 1)), true);
+    assert.deepEqual(
+      sockets.map((each, i) => (each.destroyed ? i : -1)).filter((i) => i >= 0),
+      [1],
+    );
+  } finally {
+    strangers.close();
+  }
+});
+
+const networks: readonly (readonly [string, string])[] = [
+  ["10.1.2.3", "10.1.2.3"],
+  ["::ffff:10.1.2.3", "10.1.2.3"],
+  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
+  ["2001:db8::6", "2001:db8:0:0"],
+  ["fe80::1%eth0", "fe80:0:0:0"],
+  ["::1", "0:0:0:0"],
+];
+
+for (const [address, network] of networks) {
+  test(`strangers at ${address} count for ${network}`, () => {
+    assert.equal(networkOf(address), network);
+  });
+}

@@ -52,11 +52,17 @@ export const linkDeadMs = 2_000;
 /** The longest of a handshake's messages: names, a nonce and a proof. */
 export const handshakeBytesMax = 4_096;
 
-/** How long a handshake may take, from the connection on. */
+/** How long a handshake may take, from the connection on, that of TLS included. */
 export const handshakeMs = 5_000;
 
-/** Connections whose handshake is under way: what anybody without the secret can hold. */
+/** Connections that have proved nothing yet: what all without the secret can hold. */
 export const handshakesMax = 64;
+
+/** The same of one address: nodes that share one, or are started at once on one machine, try again when they are too many. */
+export const handshakesOfAddressMax = 16;
+
+/** How often is said that an address has too many: whoever makes them decides how often that is. */
+export const strangersSayMs = 10_000;
 
 /** Connections of the listener at a time: those of all other nodes twice, guests, and handshakes. */
 export const connectionsMax = 600;

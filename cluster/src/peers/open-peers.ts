@@ -9,7 +9,7 @@ import { unavailable } from "./asking.ts";
 import { Dialler } from "./dialler.ts";
 import { type Greeted, greetAsDialler, greetAsListener } from "./greet.ts";
 import { type Greeting, refused, type VersionRange, versionsSpoken } from "./handshake.ts";
-import { guestMs, guestsMax, handshakesMax, secretBytesMin } from "./limits.ts";
+import { guestMs, guestsMax, secretBytesMin } from "./limits.ts";
 import { Link, type LinkEvents } from "./link.ts";
 import { Links } from "./links.ts";
 import type { NamedMessage } from "./message.ts";
@@ -236,7 +236,7 @@ class OpenPeers implements Peers, LinkEvents {
   async #accept(wire: Wire): Promise<void> {
     const { logger } = this.#options;
     const { remoteAddress: remote } = wire.socket;
-    if (this.#greeted.size >= handshakesMax || this.#closing.signal.aborted) {
+    if (this.#closing.signal.aborted) {
       wire.socket.on("error", () => undefined);
       wire.socket.destroy();
       return;
@@ -245,6 +245,7 @@ class OpenPeers implements Peers, LinkEvents {
       const greeted = await this.#greet(wire, () =>
         greetAsListener(wire.socket, this.#greeting, (identity) => this.#admit(identity)),
       );
+      this.#listener?.proved(wire.socket);
       this.#begin(wire, greeted, false);
     } catch (thrown) {
       wire.socket.destroy();

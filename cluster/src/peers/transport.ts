@@ -5,7 +5,8 @@ import tls from "node:tls";
 import { type Address, isLoopback, parseAddress } from "../../../config/src/address.ts";
 import { assert } from "../../../kit/src/assert.ts";
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
-import { connectionsMax, dialMs, handshakeMs, secretBytesMin } from "./limits.ts";
+import { connectionsMax, dialMs, handshakeMs, secretBytesMin, strangersSayMs } from "./limits.ts";
+import { Strangers } from "./strangers.ts";
 
 /** A connection on which nothing was said yet. */
 export interface Wire {
@@ -78,6 +79,8 @@ function secured(socket: net.Socket, secret: Uint8Array): tls.TLSSocket {
 
 export interface Listener {
   readonly address: Address;
+  /** Says of a connection that it need not be ended soon. */
+  proved(socket: net.Socket): void;
   close(): Promise<void>;
 }
 
@@ -90,29 +93,27 @@ export async function listen(
   secret: Uint8Array,
   { onWire, onDropped }: ListenerEvents,
 ): Promise<Listener> {
-  const psk = pskOf(secret);
-  // It never listens itself: connections that begin with TLS are handed to it.
-  const secure = tls.createServer({
-    ...tlsOptions,
-    pskCallback: (_, identity) => (identity === pskIdentity ? psk : null),
-    handshakeTimeout: handshakeMs,
-  });
-  secure.on("secureConnection", (socket) => onWire({ socket, isLocal: false }));
-  secure.on("tlsClientError", (error, socket) => {
-    onDropped(messageOf(error), socket.remoteAddress);
-    socket.destroy();
-  });
+  const strangers = new Strangers();
+  let saidMs = Number.NEGATIVE_INFINITY;
+  const secure = secureServer(secret, { onWire, onDropped });
   const server = net.createServer({ noDelay: true }, (socket) => {
+    // It may be ended before anybody listens.
+    socket.on("error", () => undefined);
+    if (!strangers.take(socket)) {
+      if (performance.now() - saidMs < strangersSayMs) return;
+      saidMs = performance.now();
+      onDropped("its address has too many connections that prove nothing", socket.remoteAddress);
+      return;
+    }
     accept(socket, (over) => secure.emit("connection", over)).then(
       (wire) => wire && onWire(wire),
       (thrown: unknown) => {
         onDropped(messageOf(thrown), socket.remoteAddress);
-        socket.on("error", () => undefined);
         socket.destroy();
       },
     );
   });
-  // What comes while so many are at their handshakes belongs to nobody who knows the secret.
+  // Those of nodes, and of strangers, of whom there are never so many.
   server.maxConnections = connectionsMax;
   server.listen({ host: at.host, port: at.port });
   try {
@@ -126,12 +127,30 @@ export async function listen(
   const { address, port } = server.address() as net.AddressInfo;
   return {
     address: { host: address, port },
+    proved: (socket) => strangers.proved(socket),
     close: async () => {
       const closed = once(server, "close");
       server.close();
+      strangers.close();
       await closed;
     },
   };
+}
+
+/** It never listens itself: connections that begin with TLS are handed to it. */
+function secureServer(secret: Uint8Array, { onWire, onDropped }: ListenerEvents): tls.Server {
+  const psk = pskOf(secret);
+  const server = tls.createServer({
+    ...tlsOptions,
+    pskCallback: (_, identity) => (identity === pskIdentity ? psk : null),
+    handshakeTimeout: handshakeMs,
+  });
+  server.on("secureConnection", (socket) => onWire({ socket, isLocal: false }));
+  server.on("tlsClientError", (error, socket) => {
+    onDropped(messageOf(error), socket.remoteAddress);
+    socket.destroy();
+  });
+  return server;
 }
 
 export interface ListenerEvents {
@@ -144,12 +163,13 @@ async function accept(
   socket: net.Socket,
   onTls: (socket: net.Socket) => void,
 ): Promise<Wire | undefined> {
-  const signal = AbortSignal.timeout(handshakeMs);
   // The address is unknown once the other end has gone.
   const { remoteAddress = "" } = socket;
-  await once(socket, "readable", { signal });
+  const ended = new AbortController();
+  socket.once("close", () => ended.abort());
+  await once(socket, "readable", { signal: ended.signal }).catch(() => undefined);
   const first: unknown = socket.read(1);
-  if (!Buffer.isBuffer(first)) throw new Error("the connection ended at once");
+  if (!Buffer.isBuffer(first)) throw new Error("it said nothing");
   socket.unshift(first);
   if (first[0] === tlsHandshakeByte) {
     onTls(socket);
