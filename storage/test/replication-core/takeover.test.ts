@@ -177,6 +177,26 @@ test("an owner whose session has expired acquires anew, and what was appended st
   assert.ok(!roles.includes("follower"));
 });
 
+test("whoever takes over, and again before it served, waits until no lease of the owner before both can be left", () => {
+  const { rig, nodes } = served(a, b);
+  const [owner, second] = nodes as [Node, Node];
+  owner.append("x");
+  rig.run();
+  // It goes on without knowing that its session has ended.
+  rig.stand(owner);
+  rig.expire(owner);
+  rig.cut(owner, second);
+  second.input({ kind: "live", replica: a, incarnation: undefined });
+  rig.until(() => rig.znodes.owner === second.self, "the other has acquired");
+  const acquiredMs = rig.nowMs;
+  rig.pass(200);
+  assert.deepEqual(rig.znodes.inSync, [a, b], "alone before a lease has run out");
+  const again = rig.restart(second);
+  rig.serving(again);
+  assert.ok(rig.nowMs >= acquiredMs + 500);
+  assert.deepEqual(rig.znodes.inSync, [b]);
+});
+
 test("a replica that is not of the set never acquires", () => {
   const { rig, nodes } = served(a);
   const wiped = rig.start("1/d9");
@@ -201,6 +221,24 @@ test("a damaged member does not acquire, is taken out, and is repaired as a lear
   rig.until(() => damaged.all("reset-log").length === 1, "it is emptied");
   rig.until(() => rig.znodes.inSync.length === 2, "it is back");
   assert.deepEqual(bodies(damaged), ["x"]);
+});
+
+test("a member that finds damage while it takes over takes nobody out, and gives the shard up", () => {
+  const rig = new Rig([a, b, c]);
+  const damaged = rig.start(a, { areRecordsHeld: true });
+  damaged.input({ kind: "damage-found", reason: "a checksum" });
+  damaged.release();
+  rig.run();
+  assert.equal(rig.znodes.owner, damaged.self);
+  damaged.input({ kind: "live", replica: c, incarnation: undefined });
+  const second = rig.start(b);
+  rig.serving(second);
+  assert.deepEqual(
+    damaged.all("multi").map(({ op }) => op.kind),
+    ["acquire", "hand-over"],
+  );
+  rig.until(() => damaged.all("reset-log").length === 1, "it is emptied");
+  rig.until(() => rig.znodes.inSync.length === 2, "it is back");
 });
 
 test("a member that has lost what it confirmed counts as damaged", () => {

@@ -43,13 +43,15 @@ export class SetChanges {
 
   /** Looks whether the set is as it shall be, and begins a change or takes it further. */
   evaluate(): void {
-    const { core, isBegun, isHandingOver, isOver } = this.#state;
+    const { core, inSync, isBegun, isHandingOver, isOver } = this.#state;
     if (!isBegun || isOver) return;
     if (this.#change !== undefined) {
       this.#change.evaluate();
       return;
     }
     if (isHandingOver || core.nowMs < this.#retryAtMs) return;
+    // Who is left of the set when it is repaired is for a sound owner to say: it gives the shard up.
+    if (core.isDamaged && inSync.members.length > 1) return;
     const wanted = this.#wanted();
     if (wanted === undefined) return;
     this.#change = new SetChange(this.#state, wanted, (isRetry) => {
@@ -69,8 +71,7 @@ export class SetChanges {
       const other = others.get(member);
       return other === undefined || !this.#isLost(other);
     });
-    // Damaged itself, it never becomes the only one: the others have what it lacks, and it waits for them.
-    if (core.isDamaged && set.length === 1) set = [...members];
+    if (set.length === 1 && !this.#mayBeAlone()) set = [...members];
     let joiner: Other | undefined;
     // Until its first entry is committed, an owner does not know of all that was committed before it.
     const isKnown = inSync.committed >= start;
@@ -84,12 +85,22 @@ export class SetChanges {
       if (joiner !== undefined) set = [...set, joiner.replica];
     }
     const isWhole = assigned.every((replica) => set.includes(replica));
-    if (isWhole && assigned.includes(core.replica) && !core.isDamaged) {
-      set = set.filter((member) => assigned.includes(member));
+    if (isWhole && assigned.includes(core.replica)) {
+      const stayed = set.filter((member) => assigned.includes(member));
+      if (stayed.length > 1 || this.#mayBeAlone()) set = stayed;
     }
     const wanted = [...new Set([...assigned, ...set])];
     if (isSameSet(set, members) && isSameSet(wanted, replicas)) return undefined;
     return { replicas: wanted, inSync: set, joiner };
+  }
+
+  /**
+   * Not while an owner before may have a lease: who finds itself alone in the set serves without waiting for one
+   * (`isLeaseFree`).
+   */
+  #mayBeAlone(): boolean {
+    const { core, leaseFreeMs } = this.#state;
+    return core.nowMs >= leaseFreeMs;
   }
 
   /** A member that can not be waited for any longer. */
@@ -148,10 +159,10 @@ class SetChange implements MultiItem {
   write(isRepeat: boolean): { readonly op: MultiOp; readonly version: number } | undefined {
     const { inSync, replicas, version } = this.#state;
     const { joiner } = this.#wanted;
-    // Damage may have been found since it was wanted: then it does not become the only member.
-    const isLone =
-      this.#state.core.isDamaged && this.#wanted.inSync.length === 1 && inSync.members.length > 1;
-    const isOff = this.#state.isHandingOver || isLone;
+    // Damage may have been found since it was wanted: those who are sound may be the ones that were to go.
+    const isShrinking = this.#wanted.inSync.length < inSync.members.length;
+    const isUnsound = this.#state.core.isDamaged && isShrinking;
+    const isOff = this.#state.isHandingOver || isUnsound;
     if (!isRepeat && (isOff || !this.#isJoined())) {
       this.#isQueued = false;
       if (isOff) this.#settle(inSync.members, replicas, true);
@@ -159,7 +170,7 @@ class SetChange implements MultiItem {
     }
     // An expansion that may still come is not asked for again, since its joiner may be gone by now: any other write
     // settles it, by moving the version.
-    const isTakenBack = isRepeat && (joiner !== undefined || isLone);
+    const isTakenBack = isRepeat && (joiner !== undefined || isUnsound);
     this.#written = isTakenBack
       ? { replicas, inSync: inSync.members }
       : { replicas: this.#wanted.replicas, inSync: this.#wanted.inSync };

@@ -123,6 +123,8 @@ export class OwnerState {
   replicas: readonly string[];
   /** The replica that owned it before. */
   readonly previous: string | undefined;
+  /** No lease of an owner before is left from here on. */
+  readonly leaseFreeMs: number;
   /** What the balancer wants. */
   assigned: readonly string[];
   preferred: string | undefined;
@@ -153,7 +155,7 @@ export class OwnerState {
       readonly inSync: readonly string[];
     },
     minInSync: number,
-    previous: string | undefined,
+    before: { readonly previous: string | undefined; readonly leaseFreeMs: number },
   ) {
     this.core = core;
     this.epoch = facts.epoch;
@@ -161,7 +163,8 @@ export class OwnerState {
     this.replicas = facts.replicas;
     this.assigned = facts.replicas;
     this.minInSync = minInSync;
-    this.previous = previous;
+    this.previous = before.previous;
+    this.leaseFreeMs = before.leaseFreeMs;
     this.inSync = new InSync(facts.inSync, core.log.committed);
   }
 

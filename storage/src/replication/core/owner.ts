@@ -46,8 +46,6 @@ export class Owner {
   readonly #set: SetChanges;
   readonly #segments: OwnerSegments;
   readonly #cuts: OwnerCuts;
-  /** No lease of the owner before is left from here on. */
-  readonly #leaseFreeMs: number;
   #isServing = false;
   #isTaking = false;
   #handOver: HandOver | undefined;
@@ -55,10 +53,9 @@ export class Owner {
 
   constructor(core: Core, acquired: Acquired, assignment: Assignment, events: OwnerEvents) {
     const { minInSync, owner, replicas } = assignment;
-    this.state = new OwnerState(core, acquired.facts, minInSync, acquired.previous);
+    this.state = new OwnerState(core, acquired.facts, minInSync, acquired);
     this.state.assigned = replicas;
     this.state.preferred = owner;
-    this.#leaseFreeMs = acquired.leaseFreeMs;
     this.#events = events;
     this.#segments = new OwnerSegments(this.state);
     this.#streams = new Streams(this.state, {
@@ -261,9 +258,9 @@ export class Owner {
 
   /** "Taking the shard over", 6. */
   #serve(): void {
-    const { core, epoch, inSync, isHandingOver, minInSync, start } = this.state;
+    const { core, epoch, inSync, isHandingOver, leaseFreeMs, minInSync, start } = this.state;
     const isCommitted = core.log.committed >= start;
-    if (!this.#isServing && (!isCommitted || core.nowMs < this.#leaseFreeMs)) return;
+    if (!this.#isServing && (!isCommitted || core.nowMs < leaseFreeMs)) return;
     const isTaking = inSync.members.length >= minInSync;
     if (this.#isServing && isTaking === this.#isTaking) return;
     this.#isServing = true;

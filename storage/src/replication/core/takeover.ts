@@ -238,7 +238,7 @@ export class Takeover implements MultiItem {
 
 /**
  * No other process can have a lease: the shard was handed over to this very replica, and nothing has moved it since;
- * or the set is this replica, and no other has owned it since.
+ * or the set is this replica, and no other has owned it since. An owner makes itself the only one when no lease is left.
  */
 function isLeaseFree({ epoch, inSync, next, owner }: ShardFacts, replica: string): boolean {
   if (owner === undefined) return next === replica || epoch === 0;
