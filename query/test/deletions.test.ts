@@ -9,9 +9,9 @@ import { collectAnswer } from "../src/engine/questions.ts";
 import { parseQuery } from "../src/language/parse.ts";
 import { printFilter } from "../src/language/print-filter.ts";
 import type { Cut, Deletion, Source } from "../src/source.ts";
-import { LocalPool, shown, storeOf, type TestRecord } from "./engine-blocks.ts";
+import { LocalPool, storeOf, type TestRecord } from "./engine-blocks.ts";
 import { drawFilter, drawQuery, drawRecords } from "./engine-draw.ts";
-import { evaluate, matches, type Row } from "./engine-naive.ts";
+import { evaluate, matches, type Row, withId } from "./engine-naive.ts";
 
 const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 100);
 const firstSeed = Number(process.env["SEED"] ?? 1);
@@ -47,7 +47,7 @@ function drawDeletion(prng: Prng, records: readonly TestRecord[], id: number): D
 function isHidden(record: TestRecord, { filter, from, to, position }: Deletion): boolean {
   const isWithin = momentCompare(record.time, from) >= 0 && momentCompare(record.time, to) < 0;
   if (!isWithin || record.position >= position) return false;
-  return matches(parseQuery(filter).filter, shown(record));
+  return matches(parseQuery(filter).filter, withId(record));
 }
 
 test("drawn queries over parts with drawn deletes are answered as if those records were not there", async () => {

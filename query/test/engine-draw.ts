@@ -42,7 +42,9 @@ function drawFields(prng: Prng, i: number): Record<string, string> {
   return fields;
 }
 
-const fields = ["level", "code", "took", "app", "_msg", "_stream", "nothing"];
+const fields = ["level", "code", "took", "app", "_msg", "_stream", "_stream_id", "nothing"];
+/** Of the first stream. */
+const streamId = "9c112835c89324bb81f4719cdf6f1a0a";
 
 export function drawFilter(prng: Prng, depth = 2): FilterNode {
   const field = prng.pick(fields);
@@ -62,7 +64,7 @@ export function drawFilter(prng: Prng, depth = 2): FilterNode {
       return {
         kind: "exact",
         field,
-        value: prng.pick([...levels, ...codes, ...words, ...streams]),
+        value: prng.pick([...levels, ...codes, ...words, ...streams, streamId]),
       };
     case 2:
       return { kind: "in", field: prng.pick(["level", "code"]), values: ["error", "200", "404"] };
@@ -78,7 +80,8 @@ export function drawFilter(prng: Prng, depth = 2): FilterNode {
 }
 
 function drawSubquery(prng: Prng): FilterNode {
-  const [field, by] = [prng.pick(["level", "code"]), [prng.pick(["level", "code"])]];
+  const asked = ["level", "code", "_stream_id"];
+  const [field, by] = [prng.pick(asked), [prng.pick(asked)]];
   const last: PipeNode = prng.chance(0.5)
     ? { kind: "uniq", by, hitsAs: undefined, limit: undefined }
     : { kind: "fields", fields: [named(field)] };
@@ -212,7 +215,7 @@ const statsNames: readonly StatsName[] = [
 function drawStats(prng: Prng): PipeNode {
   const keys = [
     { field: "level", bucket: undefined },
-    { field: "_stream", bucket: undefined },
+    { field: prng.pick(["_stream", "_stream_id"]), bucket: undefined },
     { field: "trace", bucket: undefined },
     { field: "took", bucket: { kind: "number", step: 50, offset: 10 } as const },
     { field: "_time", bucket: drawTimeBucket(prng) },

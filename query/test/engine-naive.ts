@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { momentCompare, momentPrint } from "../../kit/src/time.ts";
 import type {
   FilterNode,
@@ -21,13 +22,26 @@ export function evaluate(query: Query, records: readonly TestRecord[]): Row[] {
   const { filter, pipes } = mapQuery(query, (each) => answered(each, records));
   const rows = records
     .toSorted(newestFirst)
-    .map(shown)
-    .filter((row) => matches(filter, row));
+    .map(withId)
+    .filter((row) => matches(filter, row))
+    .map((row) => (namesId(pipes) ? row : only(row, (name) => name !== "_stream_id")));
   return pipes.reduce((before: Row[], pipe) => {
     if (pipe.kind === "union") return before.concat(evaluate(pipe.query, records));
     if (pipe.kind === "join") return joined(before, pipe, evaluate(pipe.query, records));
     return runPipe(before, pipe);
   }, rows);
+}
+
+/** The record as filters see it. */
+export function withId(record: TestRecord): Row {
+  const digest = createHash("sha256").update(record.stream).digest("hex");
+  return { ...shown(record), _stream_id: digest.slice(0, 32) };
+}
+
+/** Whether the field is asked for, and so shown; queries within the query show it themselves. */
+function namesId(pipes: readonly PipeNode[]): boolean {
+  const text = JSON.stringify(pipes, (key, value: unknown) => (key === "query" ? "" : value));
+  return text.includes('"_stream_id"');
 }
 
 /** The filter with the values of the queries within it. */

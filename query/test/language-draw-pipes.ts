@@ -97,6 +97,7 @@ export function drawTransform(prng: Prng, parts: Parts): PipeNode {
       keepConst: prng.chance(0.5),
     }),
     () => ({ kind: "blocksCount", as: parts.name() }),
+    () => ({ kind: "blockStats" }),
     () => ({
       kind: "streamContext",
       before: prng.below(10),

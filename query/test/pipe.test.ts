@@ -5,7 +5,7 @@ import { runPipes } from "../src/engine/rest.ts";
 import type { Bucket, ExtractPipe, FilterNode, MathNode, PipeNode } from "../src/language/ast.ts";
 import type { MathFunctionName, MathOperator } from "../src/language/math-node.ts";
 import { createRowPipe } from "../src/pipe/create.ts";
-import type { RowPipeNode } from "../src/plan/plan.ts";
+import type { WrittenRowPipe } from "../src/plan/plan.ts";
 import { BytesTable } from "../src/table/bytes-table.ts";
 import { encodeNdjson } from "../src/table/ndjson.ts";
 import { TupleTable } from "../src/table/tuple-table.ts";
@@ -30,7 +30,7 @@ function run(
   return lines === "" ? [] : lines.split("\n").map((line) => JSON.parse(line) as Row);
 }
 
-function apply(row: Row, node: RowPipeNode): Row {
+function apply(row: Row, node: WrittenRowPipe): Row {
   assert.ok(createRowPipe(node));
   const [result = {}] = run(
     [row],
@@ -65,7 +65,7 @@ function extract(
 
 const isError: FilterNode = { kind: "exact", field: "l", value: "error" };
 
-const cases: { name: string; row: Row; pipe: RowPipeNode; result: Row }[] = [
+const cases: { name: string; row: Row; pipe: WrittenRowPipe; result: Row }[] = [
   {
     name: "a pattern finds what stands between its literals",
     row: { m: "at user=ann id=7 end" },

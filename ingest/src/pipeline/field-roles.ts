@@ -5,7 +5,7 @@ import { namesMax } from "../../../storage/src/format/limits.ts";
 export const role = { time: 1, message: 2, stream: 4, reserved: 8 } as const;
 
 /** Names that a record has of Logkeep; a record's own field of such a name is kept under `field.`. */
-export const reservedNames = ["_time", "_stream", "_tenant"] as const;
+export const reservedNames = ["_time", "_stream", "_stream_id", "_tenant"] as const;
 
 export interface FieldMeanings {
   readonly timeFields: readonly string[];

@@ -3,6 +3,7 @@ import { complete } from "../language/complete.ts";
 import type { CompletionItem } from "../language/complete-words.ts";
 import { printName } from "../language/print-name.ts";
 import { quoted } from "../language/string-literal.ts";
+import { streamIdField } from "../table/stream-id.ts";
 import { askFields, askFieldValues, type Counted, type Question } from "./questions.ts";
 
 export interface CompletionRequest {
@@ -47,6 +48,8 @@ export async function askCompletion(
       kind: "field",
     });
     fields.push(...begunItems(values, place.begun, fieldItem));
+    const isId = streamIdField.startsWith(place.begun.toLowerCase());
+    if (isId) fields.push({ ...fieldItem(streamIdField), detail: "of the stream" });
   }
   // What was begun is rather one of the store's fields than a fixed word; where nothing was, the words come first.
   const rest = place.begun === "" ? [...place.items, ...fields] : [...fields, ...place.items];

@@ -1,11 +1,14 @@
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { FilterNode, PipeNode, Query } from "../language/ast.ts";
 import { mapQuery } from "../language/map-filter.ts";
+import type { InnerRow } from "../language/pipe-node.ts";
 import { subqueryField } from "../language/subquery.ts";
 import { innerBytesMax, innerQueriesMax, innerRowsMax, innerValuesMax } from "../limits.ts";
 import { withRates } from "../plan/rates.ts";
 import { narrowedRange } from "../plan/split.ts";
+import { asksStreamId } from "../plan/stream-id.ts";
 import type { TimeRange } from "../source.ts";
+import { streamIdField, streamIdOf } from "../table/stream-id.ts";
 import { recordsOf } from "./encode.ts";
 import type { FragmentPool } from "./pool.ts";
 import type { QueryAnswer, QueryRequest, QuerySummary } from "./run.ts";
@@ -78,7 +81,8 @@ class Resolver {
     );
     // Nothing is left to look for: what was found stands where a union's rows would.
     const nothing: FilterNode = { kind: "time", from: noTime, to: noTime };
-    return { filter: nothing, pipes: [{ kind: "union", query: filled, found }, ...rest] };
+    const rows = asksStreamId(rest) ? found.map(withIdOf) : found;
+    return { filter: nothing, pipes: [{ kind: "union", query: filled, found: rows }, ...rest] };
   }
 
   /** The values of every query within a filter, by its node. */
@@ -143,6 +147,10 @@ class Resolver {
     if (timeoutMs === undefined) return undefined;
     return Math.max(1, timeoutMs - (performance.now() - this.#startMs));
   }
+}
+
+function withIdOf(row: InnerRow): InnerRow {
+  return { ...row, [streamIdField]: streamIdOf({ text: row["_stream"] ?? "{}" }) };
 }
 
 const noTime = { kind: "moment", ms: 0, ns: 0 } as const;

@@ -80,7 +80,9 @@ export async function explainQuery(request: QueryRequest, analyze: boolean): Pro
 function stepsOf({ worker, window, rest, limit }: Plan): PlanStep[] {
   const steps: PlanStep[] = [
     { at: "worker", step: "filter", text: printFilter(worker.filter) },
-    ...worker.pipes.map((pipe) => ({ at: "worker", step: "pipe", text: printPipe(pipe) }) as const),
+    ...worker.pipes
+      .filter((pipe) => pipe.kind !== "showStreamId")
+      .map((pipe) => ({ at: "worker", step: "pipe", text: printPipe(pipe) }) as const),
     { at: "worker", step: "collect", text: sinkText(worker.sink) },
     { at: "merge", step: "merge", text: mergeText(worker.sink) },
   ];

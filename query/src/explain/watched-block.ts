@@ -3,6 +3,7 @@ import type {
   Bounds,
   Codes,
   Column,
+  StoredFields,
   Streams,
   Template,
   Templates,
@@ -90,6 +91,10 @@ export class AskedBlock implements Block {
   valueCounts(field: string): ValueCounts | undefined {
     this.#asked.last = "header";
     return this.#block.valueCounts(field);
+  }
+
+  storedFields(): StoredFields | undefined {
+    return this.#block.storedFields?.();
   }
 }
 

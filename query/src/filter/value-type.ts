@@ -31,7 +31,8 @@ export class ValueTypeFilter implements Filter {
   }
 }
 
-function typeOf(block: Block, field: string): string | undefined {
+/** How a block stores a field; undefined where no row has it. */
+export function typeOf(block: Block, field: string): string | undefined {
   const column = block.column(field);
   if (column === undefined) return undefined;
   if (column.layout !== "rows") return column.layout;

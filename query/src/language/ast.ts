@@ -1,7 +1,13 @@
 import type { Moment } from "../../../kit/src/time.ts";
 import type { FilterNode } from "./filter-node.ts";
 import type { MathNode } from "./math-node.ts";
-import type { BlocksCountPipe, FacetsPipe, InnerPipe, TransformPipe } from "./pipe-node.ts";
+import type {
+  BlockStatsPipe,
+  BlocksCountPipe,
+  FacetsPipe,
+  InnerPipe,
+  TransformPipe,
+} from "./pipe-node.ts";
 
 export type {
   CompareFieldNode,
@@ -56,6 +62,7 @@ export type PipeNode =
   | FieldNamesPipe
   | FieldValuesPipe
   | FacetsPipe
+  | BlockStatsPipe
   | BlocksCountPipe
   | TransformPipe
   | InnerPipe;

@@ -65,6 +65,7 @@ export function isMath(pipe: string): boolean {
 
 /** Pipes that take no field of the records. */
 export const fieldlessPipes: ReadonlySet<string> = new Set([
+  "block_stats",
   "blocks_count",
   "drop_empty_fields",
   "facets",

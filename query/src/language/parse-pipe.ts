@@ -35,6 +35,7 @@ import { closest } from "./syntax-error.ts";
 type Parse = (lexer: Lexer) => PipeNode;
 
 const parsers: Readonly<Record<string, Parse>> = {
+  block_stats: () => ({ kind: "blockStats" }),
   blocks_count: parseBlocksCount,
   collapse_nums: parseCollapseNums,
   copy: (lexer) => ({ kind: "copy", pairs: parsePairs(lexer) }),

@@ -215,6 +215,11 @@ export interface FacetsPipe {
   readonly keepConst: boolean;
 }
 
+/** `block_stats`: a row for each field of each stored block with a row that was found. */
+export interface BlockStatsPipe {
+  readonly kind: "blockStats";
+}
+
 /** `blocks_count as n`: stored blocks with a row that was found. */
 export interface BlocksCountPipe {
   readonly kind: "blocksCount";

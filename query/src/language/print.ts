@@ -80,6 +80,8 @@ export function printPipe(pipe: PipeNode): string {
       return `field_values ${printName(pipe.field)}${printLimit(pipe.limit)}`;
     case "facets":
       return printFacets(pipe);
+    case "blockStats":
+      return "block_stats";
     case "blocksCount":
       return `blocks_count as ${printName(pipe.as)}`;
     case "join":

@@ -3,6 +3,7 @@ import type { FilterNode } from "../language/ast.ts";
 import type { TransformPipe } from "../language/pipe-node.ts";
 import type { GatherPipeNode, RowPipeNode } from "../plan/plan.ts";
 import { createState } from "../stats/create.ts";
+import { BlockStatsPipe } from "./block-stats.ts";
 import { BlocksCountPipe } from "./blocks-count.ts";
 import { DropEmptyPipe } from "./drop-empty.ts";
 import { ExtractPipe } from "./extract.ts";
@@ -18,6 +19,7 @@ import { PackPipe } from "./pack.ts";
 import { PartitionSortPipe } from "./partition-sort.ts";
 import type { GatherPipe, RowPipe } from "./pipe.ts";
 import { SamplePipe } from "./sample.ts";
+import { ShowStreamIdPipe } from "./show-stream-id.ts";
 import { SortPipe } from "./sort.ts";
 import { StatsPipe } from "./stats.ts";
 import { UniqPipe } from "./uniq.ts";
@@ -27,6 +29,8 @@ import { UnrollPipe } from "./unroll.ts";
 /** The pipe that a node asks for. Throws `query.invalid` for what cannot be run. */
 export function createRowPipe(node: RowPipeNode): RowPipe {
   switch (node.kind) {
+    case "showStreamId":
+      return new ShowStreamIdPipe();
     case "fields":
       return new FieldsPipe(node.fields);
     case "delete":
@@ -99,6 +103,8 @@ export function createGatherPipe(node: GatherPipeNode): GatherPipe {
       return new FieldNamesPipe(node.as);
     case "facets":
       return new FacetsPipe(node);
+    case "blockStats":
+      return new BlockStatsPipe();
     case "blocksCount":
       return new BlocksCountPipe(node.as);
   }

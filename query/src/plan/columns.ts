@@ -1,5 +1,6 @@
 import type { FieldPair, PipeNode, Query } from "../language/ast.ts";
 import type { TransformPipe } from "../language/pipe-node.ts";
+import { blockStatsNames } from "../pipe/block-stats.ts";
 import { regexGroups } from "../regex/pattern.ts";
 
 /** The fields that every row of the answer has, in order, as far as the query itself says. */
@@ -55,11 +56,12 @@ function columnsAfter(
     case "uniq":
       return distinct(pipe.hitsAs === undefined ? pipe.by : [...pipe.by, pipe.hitsAs]);
     case "fieldNames":
-      return [pipe.as, "hits"];
     case "fieldValues":
-      return [pipe.field, "hits"];
+      return [pipe.kind === "fieldNames" ? pipe.as : pipe.field, "hits"];
     case "facets":
       return ["field_name", "field_value", "hits"];
+    case "blockStats":
+      return blockStatsNames;
     case "blocksCount":
       return [pipe.as];
     case "sort":

@@ -4,6 +4,11 @@ import type { TimeRange } from "../time-range.ts";
 
 /** Pipes that look at each row alone. */
 export type RowPipeNode =
+  /** Makes `_stream_id` a field; no query says it, the plan of one that names the field does. */
+  { readonly kind: "showStreamId" } | WrittenRowPipe;
+
+/** Those that a query says. */
+export type WrittenRowPipe =
   | TransformPipe
   | Extract<
       PipeNode,
@@ -22,6 +27,7 @@ export type GatherPipeNode = Extract<
       | "fieldNames"
       | "fieldValues"
       | "facets"
+      | "blockStats"
       | "blocksCount";
   }
 >;

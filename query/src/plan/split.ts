@@ -3,7 +3,8 @@ import { type Moment, momentCompare } from "../../../kit/src/time.ts";
 import type { FilterNode, PipeNode, Query, SortPipe, TimeBound } from "../language/ast.ts";
 import type { InnerPipe } from "../language/pipe-node.ts";
 import type { TimeRange } from "../source.ts";
-import type { GatherPipeNode, Plan, RecordKey, RowPipeNode, Sink, Window } from "./plan.ts";
+import type { GatherPipeNode, Plan, RecordKey, Sink, Window, WrittenRowPipe } from "./plan.ts";
+import { withStreamId } from "./stream-id.ts";
 
 export interface SplitOptions {
   readonly range: TimeRange;
@@ -36,7 +37,7 @@ export function splitQuery(query: Query, options: SplitOptions): Plan {
     worker: {
       filter: query.filter,
       range,
-      pipes: projected === undefined ? pipes : [...pipes, projected],
+      pipes: withStreamId(projected === undefined ? pipes : [...pipes, projected], query.pipes),
       sink,
     },
     window,
@@ -53,7 +54,7 @@ export function answersRecords(plan: Plan): boolean {
 const everything: Window = { offset: 0, limit: undefined };
 
 function sinkOf(
-  pipes: readonly RowPipeNode[],
+  pipes: readonly WrittenRowPipe[],
   rest: readonly PipeNode[],
   options: SplitOptions,
 ): { readonly sink: Sink; readonly window: Window; readonly pipesLeft: readonly PipeNode[] } {
@@ -99,7 +100,7 @@ function pageOf(page: Window, own: Window, { after, limit }: SplitOptions): Wind
 }
 
 /** Whether a pipe looks at each row alone. */
-export function isRowPipe(pipe: PipeNode): pipe is RowPipeNode {
+export function isRowPipe(pipe: PipeNode): pipe is WrittenRowPipe {
   return !isWindow(pipe) && !isGatherPipe(pipe) && !isInnerPipe(pipe);
 }
 
@@ -113,6 +114,7 @@ export function isGatherPipe(pipe: PipeNode): pipe is GatherPipeNode {
     case "fieldNames":
     case "fieldValues":
     case "facets":
+    case "blockStats":
     case "blocksCount":
       return true;
     default:
@@ -166,7 +168,7 @@ function windowEnd({ offset, limit }: Window): number | undefined {
 }
 
 /** `sort by (_time desc)` over records is the order that they are answered in anyway. */
-function sortsNewest(sort: SortPipe, pipes: readonly RowPipeNode[]): boolean {
+function sortsNewest(sort: SortPipe, pipes: readonly WrittenRowPipe[]): boolean {
   const [key] = sort.by;
   return (
     sort.by.length === 1 &&
@@ -184,7 +186,7 @@ function withWindow(sort: SortPipe, window: Window): SortPipe {
 }
 
 /** The fields that a sorted answer can need, when the next pipe names them: others never leave the worker. */
-function projection(pipe: GatherPipeNode, rest: readonly PipeNode[]): RowPipeNode | undefined {
+function projection(pipe: GatherPipeNode, rest: readonly PipeNode[]): WrittenRowPipe | undefined {
   const [next] = rest;
   if (pipe.kind !== "sort" || next?.kind !== "fields") return undefined;
   const keys = pipe.by.map(({ field }) => ({ name: field, prefix: false }));

@@ -1,6 +1,14 @@
-import type { Block, Column, Streams, Times, ValueCounts } from "../../../kit/src/block.ts";
+import type {
+  Block,
+  Column,
+  StreamLabels,
+  Streams,
+  Times,
+  ValueCounts,
+} from "../../../kit/src/block.ts";
 import type { Moment } from "../../../kit/src/time.ts";
 import { ValuesBuilder, ValuesColumn, valuesOf } from "./column.ts";
+import { streamIdField, streamIdOf } from "./stream-id.ts";
 import { timesOfText } from "./table-block.ts";
 import { TimePrinter, timeTextBytesMax } from "./time-text.ts";
 
@@ -9,7 +17,8 @@ export type Shape = "records" | "table";
 
 /**
  * A block as the pipes so far have changed it: some columns replaced or added, some hidden. The
- * rows are the block's; `_time` and `_stream` are columns like others here.
+ * rows are the block's; `_time` and `_stream` are columns like others here. `_stream_id` is one of records that no pipe has
+ * touched, but is not shown until a pipe puts it there.
  */
 export class View implements Block {
   readonly block: Block;
@@ -18,6 +27,7 @@ export class View implements Block {
   readonly names: readonly string[];
   readonly #shown: ReadonlySet<string>;
   readonly #own: ReadonlyMap<string, Column | undefined>;
+  readonly #isUntouched: boolean;
   readonly #made = new Map<string, Column | undefined>();
 
   private constructor(
@@ -25,19 +35,21 @@ export class View implements Block {
     shape: Shape,
     names: readonly string[],
     own: ReadonlyMap<string, Column | undefined>,
+    isUntouched = false,
   ) {
     this.block = block;
     this.shape = shape;
     this.names = names;
     this.#shown = new Set(names);
     this.#own = own;
+    this.#isUntouched = isUntouched;
   }
 
   /** Records as they are stored. */
   static records(block: Block): View {
-    const rest = block.fieldNames.filter((name) => name !== "_msg");
-    const msg = rest.length < block.fieldNames.length ? ["_msg"] : [];
-    return new View(block, "records", ["_time", "_stream", ...msg, ...rest], new Map());
+    const rest = block.fieldNames.filter((name) => name !== "_msg" && name !== streamIdField);
+    const msg = block.fieldNames.includes("_msg") ? ["_msg"] : [];
+    return new View(block, "records", ["_time", "_stream", ...msg, ...rest], new Map(), true);
   }
 
   /** Rows of an aggregate, or rows that already went through pipes: exactly these names. */
@@ -74,16 +86,18 @@ export class View implements Block {
   }
 
   column(field: string): Column | undefined {
-    if (!this.#shown.has(field)) return undefined;
+    if (!this.#has(field)) return undefined;
     if (this.#own.has(field)) return this.#own.get(field);
     if (this.#made.has(field)) return this.#made.get(field);
-    const column = this.block.column(field) ?? this.#makeUp(field);
+    const column = this.#isId(field)
+      ? streamColumn(this.block, streamIdOf)
+      : (this.block.column(field) ?? this.#makeUp(field));
     this.#made.set(field, column);
     return column;
   }
 
   mayContain(field: string, tokens: readonly string[]): boolean {
-    if (!this.#shown.has(field)) return tokens.length === 0;
+    if (!this.#has(field)) return tokens.length === 0;
     // Filters know only what is stored as a column.
     const isColumn = this.isStored(field) && field !== "_time" && field !== "_stream";
     return isColumn ? this.block.mayContain(field, tokens) : true;
@@ -128,6 +142,15 @@ export class View implements Block {
     return new View(this.block, this.shape, names, own);
   }
 
+  #has(field: string): boolean {
+    return this.#shown.has(field) || this.#isId(field);
+  }
+
+  /** Whether it is the id of the records' streams, which only records as they are stored have. */
+  #isId(field: string): boolean {
+    return field === streamIdField && this.#isUntouched;
+  }
+
   #hasText(field: string): boolean {
     return this.block.column(field) !== undefined;
   }
@@ -136,7 +159,7 @@ export class View implements Block {
   #makeUp(field: string): Column | undefined {
     if (this.shape === "table") return undefined;
     if (field === "_time") return timeColumn(this.block);
-    if (field === "_stream") return streamColumn(this.block);
+    if (field === "_stream") return streamColumn(this.block, ({ text }) => text);
     return undefined;
   }
 }
@@ -153,9 +176,9 @@ function timeColumn(block: Block): Column {
   return new ValuesColumn("rows", builder.finish());
 }
 
-function streamColumn(block: Block): Column {
+function streamColumn(block: Block, textOf: (labels: StreamLabels) => string): Column {
   const { labels, codes } = block.streams();
-  const values = valuesOf(labels.map(({ text }) => text));
+  const values = valuesOf(labels.map(textOf));
   if (codes === undefined) return new ValuesColumn("const", values);
   return new ValuesColumn("dict", values, codes);
 }

@@ -3,6 +3,7 @@ import type { FilterNode, Query } from "../language/ast.ts";
 import { mapFilter, mapQuery } from "../language/map-filter.ts";
 import type { RowPipeNode } from "../plan/plan.ts";
 import { isRowPipe } from "../plan/split.ts";
+import { withStreamId } from "../plan/stream-id.ts";
 
 /** What a tail looks for, plain data for workers. */
 export interface TailPlan {
@@ -27,7 +28,8 @@ export function planTail(id: string, query: Query): TailPlan {
     );
   }
   mapQuery(query, checkFilter);
-  return { id, filter: query.filter, pipes: query.pipes.filter(isRowPipe) };
+  const pipes = query.pipes.filter(isRowPipe);
+  return { id, filter: query.filter, pipes: withStreamId(pipes, pipes) };
 }
 
 /** A query within another has an end, which a tail would have to ask for again and again. */

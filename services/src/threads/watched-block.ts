@@ -1,6 +1,7 @@
 import type {
   Block,
   Column,
+  StoredFields,
   Streams,
   Templates,
   Times,
@@ -66,6 +67,10 @@ export class WatchedBlock implements Block {
 
   valueCounts(field: string): ValueCounts | undefined {
     return watched(this.#onDamage, () => this.#block.valueCounts(field));
+  }
+
+  storedFields(): StoredFields | undefined {
+    return watched(this.#onDamage, () => this.#block.storedFields?.());
   }
 }
 

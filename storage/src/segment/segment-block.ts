@@ -1,5 +1,13 @@
 import { crc32 } from "node:zlib";
-import type { Block, Bounds, Column, Streams, Times, ValueCounts } from "../../../kit/src/block.ts";
+import type {
+  Block,
+  Bounds,
+  Column,
+  StoredFields,
+  Streams,
+  Times,
+  ValueCounts,
+} from "../../../kit/src/block.ts";
 import type { ErrorFields } from "../../../kit/src/errors.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Moment } from "../../../kit/src/time.ts";
@@ -11,6 +19,7 @@ import { type BlockMeta, formatVersion } from "../format/footer.ts";
 import { streamLabels } from "../format/stream-labels.ts";
 import { BlockContent1 } from "../format/version-1/content.ts";
 import type { BlockCache } from "./block-cache.ts";
+import { storedFieldsOf } from "./stored-fields.ts";
 
 /** What a block asks of its file. */
 export interface BlockBytes {
@@ -121,6 +130,14 @@ export class SegmentBlock implements Block {
   /** Stored bytes of each field, its token filter, and what rows have besides. */
   storedBytes(): ReadonlyMap<string, number> {
     return this.#open().storedBytes();
+  }
+
+  storedFields(): StoredFields {
+    const fields = this.#cached("sizes", () => {
+      const value = storedFieldsOf(this);
+      return { value, bytes: value.size * 100 };
+    });
+    return { path: this.#file.path, fields };
   }
 
   /** Its bytes as they are in the file, every chunk checked against its checksum. */

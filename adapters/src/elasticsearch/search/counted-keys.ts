@@ -27,6 +27,7 @@ export function countedKeys(pipe: GatherPipeNode): readonly GroupKey[] | undefin
     case "sort":
     case "fieldNames":
     case "facets":
+    case "blockStats":
     case "blocksCount":
       return undefined;
   }

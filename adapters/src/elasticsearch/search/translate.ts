@@ -96,6 +96,8 @@ class Translation {
     if (node.kind === "in") this.#leaves -= node.values.length - 1;
     if (this.#leaves > leavesMax) return unknown;
     if (node.field === "_stream") return streamValue(node);
+    // Made of the labels, and in no document.
+    if (node.field === "_stream_id") return unknown;
     const place = this.#places.of(node.field);
     if (place === undefined) return unknown;
     switch (node.kind) {
