@@ -1,5 +1,4 @@
-import { assert } from "../../../kit/src/assert.ts";
-import { messageOf, ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import { entryBytesOf, type LogPoint } from "../log/entry.ts";
 import type { StoreContext } from "../shard/context.ts";
 import type { EntryMeaning, HeaderFields, Shard } from "../shard/shard.ts";
@@ -8,7 +7,6 @@ import { CommitDesk } from "./commit-desk.ts";
 import type { CoordinatorCalls } from "./coordinator-calls.ts";
 import type {
   Effect,
-  Entry,
   Input,
   ManifestCommit,
   Replica,
@@ -17,23 +15,16 @@ import type {
   SealedState,
   ShardFacts,
 } from "./core/types.ts";
-import { sendMessage } from "./entry-sender.ts";
 import type { HeldSegments } from "./held-segments.ts";
 import { heldBackMs } from "./limits.ts";
-import { isPassing } from "./load-shard.ts";
-import { noteRecord } from "./note-record.ts";
 import type { Outbox } from "./outbox.ts";
-import {
-  belowMinInSync,
-  type CutAnswer,
-  epochStart,
-  refusedCut,
-  unknownOutcome,
-} from "./outcomes.ts";
-import { loggedOf, mayPass, OwnEntry, refusalError } from "./own-entry.ts";
+import { belowMinInSync, type CutAnswer, unknownOutcome } from "./outcomes.ts";
+import { mayPass, OwnEntry, refusalError } from "./own-entry.ts";
+import { ReplicaDeeds } from "./replica-deeds.ts";
+import { type Recovered, ReplicaRequests, type Settled } from "./replica-requests.ts";
 import type { CommitDetail, CommitHost, CommitSettled } from "./replicated-manifest.ts";
-import { ShardWrites } from "./shard-writes.ts";
-import { entryOf } from "./wire.ts";
+
+export type { Recovered, Settled } from "./replica-requests.ts";
 
 export interface ReplicaHostOptions {
   readonly context: StoreContext;
@@ -54,35 +45,13 @@ export interface ReplicaHostOptions {
   readonly onRole: (role: Role) => void;
 }
 
-type Of<Kind extends Effect["kind"]> = Extract<Effect, { readonly kind: Kind }>;
-
-/** What is done to the disk, the coordinator and other replicas. */
-type DeedKind =
-  | "append"
-  | "truncate"
-  | "reset-log"
-  | "forget"
-  | "persist"
-  | "read"
-  | "free"
-  | "look"
-  | "multi"
-  | "send"
-  | "hold-segments"
-  | "load";
-
-/** What came of a hand-over. */
-export type Settled = Omit<Of<"hand-over-settled">, "kind">;
-/** What came of a recovery; `committed`: what this replica knew to be committed before. What lies behind may be lost. */
-export type Recovered = Omit<Of<"recover-settled">, "kind">;
-
 /**
- * One replica of one shard on a real disk and real links: carries out what its core says, in the order given, and tells it what
- * came of it. Everything that happens to the replica is an input, one after the other.
+ * One replica of one shard on a real disk and real links: has carried out what its core says, in the order given, and tells it
+ * what came of it. Everything that happens to the replica is an input, one after the other.
  */
 export class ReplicaHost implements ShardHost, CommitHost {
   readonly #options: ReplicaHostOptions;
-  readonly #writes: ShardWrites;
+  readonly #deeds: ReplicaDeeds;
   readonly #inputs: Input[] = [];
   #isStepping = false;
   #isStopping = false;
@@ -93,22 +62,26 @@ export class ReplicaHost implements ShardHost, CommitHost {
   /** Why the last load failed: what its shard stops with. */
   #loadError: ServiceError | undefined;
   readonly #commits: CommitDesk;
-  readonly #cuts = new Map<number, (answer: CutAnswer) => void>();
-  #cutNext = 1;
-  #handOvers: ((answer: Settled) => void)[] = [];
-  #recoveries: ((answer: Recovered) => void)[] = [];
+  readonly #requests = new ReplicaRequests();
   /** The last append was not taken, and not for want of room in the log. */
   #isHeldBack = false;
   readonly #roomWaiters = new Set<() => void>();
 
   constructor(options: ReplicaHostOptions) {
     this.#options = options;
-    const { context, shard } = options;
-    this.#commits = new CommitDesk(options.commitManifest);
-    this.#writes = new ShardWrites(context.log, shard.id, {
-      onWritten: (write) => this.input({ kind: "written", write }),
-      onFailed: (error) => this.failed(error),
-    });
+    const commits = new CommitDesk(options.commitManifest);
+    this.#commits = commits;
+    this.#deeds = new ReplicaDeeds(
+      { ...options, commits },
+      {
+        input: (input) => this.input(input),
+        failed: (error) => this.failed(error),
+        looked: (facts) => this.#looked(facts),
+        loadFailed: (error) => {
+          this.#loadError = error;
+        },
+      },
+    );
   }
 
   get role(): Role {
@@ -145,12 +118,9 @@ export class ReplicaHost implements ShardHost, CommitHost {
     // What is not committed by now may yet be, by another owner.
     this.#options.shard.rejectWaiters(unknownOutcome(this.#options.shard));
     clearTimeout(this.#timer);
-    this.#writes.stop();
+    this.#deeds.stop();
     this.#commits.close();
-    for (const [request, answer] of this.#cuts) answer(refusedCut(request));
-    this.#cuts.clear();
-    const reason = "the process ends";
-    for (const settle of this.#handOvers.splice(0)) settle({ isDone: false, reason });
+    this.#requests.close();
     for (const wake of this.#roomWaiters) wake();
     await this.#options.held.stop();
   }
@@ -189,7 +159,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
   append(fields: HeaderFields, body: Uint8Array, meaning: EntryMeaning): Appended | undefined {
     const { context, shard } = this.#options;
     // A listener of a commit that appends: its turn comes when this one is over.
-    this.#isHeldBack = this.#isStepping || this.#writes.isWaiting;
+    this.#isHeldBack = this.#isStepping || this.#deeds.isWaiting;
     if (this.#isHeldBack) return undefined;
     const { clock, counts, log } = context;
     const provisional = shard.nextHeader(fields, clock.now());
@@ -231,76 +201,20 @@ export class ReplicaHost implements ShardHost, CommitHost {
 
   /** Calls back in the step that opens the cut or refuses it. */
   cut(answer: (answer: CutAnswer) => void): void {
-    const request = this.#cutNext++;
-    if (this.#isStopped) {
-      answer(refusedCut(request));
-      return;
-    }
-    this.#cuts.set(request, answer);
-    this.input({ kind: "cut", request });
+    const request = this.#requests.cut(answer);
+    if (request !== undefined) this.input({ kind: "cut", request });
   }
 
   handOver(order: Omit<Extract<Input, { kind: "hand-over" }>, "kind">): Promise<Settled> {
-    return new Promise((resolve) => {
-      this.#handOvers.push(resolve);
-      this.input({ kind: "hand-over", ...order });
-    });
+    return this.#requests.handOver(() => this.input({ kind: "hand-over", ...order }));
   }
 
   recover(liveMembers: readonly string[]): Promise<Recovered> {
-    return new Promise((resolve) => {
-      this.#recoveries.push(resolve);
-      this.input({ kind: "recover", liveMembers });
-    });
-  }
-
-  #perform(effect: Effect): void {
-    const { calls, context, held, shard } = this.#options;
-    switch (effect.kind) {
-      case "append":
-        this.#append(effect);
-        break;
-      case "truncate":
-        this.#writes.add({ kind: "truncate", write: effect.write, to: effect.after });
-        break;
-      case "reset-log":
-        this.#writes.add({ kind: "reset", write: effect.write, to: effect.base });
-        break;
-      case "forget":
-        shard.forget(unknownOutcome(shard));
-        break;
-      case "persist":
-        this.#persist(effect);
-        break;
-      case "read":
-        this.#read(effect);
-        break;
-      case "free":
-        context.epochs.noteSealed(shard.id, effect.through);
-        context.log.sealed(shard.id, effect.through.position);
-        break;
-      case "look":
-        calls.look(shard.id, (facts) => this.#looked(effect.look, facts));
-        break;
-      case "multi":
-        void this.#multi(effect);
-        break;
-      case "send":
-        sendMessage(this.#options, { replica: effect.to, link: effect.link }, effect.message);
-        break;
-      case "hold-segments":
-        held.hold(effect);
-        break;
-      case "load":
-        void this.#load(effect);
-        break;
-      default:
-        this.#tell(effect);
-    }
+    return this.#requests.recover(() => this.input({ kind: "recover", liveMembers }));
   }
 
   /** What is for this node: its appends, cuts, seals, and whoever asked for a move. */
-  #tell(effect: Exclude<Effect, { readonly kind: DeedKind }>): void {
+  #perform(effect: Effect): void {
     const { context, core, shard } = this.#options;
     switch (effect.kind) {
       case "role":
@@ -315,78 +229,23 @@ export class ReplicaHost implements ShardHost, CommitHost {
         break;
       case "cut-opened":
       case "cut-refused":
-        this.#cuts.get(effect.request)?.(effect);
-        this.#cuts.delete(effect.request);
+      case "hand-over-settled":
+      case "recover-settled":
+        this.#requests.settled(effect);
         break;
       case "commit-settled":
         this.#commits.settled(effect.id, effect.outcome, core.status.promised);
         break;
-      case "hand-over-settled":
-        this.#handOvers.shift()?.(effect);
-        break;
-      case "recover-settled":
-        this.#recoveries.shift()?.(effect);
-        break;
       case "halt":
         this.#halt(effect.reason);
+        break;
+      default:
+        this.#deeds.perform(effect);
     }
   }
 
-  #append({ entries, isOwn, write }: Of<"append">): void {
-    if (isOwn) for (const entry of entries) this.#place(entry);
-    this.#writes.add({
-      kind: "entries",
-      write,
-      entries: entries.map(({ body }) => loggedOf(body)),
-    });
-  }
-
-  /** An own entry has its place: it counts from here on. */
-  #place({ epoch, position, previousEpoch, previousPosition, committed, body }: Entry): void {
-    const { context, shard } = this.#options;
-    const own = body as OwnEntry;
-    const place = { epoch, position, previousEpoch, previousPosition, committed };
-    own.header = shard.headerAt(own.fields, place, context.clock.now());
-    own.committed = shard.appended(own.header, own.meaning);
-  }
-
-  #persist({ record, state }: Of<"persist">): void {
-    const { context, shard } = this.#options;
-    noteRecord(context.epochs, shard.id, state).then(
-      () => this.input({ kind: "persisted", record }),
-      (thrown: unknown) => this.failed(serviceErrorOf(thrown)),
-    );
-  }
-
-  #read({ read, from, bytesMax }: Of<"read">): void {
-    const { context, shard } = this.#options;
-    const entries: Entry[] = [];
-    let result: Extract<Input, { kind: "entries-read" }>["result"] = entries;
-    try {
-      for (let bytes = 0, at = from; bytes < bytesMax; at++) {
-        const logged = context.log.read(shard.id, at);
-        if (logged === undefined) break;
-        // What is still in the arena may be let go before it is sent.
-        const body = Buffer.from(logged.body);
-        entries.push(entryOf({ header: logged.header, body }));
-        bytes += entryBytesOf(logged.header);
-      }
-      if (entries.length === 0) result = "gone";
-    } catch (thrown) {
-      const facts = { shard: shard.id, position: from, reason: messageOf(thrown) };
-      context.logger.error(facts, "an entry of the commit log cannot be read");
-      result = "damaged";
-    }
-    this.input({ kind: "entries-read", read, result });
-  }
-
-  #looked(look: number, facts: ShardFacts | undefined): void {
+  #looked(facts: ShardFacts): void {
     const { damage, member } = this.#options;
-    if (facts === undefined) {
-      this.input({ kind: "view-failed", look });
-      return;
-    }
-    this.input({ kind: "view", look, facts });
     this.#seen(facts);
     // Nobody can repair what only this disk has.
     if (damage === undefined || facts.inSync.some((each) => each !== member)) return;
@@ -401,34 +260,6 @@ export class ReplicaHost implements ShardHost, CommitHost {
     const isForeign = holder !== undefined && !holder.name.startsWith(`${member}/`);
     shard.state = isForeign ? { kind: "foreign", owner: holder.name } : { kind: "waiting" };
     onRole(this.#role);
-  }
-
-  async #multi({ multi, version, op }: Of<"multi">): Promise<void> {
-    const { calls, shard } = this.#options;
-    assert(version !== undefined, "a change is conditional on a version");
-    const outcome =
-      op.kind === "manifest"
-        ? await this.#commits.make(op.commit, version)
-        : await calls.change(shard.id, version, op);
-    this.input({ kind: "outcome", multi, outcome });
-  }
-
-  async #load({ load, epoch, end }: Of<"load">): Promise<void> {
-    const { context, shard } = this.#options;
-    try {
-      const sealed = await shard.exclusive(() => this.#options.load(end));
-      this.#loadError = undefined;
-      const body = epochStart();
-      const bytes = entryBytesOf(shard.nextHeader(body.fields, 0));
-      this.input({ kind: "loaded", load, sealed, epochStart: { bytes, body } });
-    } catch (thrown) {
-      const error = serviceErrorOf(thrown);
-      const facts = { err: error, shard: shard.id, epoch, ...error.fields };
-      context.logger.error(facts, "shard is not served");
-      this.#loadError = error;
-      const reason = error.message;
-      this.input({ kind: "load-failed", load, reason, isPassing: isPassing(error) });
-    }
   }
 
   #turn(role: Role): void {
