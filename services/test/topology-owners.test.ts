@@ -44,6 +44,21 @@ test("an owner is doubted until its znodes change, and who waits for a change is
   await owners.close();
 });
 
+test("a change that came while something was tried is not slept through", async () => {
+  const znodes = new Znodes();
+  const owners = new TopologyOwners(znodes, 4);
+  const woken: string[] = [];
+  const { changes } = owners;
+  znodes.set(2, 1);
+  const late = owners.changed(60_000, changes).then(() => woken.push("late"));
+  const next = owners.changed(60_000, owners.changes).then(() => woken.push("next"));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(woken, ["late"]);
+  znodes.set(2, 3);
+  await Promise.all([late, next]);
+  await owners.close();
+});
+
 test("a doubt passes by itself, since the node may have been about to serve", async () => {
   const znodes = new Znodes();
   const owners = new TopologyOwners(znodes, 4);

@@ -15,14 +15,14 @@ import {
 } from "../../../storage/src/shard/idempotency-table.ts";
 import type { Store } from "../../../storage/src/shard/store.ts";
 import type { Tombstone } from "../../../storage/src/shard/tombstone.ts";
-import type { ShardOwners } from "../fan-out/cluster-source.ts";
 import { stopHoldMs } from "./limits.ts";
 import { RemoteShards } from "./remote-shards.ts";
+import type { RoutedOwners } from "./topology-owners.ts";
 import type { Writes } from "./writes.ts";
 
 export interface RouterDeps {
   readonly peers: Peers;
-  readonly owners: ShardOwners;
+  readonly owners: RoutedOwners;
   /** Of this node. */
   readonly store: Store;
   readonly arena: ArenaOwner;
@@ -233,6 +233,7 @@ export class Router implements Writes {
     let isMaybeStored = false;
     for (;;) {
       const failed: Failed[] = [];
+      const { changes } = owners;
       await Promise.all(
         destinationsOf(things, places, nodeOf, routedCallBytesMax).map(async ({ node, places }) => {
           const tried = node === undefined ? [] : await attempt(node, places);
@@ -261,7 +262,7 @@ export class Router implements Writes {
         throw givenUp(things, places, isMaybeStored, last);
       }
       this.#counts.held += places.length;
-      await owners.changed(pauseMs);
+      await owners.changed(pauseMs, changes);
       this.#counts.held -= places.length;
       this.#counts.retries += places.length;
     }

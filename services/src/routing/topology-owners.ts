@@ -7,11 +7,19 @@ import { doubtMs } from "./limits.ts";
 /** What of the topology says who owns what. */
 export type OwnersTopology = Pick<Topology, "ownerOf" | "onShard" | "onNodes">;
 
+/** What a router asks of owners beyond what a query does: its tries take their time, and it must not sleep through what came meanwhile. */
+export interface RoutedOwners extends ShardOwners {
+  /** How many changes there have been. */
+  readonly changes: number;
+  /** Also resolves when there have been other changes than `since` of them. */
+  changed(timeoutMs: number, since?: number): Promise<void>;
+}
+
 /**
  * Who owns which shard, from the znodes as this node last saw them, until the owner itself says otherwise. It may be wrong: then the node that
  * is asked says so, and is not asked again until the znodes have changed or a while has passed.
  */
-export class TopologyOwners implements ShardOwners, Closable {
+export class TopologyOwners implements RoutedOwners, Closable {
   readonly shardCount: number;
   readonly #topology: OwnersTopology;
   /** By shard; filled as it is asked. */
@@ -19,6 +27,7 @@ export class TopologyOwners implements ShardOwners, Closable {
   readonly #doubts = new Map<number, NodeJS.Timeout>();
   readonly #waiters = new Set<() => void>();
   readonly #stops: readonly (() => void)[];
+  #changes = 0;
 
   constructor(topology: OwnersTopology, shardCount: number) {
     this.#topology = topology;
@@ -30,6 +39,10 @@ export class TopologyOwners implements ShardOwners, Closable {
       }),
       topology.onNodes(() => this.#wake()),
     ];
+  }
+
+  get changes(): number {
+    return this.#changes;
   }
 
   nodeOf(shard: number): number | undefined {
@@ -53,7 +66,8 @@ export class TopologyOwners implements ShardOwners, Closable {
     );
   }
 
-  changed(timeoutMs: number): Promise<void> {
+  changed(timeoutMs: number, since = this.#changes): Promise<void> {
+    if (since !== this.#changes) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = (): void => {
         clearTimeout(timer);
@@ -78,6 +92,7 @@ export class TopologyOwners implements ShardOwners, Closable {
   }
 
   #wake(): void {
+    this.#changes++;
     for (const wake of this.#waiters) wake();
   }
 }
