@@ -6,7 +6,7 @@ import type { Store } from "../../storage/src/shard/store.ts";
 export function registerClusterMetrics(
   registry: Registry,
   { topology, shards }: { readonly topology: Topology; readonly shards: number },
-  store: Store,
+  store: Store | undefined,
 ): void {
   const registers = [registry];
   const ids = Array.from({ length: shards }, (_, shard) => shard);
@@ -23,7 +23,9 @@ export function registerClusterMetrics(
     help: "Shards that no node serves.",
     registers,
     collect() {
-      const offline = ids.filter((id) => topology.ownerOf(id) === undefined && !store.serves(id));
+      const offline = ids.filter(
+        (id) => topology.ownerOf(id) === undefined && store?.serves(id) !== true,
+      );
       this.set(offline.length);
     },
   });

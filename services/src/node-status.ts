@@ -35,9 +35,10 @@ const method = "node.status";
 /** How long a node may take to answer, before an overview is given without it. */
 const answerMs = 1_500;
 
-export function nodeStatusOf(store: Store, dataDir: string): NodeStatus {
+/** `store`: undefined where the node has none. */
+export function nodeStatusOf(store: Store | undefined, dataDir: string): NodeStatus {
   const { blocks, bsize, bavail } = statfsSync(dataDir);
-  const { disk, shards } = store.status();
+  const { disk, shards } = store?.status() ?? { disk: { isFull: false }, shards: [] };
   return {
     uptimeMs: Math.round(process.uptime() * 1000),
     rssBytes: process.memoryUsage.rss(),

@@ -5,7 +5,7 @@ import { sharedSections } from "../../config/src/shared.ts";
 import { systemClock } from "../../kit/src/clock.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
-import { openDataDirectory } from "../../storage/src/shard/data-directory.ts";
+import { type DataDirectory, openDataDirectory } from "../../storage/src/shard/data-directory.ts";
 import { AlertsService } from "./alerts/alerts-service.ts";
 import { AuditService } from "./audit/audit-service.ts";
 import { readAdminKeyFile } from "./auth/admin-key-file.ts";
@@ -19,6 +19,7 @@ import { TailFollowing } from "./fan-out/tail-feeds.ts";
 import { hostTails } from "./fan-out/tail-host.ts";
 import { tenantDefault } from "./http/identity.ts";
 import { type Served, type ServeOptions, serveHttp } from "./http/serve.ts";
+import { type ServeCoordinatorOptions, serveCoordinator } from "./http/serve-coordinator.ts";
 import { InboxIntake } from "./inbox-intake.ts";
 import { LiveSettings, type LoadOver } from "./live-settings.ts";
 import type { TeeLogger } from "./logger.ts";
@@ -96,41 +97,54 @@ async function start(
     ...{ client: cluster.client, acl: ownAcl, audit: cluster.audit, logger },
   });
   checkExposure(settings, keys.size, logger, lifecycle);
-  const stored = await openStorePart({
-    settings,
-    data,
-    cluster,
-    identity,
-    peers: node.peers,
-    clock: systemClock,
-    logger,
-  });
-  lifecycle.add("storage", () => stored.close());
-  answerStatus(node.peers, () => nodeStatusOf(stored.store, data.path));
-  const mirror = await startMirror({
-    settings,
-    cluster,
-    acl: ownAcl,
-    stored,
-    clock: systemClock,
-    logger,
-  });
-  if (mirror !== undefined) lifecycle.add("mirror", () => mirror.close());
   const base = {
-    ...{ settings, cluster, stored, mirror, keys, config, live, coordinator },
+    ...{ settings, cluster, keys, config, live, coordinator },
     ...{ identity, peers: node.peers, roles: node.roles, version, logger },
   };
-  const served = await serveStore(base, node, lifecycle);
+  const served = node.roles.records
+    ? await serveRecords(base, node, data, lifecycle)
+    : await serveNoRecords(base, data, lifecycle);
   await node.serves(served.url);
-  const ownLogs = startOwnLogs(logger, stored.ingest, settings);
-  lifecycle.add("own logs", () => ownLogs.close());
-  lifecycle.add("held records", () => stored.routing?.stop());
   return {
     http: served.url,
     coordinator: coordinator.address,
     failed: failure.promise,
     close: () => closeInTime(lifecycle, cluster, logger),
   };
+}
+
+/** Opens the store, serves what stands on it, and keeps the node's own logs there. */
+async function serveRecords(
+  base: ServeCoordinatorOptions & { readonly logger: TeeLogger },
+  node: NodePart,
+  data: DataDirectory,
+  lifecycle: Lifecycle,
+): Promise<Served> {
+  const { settings, cluster, identity, peers, logger } = base;
+  const clock = systemClock;
+  const stored = await openStorePart({ settings, data, cluster, identity, peers, clock, logger });
+  lifecycle.add("storage", () => stored.close());
+  answerStatus(peers, () => nodeStatusOf(stored.store, data.path));
+  const { ownAcl: acl } = node;
+  const mirror = await startMirror({ settings, cluster, acl, stored, clock, logger });
+  if (mirror !== undefined) lifecycle.add("mirror", () => mirror.close());
+  const served = await serveStore({ ...base, stored, mirror }, node, lifecycle);
+  const ownLogs = startOwnLogs(logger, stored.ingest, settings);
+  lifecycle.add("own logs", () => ownLogs.close());
+  lifecycle.add("held records", () => stored.routing?.stop());
+  return served;
+}
+
+/** A member of the coordinator and nothing else. */
+async function serveNoRecords(
+  base: ServeCoordinatorOptions,
+  data: DataDirectory,
+  lifecycle: Lifecycle,
+): Promise<Served> {
+  answerStatus(base.peers, () => nodeStatusOf(undefined, data.path));
+  const served = await serveCoordinator(base);
+  lifecycle.add("http", () => served.close());
+  return served;
 }
 
 /** Between two looks whether a stop waits for a coordinator that is not there. */

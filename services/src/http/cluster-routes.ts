@@ -17,10 +17,11 @@ import type { ServeOptions } from "./serve.ts";
 /** A request of an operator: numbers of nodes. */
 const bodyMaxBytes = 1024;
 
-export type ClusterDeps = Pick<
-  ServeOptions,
-  "cluster" | "identity" | "peers" | "stored" | "settings" | "logger"
->;
+export interface ClusterDeps
+  extends Pick<ServeOptions, "cluster" | "identity" | "peers" | "settings" | "logger"> {
+  /** Undefined where the node has no records. */
+  readonly stored: ServeOptions["stored"] | undefined;
+}
 
 /** `/api/v1/cluster/shards`, and what an operator asks of nodes and shards. */
 export function mountCluster(app: App, deps: ClusterDeps): void {
@@ -67,7 +68,7 @@ async function recover(
   if (shard >= cluster.shards) throw refuse("there is no such shard");
   const self = replicaOf(identity);
   const place = cluster.topology.shard(shard);
-  if (place?.replicas.includes(self) !== true) {
+  if (stored === undefined || place?.replicas.includes(self) !== true) {
     throw refuse("this node has no copy of the shard; ask one that has");
   }
   const { set, live } = await cluster.membersOf(shard);
@@ -85,7 +86,7 @@ async function recover(
 async function shardsAnswer(deps: ClusterDeps): Promise<ShardsAnswer> {
   const { cluster, peers, stored, settings, logger } = deps;
   const { topology, shards } = cluster;
-  const own = nodeStatusOf(stored.store, settings.data.dir);
+  const own = nodeStatusOf(stored?.store, settings.data.dir);
   const statuses = await nodeStatuses(peers, topology, own, logger);
   return { shards: [...shardsListed(topology, statuses, shards)] };
 }

@@ -15,9 +15,16 @@ import type { ByteBudget } from "./budget.ts";
 import { retentionFigures } from "./retention-route.ts";
 import type { ServeOptions } from "./serve.ts";
 
-export interface OpsDeps extends ServeOptions {
-  readonly metrics: Metrics;
-  readonly budget: ByteBudget;
+/** Parts of a node with records are undefined where it has none. */
+export interface OpsDeps
+  extends Pick<
+    ServeOptions,
+    "settings" | "coordinator" | "identity" | "cluster" | "peers" | "version" | "logger"
+  > {
+  readonly stored: ServeOptions["stored"] | undefined;
+  readonly sources: ServeOptions["sources"] | undefined;
+  readonly budget: ByteBudget | undefined;
+  readonly metrics: Pick<Metrics, "registry">;
   readonly isReady: () => boolean;
 }
 
@@ -40,7 +47,7 @@ export function mountOps(app: App, deps: OpsDeps): void {
   app.express.get("/openapi.json", (_: Request, response: Response) => {
     response.type("application/json").send(document);
   });
-  const rate = new Rate(() => stored.ingest.counts.records);
+  const rate = new Rate(() => stored?.ingest.counts.records ?? 0);
   app.mount("get", "/api/v1/cluster", "read", async (request, response) => {
     const { localPort = 0 } = request.socket;
     // The setting may say port 0, for any free one.
@@ -56,15 +63,9 @@ export function mountOps(app: App, deps: OpsDeps): void {
 /** Why the service should get no requests; undefined: it serves. */
 function readiness({ stored, isReady, cluster, identity, peers }: OpsDeps): string | undefined {
   if (!isReady()) return "stopping";
-  const { shards, logFailure } = stored.store.status();
-  if (logFailure !== undefined) return logFailure;
-  const pressure = stored.store.pressure();
-  if (pressure?.code === "storage.full") return pressure.message;
   const { topology } = cluster;
-  const isServed = ({ shard, state }: ShardStatus): boolean =>
-    state === "serving" || (state !== "stopped" && topology.ownerOf(shard) !== undefined);
-  const waiting = shards.filter((shard) => !isServed(shard)).length;
-  if (waiting > 0) return `${waiting} shards are not serving`;
+  const unready = stored && unreadiness(stored, topology);
+  if (unready !== undefined) return unready;
   // Without the coordinator owners go on, as long as they reach their replicas.
   const others = topology.nodes().filter(({ nodeId }) => nodeId !== identity.nodeId);
   const isCutOff = others.some(({ nodeId }) => peers.link(nodeId) === undefined);
@@ -73,17 +74,35 @@ function readiness({ stored, isReady, cluster, identity, peers }: OpsDeps): stri
     : "the coordinator is not connected";
 }
 
+/** Why the node's shards keep it from being ready. */
+function unreadiness(
+  { store }: ServeOptions["stored"],
+  topology: ServeOptions["cluster"]["topology"],
+): string | undefined {
+  const { shards, logFailure } = store.status();
+  if (logFailure !== undefined) return logFailure;
+  const pressure = store.pressure();
+  if (pressure?.code === "storage.full") return pressure.message;
+  const isServed = ({ shard, state }: ShardStatus): boolean =>
+    state === "serving" || (state !== "stopped" && topology.ownerOf(shard) !== undefined);
+  const waiting = shards.filter((shard) => !isServed(shard)).length;
+  return waiting > 0 ? `${waiting} shards are not serving` : undefined;
+}
+
+const nothingTaken = { records: 0, rejected: 0, bytes: 0 } as const;
+
 async function clusterAnswer(
   deps: OpsDeps,
   http: string,
   recordsPerSecond: number,
 ): Promise<ClusterAnswer> {
-  const { settings, coordinator, stored, identity, budget, cluster, peers, sources, logger } = deps;
-  const status = stored.store.status();
-  const { records, rejected, bytes } = stored.ingest.counts;
+  const { settings, coordinator, stored, identity, budget, cluster, peers, logger } = deps;
+  const status = stored?.store.status();
+  const { records, rejected, bytes } = stored?.ingest.counts ?? nothingTaken;
+  const sources = deps.sources?.status() ?? [];
   const stats = await coordinator.stats?.();
   const { topology } = cluster;
-  const own = nodeStatusOf(stored.store, settings.data.dir);
+  const own = nodeStatusOf(stored?.store, settings.data.dir);
   const statuses = await nodeStatuses(peers, topology, own, logger);
   const nodes = nodesListed(topology, statuses, cluster.shards, Date.now());
   const shards = shardsListed(topology, statuses, cluster.shards);
@@ -108,17 +127,17 @@ async function clusterAnswer(
       moving: countOf(({ state }) => state === "moving"),
       single: countOf(({ isSingle }) => isSingle),
     },
-    ...(sources.status().length === 0 ? {} : { sources: sources.status().map(sourceAnswer) }),
-    ingest: { records, rejected, bytes, recordsPerSecond, inFlightBytes: budget.usedBytes },
+    ...(sources.length === 0 ? {} : { sources: sources.map(sourceAnswer) }),
+    ingest: { records, rejected, bytes, recordsPerSecond, inFlightBytes: budget?.usedBytes ?? 0 },
     stored: {
       records: total("records"),
       segments: total("segments"),
       segmentBytes: total("segmentBytes"),
-      logBytes: status.logBytes,
-      memoryBytes: status.arenaLiveBytes,
+      logBytes: status?.logBytes ?? 0,
+      memoryBytes: status?.arenaLiveBytes ?? 0,
     },
     disk: own.disk,
-    retention: retentionFigures(settings, stored.store),
+    ...(stored === undefined ? {} : { retention: retentionFigures(settings, stored.store) }),
   };
 }
 

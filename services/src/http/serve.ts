@@ -94,6 +94,17 @@ export async function serveHttp(options: ServeOptions): Promise<Served> {
   const listen = parseAddress(settings.http.listen);
   const stopping = new AbortController();
   const app = buildApp(options, isLoopback(listen.host), stopping.signal);
+  return listenHttp(app, settings, stopping, logger);
+}
+
+/** Listens for what `app` answers; `stopping` is aborted when it is to end. */
+export async function listenHttp(
+  app: App,
+  settings: Settings,
+  stopping: AbortController,
+  logger: Logger,
+): Promise<Served> {
+  const listen = parseAddress(settings.http.listen);
   const server = http.createServer(
     {
       maxHeaderSize: headersMaxBytes,
