@@ -84,7 +84,7 @@ const mustBeSeen: readonly string[] = [
   ...["promised taking", "matched taking", "ack serving", "held serving"],
   ...["multi acquire", "multi change-set", "multi hand-over", "multi manifest"],
   ...["commit committed", "hand-over done", "query opened", "cut no-lease", "refuse moved"],
-  ...["input session-expired", "input disk-failed", "input entries-read"],
+  ...["input session-expired", "input disk-failed", "input entries-read", "input strain"],
 ];
 
 /** The same in each run, so that a change is to blame for what fails; soak draws. */

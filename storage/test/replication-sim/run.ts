@@ -1,3 +1,4 @@
+import { Prng } from "../../../kit/src/prng.ts";
 import type { Effect, PlantedFault } from "../../src/replication/core/types.ts";
 import type { CoreMake, Process } from "./process.ts";
 import { ShardWorld } from "./shard-world.ts";
@@ -54,6 +55,8 @@ class Run {
   /** That the answer to a conditional write is lost. */
   readonly #lostChance: number;
   readonly #troubleMs: number;
+  /** Draws for which time disks are strained, in some seeds; apart, so that the others mean what they meant. */
+  readonly #strain: Prng | undefined;
   #faultsOn = true;
   #effects = 0;
   #crashes = 0;
@@ -76,6 +79,7 @@ class Run {
         halted: (process, reason) => this.#halted(process, reason),
       },
     });
+    this.#strain = seed % 4 === 2 ? new Prng(seed) : undefined;
     const { prng } = this.#world.timeline;
     this.#crashChance = options.crashAt === undefined ? prng.pick([0, 0.0003, 0.002]) : 0;
     this.#pauseChance = prng.pick([0, 0.0003, 0.002]);
@@ -91,6 +95,7 @@ class Run {
     for (const replica of [...world.disks.keys()]) world.start(replica);
     for (const node of world.nodes.slice(0, 2)) world.routerStart(node);
     this.#disturbLater();
+    if (this.#strain !== undefined) this.#strainLater(this.#strain);
     this.#tidyLater();
     while (timeline.steps < steps * faultyShare) timeline.step();
     this.#calm();
@@ -358,6 +363,23 @@ class Run {
     const { nodes, routers, timeline } = this.#world;
     if (timeline.prng.chance(0.3)) timeline.prng.pick(routers).forget();
     if (routers.length < 8) this.#world.routerStart(timeline.prng.pick(nodes));
+  }
+
+  /** Disks are full or slow for a time, which their hosts say. */
+  #strainLater(prng: Prng): void {
+    const { timeline, processes } = this.#world;
+    timeline.after(200 + prng.below(3000), () => {
+      if (!this.#faultsOn) return;
+      this.#strainLater(prng);
+      const { owner } = this.#world;
+      const all = [...processes.values()];
+      const process = owner !== undefined && prng.chance(0.6) ? owner : all[prng.below(all.length)];
+      if (process === undefined) return;
+      const ms = prng.below(9000);
+      if (prng.chance(0.5)) process.lanes.slow(ms);
+      process.input({ kind: "strain", isStrained: true });
+      timeline.after(ms, () => process.input({ kind: "strain", isStrained: false }));
+    });
   }
 
   /** Owners seal and merge in their own time. */

@@ -40,6 +40,8 @@ export class Core {
   nowMs = 0;
   /** Damage was found: it is not in sync, and may not acquire. */
   isDamaged: boolean;
+  /** The disk is full or slow: others are preferred as owners. */
+  isStrained = false;
   /** For a planted fault: where the log ended when the znodes were asked for last. */
   lookedEnd: LogPoint;
   #role: Role = { kind: "waiting" };

@@ -147,6 +147,11 @@ export class Follower {
     this.#answer({ kind: "behind", epoch, end: this.#core.log.end, isOther: true, sentMs });
   }
 
+  /** The disk is full or slow, or is not any more: the owner goes by it when it gives the shard away. */
+  strained(): void {
+    if (this.#followed?.phase === "following") this.#acknowledge(this.#followed);
+  }
+
   /** Stops, and says so. */
   halt(reason: string): void {
     const followed = this.#followed;
@@ -216,12 +221,12 @@ export class Follower {
 
   /** Answers when the promise is on disk, and with it all that came of owners before. */
   #promised(followed: Followed): void {
-    const { isDamaged, log, self } = this.#core;
+    const { isDamaged, isStrained, log, self } = this.#core;
     if (log.promisedDurable < followed.epoch || !log.isDrained) return;
     followed.phase = "promised";
     this.#answer({
       ...{ kind: "promised", epoch: followed.epoch, incarnation: self, isDamaged },
-      ...{ lineage: log.lineage, end: log.end, committed: log.committed },
+      ...{ lineage: log.lineage, end: log.end, committed: log.committed, isStrained },
       sentMs: followed.sentMs,
     });
   }
@@ -286,11 +291,11 @@ export class Follower {
   }
 
   #acknowledge({ epoch, sentMs }: Followed): void {
-    const { faults, log } = this.#core;
+    const { faults, isStrained, log } = this.#core;
     if (epoch < log.promised && !faults.has("older-epoch-accepted")) return;
     const isEarly = faults.has("acknowledged-before-fsync");
     const durable = isEarly ? log.end.position : log.durable;
-    this.#answer({ kind: "ack", epoch, durable, sentMs });
+    this.#answer({ kind: "ack", epoch, durable, sentMs, isStrained });
   }
 
   #matched({ epoch, sentMs }: Followed): void {

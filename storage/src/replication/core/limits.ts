@@ -70,6 +70,15 @@ export const holdRepeatMs = 30_000;
 /** For how long others hold back from a shard that its owner gives away by itself: a take-over is a few writes. */
 export const transferMsDefault = 5_000;
 
+/**
+ * A hand-over away from a disk that is slow: its last entries take some of its syncs. After so long the shard is given up all
+ * the same, and whoever takes it over decides on what was not committed.
+ */
+export const strainedHandOverTimeoutMs = 5_000;
+
+/** How long a member whose disk is full or slow leaves a shard without an owner to the others: some turns of theirs. */
+export const strainedHoldMs = 1_000;
+
 /** How long before an owner that could not give its shard to the one preferred tries again. */
 export const handOverRetryMs = 5_000;
 

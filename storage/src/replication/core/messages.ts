@@ -82,6 +82,8 @@ export type FollowerMessage =
       readonly committed: number;
       /** It found damage before its committed position: it is not in sync, and has to be reset. */
       readonly isDamaged: boolean;
+      /** Its disk is full or slow; so are those of later answers. */
+      readonly isStrained?: boolean;
       readonly sentMs: number;
     }
   /** Its reading of the znode is older than this epoch; it reads again and answers by itself. */
@@ -100,6 +102,7 @@ export type FollowerMessage =
       readonly kind: "ack";
       readonly epoch: number;
       readonly durable: number;
+      readonly isStrained?: boolean;
       readonly sentMs: number;
     }
   /** An append began behind its end: `end` is the last it has. Or, `isOther`, its predecessor is another entry. */
@@ -119,3 +122,11 @@ export type FollowerMessage =
     }
   /** It has stopped this shard with an error, and does not follow. */
   | { readonly kind: "halted"; readonly epoch: number; readonly reason: string };
+
+const fromOwners: ReadonlySet<Message["kind"]> = new Set<OwnerMessage["kind"]>([
+  ...(["announce", "match", "reset", "append", "hold"] as const),
+]);
+
+export function isOwnerMessage(message: Message): message is OwnerMessage {
+  return fromOwners.has(message.kind);
+}

@@ -1,4 +1,4 @@
-import { handOverTimeoutMs, heartbeatMs } from "./limits.ts";
+import { handOverTimeoutMs, heartbeatMs, strainedHandOverTimeoutMs } from "./limits.ts";
 import type { MultiItem } from "./multi-queue.ts";
 import type { Other, OwnerState } from "./owner-state.ts";
 import { isDeposed } from "./owner-view.ts";
@@ -9,6 +9,8 @@ export interface HandOverOrder {
   readonly transferMs: number;
   /** Gives up even if nobody can take it. */
   readonly isDrain: boolean;
+  /** Its disk is slow or full: it takes longer, and then gives up if somebody can take it. */
+  readonly isStrained?: boolean;
   /** Somebody waits for an answer. */
   readonly isAsked: boolean;
 }
@@ -54,16 +56,18 @@ export class HandOver implements MultiItem {
   evaluate(): void {
     if (this.#isQueued) return;
     const { core, inSync } = this.#state;
-    const isLate = core.nowMs >= this.#sinceMs + handOverTimeoutMs;
+    const { isDrain, isStrained = false } = this.order;
+    const timeoutMs = isStrained ? strainedHandOverTimeoutMs : handOverTimeoutMs;
+    const isLate = core.nowMs >= this.#sinceMs + timeoutMs;
     this.#target = this.#isServing() ? takerOf(this.#state, this.order.target) : undefined;
     const isCommitted = inSync.committed === core.log.end.position;
-    const isTaker = this.#target !== undefined || (this.order.isDrain && isLate);
-    if (isTaker && this.#isQuiet() && (isCommitted || (this.order.isDrain && isLate))) {
+    const isTaker = this.#target !== undefined || (isDrain && isLate);
+    if (isTaker && this.#isQuiet() && (isCommitted || (isLate && (isDrain || isStrained)))) {
       // Given up with entries that are not committed: nobody was told of them, whoever takes over decides.
       if (!isCommitted) this.#target = undefined;
       this.#isQueued = true;
       core.multis.add(this);
-    } else if (isLate && !this.order.isDrain) {
+    } else if (isLate && !isDrain) {
       this.#settled(false, isTaker ? "entries were not committed in time" : "nobody can take it");
     }
   }
@@ -105,15 +109,32 @@ export class HandOver implements MultiItem {
   }
 }
 
-/** Who takes it: the target, or the one that is furthest; undefined when none can. */
+/** Who takes it: the target, or the one that is furthest, a strained one last; undefined when none can. */
 export function takerOf(state: OwnerState, target: string | undefined): string | undefined {
-  const able = state.inSync.members
-    .map((member) => state.others.get(member))
-    .filter((other): other is Other => other !== undefined && isAble(state, other));
+  const able = ableOf(state);
   if (target !== undefined)
     return able.some(({ replica }) => replica === target) ? target : undefined;
-  const assigned = able.filter(({ replica }) => state.assigned.includes(replica));
-  const choice = assigned.length > 0 ? assigned : able;
+  const unstrained = able.filter(({ isStrained }) => !isStrained);
+  return furthestOf(state, unstrained.length > 0 ? unstrained : able);
+}
+
+/** Who takes it from an owner whose disk is full or slow: one whose disk is neither, first of all the one preferred. */
+export function reliefOf(state: OwnerState): string | undefined {
+  const unstrained = ableOf(state).filter(({ isStrained }) => !isStrained);
+  const { preferred } = state;
+  if (unstrained.some(({ replica }) => replica === preferred)) return preferred;
+  return furthestOf(state, unstrained);
+}
+
+function ableOf(state: OwnerState): Other[] {
+  return state.inSync.members
+    .map((member) => state.others.get(member))
+    .filter((other): other is Other => other !== undefined && isAble(state, other));
+}
+
+function furthestOf({ assigned }: OwnerState, able: readonly Other[]): string | undefined {
+  const wanted = able.filter(({ replica }) => assigned.includes(replica));
+  const choice = wanted.length > 0 ? wanted : able;
   return choice.toSorted((a, b) => b.durable - a.durable)[0]?.replica;
 }
 

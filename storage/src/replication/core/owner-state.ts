@@ -32,6 +32,8 @@ export class Other {
   promised: Promised | undefined;
   /** Its log has to be emptied: damaged, behind what the owner's log holds, or without what it had. */
   needsReset = false;
+  /** Its disk is full or slow. */
+  isStrained = false;
   /** The last entry sent; the next one follows it. */
   sent: LogPoint = logStart;
   /** Everything up to here is on its disk, and equal to the owner's. */

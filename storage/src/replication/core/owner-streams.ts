@@ -115,6 +115,7 @@ export class Streams {
     switch (message.kind) {
       case "promised":
         this.#confirm(other, message.sentMs);
+        other.isStrained = message.isStrained === true;
         if (other.phase !== "announced") return;
         other.promised = message;
         other.enter("promised", core.nowMs);
@@ -137,6 +138,7 @@ export class Streams {
       }
       case "ack":
         this.#confirm(other, message.sentMs);
+        other.isStrained = message.isStrained === true;
         if (other.phase === "streaming") this.#landed(other, message.durable);
         break;
       case "behind":

@@ -8,7 +8,7 @@ import {
 } from "./limits.ts";
 import type { FollowerMessage } from "./messages.ts";
 import { OwnerCuts } from "./owner-cuts.ts";
-import { HandOver, type HandOverOrder, takerOf } from "./owner-hand-over.ts";
+import { HandOver, type HandOverOrder, reliefOf, takerOf } from "./owner-hand-over.ts";
 import { OwnerSegments } from "./owner-segments.ts";
 import { SetChanges } from "./owner-set.ts";
 import { type Other, OwnerState } from "./owner-state.ts";
@@ -162,6 +162,11 @@ export class Owner {
     this.giveAway({ ...order, isAsked: false });
   }
 
+  /** Its disk is full or slow, or is not any more. */
+  strained(): void {
+    this.#evaluate();
+  }
+
   written(): void {
     const { core } = this.state;
     if (!this.state.isBegun) return;
@@ -290,14 +295,24 @@ export class Owner {
       return;
     }
     if (!this.#isServing || this.#set.isPending) return;
+    const order = { transferMs: transferMsDefault, isDrain: false, isAsked: false };
+    const relief = core.isStrained ? reliefOf(this.state) : undefined;
+    if (relief !== undefined) {
+      this.giveAway({ ...order, target: relief, isStrained: true });
+      return;
+    }
     const isSent = !assigned.includes(core.replica);
-    const target = preferred ?? (isSent ? takerOf(this.state, undefined) : undefined);
+    // Whose disk is full or slow would only hand it back.
+    const isWelcome =
+      preferred !== undefined && this.state.others.get(preferred)?.isStrained !== true;
+    const wanted = isWelcome ? preferred : undefined;
+    const target = wanted ?? (isSent ? takerOf(this.state, undefined) : undefined);
     if (target === undefined || target === core.replica) return;
     // It leaves only when all that shall stay are there.
     const isWhole = assigned.every((replica) => inSync.members.includes(replica));
     if (isSent && !isWhole) return;
     if (takerOf(this.state, target) === undefined) return;
-    this.giveAway({ target, transferMs: transferMsDefault, isDrain: false, isAsked: false });
+    this.giveAway({ ...order, target });
   }
 
   #gaveAway(order: HandOverOrder, isDone: boolean, reason: string): void {

@@ -1,7 +1,7 @@
 import { Core } from "./core.ts";
 import { Follower } from "./follower.ts";
 import { calmTickMs, ownerTickMs } from "./limits.ts";
-import type { Message, OwnerMessage } from "./messages.ts";
+import { isOwnerMessage } from "./messages.ts";
 import { type Acquired, type Assignment, Owner } from "./owner.ts";
 import { isDeposed } from "./owner-view.ts";
 import { Release } from "./release.ts";
@@ -130,6 +130,7 @@ export class ShardReplica implements Replica {
       case "assign":
       case "hand-over":
       case "recover":
+      case "strain":
       case "stop":
         this.#asked(input);
         break;
@@ -231,6 +232,11 @@ export class ShardReplica implements Replica {
       case "recover":
         this.#recover(input.liveMembers);
         break;
+      case "strain":
+        this.#core.isStrained = input.isStrained;
+        this.#follower.strained();
+        this.#owner?.strained();
+        break;
       case "stop":
         this.#halted = "the process ends";
         this.#leave(this.#halted);
@@ -263,7 +269,7 @@ export class ShardReplica implements Replica {
 
   #message({ from, link, message }: Of<"message">): void {
     if (this.#core.links.get(from) !== link) return;
-    if (isOwners(message)) {
+    if (isOwnerMessage(message)) {
       this.#core.ownerHeard = { replica: from, ms: this.#core.nowMs };
       if (this.#halted === undefined) this.#follower.take(from, link, message);
       else if (message.kind === "announce") {
@@ -402,6 +408,7 @@ export class ShardReplica implements Replica {
 
   #acquired(acquired: Acquired): void {
     this.#follower.leave();
+    this.#vacancy.acquired();
     const { replicas } = acquired.facts;
     const minInSync = this.#minInSync;
     const assignment = this.#assignment ?? { replicas, owner: undefined, minInSync };
@@ -487,12 +494,4 @@ export class ShardReplica implements Replica {
     core.emit({ kind: "halt", reason });
     if (own !== undefined && !isAlone) core.multis.add(new Release(core, own));
   }
-}
-
-const fromOwners: ReadonlySet<Message["kind"]> = new Set<OwnerMessage["kind"]>([
-  ...(["announce", "match", "reset", "append", "hold"] as const),
-]);
-
-function isOwners(message: Message): message is OwnerMessage {
-  return fromOwners.has(message.kind);
 }

@@ -281,6 +281,11 @@ export type LocalInput =
    * `liveMembers` is what was read after a barrier write. Answered by `recover-settled`.
    */
   | { readonly kind: "recover"; readonly liveMembers: readonly string[] }
+  /**
+   * The disk of this replica is full or slow, or is not any more: as an owner it hands the shard over to a member whose disk is
+   * neither, and does not take one over that such a member could. The host says so no more often than moves are worth it.
+   */
+  | { readonly kind: "strain"; readonly isStrained: boolean }
   /** The process ends: nothing comes after. */
   | { readonly kind: "stop" };
 

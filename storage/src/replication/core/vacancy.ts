@@ -5,6 +5,7 @@ import {
   lookRetryMs,
   ownerTickMs,
   replicaTimeoutMs,
+  strainedHoldMs,
 } from "./limits.ts";
 
 /** What a replica that neither owns the shard nor takes it over should do about its owner. */
@@ -32,6 +33,11 @@ export class Vacancy {
     this.#lookedMs = this.#core.nowMs;
   }
 
+  /** It has acquired: should it give the shard away, the others' turns count from then. */
+  acquired(): void {
+    this.#sinceMs = undefined;
+  }
+
   /** It was not to be. */
   failed(): void {
     this.#retryAtMs = this.#core.nowMs + lookRetryMs;
@@ -56,7 +62,9 @@ export class Vacancy {
     const isOwnTurn = next === replica || (owner !== undefined && replicaOf(owner) === replica);
     const place = isOwnTurn ? 0 : Math.max(0, replicas.indexOf(replica));
     const staggeredMs = this.#sinceMs + place * acquireStaggerMs;
-    const fromMs = Math.max(this.#retryAtMs, staggeredMs, core.heldBackUntilMs(facts));
+    const holdMs =
+      core.isStrained && next !== replica && facts.inSync.length > 1 ? strainedHoldMs : 0;
+    const fromMs = Math.max(this.#retryAtMs, staggeredMs + holdMs, core.heldBackUntilMs(facts));
     return nowMs >= fromMs ? "take-over" : "rest";
   }
 }

@@ -1,0 +1,104 @@
+// Goal: whose disk is full or slow does not own a shard that a member in sync with a sound disk could own, and shards do not
+// go to and fro for it.
+// Method: real cores over arrays for disks and a few fields for the coordinator; time passes when it is told to.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { strainedHandOverTimeoutMs } from "../../src/replication/core/limits.ts";
+import { type Node, Rig } from "./rig.ts";
+
+const [a, b, c] = ["1/d1", "2/d2", "3/d3"] as const;
+
+function served(...members: readonly string[]): { rig: Rig; nodes: Node[] } {
+  const rig = new Rig(members);
+  const nodes = members.map((member) => rig.start(member));
+  rig.serving(nodes[0]!);
+  return { rig, nodes };
+}
+
+function bodies(node: Node): unknown[] {
+  return node.entries.filter(({ kind }) => kind === "batch").map(({ body }) => body);
+}
+
+function strain(node: Node, isStrained: boolean): void {
+  node.input({ kind: "strain", isStrained });
+  node.rig.run();
+}
+
+test("an owner whose disk is strained gives the shard to a member whose disk is not", () => {
+  const { rig, nodes } = served(a, b, c);
+  const [owner, second, third] = nodes as [Node, Node, Node];
+  owner.append("x");
+  rig.run();
+  strain(second, true);
+  strain(owner, true);
+  rig.serving(third);
+  third.append("y");
+  rig.run();
+  assert.deepEqual(bodies(owner), ["x", "y"]);
+  assert.deepEqual(rig.znodes.inSync, [a, b, c]);
+});
+
+test("an owner that all members share the strain with stays", () => {
+  const { rig, nodes } = served(a, b);
+  const [owner, second] = nodes as [Node, Node];
+  strain(second, true);
+  strain(owner, true);
+  rig.pass(30_000);
+  assert.equal(owner.role, "serving");
+  assert.equal(owner.all("multi").filter(({ op }) => op.kind === "hand-over").length, 0);
+  strain(second, false);
+  rig.serving(second);
+});
+
+test("the shard goes back to whom the balancer prefers once, when the strain is over", () => {
+  const { rig, nodes } = served(a, b);
+  const [owner, second] = nodes as [Node, Node];
+  const order = { kind: "assign", replicas: [a, b], owner: a, minInSync: 1 } as const;
+  for (const node of nodes) node.input(order);
+  rig.run();
+  strain(owner, true);
+  rig.serving(second);
+  const { epoch } = rig.znodes;
+  rig.pass(30_000);
+  assert.equal(second.role, "serving");
+  assert.equal(rig.znodes.epoch, epoch);
+  strain(owner, false);
+  rig.serving(owner);
+  rig.pass(30_000);
+  assert.equal(rig.znodes.epoch, epoch + 1);
+});
+
+test("an owner whose disk hangs gives the shard up, and what it had not on disk is for the next to decide", () => {
+  const { rig, nodes } = served(a, b);
+  const [owner, second] = nodes as [Node, Node];
+  owner.append("x");
+  rig.run();
+  owner.isDiskHeld = true;
+  owner.append("y");
+  rig.run();
+  assert.equal(owner.core.status.committed, 2);
+  strain(owner, true);
+  rig.pass(strainedHandOverTimeoutMs - 500);
+  assert.equal(rig.znodes.owner, owner.self);
+  rig.serving(second);
+  second.append("z");
+  rig.until(() => second.core.status.committed === second.end.position, "all is committed");
+  assert.deepEqual(bodies(second), ["x", "y", "z"]);
+});
+
+test("of two that could take a shard over, the one whose disk is strained waits", () => {
+  const { rig, nodes } = served(a, b, c);
+  const [owner, second, third] = nodes as [Node, Node, Node];
+  strain(second, true);
+  rig.kill(owner);
+  rig.serving(third);
+  assert.equal(second.all("multi").length, 0);
+});
+
+test("a strained member takes over when nobody else can", () => {
+  const { rig, nodes } = served(a, b);
+  const [owner, second] = nodes as [Node, Node];
+  strain(second, true);
+  rig.kill(owner);
+  rig.serving(second);
+});
