@@ -7,6 +7,8 @@ export const root: string = path.resolve(import.meta.dirname, "..");
 export interface Suite {
   readonly name: string;
   readonly files: readonly string[];
+  /** Variables that its tests are given besides. */
+  readonly env: Readonly<Record<string, string>>;
   /** What it needs that `npm test` does not give: it runs when it is named, not with all others. */
   readonly needs: string | undefined;
 }
@@ -40,21 +42,49 @@ const named: Readonly<Record<string, string>> = {
   engines: "a Kafka broker, Elasticsearch and redis-server",
 };
 
+/** Simulations of which a room's own suite runs a few seeds: this one runs as many as a change has to pass. */
+const simulations = ["core-sim", "core-sim-crash", "core-reconfig"].map(
+  (name) => `coordinator/test/${name}`,
+);
+
+/** What shows that simulations bite needs to be shown only where they are run in full. */
+const planted = ["core-sim-faults", "core-reconfig-faults"].map(
+  (name) => `coordinator/test/${name}`,
+);
+
 /** Every room's tests, rooms from the ground up, then those of the whole house. */
 export function suites(): Suite[] {
   const found = [
-    ...rooms.map((room) => suiteOf(room, `${room}/test/**/*.test.ts`)),
+    ...rooms.map((room) => suiteOf(room, `${room}/test/**/*.test.ts`, { except: planted })),
     suiteOf("house", "test/*.test.ts"),
     ...house.map(houseSuite),
+    suiteOf("simulations", `{${[...simulations, ...planted].join()}}.test.ts`, {
+      needs: "two minutes",
+      env: { LOGKEEP_SIMULATIONS: "whole" },
+    }),
   ];
   return found.filter(({ files }) => files.length > 0);
 }
 
 function houseSuite(part: string): Suite {
   const name = rooms.includes(part) ? `${part}-house` : part;
-  return suiteOf(name, `test/${part}/**/*.test.ts`, named[part]);
+  return suiteOf(name, `test/${part}/**/*.test.ts`, { needs: named[part] });
 }
 
-function suiteOf(name: string, pattern: string, needs?: string): Suite {
-  return { name, files: globSync(pattern, { cwd: root }).sort(), needs };
+function suiteOf(
+  name: string,
+  pattern: string,
+  {
+    needs,
+    env = {},
+    except = [],
+  }: {
+    readonly needs?: string | undefined;
+    readonly env?: Suite["env"];
+    readonly except?: readonly string[];
+  } = {},
+): Suite {
+  const exclude = except.map((file) => `${file}.test.ts`);
+  const files = globSync(pattern, { cwd: root }).filter((file) => !exclude.includes(file));
+  return { name, files: files.sort(), needs, env };
 }

@@ -115,7 +115,7 @@ const jobs: readonly Job[] = [
   {
     suite: "coordinator",
     name: "coordinator-reconfig",
-    files: ["coordinator/test/core-reconfig.test.ts"],
+    files: ["coordinator/test/core-reconfig*.test.ts"],
     env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 500) }),
   },
   {

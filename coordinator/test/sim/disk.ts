@@ -55,7 +55,9 @@ export class Disk {
   /** Holds it, or did when it was emptied. */
   has(txn: Txn): boolean {
     const holds = (each: Txn) => each.zxid === txn.zxid && each.body.id === txn.body.id;
-    return [this.log, this.snapshot.txns, this.#lost.txns].some((txns) => txns.some(holds));
+    // From the end: mostly it is among the last.
+    const held = [this.log, this.snapshot.txns, this.#lost.txns];
+    return held.some((txns) => txns.findLastIndex(holds) >= 0);
   }
 
   /** Whether an epoch is in its file, or was when the disk was emptied. */
