@@ -18,6 +18,7 @@ import { LogFiles, type UsedFile } from "./log-files.ts";
 import { readEntry } from "./read-entry.ts";
 import { type RecoveredLog, recoverLog } from "./recovery.ts";
 import { type EntryPlace, ShardIndex } from "./shard-index.ts";
+import { SyncWatch } from "./sync-watch.ts";
 
 export interface CommitLogOptions {
   readonly directory: string;
@@ -74,6 +75,8 @@ const fileEndBytes = headerBytesOf(fileEndHeader());
  * spans files, so that a file has entries only when the one before it is wholly on disk.
  */
 export class CommitLog {
+  /** How long its syncs take. */
+  readonly syncs = new SyncWatch();
   readonly #options: CommitLogOptions;
   readonly #files: LogFiles;
   readonly #index = new Map<number, ShardIndex>();
@@ -298,7 +301,7 @@ export class CommitLog {
         const { file } = group[0]!;
         if (file !== this.#written) await this.#turnTo(file);
         this.#write(file, group);
-        await this.#options.disk.fdatasync(file.fd);
+        await this.syncs.timed(this.#options.disk.fdatasync(file.fd));
       } catch (thrown) {
         this.#fail(thrown, group);
         break;

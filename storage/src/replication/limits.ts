@@ -24,3 +24,16 @@ export const handOverHoldMs = 2_000;
 
 /** How long an append that was held back waits for news before it is tried again, in milliseconds. */
 export const heldBackMs = 20;
+
+/** How often it is looked whether the disk is strained. */
+export const strainLookMs = 1_000;
+
+/** A disk is slow when its slow syncs of so long a time took together as long as so many that are just slow. */
+export const strainWindowMs = 60_000;
+export const strainSyncs = 5;
+
+/** How long a disk must have been neither full nor slow before it gets shards again: far longer than a move takes. */
+export const strainCalmMs = 60_000;
+
+/** The most of it, where the strain has come back again and again. */
+export const strainCalmMsMax = 15 * 60_000;

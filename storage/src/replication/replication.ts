@@ -6,8 +6,9 @@ import type { Shard } from "../shard/shard.ts";
 import { CoordinatorCalls } from "./coordinator-calls.ts";
 import type { Message } from "./core/messages.ts";
 import type { Replica, ReplicaOptions, Role } from "./core/types.ts";
+import { DiskStrain, type Strain } from "./disk-strain.ts";
 import { HeldSegments } from "./held-segments.ts";
-import { drainWaitMs, startWaitMs } from "./limits.ts";
+import { drainWaitMs, startWaitMs, strainLookMs } from "./limits.ts";
 import type { ReplicaLinks } from "./links.ts";
 import { loadShard } from "./load-shard.ts";
 import { Outbox } from "./outbox.ts";
@@ -26,6 +27,8 @@ export interface ReplicationPorts {
   readonly source: SegmentSource;
   /** Members in sync that a shard must have to take records; 1 by default. */
   readonly minInSync?: number;
+  /** A sync is slow beyond this. Without it, or 0, shards stay where they are, however full or slow the disk. */
+  readonly slowSyncMs?: number;
 }
 
 export interface ReplicationOptions extends ReplicationPorts {
@@ -49,6 +52,7 @@ export class Replication {
   readonly #held: HeldSegments[] = [];
   readonly #repair: SegmentRepair;
   readonly #stops: (() => void)[] = [];
+  readonly #strain: DiskStrain;
   readonly #roleWaiters = new Set<() => void>();
   #loading = 0;
   #isStarted = false;
@@ -58,6 +62,10 @@ export class Replication {
     const { context, links, ownership } = options;
     this.#outbox = new Outbox(links);
     this.#repair = new SegmentRepair(context.damage, context.logger);
+    this.#strain = new DiskStrain(
+      { isFull: () => context.diskLimit.status.isFull, syncs: context.log.syncs },
+      options.slowSyncMs ?? 0,
+    );
     const calls = new CoordinatorCalls(ownership, context.logger);
     this.hosts = context.shards.map((shard, index) => this.#host(shard, calls, found[index]!));
     this.#stops.push(
@@ -74,6 +82,7 @@ export class Replication {
       ownership.onLive((replica, incarnation) => {
         for (const host of this.hosts) host.input({ kind: "live", replica, incarnation });
       }),
+      this.#watchDisk(),
       ownership.onChanged((shards) => {
         for (const shard of shards) {
           const host = this.hosts[shard];
@@ -108,6 +117,11 @@ export class Replication {
     await late.promise;
     clearTimeout(timer);
     this.#roleWaiters.delete(look);
+  }
+
+  /** Why this disk does not own shards that others can own. */
+  get strain(): Strain | undefined {
+    return this.#strain.strain;
   }
 
   /** Gives its shards to others that can take them; waits for a moment only. */
@@ -175,6 +189,24 @@ export class Replication {
       onRole: (role) => this.#turned(shard, role),
     });
     return host;
+  }
+
+  /** Tells the shards when the disk has become too full or too slow to own them, and when it is not any more. */
+  #watchDisk(): () => void {
+    const { context, slowSyncMs = 0 } = this.#options;
+    if (slowSyncMs === 0) return () => undefined;
+    const timer = setInterval(() => {
+      if (!this.#strain.look(context.clock.monotonicMs())) return;
+      const { strain } = this.#strain;
+      const isStrained = strain !== undefined;
+      if (isStrained) {
+        const what = "disk is full or slow: shards go to replicas whose disks are not";
+        context.logger.warn({ strain, slowSyncMs }, what);
+      } else context.logger.info({}, "disk is neither full nor slow any more");
+      for (const host of this.hosts) host.input({ kind: "strain", isStrained });
+    }, strainLookMs);
+    timer.unref();
+    return () => clearInterval(timer);
   }
 
   async #load(shard: Shard, end: Parameters<typeof loadShard>[2]): ReturnType<typeof loadShard> {

@@ -25,6 +25,8 @@ const shardCount = 1;
 export class Nodes {
   readonly coordinator = new SharedCoordinator();
   readonly net = new MemoryNet();
+  /** Of nodes that are started from then on; see `ReplicationPorts`. */
+  slowSyncMs = 0;
   readonly #directory: string;
   readonly #nodes = new Map<number, Node>();
   readonly #data = new Map<number, DataDirectory>();
@@ -54,7 +56,10 @@ export class Nodes {
       ...{ data, member, arena, manifest: session, ownership: session, shardCount },
       ...{ work: new PlainSegments(arena), clock: systemClock, logger: silentLogger },
       ...{ logFileBytes: 256 * 1024, logBytesMax: 16 * 1024 * 1024 },
-      replication: { ownership: session, links, source: this.#source() },
+      replication: {
+        ...{ ownership: session, links, source: this.#source() },
+        slowSyncMs: this.slowSyncMs,
+      },
       segments: { replacedKeepMs: 100 },
       ...over,
     });
