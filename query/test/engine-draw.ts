@@ -42,7 +42,17 @@ function drawFields(prng: Prng, i: number): Record<string, string> {
   return fields;
 }
 
-const fields = ["level", "code", "took", "app", "_msg", "_stream", "_stream_id", "nothing"];
+const fields = [
+  "level",
+  "code",
+  "took",
+  "app",
+  "_msg",
+  "_stream",
+  "_stream_id",
+  "trace",
+  "nothing",
+];
 /** Of the first stream. */
 const streamId = "9c112835c89324bb81f4719cdf6f1a0a";
 

@@ -229,10 +229,28 @@ function compute(node: MathNode, row: Row): number {
 
 function compareKeys(a: Row, b: Row, by: readonly SortKey[]): number {
   for (const { field, desc } of by) {
-    const result = compareValues(a[field] ?? "", b[field] ?? "");
+    const result = compareNaturally(a[field] ?? "", b[field] ?? "");
     if (result !== 0) return desc ? -result : result;
   }
   return 0;
+}
+
+/** As `compareValues`, texts with numbers in them by those. */
+function compareNaturally(a: string, b: string): number {
+  const isText = (text: string) => text !== "" && Number.isNaN(numberOf(text));
+  if (!isText(a) || !isText(b)) return compareValues(a, b);
+  const [x, y] = [piecesOf(a), piecesOf(b)];
+  const at = x.findIndex((piece, i) => piece !== y[i]);
+  const [left, right] = [x[at], y[at]];
+  if (at < 0 || left === undefined || right === undefined) return x.length - y.length;
+  if (/\d/.test(left) && /\d/.test(right)) return Number(left) - Number(right);
+  if (/\d/.test(left) !== /\d/.test(right)) return /\d/.test(left) ? -1 : 1;
+  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+}
+
+/** Numbers and single characters. */
+function piecesOf(text: string): string[] {
+  return text.match(/\d+|\D/gsu) ?? [];
 }
 
 export function compareValues(a: string, b: string): number {

@@ -2,12 +2,13 @@ import type { Column } from "../../../kit/src/block.ts";
 import type { SortKey } from "../language/ast.ts";
 import type { ScatteredRows } from "./collect.ts";
 import { codeAt, gatherNumbers } from "./column.ts";
+import { compareNatural } from "./natural-order.ts";
 import { numberWithUnit } from "./unit-number.ts";
 import type { View } from "./view.ts";
 
 /**
  * What rows are ordered by. `newest`: records as they are answered, newest first; equal times by stream,
- * then the later position first. `oldest`: the reverse of it. `position`: as they were stored, those of one position oldest first. `keys`: by fields, empty before numbers before texts, and what is equal then
+ * then the later position first. `oldest`: the reverse of it. `position`: as they were stored, those of one position oldest first. `keys`: by fields, empty before numbers before texts (in natural order), and what is equal then
  * as `newest`.
  */
 export type RowOrder =
@@ -141,11 +142,12 @@ function textComparator(
     const left = columns[viewOf[a] as number];
     const right = columns[viewOf[b] as number];
     if (left === undefined || right === undefined) return 0;
-    const x = left.values();
-    const y = right.values();
     const i = codeAt(left, rows[a] as number);
     const j = codeAt(right, rows[b] as number);
-    return x.bytes.compare(y.bytes, y.offsets[j], y.offsets[j + 1], x.offsets[i], x.offsets[i + 1]);
+    return compareNatural(
+      { values: left.values(), index: i },
+      { values: right.values(), index: j },
+    );
   };
 }
 
