@@ -194,6 +194,9 @@ const storage = z.strictObject({
   logMaxBytes: bytes(2 * GiB, { min: 64 * MiB, max: 1024 * GiB }).describe(
     "The commit log of the disk; at half of it shards are asked to seal, beyond it appends get 503.",
   ),
+  slowSyncMs: duration(2000, { min: 0, max: 10 * minute }).describe(
+    "A sync of the commit log is slow beyond this; a node whose syncs are slow many times, or whose disk is full, hands its shards to others in sync. 0 leaves them where they are.",
+  ),
   retention: retention.prefault({}),
   workers: z.int().min(1).max(256).optional().meta({
     kind: "integer",

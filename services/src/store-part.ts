@@ -91,7 +91,7 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
     const pool = startPool(options, arena, rules);
     lifecycle.add("workers", () => pool.close());
     const { manifest, ownership } = cluster;
-    const { retention, logMaxBytes, sealAgeMs } = settings.storage;
+    const { retention, logMaxBytes, sealAgeMs, slowSyncMs } = settings.storage;
     const diskBytesMax = settings.storage.diskMaxBytes;
     const diskBytes = Math.min(diskBytesMax ?? Infinity, diskUseOf(data.path).totalBytes);
     const bytesMax = retention.maxBytes ?? diskBytes * retention.diskShare;
@@ -107,6 +107,7 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       ...{ arena, manifest, ownership, clock, logger },
       replication: peers && {
         ...{ ownership, links: new PeerReplicaLinks(peers), source: new PeerSegmentSource(peers) },
+        slowSyncMs,
       },
       work: segmentWork(pool),
       sealsAtOnce: Math.max(1, pool.size - 1),
