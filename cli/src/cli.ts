@@ -7,6 +7,7 @@ import { registerDelete } from "./delete.ts";
 import { registerExport } from "./export.ts";
 import type { CliIo } from "./io.ts";
 import { registerKeys } from "./keys.ts";
+import { registerNode } from "./node.ts";
 import { registerSearch } from "./search.ts";
 import { registerShard } from "./shard.ts";
 import { registerShip } from "./ship.ts";
@@ -20,6 +21,7 @@ export function registerVerbs(program: Command, io: CliIo): void {
   registerExport(program, io);
   registerTail(program, io);
   registerStatus(program, io);
+  registerNode(program, io);
   registerShard(program, io);
   registerDelete(program, io);
   registerBackup(program, io);

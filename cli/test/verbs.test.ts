@@ -298,3 +298,49 @@ test("waits double up to their bound, and a service may ask for longer", () => {
   assert.equal(retryAfterMs("soon", now), undefined);
   assert.equal(retryAfterMs(null, now), undefined);
 });
+
+test("node leave waits until nothing is left on the node, and says how far it is", async () => {
+  const node = (id: number) => ({
+    ...{ id, http: `127.0.0.1:707${id}`, roles: ["coordinator", "ingest"], version: "1.2.3" },
+    ...{ state: "live", uptimeMs: 5 },
+  });
+  let nodes = [node(1), node(2)];
+  const shard = (id: number, holders: readonly number[]) => ({
+    ...{ id, state: "served", epoch: 1, owner: holders[0], assigned: holders, isSingle: false },
+    replicas: holders.map((holder) => ({ node: holder, disk: "d", isInSync: true, isLive: true })),
+  });
+  const steps = [[shard(0, [1, 2]), shard(1, [2, 1])], [shard(0, [1])], []].map((moved, at) => [
+    ...moved,
+    ...Array.from({ length: at }, (_, i) => shard(1 - i, [2])),
+  ]);
+  let asked = 0;
+  service.intercept = (request, response) => {
+    const path = request.url ?? "";
+    if (path.endsWith("/drain")) response.writeHead(204).end();
+    else if (path === "/api/v1/cluster/shards") {
+      json(response, 200, JSON.stringify({ shards: steps[Math.min(asked++, 2)] }));
+    } else json(response, 200, JSON.stringify({ ...cluster, nodes }));
+    return true;
+  };
+  const left = await run(["node", "leave", "1", "--url", url]);
+  assert.deepEqual(left.err.split("\n").slice(0, 3), [
+    "node 1: 2 copies left, 1 of them owned",
+    "node 1: 1 copies left, 1 of them owned",
+    "nothing is left on node 1: it may be stopped",
+  ]);
+  assert.match(left.err, /member of the coordinator/);
+  assert.equal(left.code, 0);
+  assert.ok(
+    service.seen.some(
+      ({ method, url: at }) => method === "POST" && at.pathname.endsWith("/nodes/1/drain"),
+    ),
+  );
+  service.seen.length = 0;
+  nodes = [node(1)];
+  const alone = await run(["node", "leave", "1", "--url", url]);
+  assert.deepEqual([alone.code, alone.err.includes("no other node")], [1, true]);
+  const unknown = await run(["node", "leave", "3", "--url", url]);
+  assert.match(unknown.err, /there is no node 3/);
+  assert.ok(service.seen.every(({ method }) => method === "GET"));
+  assert.equal((await run(["node", "leave", "x", "--url", url])).code, 2);
+});

@@ -120,18 +120,6 @@ test("a fourth joins by naming any node, and gets its share", async () => {
   await allFoundAt(nodes.node(1));
 });
 
-test("a node that only answers queries holds no shards and takes no records", async () => {
-  const reader = await nodes.startNode(5, { join: true, args: ["--roles", "query"] });
-  await allFoundAt(reader);
-  const response = await fetch(`${reader.http}/api/v1/logs`, { method: "POST", body: "x" });
-  assert.equal(response.status, 404);
-  assert.deepEqual(((await response.json()) as { roles: string[] }).roles, ["query"]);
-  assert.equal((await fetch(`${reader.http}/readyz`)).status, 200);
-  const shards = await shardsOf(reader);
-  assert.ok(shards.every(({ assigned }) => !assigned.includes(5)));
-  await reader.stop();
-});
-
 test("nodes that restart in any order are the same cluster with the same records", async () => {
   await Promise.all([1, 2, 3, 4].map((id) => nodes.node(id).stop()));
   // The fourth finds the coordinator by what it kept: whom it joined by is not there yet.
@@ -145,6 +133,23 @@ test("nodes that restart in any order are the same cluster with the same records
   await allFoundAt(nodes.node(2));
   await ship(nodes.node(3));
   await allFoundAt(nodes.node(1));
+});
+
+test("a node that leaves is emptied first: every shard has all of its copies elsewhere before it is stopped", async () => {
+  const leaving = nodes.node(4);
+  const left = await run(["node", "leave", "4", "--url", nodes.node(2).http]);
+  assert.equal(left.code, 0, left.said);
+  assert.match(left.said, /node 4: \d+ copies left.*nothing is left on node 4/s);
+  await until("two copies of each shard", async () => {
+    const shards = await shardsOf(leaving);
+    return shards.every(({ owner, replicas }) => {
+      const whole = replicas.filter((one) => one.isInSync && one.isLive && one.node !== 4);
+      return owner !== undefined && whole.length === 2 && replicas.length === 2;
+    });
+  });
+  assert.equal(await leaving.stop(), 0);
+  await allFoundAt(nodes.node(3));
+  await ship(nodes.node(1));
 });
 
 test("a second node of a number that is taken is refused, and says what to do", async () => {
