@@ -4,8 +4,8 @@ export const znodeBytesMax = 256 * 1024;
 /** Bytes of all data in one multi: what a server takes in a request, less room for paths and headers. */
 export const multiBytesMax = 900 * 1024;
 
-/** Most shards of a cluster: each costs every router and every query a little. */
-export const shardsMax = 4_096;
+/** Most shards of a cluster: each costs every router and every query a little, and the coordinator three znodes and their watches. */
+export const shardsMax = 16_384;
 
 /** Nodes of a cluster whose znodes are followed: more than there are numbers for, since a session may linger. */
 export const nodesMax = 4_096;

@@ -54,6 +54,10 @@ export class Member {
     writeFileSync(this.#config, [...own, ...place.settings, ""].join("\n"));
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   get kind(): MemberKind {
     return this.#kind;
   }

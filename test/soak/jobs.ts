@@ -169,7 +169,19 @@ const jobs: readonly Job[] = [
   {
     suite: "cluster-house",
     name: "cluster-kills",
-    files: ["test/cluster/kills.test.ts", "test/cluster/moves.test.ts"],
+    files: ["test/cluster/kills.test.ts"],
+    env: (draw) => ({ LOGKEEP_ROUNDS: rounds(draw, 20) }),
+  },
+  {
+    suite: "cluster-house",
+    name: "cluster-moves",
+    files: ["test/cluster/moves.test.ts"],
+    env: (draw) => ({ LOGKEEP_ROUNDS: rounds(draw, 45) }),
+  },
+  {
+    suite: "cluster-house",
+    name: "cluster-apache",
+    files: ["test/mixed/cluster.test.ts"],
     env: (draw) => ({ LOGKEEP_ROUNDS: rounds(draw, 45) }),
   },
   {
