@@ -80,10 +80,22 @@ export class ZnodeManifest implements Manifest {
       const entries = await this.#read(shard);
       // This is the acquirer's session, so no change of an earlier owner can name another file any more.
       await this.#options.files.keepOnly(shard, entries.state.folded);
-      const { generation, sealedThrough, checkpoint } = entries.state;
-      const segments = [...entries.placed.values()].map(({ entry }) => entry);
-      return { generation, sealedThrough, checkpoint: checkpoint ?? undefined, segments };
+      return manifestOf(entries);
     });
+  }
+
+  /**
+   * What is sealed of a shard that another node owns, or nobody, as one state that there was; undefined for one that was not made yet. Throws
+   * what the coordinator says, and `storage.damaged` where its entries are folded at another node.
+   */
+  async look(shard: number): Promise<ShardManifest | undefined> {
+    const { client, files } = this.#options;
+    try {
+      return manifestOf(await readEntries(client, files, shard));
+    } catch (thrown) {
+      if (isZooKeeperError(thrown, "NONODE")) return undefined;
+      throw thrown;
+    }
   }
 
   commitSeal(commit: SealCommit): Promise<ManifestOutcome> {
@@ -307,6 +319,12 @@ export class ZnodeManifest implements Manifest {
     );
     return turn;
   }
+}
+
+function manifestOf({ state, placed }: ShardEntries): ShardManifest {
+  const { generation, sealedThrough, checkpoint } = state;
+  const segments = [...placed.values()].map(({ entry }) => entry);
+  return { generation, sealedThrough, checkpoint: checkpoint ?? undefined, segments };
 }
 
 function bounded(all: readonly MultiStep[]): readonly MultiStep[] {

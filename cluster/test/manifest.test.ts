@@ -76,6 +76,17 @@ test("seals, merges and drops are read as they were committed", async () => {
   });
 });
 
+test("any node may look at what is sealed, and a shard that was not made has nothing", async () => {
+  const own = await owner();
+  const sealed = segment(own.epoch, 1, 5);
+  await own.cluster.manifest.commitSeal(seal(own, [sealed], 5));
+  const identity = { nodeId: 2, diskId: "disk-2", incarnation: "another" };
+  const other = await given.cluster({ shards, identity });
+  opened.push(other);
+  assert.deepEqual((await other.manifest.look(own.shard))?.segments, [sealed]);
+  assert.equal(await other.manifest.look(shards - 1), undefined);
+});
+
 test("a deposed owner commits nothing and is told the epoch", async () => {
   const old = await owner();
   const heir = await owner(given.connect, old.shard);

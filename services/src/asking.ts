@@ -1,10 +1,11 @@
 import type { FinishMessage } from "../../query/src/engine/finish.ts";
 import type { PartialMessage } from "../../query/src/engine/fragment.ts";
 import type { FragmentPool } from "../../query/src/engine/pool.ts";
-import type { Cut, Part, TimeRange } from "../../query/src/source.ts";
+import type { Cut, Deletion, Part, TimeRange } from "../../query/src/source.ts";
 import type { TailSource } from "../../query/src/tail/replay.ts";
 import type { CutPart, SegmentRef, StoreCut } from "../../storage/src/shard/cut.ts";
 import type { DamagedBlock, DamagedSegment } from "../../storage/src/shard/damage-list.ts";
+import { type SealedPart, sealedPartOf } from "../../storage/src/shard/sealed-parts.ts";
 import type { Store } from "../../storage/src/shard/store.ts";
 import type { WorkerPool } from "./threads/pool.ts";
 
@@ -12,6 +13,12 @@ import type { WorkerPool } from "./threads/pool.ts";
 export interface OwnSource extends TailSource {
   /** A cut of these shards; `elsewhere` are those that another node may serve. */
   openShards(tenant: string, range: TimeRange, shards: ReadonlySet<number>): Promise<OwnCut>;
+  /** What any copy of the part's file has; undefined for a part in memory. */
+  sealedOf(part: Part): SealedPart | undefined;
+  /** Those whose file this node has, whoever owns their shards. They hold nothing: the files stay for as long as a query may take. */
+  openSealed(parts: readonly SealedPart[]): readonly (Part | undefined)[];
+  /** A tenant's deletes that may hide records of any shard; undefined when no shard is served here. */
+  deletions(tenant: string): readonly Deletion[] | undefined;
 }
 
 export interface OwnCut extends Cut {
@@ -27,19 +34,21 @@ export function storeSource(store: Store): OwnSource {
     // Every part of a cut comes from the store.
     shardOf: (part: Part): number => (part as CutPart).shard,
     positionThroughOf: (part: Part): number => (part as CutPart).positionThrough,
+    sealedOf: (part) => sealedPartOf(part as CutPart),
+    openSealed: (parts) => {
+      return store.openSealed(parts).map((part) => part && identifiedPart(part));
+    },
+    deletions: (tenant) => store.deletions(tenant),
   };
 }
 
-/** What is in a segment file stays what it is, as long as the same of it is left out, be it damaged or deleted. */
 function identified({ parts, missing, elsewhere, release }: StoreCut): OwnCut {
-  return {
-    parts: parts.map((part) => {
-      return part.ref.kind === "memory" ? part : { ...part, identity: identityOf(part, part.ref) };
-    }),
-    missing,
-    elsewhere,
-    release,
-  };
+  return { parts: parts.map(identifiedPart), missing, elsewhere, release };
+}
+
+/** What is in a segment file stays what it is, as long as the same of it is left out, be it damaged or deleted. */
+function identifiedPart(part: CutPart): Part {
+  return part.ref.kind === "memory" ? part : { ...part, identity: identityOf(part, part.ref) };
 }
 
 function identityOf({ deletions }: CutPart, ref: SegmentRef): string {

@@ -6,7 +6,9 @@ import type { TailSource } from "../../query/src/tail/replay.ts";
 import { storeSource, workerFragments } from "./asking.ts";
 import { ClusterPool } from "./fan-out/cluster-pool.ts";
 import { ClusterSource, type ShardOwners } from "./fan-out/cluster-source.ts";
+import type { ShardCopies } from "./fan-out/copies.ts";
 import { CutHost } from "./fan-out/cut-host.ts";
+import type { Stragglers } from "./fan-out/stragglers.ts";
 import type { StorePart } from "./store-part.ts";
 
 /** Where the records of all shards are read, and by whom they are looked at. */
@@ -32,6 +34,8 @@ export interface Reading {
 export interface ReadingPeers {
   readonly peers: Peers;
   readonly owners: ShardOwners;
+  readonly copies: ShardCopies;
+  readonly stragglers: Stragglers;
   /** How many other nodes there are now. */
   readonly others: () => number;
 }
@@ -44,12 +48,12 @@ export function openReading({ store, pool }: StorePart, cluster?: ReadingPeers):
     const answering = { source: own, pool: kept };
     return { answering: () => answering, heldCuts: 0, close: () => Promise.resolve() };
   }
-  const { peers, owners, others } = cluster;
+  const { peers, owners, copies } = cluster;
   const host = new CutHost(peers, own, kept);
-  const all = new ClusterPool(kept, peers, others);
+  const all = new ClusterPool({ ...cluster, own, pool: kept });
   return {
     answering: ({ timeoutMs, signal }) => ({
-      source: new ClusterSource({ own, peers, owners, timeoutMs, signal }),
+      source: new ClusterSource({ own, peers, owners, copies, timeoutMs, signal }),
       pool: all,
     }),
     get heldCuts() {

@@ -12,6 +12,8 @@ import { runQuery } from "../../query/src/engine/run.ts";
 import { parseQuery } from "../../query/src/language/parse.ts";
 import { BackupService } from "../src/backup/backup-service.ts";
 import type { ShardOwners } from "../src/fan-out/cluster-source.ts";
+import type { ShardCopies } from "../src/fan-out/copies.ts";
+import { Stragglers } from "../src/fan-out/stragglers.ts";
 import { TailFollowing } from "../src/fan-out/tail-feeds.ts";
 import { hostTails } from "../src/fan-out/tail-host.ts";
 import { openReading, type Reading } from "../src/reading.ts";
@@ -39,6 +41,13 @@ const owners: ShardOwners = {
   changed: (timeoutMs) => sleep(Math.min(timeoutMs, 50)),
 };
 
+/** The files of one are not those of the other. */
+const copies: ShardCopies = {
+  nodesWith: () => [],
+  vacantMs: () => 0,
+  manifest: () => Promise.resolve(undefined),
+};
+
 before(async () => {
   [base, otherBase] = await Promise.all([openGiven(), openGiven()]);
   one = await openStoreGiven(base.given, base.folder);
@@ -46,7 +55,8 @@ before(async () => {
   rig = new PeersRig();
   peers = await rig.pair();
   const [first, second] = peers;
-  reading = openReading(one.stored, { peers: first, owners, others: () => 1 });
+  const others = { owners, copies, stragglers: new Stragglers(), others: () => 1 };
+  reading = openReading(one.stored, { peers: first, ...others });
   const following = new TailFollowing(first, owners, () => false);
   const { store, arena, pool } = one.stored;
   tails = new TailService({
@@ -54,7 +64,7 @@ before(async () => {
     ...{ bufferBytes: 1_000_000, tailsMax: 10 },
   });
   hostTails(second, two.tails);
-  remote = openReading(two.stored, { peers: second, owners, others: () => 1 });
+  remote = openReading(two.stored, { peers: second, ...others });
   const records = Array.from({ length: 4000 }, (_, i) => ({
     _time: Date.UTC(2026, 10, 20) + i * 1000,
     ...{ service: `s${i % 40}`, n: String(i), _msg: `record ${i} ${i % 7 === 0 ? "seven" : ""}` },

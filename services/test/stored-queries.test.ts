@@ -99,7 +99,7 @@ class StoredShard {
       ...{ rows, bytes, internal, timeMin, timeMax, identity: footer.uuid },
       ref: {
         ...{ kind: "segment", path, uuid: footer.uuid, tenant, internal },
-        ...{ class: rest.class, damagedBlocks: [] },
+        ...{ class: rest.class, damagedBlocks: [], file: footer.uuid, fileBytes: bytes },
       },
     }));
   }

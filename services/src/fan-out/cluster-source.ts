@@ -2,12 +2,14 @@ import { randomUUID } from "node:crypto";
 import { deserialize } from "node:v8";
 import type { Peers } from "../../../cluster/src/peers/peers.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
-import type { Cut, Part, TimeRange } from "../../../query/src/source.ts";
+import type { Cut, Deletion, Part, TimeRange } from "../../../query/src/source.ts";
 import type { TailSource } from "../../../query/src/tail/replay.ts";
 import type { OwnSource } from "../asking.ts";
-import { RemoteRef } from "./cluster-pool.ts";
+import type { ShardCopies } from "./copies.ts";
 import { movingTickMs, movingWaitMs, openTimeoutMs } from "./limits.ts";
 import { methods, type OpenedMessage, type OpenMessage, type RemotePart } from "./messages.ts";
+import { RemoteRef } from "./remote-ref.ts";
+import { openVacant, releaseCut } from "./sealed-cuts.ts";
 
 /** Who owns which shard, as far as this node knows. */
 export interface ShardOwners {
@@ -25,9 +27,10 @@ export interface ClusterSourceOptions {
   readonly own: OwnSource;
   readonly peers: Peers;
   readonly owners: ShardOwners;
+  readonly copies: ShardCopies;
   /** Until when a cut may be needed, counted from its opening, in milliseconds. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** What one node has opened of the shards that it was asked for. */
@@ -37,6 +40,13 @@ interface Opened {
   readonly parts: readonly Part[];
   readonly missing: readonly string[];
   readonly elsewhere: readonly number[];
+  readonly deletions: readonly Deletion[] | undefined;
+  release(): void;
+}
+
+/** What is sealed of a shard that nobody served in time. */
+interface Sealed {
+  readonly parts: readonly Part[];
   release(): void;
 }
 
@@ -60,7 +70,7 @@ export class ClusterSource implements TailSource {
   async open(tenant: string, range: TimeRange): Promise<Cut> {
     const { owners, signal, timeoutMs } = this.#options;
     const beganMs = performance.now();
-    const waitMs = Math.min(movingWaitMs, timeoutMs / 2);
+    const leftMs = (): number => Math.max(1, timeoutMs - (performance.now() - beganMs));
     const all = Array.from({ length: owners.shardCount }, (_, shard) => shard);
     const held: Opened[] = [];
     let wanted: readonly number[] = all;
@@ -68,14 +78,17 @@ export class ClusterSource implements TailSource {
       for (;;) {
         const opened = await Promise.all(
           this.#byNode(wanted).map(([node, shards]) =>
-            this.#openAt(node, shards, tenant, range, timeoutMs - (performance.now() - beganMs)),
+            this.#openAt(node, shards, tenant, range, leftMs()),
           ),
         );
         held.push(...opened);
         signal?.throwIfAborted();
         wanted = opened.flatMap(({ elsewhere }) => elsewhere);
-        const isLate = performance.now() - beganMs > waitMs;
-        if (wanted.length === 0 || isLate) return joined(held, new Set(wanted), opened);
+        if (wanted.length === 0) return joined(held, opened, new Set(), new Map());
+        if (this.#isLate(wanted, performance.now() - beganMs)) {
+          const sealed = await this.#sealed(wanted, tenant, range, held, leftMs());
+          return joined(held, opened, new Set(wanted), sealed);
+        }
         for (const shard of wanted) owners.doubt(shard);
         await owners.changed(movingTickMs);
       }
@@ -83,6 +96,40 @@ export class ClusterSource implements TailSource {
       for (const { release } of held) release();
       throw thrown;
     }
+  }
+
+  /** Whether shards are waited for no longer: what has had no owner for long is not on the move. */
+  #isLate(shards: readonly number[], waitedMs: number): boolean {
+    const { copies, timeoutMs } = this.#options;
+    const waitMs = Math.min(movingWaitMs, timeoutMs / 2);
+    return waitedMs > waitMs || shards.every((shard) => copies.vacantMs(shard) > waitMs);
+  }
+
+  /** By shard, what other nodes have of it sealed; without those of which that cannot be told, or not what was deleted of them. */
+  async #sealed(
+    shards: readonly number[],
+    tenant: string,
+    range: TimeRange,
+    held: readonly Opened[],
+    leftMs: number,
+  ): Promise<ReadonlyMap<number, Sealed>> {
+    const known = held.map(({ deletions }) => deletions).filter((each) => each !== undefined);
+    if (known.length === 0) return new Map();
+    const deletions = [...new Map(known.flat().map((each) => [each.id, each])).values()];
+    const asked = { tenant, range, deletions, leftMs };
+    const found = new Map<number, Sealed>();
+    try {
+      await Promise.all(
+        shards.map(async (shard) => {
+          const sealed = await openVacant(shard, asked, this.#options);
+          if (sealed !== undefined) found.set(shard, sealed);
+        }),
+      );
+    } catch (thrown) {
+      for (const { release } of found.values()) release();
+      throw thrown;
+    }
+    return found;
   }
 
   #byNode(shards: readonly number[]): [number | undefined, number[]][] {
@@ -102,14 +149,17 @@ export class ClusterSource implements TailSource {
     if (node === undefined || node === peers.self.nodeId) {
       const cut = await own.openShards(tenant, range, new Set(shards));
       const { parts, missing, elsewhere } = cut;
-      return { node, asked: shards, parts, missing, elsewhere, release: () => cut.release() };
+      const deletions = own.deletions(tenant);
+      const release = (): void => cut.release();
+      return { node, asked: shards, parts, missing, elsewhere, deletions, release };
     }
     try {
-      return await this.#openRemote(node, shards, { tenant, range, leftMs: Math.max(1, leftMs) });
+      return await this.#openRemote(node, shards, { tenant, range, leftMs });
     } catch (thrown) {
       if (!(thrown instanceof ServiceError) || thrown.code !== "peer.unavailable") throw thrown;
       const missing = shards.map((shard) => `shard ${shard}`);
-      return { node, asked: shards, parts: [], missing, elsewhere: shards, release() {} };
+      const nothing = { parts: [], deletions: undefined, release: () => undefined };
+      return { node, asked: shards, missing, elsewhere: shards, ...nothing };
     }
   }
 
@@ -122,12 +172,7 @@ export class ClusterSource implements TailSource {
     const cut = randomUUID();
     const head: OpenMessage = { cut, shards: [...shards], ...what };
     const timeoutMs = Math.min(openTimeoutMs, what.leftMs);
-    const release = (): void => {
-      // Where this is not heard, the cut ends with its deadline.
-      peers
-        .call(node, methods.release, { head: { cut }, bytes: [] }, { timeoutMs: openTimeoutMs })
-        .catch(() => undefined);
-    };
+    const release = (): void => releaseCut(peers, node, cut);
     let opened: OpenedMessage;
     try {
       const options = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
@@ -138,38 +183,43 @@ export class ClusterSource implements TailSource {
       throw thrown;
     }
     const plans = new Set<string>();
-    const parts = opened.parts.map((part, index) => {
-      return { ...part, ref: new RemoteRef({ node, cut, part: index, shard: part.shard, plans }) };
+    const parts = opened.parts.map(({ sealed: file, ...part }, index) => {
+      const sealed = file && { ...part, ...file, tenant: what.tenant };
+      const { shard } = part;
+      return { ...part, ref: new RemoteRef({ node, cut, part: index, shard, sealed, plans }) };
     });
-    const { missing, elsewhere } = opened;
-    return { node, asked: shards, parts, missing, elsewhere, release };
+    const { missing, elsewhere, deletions } = opened;
+    return { node, asked: shards, parts, missing, elsewhere, deletions, release };
   }
 }
 
 /**
- * Each shard from the one node that served it; of those that nobody served in time, what the nodes asked `last` have sealed,
- * which is named as missing.
+ * Each shard from the one node that served it. Those `without` are named as missing; of them, what is `sealed`, else what the
+ * nodes asked `last` have by themselves.
  */
 function joined(
   held: readonly Opened[],
-  without: ReadonlySet<number>,
   last: readonly Opened[],
+  without: ReadonlySet<number>,
+  sealed: ReadonlyMap<number, Sealed>,
 ): Cut {
-  const parts: Part[] = [];
+  const parts: Part[] = [...sealed.values()].flatMap((each) => each.parts);
   const missing: string[] = [];
   for (const opened of held) {
     const elsewhere = new Set(opened.elsewhere);
     const isLast = last.includes(opened);
-    const isOurs = (shard: number): boolean =>
+    const isTold = (shard: number): boolean =>
       !elsewhere.has(shard) || (isLast && without.has(shard));
-    parts.push(...opened.parts.filter((part) => isOurs((part as Part & RemotePart).shard)));
-    missing.push(...opened.missing.filter((name) => isOurs(shardOfName(name))));
+    const isRead = (shard: number): boolean => isTold(shard) && !sealed.has(shard);
+    parts.push(...opened.parts.filter((part) => isRead((part as Part & RemotePart).shard)));
+    missing.push(...opened.missing.filter((name) => isTold(shardOfName(name))));
   }
   return {
     parts,
     missing,
     release() {
       for (const opened of held) opened.release();
+      for (const each of sealed.values()) each.release();
     },
   };
 }

@@ -6,15 +6,19 @@ import type { Closable } from "../../../kit/src/lifecycle.ts";
 import type { FragmentPool } from "../../../query/src/engine/pool.ts";
 import type { PlanMessage } from "../../../query/src/plan/plan.ts";
 import type { Part } from "../../../query/src/source.ts";
+import type { SealedPart } from "../../../storage/src/shard/sealed-parts.ts";
 import type { OwnSource } from "../asking.ts";
 import { answerPieceBytes, cutsMax, goneKeepMs } from "./limits.ts";
 import {
   fragmentSchema,
   methods,
   type OpenedMessage,
+  type OpenedSealedMessage,
   openSchema,
+  openSealedSchema,
   type RemotePart,
   releaseSchema,
+  sealedPartsSchema,
 } from "./messages.ts";
 
 /** A cut that another node holds open here. */
@@ -45,6 +49,9 @@ export class CutHost implements Closable {
     this.#source = source;
     this.#pool = pool;
     peers.handle(methods.open, (from, { head }) => this.#open(from, head));
+    peers.handle(methods.openSealed, (from, { head, bytes: [sent] }) =>
+      this.#openSealed(from, head, sent),
+    );
     peers.handle(methods.release, (from, { head }) => {
       this.#release(keyOf(from, readHead(releaseSchema, head).cut));
       return Promise.resolve({ head: {}, bytes: [] });
@@ -69,6 +76,36 @@ export class CutHost implements Closable {
 
   async #open(from: PeerIdentity, head: unknown): Promise<PeerMessage> {
     const { cut, tenant, range, shards, leftMs } = readHead(openSchema, head);
+    const key = this.#newKey(from, cut);
+    const opened = await this.#source.openShards(tenant, range, new Set(shards));
+    this.#hold(key, { node: from.nodeId, parts: opened.parts, leftMs }, () => opened.release());
+    const answer: OpenedMessage = {
+      parts: opened.parts.map((part) => this.#remotePart(part)),
+      missing: opened.missing,
+      elsewhere: opened.elsewhere,
+      deletions: this.#source.deletions(tenant),
+    };
+    return { head: {}, bytes: [serialize(answer)] };
+  }
+
+  async #openSealed(
+    from: PeerIdentity,
+    head: unknown,
+    sent: Uint8Array | undefined,
+  ): Promise<PeerMessage> {
+    const { cut, leftMs } = readHead(openSealedSchema, head);
+    const key = this.#newKey(from, cut);
+    const asked = sent === undefined ? [] : (deserialize(sent) as readonly SealedPart[]);
+    readHead(sealedPartsSchema, asked);
+    const opened = this.#source.openSealed(asked);
+    const parts = opened.filter((part) => part !== undefined);
+    this.#hold(key, { node: from.nodeId, parts, leftMs }, () => undefined);
+    const held = opened.flatMap((part, index) => (part === undefined ? [] : [index]));
+    const answer: OpenedSealedMessage = { held };
+    return { head: {}, bytes: [serialize(answer)] };
+  }
+
+  #newKey(from: PeerIdentity, cut: string): string {
     const key = keyOf(from, cut);
     if (this.#cuts.size >= cutsMax) {
       throw new ServiceError("query.busy", "too many cuts are open for other nodes", { cutsMax });
@@ -76,25 +113,28 @@ export class CutHost implements Closable {
     if (this.#cuts.has(key)) {
       throw new ServiceError("request.malformed", "this cut is open already", { cut });
     }
-    const opened = await this.#source.openShards(tenant, range, new Set(shards));
+    return key;
+  }
+
+  #hold(
+    key: string,
+    { leftMs, ...cut }: Pick<HostedCut, "node" | "parts"> & { readonly leftMs: number },
+    release: () => void,
+  ): void {
     const timer = setTimeout(() => this.#release(key), leftMs).unref();
-    this.#cuts.set(key, {
-      ...{ node: from.nodeId, parts: opened.parts, plans: new Map(), timer },
-      ...{ release: () => opened.release(), running: 0, isReleased: false },
-    });
-    const answer: OpenedMessage = {
-      parts: opened.parts.map((part) => this.#remotePart(part)),
-      missing: opened.missing,
-      elsewhere: opened.elsewhere,
-    };
-    return { head: {}, bytes: [serialize(answer)] };
+    const plans = new Map<string, PlanMessage>();
+    this.#cuts.set(key, { ...cut, plans, timer, release, running: 0, isReleased: false });
   }
 
   #remotePart(part: Part): RemotePart {
     const { timeMin, timeMax, rows, bytes, internal } = part;
     const shard = this.#source.shardOf(part);
     const positionThrough = this.#source.positionThroughOf(part);
-    return { timeMin, timeMax, rows, bytes, internal, shard, positionThrough };
+    const remote = { timeMin, timeMax, rows, bytes, internal, shard, positionThrough };
+    const sealed = this.#source.sealedOf(part);
+    if (sealed === undefined) return remote;
+    const { file, fileBytes, uuid, class: name, deletions } = sealed;
+    return { ...remote, sealed: { file, fileBytes, uuid, class: name, deletions } };
   }
 
   async *#fragment(

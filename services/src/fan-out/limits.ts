@@ -23,6 +23,35 @@ export const piecesPerNode = 4;
 export const pieceTries = 4;
 export const pieceRetryMs = 400;
 
+/** How long the list of a shard's sealed files may take to be read, in milliseconds, before an answer does without. */
+export const manifestLookMs = 2000;
+
+/** Sealed parts that one message names: some hundred bytes each, more with what is deleted of them. */
+export const sealedPartsMax = 2000;
+
+/** How long another node keeps what it opened for one piece that was asked of it in place of its owner, in milliseconds; mostly it is told earlier. */
+export const standInKeepMs = 60_000;
+
+/** Other nodes that one piece is asked of, one after the other, before it is given up. */
+export const standInsMax = 3;
+
+/** A piece that takes so many times as long as others is late; see `Stragglers`. */
+export const lateFactor = 3;
+
+/** No piece is late before, in milliseconds: what a busy disk or a collection pause may cost anyone. */
+export const lateMsMin = 250;
+
+/** The same where no other piece of the query has been answered. */
+export const lateLoneMs = 1000;
+
+/** Pieces whose times are remembered, and how many say nothing yet. */
+export const lateRecentCount = 256;
+export const lateRecentMin = 20;
+
+/** Of all pieces, the share that may be asked twice, and how many of them at once: what it costs a cluster that is slow as a whole. */
+export const askedTwiceShare = 0.05;
+export const askedTwiceMax = 8;
+
 /** How long a node has for opening a cut, or for an answer to any small question, in milliseconds. */
 export const openTimeoutMs = 5000;
 

@@ -5,6 +5,8 @@ import type { Closable } from "../../../kit/src/lifecycle.ts";
 import type { ArenaOwner } from "../../../storage/src/shard/arena.ts";
 import type { Store } from "../../../storage/src/shard/store.ts";
 import type { ShardOwners } from "../fan-out/cluster-source.ts";
+import { type ShardCopies, TopologyCopies } from "../fan-out/copies.ts";
+import { Stragglers } from "../fan-out/stragglers.ts";
 import { AppendHost } from "./append-host.ts";
 import { Router, type RouterCounts } from "./router.ts";
 import { TopologyOwners } from "./topology-owners.ts";
@@ -26,6 +28,8 @@ export interface RoutingPart extends Closable {
   readonly counts: Readonly<RouterCounts>;
   readonly links: () => readonly PeerLink[];
   readonly owners: ShardOwners;
+  readonly copies: ShardCopies;
+  readonly stragglers: Stragglers;
   /** How many other nodes there are now. */
   readonly others: () => number;
 }
@@ -35,13 +39,18 @@ export function openRouting({ peers, cluster, store, arena, clock }: RoutingDeps
   const { topology, shards: shardCount } = cluster;
   const { nodeId } = peers.self;
   const owners = new TopologyOwners(topology, shardCount);
+  const copies = new TopologyCopies(topology, cluster.manifest, shardCount);
   const others = (): number => topology.nodes().filter((node) => node.nodeId !== nodeId).length;
   const router = new Router({ peers, owners, store, arena, others, clock });
   new AppendHost({ peers, store, arena, shardCount });
   return {
-    ...{ writes: router, owners, others, counts: router.counts },
+    ...{ writes: router, owners, copies, stragglers: new Stragglers() },
+    ...{ others, counts: router.counts },
     links: () => peers.links(),
     stop: () => router.stop(),
-    close: () => owners.close(),
+    close: async () => {
+      await copies.close();
+      await owners.close();
+    },
   };
 }

@@ -2,6 +2,7 @@ import { type Moment, momentCompare } from "../../../kit/src/time.ts";
 import type { StoreContext } from "./context.ts";
 import { cutPartBatchesMax, cutPartBytesMax } from "./limits.ts";
 import type { MemoryBatch } from "./memtable.ts";
+import { placedPart, sealedParts } from "./sealed-parts.ts";
 import { type LiveSegment, pin, unpin } from "./segment-set.ts";
 import type { BatchRef } from "./segment-work.ts";
 import type { Shard } from "./shard.ts";
@@ -17,6 +18,9 @@ export interface MemoryRef {
 export interface SegmentRef {
   readonly kind: "segment";
   readonly path: string;
+  /** Name and size of the file, as the manifest has them. */
+  readonly file: string;
+  readonly fileBytes: number;
   readonly uuid: string;
   readonly tenant: string;
   readonly class: string;
@@ -151,7 +155,13 @@ class OpenCut {
 
   #addSegment(shard: Shard, segment: LiveSegment): void {
     const { entry, path } = segment;
-    const wanted = entry.partitions.filter((partition) => this.#isWanted(partition));
+    const after = Math.max(segment.deletedThrough, entry.positionFrom);
+    const wanted = sealedParts(shard.id, entry, {
+      ...{ tenant: this.#tenant, range: this.#range },
+      deletionsOf: (partition) => {
+        return shard.once.tombstones.over({ ...partition, after }).map(deletionOf);
+      },
+    });
     if (wanted.length === 0) return;
     const name = `shard ${shard.id} segment ${entry.uuid}`;
     if (segment.isLost) {
@@ -162,20 +172,7 @@ class OpenCut {
     this.missing.push(...damagedBlocks.map((block) => `${name} block ${block}`));
     pin(segment);
     this.#segments.push(segment);
-    for (const partition of wanted) {
-      const { tenant, internal, rows, timeMin, timeMax } = partition;
-      const ref: SegmentRef = {
-        ...{ kind: "segment", path, uuid: entry.uuid, tenant, internal, damagedBlocks },
-        class: partition.class,
-      };
-      const bytes = Math.ceil((entry.bytes * rows) / Math.max(1, entry.rows));
-      const { positionThrough } = entry;
-      const deletions = shard.once.tombstones
-        .over({ ...partition, after: Math.max(segment.deletedThrough, entry.positionFrom) })
-        .map(deletionOf);
-      const where = { shard: shard.id, positionThrough, deletions };
-      this.parts.push({ ...where, timeMin, timeMax, rows, bytes, internal, ref });
-    }
+    for (const part of wanted) this.parts.push(placedPart(part, path, damagedBlocks));
   }
 
   /** Neighbouring batches go into one part: thousands of small ones would cost more than their rows. */

@@ -16,7 +16,7 @@ import { Appender, type IdempotencyResult } from "./appender.ts";
 import { ArenaWriter } from "./arena.ts";
 import { type BackupCut, committedEnds, removeHeld, takeBackupCut } from "./backup-cut.ts";
 import type { StoreContext } from "./context.ts";
-import { type CutRange, openCut, openCutWhenLeased, type StoreCut } from "./cut.ts";
+import { type CutPart, type CutRange, openCut, openCutWhenLeased, type StoreCut } from "./cut.ts";
 import { type DamagedBlock, type DamagedSegment, DamageList } from "./damage-list.ts";
 import { type StorePaths, storePaths } from "./data-directory.ts";
 import { DiskLimit, diskUseOf } from "./disk-limit.ts";
@@ -35,10 +35,11 @@ import {
   type SegmentChange,
   sealedShard,
 } from "./sealed.ts";
+import { deletionsOf, openSealedParts, type SealedPart } from "./sealed-parts.ts";
 import { Shard } from "./shard.ts";
 import { type StoreStatus, storeStatus } from "./status.ts";
 import { type StoreOptions, settingsOf } from "./store-options.ts";
-import type { Tombstone } from "./tombstone.ts";
+import type { Deletion, Tombstone } from "./tombstone.ts";
 import { type TombstoneStatus, tombstoneStatus } from "./tombstone-progress.ts";
 
 /** All shards of this node. Lives on the main thread; what is heavy happens in `SegmentWork`. */
@@ -108,6 +109,10 @@ export interface Store extends Closable {
   sealed(shard: number): SealedShard | undefined;
   /** Keeps a live segment's file until it is released; undefined when it is live no longer. */
   pinSegment(shard: number, uuid: string): PinnedSegment | undefined;
+  /** As parts of a cut, those of which this node has a whole copy; see `openSealedParts`. */
+  openSealed(parts: readonly SealedPart[]): (CutPart | undefined)[];
+  /** A tenant's deletes that may still hide records; undefined when no shard is served here. See `deletionsOf`. */
+  deletions(tenant: string): Deletion[] | undefined;
   /**
    * Seals what is committed by now, and holds the files that it and all before it lie in until the cut is released; `id` is of no
    * other cut that is held. Of all shards when none are named. Rejects with `ingest.unavailable` for a shard that is not served here, and
@@ -343,6 +348,14 @@ class OpenStore implements Store {
 
   sealed(shard: number): SealedShard | undefined {
     return sealedShard(this.#open.context, shard);
+  }
+
+  openSealed(parts: readonly SealedPart[]): (CutPart | undefined)[] {
+    return openSealedParts(this.#open.context, parts);
+  }
+
+  deletions(tenant: string): Deletion[] | undefined {
+    return deletionsOf(this.#open.context, tenant);
   }
 
   pinSegment(shard: number, uuid: string): PinnedSegment | undefined {
