@@ -1,36 +1,54 @@
+import { assert } from "../../../kit/src/assert.ts";
 import type { Bounds, Codes, Times, ValueCounts, Values } from "../../../kit/src/block.ts";
 import type { BlockColumns, BlockContent, DecodedColumn } from "./block-content.ts";
 import { type BlockHeader, columnKind, type FieldHead, parseBlockHeader } from "./block-header.ts";
+import { ByteReader } from "./byte-reader.ts";
 import type { ChunkRef } from "./chunk.ts";
 import { readCodes } from "./code-list.ts";
 import { NumberColumn, PlainColumn, SparseColumn } from "./columns.ts";
 import { mayBePrinted } from "./content-checks.ts";
 import { checkStored, damaged } from "./damage.ts";
-import { type ColumnRef, openColumnRef, payloadOf, type ReadFrame } from "./frames.ts";
+import {
+  type ColumnRef,
+  checkedFrame,
+  openColumnRef,
+  type PayloadRef,
+  payloadOf,
+  type ReadFrame,
+} from "./frames.ts";
 import { readInts, skipInts } from "./int-list.ts";
 import { blockRowsMax, listDictValuesMax } from "./limits.ts";
+import { listMayHold } from "./list-pieces.ts";
 import { placedRows, type RowsByTime, readStreamCodes, streamCodesLength } from "./stream-codes.ts";
 import type { ColumnSource } from "./streams.ts";
 import { TemplateColumn } from "./template-column.ts";
-import { filterMayContain } from "./token-filter.ts";
+import { filterMayContain, filterProbed } from "./token-filter.ts";
 import { readList } from "./value-list-reader.ts";
+
+/** Gives so many bytes of a chunk that is stored as it is. */
+export type ReadPart = (ref: ChunkRef, at: number, length: number) => Buffer;
 
 /** A block of format version 2: its columns' payloads lie in frames. */
 export class BlockContent2 implements BlockContent {
   readonly #header: BlockHeader;
   readonly #fields: ReadonlyMap<string, FieldHead>;
   readonly #frame: ReadFrame;
+  readonly #readPart: ReadPart;
 
-  /** `chunk` gives a chunk's raw bytes, checked, and keeps them for a while. */
-  constructor(header: Buffer, chunk: (ref: ChunkRef) => Buffer) {
+  /**
+   * `chunk` gives a chunk's raw bytes, checked, and keeps them for a while; `part` some bytes of a chunk that is stored
+   * as it is, checked, good until the next call, without keeping more of it.
+   */
+  constructor(
+    header: Buffer,
+    chunk: (ref: ChunkRef) => Buffer,
+    part: ReadPart = (ref, at, length) => chunk(ref).subarray(at, at + length),
+  ) {
     const parsed = parseBlockHeader(header);
     this.#header = parsed;
     this.#fields = new Map(parsed.fields.map((field) => [field.name, field]));
-    this.#frame = (ordinal) => {
-      const ref = parsed.frames[ordinal];
-      checkStored(ref !== undefined, "a payload is in no frame");
-      return chunk(ref);
-    };
+    this.#frame = (ordinal) => chunk(checkedFrame(parsed.frames, ordinal));
+    this.#readPart = part;
   }
 
   get rowCount(): number {
@@ -106,9 +124,7 @@ export class BlockContent2 implements BlockContent {
     const head = this.#fields.get(field);
     if (head === undefined) return false;
     if (head.kind === columnKind.templates) return this.#mayTextContain(head, tokens, columns);
-    if (head.filter !== undefined) {
-      return filterMayContain(payloadOf(head.filter, this.#frame), tokens);
-    }
+    if (head.filter !== undefined) return this.#filterMayContain(head.filter, tokens);
     if (head.kind === columnKind.ints)
       return tokens.every((token) => mayBePrinted(token, head.bounds));
     if (head.kind === columnKind.const)
@@ -197,8 +213,8 @@ export class BlockContent2 implements BlockContent {
       fieldMayHold: (ordinal, piece) => this.#mayHold(ordinal, piece),
       times: () => columns.times().ms,
       kept: (what, make) => columns.kept(`${head.name} ${what}`, make),
-      mayContain: (tokens) =>
-        filter === undefined || filterMayContain(payloadOf(filter, this.#frame), tokens),
+      open: () => openColumnRef(head.column, this.#frame),
+      mayContain: (tokens) => filter === undefined || this.#filterMayContain(filter, tokens),
     });
     // What is decoded of it is kept by itself.
     return { column, bytes: column.byteSize };
@@ -208,41 +224,88 @@ export class BlockContent2 implements BlockContent {
   #mayHold(ordinal: number, piece: Buffer): boolean {
     const other = this.#header.fields[ordinal];
     if (other === undefined) return true;
-    if (other.kind === columnKind.ints) return piece.equals(minus);
-    const { head, text } = other.column;
-    return head.includes(piece) || payloadOf(text, this.#frame).includes(piece);
+    const { head } = other.column;
+    const text = (): Buffer => payloadOf(other.column.text, this.#frame);
+    switch (other.kind) {
+      case columnKind.ints:
+        return piece.equals(minus);
+      case columnKind.const:
+        return head.includes(piece);
+      case columnKind.dict:
+        return listMayHold(dictionaryHead(head), piece, text);
+      case columnKind.list:
+        return listMayHold(head, piece, text);
+      default:
+        return true;
+    }
   }
 
   #mayTextContain(head: FieldHead, tokens: readonly string[], columns: BlockColumns): boolean {
     const { filter } = head;
     if (filter === undefined) return true;
-    const bytes = payloadOf(filter, this.#frame);
-    const missing = tokens.filter((token) => !filterMayContain(bytes, [token]));
+    const missing = tokens.filter((token) => !this.#filterMayContain(filter, [token]));
     if (missing.length === 0) return true;
-    // Templates lie there as texts, which is quicker to search than to read.
-    const texts = payloadOf(head.column.text, this.#frame);
-    if (missing.some((token) => !texts.includes(token))) return false;
     // A word lies in a variable or in the template; so all of these must lie in one template.
-    const column = columns.column(head.name);
-    const { templates = undefined } = column ?? {};
-    if (templates === undefined) return true;
+    if (this.#isInNoTemplate(missing, head, columns)) return false;
+    const { templates } = textColumn(head.name, columns);
     const holding = missing.map((token) => templates.templatesHolding(Buffer.from(token)));
     return templates.templates.some(
       ({ rowCount }, template) => rowCount > 0 && holding.every((each) => each.has(template)),
     );
   }
 
+  /**
+   * Whether one of the words is in no template. The first question is answered by a search of the texts, which are read
+   * for it; later ones by a filter, which is small enough to stay when the texts are gone.
+   */
+  #isInNoTemplate(words: readonly string[], { name }: FieldHead, columns: BlockColumns): boolean {
+    const asked = columns.kept(`${name} asked`, () => ({ value: { times: 0 }, bytes: 100 }));
+    if (asked.times++ === 0) {
+      const { directory } = textColumn(name, columns).templates;
+      return words.some((word) => !directory.includes(word));
+    }
+    const filter = columns.kept(`${name} words`, () => {
+      const value = textColumn(name, columns).templates.wordFilter();
+      return { value, bytes: value.length + 100 };
+    });
+    return words.some((word) => !filterMayContain(filter, [word]));
+  }
+
+  #filterMayContain(filter: PayloadRef, tokens: readonly string[]): boolean {
+    const ref = checkedFrame(this.#header.frames, filter.frame);
+    const isPacked = ref.length !== ref.rawLength;
+    const bytes = isPacked ? payloadOf(filter, this.#frame) : undefined;
+    return filterProbed(filter.length, tokens, (at, length) => {
+      if (bytes !== undefined) return bytes.subarray(at, at + length);
+      checkStored(filter.at + filter.length <= ref.length, "a payload lies beyond its frame");
+      return this.#readPart(ref, filter.at + at, length);
+    });
+  }
+
   /** The rows by template of the first column that has templates. */
   #order(columns: BlockColumns): Uint32Array {
     const first = this.#header.fields[0];
     const isFirst = first !== undefined && first.kind === columnKind.templates;
-    const column = isFirst ? columns.column(first.name) : undefined;
-    checkStored(column instanceof TemplateColumn, "a column is in the order of no templates");
-    return column.templates.order;
+    checkStored(isFirst, "a column is in the order of no templates");
+    return textColumn(first.name, columns).templates.order;
   }
 }
 
+/** A column of which the header says that it is of templates. */
+function textColumn(field: string, columns: BlockColumns): TemplateColumn {
+  const column = columns.column(field);
+  assert(column instanceof TemplateColumn, "a column of templates is read as one");
+  return column;
+}
+
 const minus = Buffer.from("-");
+
+/** The description of the list of a dictionary's values, which follows their number. */
+function dictionaryHead(head: Buffer): Buffer {
+  const from = new ByteReader(head);
+  from.count(listDictValuesMax);
+  return head.subarray(from.position);
+}
 
 /** Whole numbers, and which of them stands for none. */
 function readWhole(

@@ -96,6 +96,13 @@ function openFrame(): OpenFrame {
 /** Gives the raw bytes of a frame, checked. */
 export type ReadFrame = (ordinal: number) => Buffer;
 
+/** Where a frame lies, by its number. */
+export function checkedFrame(frames: readonly ChunkRef[], ordinal: number): ChunkRef {
+  const ref = frames[ordinal];
+  checkStored(ref !== undefined, "a payload is in no frame");
+  return ref;
+}
+
 /** Where a column's payloads lie, and its description; read without reading them. */
 export interface ColumnRef {
   readonly packed: PayloadRef;

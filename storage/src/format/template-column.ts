@@ -4,15 +4,21 @@ import { variableMark } from "../templates/miner.ts";
 import { TimeTexts, timeForms, timeTextBytesMax } from "../templates/time-texts.ts";
 import type { BlockColumns } from "./block-content.ts";
 import { ByteReader } from "./byte-reader.ts";
-import { readCodes } from "./code-list.ts";
+import { readCodes, skipCodes } from "./code-list.ts";
 import { PlainColumn } from "./columns.ts";
 import { checkStored, damaged } from "./damage.ts";
 import { openColumnRef, type ReadFrame, readColumnRef } from "./frames.ts";
 import { chunkBytesMax, columnsMax } from "./limits.ts";
 import { numbersOf } from "./numbers.ts";
 import type { ColumnSource } from "./streams.ts";
-import { rowsOfTemplates, type TemplateRows, variableKind } from "./template-encoder.ts";
+import {
+  rowsOfTemplates,
+  startsOfTemplates,
+  type TemplateRows,
+  variableKind,
+} from "./template-encoder.ts";
 import { renderTexts, type TextGroup } from "./template-texts.ts";
+import { addWordsOf, filterOf, WordSet } from "./token-filter.ts";
 import { readList } from "./value-list-reader.ts";
 import { VariableIndex, type VariableSet } from "./variable-index.ts";
 
@@ -28,21 +34,21 @@ export interface TemplateContext {
   readonly mayContain: (tokens: readonly string[]) => boolean;
   /** Keeps what was decoded, for a while. */
   readonly kept: BlockColumns["kept"];
+  /** The column from its beginning. */
+  readonly open: () => ColumnSource;
 }
 
-/** Texts stored as templates and variables. Variables are read when they are asked for. */
+/** Texts stored as templates and variables. All but what templates there are is read when it is asked for. */
 export class TemplateColumn implements Column {
   readonly layout = "rows";
   readonly codes = undefined;
+  readonly valueCount: number;
   readonly templates: StoredTemplates;
   #numbers: Float64Array | undefined;
 
   constructor(source: ColumnSource, context: TemplateContext) {
+    this.valueCount = context.rowCount;
     this.templates = new StoredTemplates(source, context);
-  }
-
-  get valueCount(): number {
-    return this.templates.codes.length;
   }
 
   /** Bytes in memory, about; of what is decoded, none. */
@@ -65,33 +71,32 @@ export class TemplateColumn implements Column {
 }
 
 class StoredTemplates implements Templates {
-  readonly codes: Codes;
-  readonly templates: readonly StoredTemplate[];
   /** The templates' texts and where their variables lie. */
   readonly directory: Buffer;
   readonly #context: TemplateContext;
-  readonly #rows: TemplateRows;
-  /** Place of each row among those of its template. */
-  #ranks: Uint32Array | undefined;
+  readonly #count: number;
+  #templates: readonly StoredTemplate[] | undefined;
 
   constructor(source: ColumnSource, context: TemplateContext) {
-    const count = source.head.count(templatesMax + 1);
-    checkStored(count > 0, "a column of texts has no templates");
-    this.codes = readCodes(source, count, context.rowCount, noOrder);
-    this.directory = source.text.take(source.head.count(chunkBytesMax));
+    const { head, text } = source;
+    this.#count = head.count(templatesMax + 1);
+    checkStored(this.#count > 0, "a column of texts has no templates");
     this.#context = context;
-    this.#rows = rowsOfTemplates(this.codes, count);
-    const { starts } = this.#rows;
-    const from = new ByteReader(this.directory);
-    const templates: StoredTemplate[] = [];
-    for (let t = 0; t < count; t++) {
-      const text = rangeOf(from);
-      const rowCount = from.count(context.rowCount);
-      checkStored(rowCount === starts[t + 1]! - starts[t]!, "a template has not its rows");
-      templates.push(new StoredTemplate(this.directory, text, rowCount, rangeOf(from)));
-    }
-    checkStored(from.isAtEnd, "a column's templates are longer than they say");
-    this.templates = templates;
+    skipCodes(source, context.rowCount);
+    // A part would hold on to its frame, of which most are codes.
+    this.directory = Buffer.from(text.take(head.count(chunkBytesMax)));
+  }
+
+  get templates(): readonly StoredTemplate[] {
+    this.#templates ??= this.#read();
+    return this.#templates;
+  }
+
+  get codes(): Codes {
+    return this.#context.kept("codes", () => {
+      const value = this.#codes();
+      return { value, bytes: value.byteLength };
+    });
   }
 
   /** The rows in the order of their templates. */
@@ -99,10 +104,49 @@ class StoredTemplates implements Templates {
     return this.#rows.order;
   }
 
+  /** Bytes in memory, about; without what is kept beside it. */
   get byteSize(): number {
-    // Codes, order and ranks; and the objects of the templates.
-    const rows = this.codes.length * 10;
-    return 1_000 + rows + this.directory.length + this.templates.length * 300;
+    return 1_000 + this.directory.length + this.#count * 150;
+  }
+
+  get #rows(): TemplateRows {
+    return this.#context.kept("rows", () => {
+      const value = rowsOfTemplates(this.codes, this.#count);
+      return { value, bytes: value.order.byteLength + value.starts.byteLength };
+    });
+  }
+
+  #read(): readonly StoredTemplate[] {
+    const from = new ByteReader(this.directory);
+    const templates: StoredTemplate[] = [];
+    let rows = 0;
+    for (let t = 0; t < this.#count; t++) {
+      const text = rangeOf(from);
+      const rowCount = from.count(this.#context.rowCount);
+      rows += rowCount;
+      templates.push(new StoredTemplate(this.directory, text, rowCount, rangeOf(from)));
+    }
+    checkStored(from.isAtEnd, "a column's templates are longer than they say");
+    checkStored(rows === this.#context.rowCount, "templates have not as many rows as their block");
+    return templates;
+  }
+
+  #codes(): Codes {
+    const source = this.#context.open();
+    source.head.count(templatesMax + 1);
+    const codes = readCodes(source, this.#count, this.#context.rowCount, noOrder);
+    const starts = startsOfTemplates(codes, this.#count);
+    for (const [t, { rowCount }] of this.templates.entries()) {
+      checkStored(rowCount === starts[t + 1]! - starts[t]!, "a template has not its rows");
+    }
+    return codes;
+  }
+
+  /** A token filter of the words of the templates. */
+  wordFilter(): Buffer {
+    const words = new WordSet();
+    for (const { start, end } of this.templates) addWordsOf(this.directory, start, end, words);
+    return filterOf(words);
   }
 
   /** By a search of the directory, where texts stand one behind the other. */
@@ -135,7 +179,7 @@ class StoredTemplates implements Templates {
   variable(template: number, index: number): Column {
     const stored = this.templates[template]!;
     return this.#context.kept(`${template}.${index}`, () => {
-      const value = this.#read(stored.variable(index), this.#rowsOf(template));
+      const value = this.#variable(stored.variable(index), this.#rowsOf(template));
       return { value, bytes: 500 + ownBytes(value) };
     });
   }
@@ -153,13 +197,14 @@ class StoredTemplates implements Templates {
       const places = this.#rowsOf(t);
       if (places.length > 0) groups.push(this.#group(t, places, undefined));
     }
-    return renderTexts(groups, this.codes.length);
+    return renderTexts(groups, this.#context.rowCount);
   }
 
   textsOf(rows: Uint32Array): Values {
+    const { codes } = this;
     const ranks = this.#rankOfRows();
     const picked = new Uint16Array(rows.length);
-    for (let i = 0; i < rows.length; i++) picked[i] = this.codes[rows[i]!]!;
+    for (let i = 0; i < rows.length; i++) picked[i] = codes[rows[i]!]!;
     const { order, starts } = rowsOfTemplates(picked, this.templates.length);
     const groups: TextGroup[] = [];
     for (let t = 0; t < this.templates.length; t++) {
@@ -185,19 +230,20 @@ class StoredTemplates implements Templates {
     return order.subarray(starts[template], starts[template + 1]);
   }
 
+  /** Place of each row among those of its template. */
   #rankOfRows(): Uint32Array {
-    if (this.#ranks !== undefined) return this.#ranks;
-    const { order, starts } = this.#rows;
-    const ranks = new Uint32Array(order.length);
-    for (let t = 0; t < this.templates.length; t++) {
-      const first = starts[t]!;
-      for (let i = first; i < starts[t + 1]!; i++) ranks[order[i]!] = i - first;
-    }
-    this.#ranks = ranks;
-    return ranks;
+    return this.#context.kept("ranks", () => {
+      const { order, starts } = this.#rows;
+      const value = new Uint32Array(order.length);
+      for (let t = 0; t < this.#count; t++) {
+        const first = starts[t]!;
+        for (let i = first; i < starts[t + 1]!; i++) value[order[i]!] = i - first;
+      }
+      return { value, bytes: value.byteLength };
+    });
   }
 
-  #read(from: ByteReader, rows: Uint32Array): Column {
+  #variable(from: ByteReader, rows: Uint32Array): Column {
     const kind = from.count(2);
     if (kind === variableKind.time) {
       return timeColumn(from.count(timeForms - 1), this.#context.times(), rows);

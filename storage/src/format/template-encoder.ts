@@ -36,12 +36,18 @@ export interface TemplateRows {
 }
 
 export function rowsOfTemplates(templateOf: Codes, count: number): TemplateRows {
-  const starts = new Uint32Array(count + 1);
-  countTemplates(templateOf, starts);
-  for (let t = 1; t <= count; t++) starts[t]! += starts[t - 1]!;
+  const starts = startsOfTemplates(templateOf, count);
   const order = new Uint32Array(templateOf.length);
   placeRows(templateOf, starts.slice(), order);
   return { order, starts };
+}
+
+/** How many rows have the templates before each, and all of them. */
+export function startsOfTemplates(templateOf: Codes, count: number): Uint32Array {
+  const starts = new Uint32Array(count + 1);
+  countTemplates(templateOf, starts);
+  for (let t = 1; t <= count; t++) starts[t]! += starts[t - 1]!;
+  return starts;
 }
 
 function countTemplates(templateOf: Codes, starts: Uint32Array): void {

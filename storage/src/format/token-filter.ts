@@ -35,15 +35,28 @@ function insertAll(hashes: Int32Array, filter: Uint32Array, blocks: number): voi
 
 /** False only when no value of which the filter was built contains all of these words. */
 export function filterMayContain(filter: Buffer, tokens: readonly string[]): boolean {
-  const blocks = filter.length >>> 5;
+  return filterProbed(filter.length, tokens, (at, length) => filter.subarray(at, at + length));
+}
+
+/** As `filterMayContain`, of a filter of so many bytes, of which `read` gives a few. */
+export function filterProbed(
+  filterBytes: number,
+  tokens: readonly string[],
+  read: (at: number, length: number) => Buffer,
+): boolean {
+  const blocks = Math.floor(filterBytes / wordBytes);
   if (blocks === 0) return true;
   return tokens.every((token) => {
     const bytes = Buffer.from(token, "utf8");
     let hash = hashStart;
     for (let i = 0; i < bytes.length; i++) hash = hashStep(hash, bytes[i] as number);
-    return mayHold(filter, blocks, hashEnd(hash));
+    hash = hashEnd(hash);
+    return mayHold(read(blockOf(hash, blocks) * wordBytes, wordBytes), hash);
   });
 }
+
+/** What is looked at for one word. */
+const wordBytes = 32;
 
 const hashStart = 0x811c9dc5 | 0;
 
@@ -71,11 +84,10 @@ function insert(filter: Uint32Array, blocks: number, hash: number): void {
   }
 }
 
-function mayHold(filter: Buffer, blocks: number, hash: number): boolean {
-  const from = blockOf(hash, blocks) * 32;
+function mayHold(block: Buffer, hash: number): boolean {
   for (let i = 0; i < 8; i++) {
     const bit = 1 << (Math.imul(hash, salts[i] as number) >>> 27);
-    if ((filter.readInt32LE(from + i * 4) & bit) === 0) return false;
+    if ((block.readInt32LE(i * 4) & bit) === 0) return false;
   }
   return true;
 }

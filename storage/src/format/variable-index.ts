@@ -1,6 +1,7 @@
 import { ByteReader } from "./byte-reader.ts";
 import { type ReadFrame, readColumnRef } from "./frames.ts";
 import { columnsMax } from "./limits.ts";
+import { listTexts, patternMayHold } from "./list-pieces.ts";
 import { variableKind } from "./template-encoder.ts";
 
 /** Where the variables of one template are described. */
@@ -28,6 +29,8 @@ export class VariableIndex {
   /** Variables that are told by something else: another field, the record's time. */
   readonly #fields = new Map<number, Place[]>();
   readonly #times: Place[] = [];
+  /** Variables that are ids: their letters lie as half bytes. */
+  readonly #ids: IdPlace[] = [];
   #count = 0;
 
   constructor(directory: Buffer, templates: readonly DescribedVariables[], frame: ReadFrame) {
@@ -63,6 +66,7 @@ export class VariableIndex {
     }
     const text = piece.toString("latin1");
     if (betweenDigits.some((each) => each.includes(text))) this.#times.forEach(add);
+    for (const id of this.#ids) if (patternMayHold(id.pattern, piece)) add(id);
     this.#inDirectory(piece, add);
     for (const [ordinal, payloads] of this.#payloads) {
       inPayloads(this.#frame(ordinal), payloads, piece, add);
@@ -82,8 +86,11 @@ export class VariableIndex {
         else places.push({ template, index });
         continue;
       }
-      const { text } = readColumnRef(from);
-      if (text.length === 0) continue;
+      const { text, head } = readColumnRef(from);
+      const { isText, pattern } = listTexts(head);
+      if (pattern !== undefined) this.#ids.push({ template, index, pattern });
+      // Codes and numbers may lie there, too: nothing that is looked for.
+      if (!isText || text.length === 0) continue;
       const payload = { template, index, at: text.at, end: text.at + text.length };
       const known = this.#payloads.get(text.frame);
       if (known === undefined) this.#payloads.set(text.frame, [payload]);
@@ -120,6 +127,10 @@ const betweenDigits: readonly string[] = [
 interface Place {
   readonly template: number;
   readonly index: number;
+}
+
+interface IdPlace extends Place {
+  readonly pattern: Buffer;
 }
 
 interface Payload extends Place {

@@ -175,7 +175,11 @@ export class SegmentBlock implements Block {
       const value =
         this.#file.version === 1
           ? new BlockContent1(bytes, (ref) => this.#read(ref))
-          : new BlockContent2(bytes, (ref) => this.#chunk(ref));
+          : new BlockContent2(
+              bytes,
+              (ref) => this.#chunk(ref),
+              (ref, partAt, length) => this.#part(ref, partAt, length),
+            );
       checkStored(value.rowCount === rowCount, "a block's header has another row count");
       return { value, bytes: bytes.length * 3 + value.fieldNames.length * 300 };
     });
@@ -185,21 +189,37 @@ export class SegmentBlock implements Block {
   /** A chunk, kept for a while: columns share it. */
   #chunk(ref: ChunkRef): Buffer {
     const key = `${this.#file.cacheKey}/${this.ordinal}/chunk ${ref.at}`;
-    return this.#cache.get(key, () => {
+    const make = () => {
       const value = this.#read(ref);
       return { value, bytes: value.length + 100 };
+    };
+    return this.#cache.get(key, make, "chunk");
+  }
+
+  /** Some bytes of a chunk that is stored as it is. The chunk is checked as a whole before the first, and not kept. */
+  #part(ref: ChunkRef, at: number, length: number): Buffer {
+    const key = `${this.#file.cacheKey}/${this.ordinal}/checked ${ref.at}`;
+    this.#cache.get(key, () => {
+      unpack(this.#file.peek(this.#placeOf(ref), ref.length), ref);
+      return { value: true, bytes: 200 };
     });
+    return this.#file.peek(this.#placeOf(ref) + at, length);
   }
 
   #read(ref: ChunkRef): Buffer {
-    const fits = ref.at + ref.length <= this.meta.byteLength;
-    checkStored(fits, "a chunk lies beyond its block");
-    const at = this.meta.at + ref.at;
+    const at = this.#placeOf(ref);
     const isPacked = ref.length !== ref.rawLength;
     return unpack(
       isPacked ? this.#file.peek(at, ref.length) : this.#file.read(at, ref.length),
       ref,
     );
+  }
+
+  /** In the file. */
+  #placeOf(ref: ChunkRef): number {
+    const fits = ref.at + ref.length <= this.meta.byteLength;
+    checkStored(fits, "a chunk lies beyond its block");
+    return this.meta.at + ref.at;
   }
 
   #cached<T>(what: string, make: () => { readonly value: T; readonly bytes: number }): T {

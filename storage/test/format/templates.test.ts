@@ -137,8 +137,11 @@ test("a message that repeats its fields and its time costs little more than they
   assert.ok(
     block.column("_msg")!.templates!.variablesMayContain([...wordsOf(ip), ...wordsOf(path), "Nov"]),
   );
-  assert.equal(block.mayContain("_msg", ["absent"]), false);
-  assert.ok(block.mayContain("_msg", ["GET", "0000"]));
+  // The first question is answered from the texts, the next ones from a filter of their words.
+  for (let times = 0; times < 3; times++) {
+    assert.equal(block.mayContain("_msg", ["absent"]), false);
+    assert.ok(block.mayContain("_msg", ["GET", "0000"]));
+  }
 });
 
 test("how many rows have each value is told for few values, and for no others", () => {

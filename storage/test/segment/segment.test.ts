@@ -374,6 +374,66 @@ test("a cache keeps no more than its bytes, and lets the least recently used go"
   assert.equal(cache.bytes, 100);
 });
 
+test("a pass over chunks leaves columns half of a cache, and the other way round", () => {
+  for (const [kept, passed] of [
+    ["column", "chunk"],
+    ["chunk", "column"],
+  ] as const) {
+    const cache = new BlockCache(100);
+    const get = (key: string, kind: "column" | "chunk") =>
+      cache.get(key, () => ({ value: key, bytes: 10 }), kind);
+    const own = ["a", "b", "c", "d", "e"];
+    for (const key of own) get(key, kept);
+    for (let i = 0; i < 50; i++) get(`passes ${i}`, passed);
+    assert.equal(cache.bytes, 100);
+    const before = cache.misses;
+    for (const key of own) get(key, kept);
+    assert.equal(cache.misses, before, kept);
+  }
+});
+
+test("a token filter is checked before the first word is looked for, and read in parts", () => {
+  const words = Array.from({ length: 400 }, (_, i) => `w${i * 7919}`);
+  const records = words.map((word, i) => {
+    const fields = { _msg: `the ${word} of ${i} was told to go` };
+    return { ms: 1_763_600_000_000 + i, ns: 0, stream: '{a="b"}', position: 1, fields };
+  });
+  const bytes = batchOf(records);
+  const path = sealed("filter", [{ bytes, position: 1 }]);
+  const asked = (word: string): boolean => {
+    const segment = openSegment(path, new BlockCache(1 << 20));
+    try {
+      return [...segment.blocks()].some((block) => block.mayContain("_msg", [word]));
+    } finally {
+      segment.close();
+    }
+  };
+  for (const word of words) assert.ok(asked(word), word);
+  assert.equal(asked("absent"), false);
+  const raw = readFileSync(path);
+  const { meta } = readBlock(path);
+  // The token filters are the last of a block's chunks but its header.
+  const last = meta.at + meta.header.at - 1;
+  raw[last] = raw[last]! ^ 1;
+  writeFileSync(path, raw);
+  for (const word of ["absent", words[0]!]) {
+    assert.throws(
+      () => asked(word),
+      (thrown) => thrown instanceof ServiceError && thrown.code === "storage.damaged",
+    );
+  }
+});
+
+function readBlock(path: string) {
+  const segment = openSegment(path);
+  try {
+    const [block] = [...segment.blocks()];
+    return block!;
+  } finally {
+    segment.close();
+  }
+}
+
 function identityOf(path: string) {
   return { path, uuid: path, shard: 3, epoch: 2, positionFrom: 1, positionThrough: 9 };
 }

@@ -48,6 +48,39 @@ test("a variable that holds some bytes is among those that may", () => {
   assert.ok(asked > rounds * 10, `${asked} were told`);
 });
 
+test("letters of an id are found on both sides of a dash, in a message and in the field that it repeats", () => {
+  const prng = new Prng(5);
+  for (const field of ["session", "other"]) {
+    const records = messages(prng, 800).map((record, i) => {
+      if (i % 2 === 0) return record;
+      const id = uuidOf(prng);
+      const fields = { _msg: `session ${id} is over`, [field]: field === "session" ? id : `${i}` };
+      return { ...record, fields };
+    });
+    const path = join(directory, `ids-${field}`);
+    sealMessages(path, records);
+    const segment = openSegment(path);
+    const [block] = [...segment.blocks()];
+    const { templates } = block!.column("_msg")!;
+    for (const { fields } of records) {
+      const text = fields["_msg"] ?? "";
+      if (!text.startsWith("session")) continue;
+      for (const [piece] of text.matchAll(/[a-f]+-[a-f]+/g)) {
+        const found = templates!.variablesHolding(Buffer.from(piece));
+        assert.ok(found === undefined || found.size > 0, `${piece} of ${text}`);
+      }
+    }
+    assert.equal(templates!.variablesHolding(Buffer.from("-session"))?.size, 0);
+    segment.close();
+  }
+});
+
+function uuidOf(prng: Prng): string {
+  const hex = (digits: number) =>
+    Array.from({ length: digits }, () => "0123456789abcdef"[prng.below(16)]).join("");
+  return [8, 4, 4, 4, 12].map(hex).join("-");
+}
+
 test("the templates whose literals hold some bytes are found, and no others", () => {
   for (let seed = 0; seed < rounds; seed++) {
     const prng = new Prng(seed);
