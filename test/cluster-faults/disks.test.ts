@@ -1,4 +1,4 @@
-// Goal: a replica whose disk is full, or whose clock is wrong, costs nobody a record.
+// Goal: a replica whose disk is full or slow, or whose clock is wrong, costs nobody a record, and leaves its shards to others.
 // Method: node 3 has a small tmpfs in a mount namespace, which is filled and freed; node 2 has a clock that jumps, by libfaketime; the
 // syncs of node 1 wait, by a library in front of the system's.
 import assert from "node:assert/strict";
@@ -17,6 +17,7 @@ import {
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ShardsAnswer } from "../../api/src/cluster.ts";
 import type { Place } from "../cluster/nodes.ts";
 import { Story } from "../cluster/story.ts";
 import { missing } from "../machine.ts";
@@ -90,7 +91,9 @@ function setSlowness(delayMs: number): void {
 }
 
 async function place(id: number, dataDir: string): Promise<Place> {
-  if (id === 1 && noSlowness === false) return { env: { LD_PRELOAD: slowSync } };
+  if (id === 1 && noSlowness === false) {
+    return { env: { LD_PRELOAD: slowSync, LOGKEEP_STORAGE_SLOW_SYNC_MS: "1000" } };
+  }
   if (id === 2 && noClock === false) {
     return {
       env: {
@@ -134,7 +137,20 @@ function fill(file: string): void {
   }
 }
 
-test("a replica's full disk: nothing acknowledged is lost, and space that returns is enough", {
+/** A node has handed its shards to others, and all are served. */
+async function ownsNothing(id: number): Promise<void> {
+  const endMs = performance.now() + 90_000;
+  for (;;) {
+    const other = story.nodes.node(id === 1 ? 2 : 1);
+    const response = await fetch(`${other.http}/api/v1/cluster/shards`);
+    const { shards } = (await response.json()) as ShardsAnswer;
+    if (shards.every(({ owner }) => owner !== undefined && owner !== id)) return;
+    if (performance.now() > endMs) throw new Error(`node ${id} owns: ${JSON.stringify(shards)}`);
+    await sleep(250);
+  }
+}
+
+test("a full disk of an owner, or of a replica: its shards go to others, nothing acknowledged is lost, and space that returns is enough", {
   skip: noDisk,
 }, async (t) => {
   const { nodes, shippers } = story;
@@ -142,6 +158,7 @@ test("a replica's full disk: nothing acknowledged is lost, and space that return
   const before = shippers.acknowledged.size;
   fill(filler);
   await sleep(faultMs);
+  await ownsNothing(3);
   t.diagnostic(`${shippers.acknowledged.size - before} records acknowledged meanwhile`);
   rmSync(filler);
   await nodes.serving();
@@ -165,7 +182,7 @@ test("a node's clock jumps ahead by an hour, and back", { skip: noClock }, async
   await story.check(t);
 });
 
-test("a replica's disk takes half a second for each sync, then two and a half: writes go on", {
+test("an owner's disk takes half a second for each sync, then two and a half: writes go on, and its shards go to others", {
   skip: noSlowness,
 }, async (t) => {
   const { queriers, shippers } = story;
@@ -178,6 +195,7 @@ test("a replica's disk takes half a second for each sync, then two and a half: w
     t.diagnostic(`${delayMs} ms: longest gap ${Math.round(shippers.takeGapMs())} ms`);
   }
   assert.ok(existsSync(slept), "the disk was slow");
+  await ownsNothing(1);
   setSlowness(0);
   await shippers.more(200);
   await story.check(t);
