@@ -22,8 +22,8 @@ async function withNodes(
   try {
     await given.found(1, [0, 1]);
     await given.found(2, [2, 3]);
-    const one = await given.node(1);
-    const two = await given.node(2);
+    // Side by side: a store's start waits for shards that nobody serves yet.
+    const [one, two] = await Promise.all([given.node(1), given.node(2)]);
     await until(() => [one, two].every((node) => knowsAll(node)));
     await until(() => one.peers.link(2) !== undefined && two.peers.link(1) !== undefined);
     await body(given, one, two);
@@ -144,8 +144,7 @@ test("what cannot be stored in time fails, and says whether it may be stored all
   try {
     await given.found(1, [0, 1]);
     await given.found(2, [2, 3]);
-    const one = await given.node(1, { patienceMs: 300 });
-    const two = await given.node(2);
+    const [one, two] = await Promise.all([given.node(1, { patienceMs: 300 }), given.node(2)]);
     await until(() => knowsAll(one) && one.peers.link(2) !== undefined);
     const call = one.peers.call.bind(one.peers);
     one.peers.call = async (node, method, ...rest) => {

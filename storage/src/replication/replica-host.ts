@@ -156,6 +156,12 @@ export class ReplicaHost implements ShardHost, CommitHost {
     }
   }
 
+  /** The shard's znodes changed. */
+  changed(facts: ShardFacts): void {
+    this.input({ kind: "seen", facts });
+    if (!this.#isStopped) this.#seen(facts);
+  }
+
   append(fields: HeaderFields, body: Uint8Array, meaning: EntryMeaning): Appended | undefined {
     const { context, shard } = this.#options;
     // A listener of a commit that appends: its turn comes when this one is over.

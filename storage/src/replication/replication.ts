@@ -86,7 +86,7 @@ export class Replication {
       ownership.onChanged((shards) => {
         for (const shard of shards) {
           const host = this.hosts[shard];
-          calls.look(shard, (facts) => facts && host?.input({ kind: "seen", facts }));
+          calls.look(shard, (facts) => facts && host?.changed(facts));
         }
       }),
     );
