@@ -42,9 +42,14 @@ export const retentionAnswerSchema = z
       .array(z.strictObject({ tenant: z.string().optional(), filter: z.string(), days }))
       .describe("In the order in which they are asked; the first that matches decides."),
     classes: z.array(classSchema),
-    segmentBytes: count.describe("Of all tenants."),
-    segmentMaxBytes: count.describe("Beyond it the oldest segments go."),
-    disk: diskSchema,
+    segmentBytes: count.describe("Of all tenants and nodes."),
+    segmentMaxBytes: count.describe(
+      "Of all nodes: beyond its own share each lets its oldest segments go.",
+    ),
+    disk: diskSchema.describe("Of the node that was asked."),
+    missing: z
+      .array(count)
+      .describe("Shards that no node answered for: the figures are without them."),
   })
   .meta({ id: "RetentionAnswer" });
 

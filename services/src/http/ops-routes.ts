@@ -8,6 +8,7 @@ import type { ShardStatus } from "../../../storage/src/shard/status.ts";
 import { nodesListed, shardsListed } from "../cluster-view.ts";
 import type { Metrics } from "../metrics.ts";
 import { nodeStatuses, nodeStatusOf } from "../node-status.ts";
+import type { Retentions } from "../retention-views.ts";
 import type { SourceStatus } from "../sources/sources.ts";
 import type { App } from "./app.ts";
 import { availabilityAnswer } from "./availability-route.ts";
@@ -24,6 +25,7 @@ export interface OpsDeps
   readonly stored: ServeOptions["stored"] | undefined;
   readonly sources: ServeOptions["sources"] | undefined;
   readonly budget: ByteBudget | undefined;
+  readonly retentions: Retentions | undefined;
   readonly metrics: Pick<Metrics, "registry">;
   readonly isReady: () => boolean;
 }
@@ -103,7 +105,10 @@ async function clusterAnswer(
   const stats = await coordinator.stats?.();
   const { topology } = cluster;
   const own = nodeStatusOf(stored?.store, settings.data.dir);
-  const statuses = await nodeStatuses(peers, topology, own, logger);
+  const [statuses, held] = await Promise.all([
+    nodeStatuses(peers, topology, own, logger),
+    deps.retentions?.all(),
+  ]);
   const nodes = nodesListed(topology, statuses, cluster.shards, Date.now());
   const shards = shardsListed(topology, statuses, cluster.shards);
   const owned = [...statuses.values()].flatMap((node) => node.shards);
@@ -137,7 +142,7 @@ async function clusterAnswer(
       memoryBytes: status?.arenaLiveBytes ?? 0,
     },
     disk: own.disk,
-    ...(stored === undefined ? {} : { retention: retentionFigures(settings, stored.store) }),
+    ...(held === undefined ? {} : { retention: retentionFigures(settings, held.view) }),
   };
 }
 

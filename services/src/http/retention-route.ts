@@ -5,8 +5,9 @@ import type { Settings } from "../../../config/src/schema.ts";
 import { momentPrint } from "../../../kit/src/time.ts";
 import type { DiskStatus } from "../../../storage/src/shard/disk-limit.ts";
 import { retentionClassOf } from "../../../storage/src/shard/retention-class.ts";
-import type { ClassHolding } from "../../../storage/src/shard/retention-view.ts";
+import type { ClassHolding, RetentionView } from "../../../storage/src/shard/retention-view.ts";
 import type { Store } from "../../../storage/src/shard/store.ts";
+import type { Retentions } from "../retention-views.ts";
 import type { App } from "./app.ts";
 import { demand } from "./identity.ts";
 import { parseParams } from "./query-options.ts";
@@ -16,21 +17,30 @@ const dayMs = 24 * 60 * 60 * 1000;
 type Rules = Settings["storage"]["retention"]["rules"];
 
 /** `/api/v1/retention`: what is kept for how long, and what goes next. */
-export function mountRetention(app: App, settings: Settings, store: Store): void {
-  app.mount("get", "/api/v1/retention", "read", (request, response, identity) => {
+export function mountRetention(
+  app: App,
+  settings: Settings,
+  store: Store,
+  retentions: Retentions,
+): void {
+  app.mount("get", "/api/v1/retention", "read", async (request, response, identity) => {
     const isOfAll = parseParams(retentionParams, request).all === "1";
     if (isOfAll) demand(identity, "admin");
-    response.json(retentionAnswer(settings, store, isOfAll ? undefined : identity.tenant));
+    const { view, missing } = await retentions.all();
+    response.json({
+      ...retentionAnswer(settings, view, isOfAll ? undefined : identity.tenant),
+      disk: diskAnswer(store.status().disk),
+      missing: [...missing],
+    } satisfies RetentionAnswer);
   });
 }
 
 function retentionAnswer(
   settings: Settings,
-  store: Store,
+  { holdings, segmentBytes, bytesMax }: RetentionView,
   tenant: string | undefined,
-): RetentionAnswer {
+): Omit<RetentionAnswer, "disk" | "missing"> {
   const { days, rules } = settings.storage.retention;
-  const { holdings, segmentBytes, bytesMax } = store.retention();
   const isSeen = (of: string | undefined): boolean =>
     tenant === undefined || of === undefined || of === tenant;
   const seen = rules.filter((rule) => isSeen(rule.tenant));
@@ -42,7 +52,6 @@ function retentionAnswer(
       .map((holding) => classAnswer(holding, seen)),
     segmentBytes,
     segmentMaxBytes: Math.floor(bytesMax),
-    disk: diskAnswer(store.status().disk),
   };
 }
 
@@ -77,10 +86,9 @@ function classAnswer(holding: ClassHolding, rules: Rules): RetentionAnswer["clas
 /** The same in short, of all tenants. */
 export function retentionFigures(
   { storage }: Settings,
-  store: Store,
+  { holdings, bytesMax }: RetentionView,
 ): NonNullable<ClusterAnswer["retention"]> {
   const { days, rules } = storage.retention;
-  const { holdings, bytesMax } = store.retention();
   const drops = holdings.flatMap(({ nextDrop }) => (nextDrop === undefined ? [] : [nextDrop]));
   const atMs = drops.reduce((first, drop) => Math.min(first, drop.atMs), Infinity);
   const next = drops.filter((drop) => drop.atMs === atMs);

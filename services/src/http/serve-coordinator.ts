@@ -29,7 +29,7 @@ export async function serveCoordinator(options: ServeCoordinatorOptions): Promis
   collectDefaultMetrics({ register: registry });
   registerClusterMetrics(registry, cluster, undefined);
   if (coordinator.stats !== undefined) registerCoordinatorMetrics(registry, coordinator.stats);
-  const none = { stored: undefined, sources: undefined, budget: undefined };
+  const none = { stored: undefined, sources: undefined, budget: undefined, retentions: undefined };
   mountKeys(app, keys);
   mountConfig(app, { store: config, live });
   mountCluster(app, { ...options, ...none });

@@ -24,6 +24,7 @@ import { Metrics } from "../metrics.ts";
 import { registerMirrorMetrics } from "../mirror/metrics.ts";
 import type { Mirror } from "../mirror/mirror.ts";
 import type { QueryIndex } from "../query-index.ts";
+import { Retentions } from "../retention-views.ts";
 import type { Roles } from "../roles.ts";
 import { registerRoutingMetrics } from "../routing/metrics.ts";
 import { registerSourceMetrics } from "../sources/metrics.ts";
@@ -180,9 +181,12 @@ function buildApp(options: ServeOptions, isLocal: boolean, stopping: AbortSignal
   mountKeys(app, keys);
   mountAudit(app, options.audit);
   mountConfig(app, { store: options.config, live: options.live });
-  mountRetention(app, settings, stored.store);
+  const { cluster, peers } = options;
+  const retentions = new Retentions(stored.store, cluster.shards, peers, cluster.topology);
+  mountRetention(app, settings, stored.store, retentions);
   mountCluster(app, options);
-  mountOps(app, { ...options, metrics, budget, isReady: () => !stopping.aborted });
+  const isReady = (): boolean => !stopping.aborted;
+  mountOps(app, { ...options, metrics, budget, retentions, isReady });
   app.finish();
   return app;
 }
