@@ -80,3 +80,12 @@ export const movesTakenMax = 100;
 
 /** How long a change of settings waits for the coordinator, in milliseconds. */
 export const configWriteMs = 10_000;
+
+/** Clocks agree that are no further apart, in milliseconds: retention counts in days, and a wrong clock is mostly wrong by more. */
+export const clocksWithinMs = 10 * 60_000;
+
+/** How often a node tells the others its clock: retention looks once a minute. */
+export const clockSayMs = 10_000;
+
+/** What a node told of its clock counts for so long: some times may be lost. */
+export const clockTrustedMs = 60_000;

@@ -57,6 +57,11 @@ export class Metrics {
     );
     this.#gauge("logkeep_storage_log_bytes", "Of the commit log.", () => status().logBytes);
     this.#disk(status);
+    this.#gauge(
+      "logkeep_storage_retention_waiting",
+      "1 while nothing is dropped for its age, since the clocks of most nodes do not agree.",
+      () => Number(status().isRetentionWaiting),
+    );
     this.#gauge("logkeep_storage_segments", "Live segment files.", () =>
       sum(status().shards, "segments"),
     );

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { AgreedClock, clockNodes } from "../../cluster/src/agreed-clock.ts";
 import type { Cluster } from "../../cluster/src/cluster.ts";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
 import type { Peers } from "../../cluster/src/peers/peers.ts";
@@ -100,11 +101,15 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       // Before this node's own start is over: another's may need them.
       serveSegmentReads(peers, segmentFileReader(storePaths(data, cluster.shards).shard));
     }
+    const nodes = (): ReadonlySet<number> => clockNodes(cluster.topology);
+    const clocks = peers && new AgreedClock({ peers, nodes, clock });
+    if (clocks !== undefined) lifecycle.add("clocks", () => clocks.close());
     const store = await openStore({
       data,
       member: `${identity.nodeId}/${identity.diskId}`,
       shardCount: cluster.shards,
       ...{ arena, manifest, ownership, clock, logger },
+      agreedMs: clocks && (() => clocks.nowMs()),
       replication: peers && {
         ...{ ownership, links: new PeerReplicaLinks(peers), source: new PeerSegmentSource(peers) },
         slowSyncMs,

@@ -11,6 +11,7 @@ import type { DiskLimit } from "./disk-limit.ts";
 import type { Manifest } from "./manifest.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import type { Ownership } from "./ownership.ts";
+import type { RetentionClock } from "./retention-clock.ts";
 import type { SegmentChange } from "./sealed.ts";
 import type { LiveSegment } from "./segment-set.ts";
 import type { SegmentWork } from "./segment-work.ts";
@@ -77,6 +78,8 @@ export interface StoreContext {
   readonly counts: StoreCounts;
   readonly diskLimit: DiskLimit;
   readonly segmentLimits: SegmentLimits;
+  /** By which records grow old. */
+  readonly retentionClock: RetentionClock;
   /** Told of each batch in the step that commits it. */
   readonly onCommitted: (batch: MemoryBatch) => void;
   /** Told of each seal and drop in the step that changes the segments. */

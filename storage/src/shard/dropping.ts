@@ -7,18 +7,16 @@ import type { LiveSegment } from "./segment-set.ts";
 import type { Shard } from "./shard.ts";
 
 /**
- * Drops the segment files whose time is up or for which there is no room, each shard in one commit.
- * Rejects when the manifest is closed.
+ * Drops the segment files whose time is up or for which there is no room, each shard in one commit. While the time is not
+ * certain, only those for which there is no room. Rejects when the manifest is closed.
  */
 export async function dropExpired(context: StoreContext, limits: RetentionLimits): Promise<void> {
   const serving = context.shards.filter(({ state }) => state.kind === "serving");
   const segments = serving.flatMap((shard) =>
     shard.segments.all.map(({ entry }) => ({ shard: shard.id, entry })),
   );
-  const drops = Map.groupBy(
-    chooseDrops(segments, limits, context.clock.now()),
-    ({ shard }) => shard,
-  );
+  const nowMs = context.retentionClock.nowMs() ?? 0;
+  const drops = Map.groupBy(chooseDrops(segments, limits, nowMs), ({ shard }) => shard);
   for (const [id, dropped] of drops) {
     const uuids = dropped.map(({ entry }) => entry.uuid);
     const shard = context.shards[id]!;

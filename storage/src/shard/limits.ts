@@ -129,3 +129,9 @@ export const sealQuietBytes = 1024 * 1024;
 
 /** How long half of the log may be in use, after seals were asked for, before what its first file still has is written again. */
 export const rewriteAfterMs = 10_000;
+
+/** How far a node that is alone trusts receipt times beyond its clock: clocks within ten minutes agree. */
+export const clockFloorMs = 10 * 60_000;
+
+/** How long clocks may disagree before it is logged: at start nodes have yet to hear of each other's. */
+export const clockDoubtMs = 60_000;

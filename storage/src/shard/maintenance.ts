@@ -149,7 +149,9 @@ export class Maintenance {
     }
     if (nowMs >= this.#retentionAtMs) {
       // What a shard holds is known once it serves: until then it is looked at again soon.
-      const isWaiting = this.#context.shards.some(({ state }) => state.kind === "waiting");
+      const { retentionClock, shards } = this.#context;
+      const isUncertain = retentionClock.nowMs() === undefined;
+      const isWaiting = isUncertain || shards.some(({ state }) => state.kind === "waiting");
       this.#retentionAtMs = nowMs + (isWaiting ? diskLookEveryMs : retentionEveryMs);
       this.#drop();
     }
@@ -260,12 +262,13 @@ export class Maintenance {
 
   #drop(): void {
     if (this.#dropping !== undefined || this.#isStopped) return;
-    const { clock, paths, segmentLimits } = this.#context;
+    const { paths, retentionClock, segmentLimits } = this.#context;
     this.#dropping = this.#attempt("retention", async () => {
       await dropExpired(this.#context, this.#options.retention);
       // On a full disk a file that is not wanted back is worth less than the next record.
-      const keepMs = this.#context.diskLimit.status.isFull ? 0 : segmentLimits.trashKeepMs;
-      emptyTrash(paths.trash, keepMs, clock.now());
+      const isFull = this.#context.diskLimit.status.isFull;
+      const nowMs = isFull ? Number.POSITIVE_INFINITY : retentionClock.nowMs();
+      if (nowMs !== undefined) emptyTrash(paths.trash, segmentLimits.trashKeepMs, nowMs);
     }).finally(() => {
       this.#dropping = undefined;
     });

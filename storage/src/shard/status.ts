@@ -56,12 +56,14 @@ export interface StoreStatus {
   readonly logBytes: number;
   readonly logBytesMax: number;
   readonly disk: DiskStatus;
+  /** Nothing is dropped for its age, since the clocks of most nodes do not agree. */
+  readonly isRetentionWaiting: boolean;
   /** Why the commit log takes nothing more. */
   readonly logFailure: string | undefined;
 }
 
 export function storeStatus(context: StoreContext, logBytesMax: number): StoreStatus {
-  const { arena, counts, damage, diskLimit, log, ownership, shards } = context;
+  const { arena, counts, damage, diskLimit, log, ownership, retentionClock, shards } = context;
   return {
     shards: shards.map((shard) => {
       return shardStatus(shard, ownership.self, context.hosts[shard.id]!.replicas);
@@ -74,6 +76,7 @@ export function storeStatus(context: StoreContext, logBytesMax: number): StoreSt
     logBytes: log.usedBytes,
     logBytesMax,
     disk: diskLimit.status,
+    isRetentionWaiting: retentionClock.isWaiting,
     logFailure: log.failure?.message,
   };
 }

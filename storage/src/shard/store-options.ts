@@ -29,6 +29,8 @@ export interface StoreOptions {
   readonly work: SegmentWork;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The time on which most nodes agree, by which records grow old; undefined while they do not. By default this node's clock. */
+  readonly agreedMs?: (() => number | undefined) | undefined;
   /** Where the log's faults are put in by tests; the real one by default. */
   readonly disk?: Disk;
   /** 64 MiB by default. */

@@ -25,6 +25,7 @@ import type { IdempotencyRecord } from "./idempotency-table.ts";
 import { arenaFreeBytesMin, closeWaitMs, storeArenaWriter } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MemoryBatch } from "./memtable.ts";
+import { RetentionClock } from "./retention-clock.ts";
 import { type RetentionView, retentionView } from "./retention-view.ts";
 import { Retiring } from "./retiring.ts";
 import { busy, whenRoom } from "./room.ts";
@@ -217,6 +218,8 @@ class OpenStore implements Store {
     });
     this.#log = log;
     const shards = Array.from({ length: shardCount }, (_, id) => new Shard(id, arena));
+    const { agreedMs } = this.#options;
+    const retentionClock = new RetentionClock({ clock, logger, agreedMs, shards });
     return {
       ...{ arena, clock, logger, disk, paths, log, ownership, work },
       manifest: new ReplicatedManifest(manifest, (shard) => this.#hosts[shard]!),
@@ -229,6 +232,7 @@ class OpenStore implements Store {
       shards,
       diskLimit: this.#diskLimit(paths, shards, log),
       segmentLimits: this.#settings.segmentLimits,
+      retentionClock,
       counts: {
         ...{ parts: 0, rows: 0, bytes: 0, repeats: 0 },
         ...{ seals: 0, merges: 0, drops: 0, droppedBytes: 0, droppedRows: 0 },
@@ -242,7 +246,7 @@ class OpenStore implements Store {
       retireReplaced: (segment) => this.#retiring.later(segment),
       retireDropped: (segment) => {
         this.#retiring.attempt(segment.path, () => {
-          moveToTrash(paths.trash, segment, clock.now());
+          moveToTrash(paths.trash, segment, retentionClock.nowMs() ?? clock.now());
         });
       },
     };

@@ -67,6 +67,41 @@ test("each class goes by its own time, whatever it was stored with", async (t) =
   assert.deepEqual(await left(), []);
 });
 
+test("records grow old by the time on which nodes agree, whatever this one's clock says", async (t) => {
+  let agreedMs: number | undefined = startMs;
+  const { rig, pass, directory } = await worldAt(t, { agreedMs: () => agreedMs });
+  const left = async (): Promise<number> => {
+    await rig.store.retain();
+    return rig.read().length;
+  };
+  await rig.append(["short"], { class: "2d" });
+  await rig.store.seal();
+  pass(30 * dayMs);
+  assert.equal(await left(), 1);
+  agreedMs = undefined;
+  assert.equal(await left(), 1);
+  agreedMs = startMs + 2 * dayMs;
+  assert.equal(await left(), 0);
+  // Nor does the trash go by a clock that is wrong.
+  const trash = (): number => readdirSync(join(directory, "storage", "trash")).length;
+  await until(() => trash() === 1);
+  agreedMs = undefined;
+  await rig.store.retain();
+  assert.equal(trash(), 1);
+  agreedMs = startMs + 2 * dayMs + 60 * 60 * 1000;
+  await rig.store.retain();
+  assert.equal(trash(), 0);
+});
+
+test("while nodes do not agree on the time, records still go for want of room", async (t) => {
+  const retention = { bytesMax: 1 };
+  const { rig } = await worldAt(t, { agreedMs: () => undefined, retention });
+  await rig.append(["too much"]);
+  await rig.store.seal();
+  await rig.store.retain();
+  assert.deepEqual(rig.read(), []);
+});
+
 test("what a tenant has of a class is told, and what of it goes next and when", async (t) => {
   const { rig, pass } = await worldAt(t, { retention: { defaultMs: 7 * dayMs } });
   const at = (ms: number) => ({ ms, ns: 0 });
