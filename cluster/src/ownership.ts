@@ -94,6 +94,7 @@ export class ZnodeOwnership implements SharedOwnership {
       }
       return {
         ...{ version, epoch: state.epoch, transferMs: state.transferMs },
+        lossEpoch: state.lossEpoch,
         ...{ replicas: state.replicas, inSync: state.inSync },
         owner: state.owner ?? undefined,
         next: state.next ?? undefined,
@@ -261,7 +262,8 @@ function changedState(state: ShardState, change: ShardChange): ShardState {
     case "acquire": {
       const { epoch, owner, inSync = state.inSync } = change;
       const replicas = [...new Set([...state.replicas, ...inSync])];
-      return { epoch, owner, next: null, transferMs: 0, replicas, inSync: [...inSync] };
+      const lossEpoch = change.inSync === undefined ? state.lossEpoch : epoch;
+      return { epoch, owner, next: null, transferMs: 0, replicas, inSync: [...inSync], lossEpoch };
     }
     case "change-set":
       return { ...state, replicas: [...change.replicas], inSync: [...change.inSync] };

@@ -45,7 +45,7 @@ export async function makeShard(
   shard: number,
   members: readonly string[],
 ): Promise<void> {
-  const nobody = { epoch: 0, owner: null, next: null, transferMs: 0 };
+  const nobody = { epoch: 0, owner: null, next: null, transferMs: 0, lossEpoch: 0 };
   const state: ShardState = { ...nobody, replicas: [...members], inSync: [...members] };
   const sealedThrough = { epoch: 0, position: 0 };
   const sealed = { generation: 0, sealedThrough, checkpoint: null, folded: null };

@@ -43,6 +43,8 @@ export const shardSchema = z.object({
   transferMs: count,
   replicas: z.array(name),
   inSync: z.array(name),
+  /** The epoch with which a person last accepted that records may be lost; 0: never. */
+  lossEpoch: count.default(0),
 });
 export type ShardState = z.infer<typeof shardSchema>;
 

@@ -31,8 +31,8 @@ function isTaking(world: ShardWorld): boolean {
   return role?.kind === "serving" && role.isTaking;
 }
 
-/** The owner goes on alone, and its disk is lost: what is left is behind. */
-function survivorOf(world: ShardWorld): Process {
+/** The owner goes on alone, and is gone with its disk, or for long: what is left is behind. */
+function survivorOf(world: ShardWorld, isWiped: boolean): Process {
   world.until("served", () => isTaking(world) && world.checker.acknowledged > 20, boundMs);
   const lost = world.owner as Process;
   const [other] = [...world.processes.values()].filter((each) => each !== lost);
@@ -42,15 +42,21 @@ function survivorOf(world: ShardWorld): Process {
   const acknowledged = world.checker.acknowledged + 20;
   world.until("ahead", () => world.checker.acknowledged > acknowledged, boundMs);
   for (const router of world.routers) router.forget();
-  world.wipe(lost.replica);
+  if (isWiped) world.wipe(lost.replica);
+  else world.crash(lost);
   world.start(other.replica);
   return world.processes.get(other.replica) as Process;
 }
 
-for (const seed of [1, 2, 3]) {
-  test(`a shard without a member goes on when loss is accepted, seed ${seed}`, () => {
+const stories = [1, 2, 3].flatMap((seed) => [
+  { seed, isWiped: true, what: "an empty one follows" },
+  { seed, isWiped: false, what: "the one that was given up follows, though it has more" },
+]);
+
+for (const { seed, isWiped, what } of stories) {
+  test(`a shard without a member goes on when loss is accepted, and ${what}, seed ${seed}`, () => {
     const world = worldMake(seed);
-    const survivor = survivorOf(world);
+    const survivor = survivorOf(world, isWiped);
     world.run(20_000);
     assert(survivor.role.kind !== "serving", "one that is not of the set serves");
 

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -8,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterAnswer } from "../../api/src/answers.ts";
 import type { ShardsAnswer } from "../../api/src/cluster.ts";
 import { type Service, temporaryFolder } from "../service.ts";
-import { root } from "../suites.ts";
+import { run } from "./command.ts";
 import { freePorts, Nodes, secret } from "./nodes.ts";
 
 // Goal: nodes become a cluster with no further step, and find each other again in whatever order they are started.
@@ -57,25 +55,6 @@ async function allFoundAt(service: Service): Promise<void> {
   await until("each record", async () => {
     return (await service.count("formed", { partial: "deny", timeout: "60s" })) === shipped;
   });
-}
-
-/** Runs the command as a person does; gives how it ended and what it said. */
-async function run(args: readonly string[]): Promise<{ code: number | null; said: string }> {
-  const { LOGKEEP_CLUSTER_SECRET: _, ...env } = process.env;
-  const child = spawn(path.join(root, "services/bin/logkeep"), args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    env,
-  });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
-  }
-  const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
-  const [code] = (await once(child, "close")) as [number | null];
-  clearTimeout(late);
-  return { code, said };
 }
 
 test("three nodes form a cluster from empty disks, and any of them takes and finds records", async () => {

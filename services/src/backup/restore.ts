@@ -192,7 +192,7 @@ async function fillCluster(
   for (const { shard, epoch, generation, sealedThrough, checkpoint, segments } of shards) {
     const folded = segments.length === 0 ? null : `${epoch}-${randomUUID()}`;
     if (folded !== null) await folds.write(shard, folded, segments.map(entryOf));
-    const nobody = { epoch, owner: null, next: null, transferMs: 0 };
+    const nobody = { epoch, owner: null, next: null, transferMs: 0, lossEpoch: 0 };
     const owned: ShardState = { ...nobody, replicas: [replica], inSync: [replica] };
     const sealed: SegmentsState = { generation, sealedThrough, checkpoint, folded };
     await client.create(paths.shard(shard), encodeZnode(owned), { acl: open });

@@ -31,6 +31,7 @@ export interface ShardZnode {
   readonly transferMs: number;
   readonly replicas: readonly string[];
   readonly inSync: readonly string[];
+  readonly lossEpoch?: number | undefined;
 }
 
 /** `/assignment`: what the balancer wants. */

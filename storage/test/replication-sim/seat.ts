@@ -276,6 +276,7 @@ function changed(before: ShardZnode, op: Exclude<MultiOp, { kind: "manifest" }>)
         epoch: op.epoch,
         owner: op.owner,
         inSync: op.inSync ?? before.inSync,
+        lossEpoch: op.inSync === undefined ? before.lossEpoch : op.epoch,
       };
     case "change-set":
       return { ...before, replicas: op.replicas, inSync: op.inSync };

@@ -10,7 +10,7 @@ import {
 import { commonPoint, lineageThrough } from "./lineage.ts";
 import type { FollowerMessage } from "./messages.ts";
 import { Other, type OwnerState, type Promised } from "./owner-state.ts";
-import type { Entry, Input } from "./types.ts";
+import type { Entry, Input, LogPoint } from "./types.ts";
 
 type ReadResult = Extract<Input, { readonly kind: "entries-read" }>["result"];
 
@@ -292,7 +292,7 @@ export class Streams {
     assert(promised !== undefined, "a log is compared when it is known");
     const isMember = this.#state.isWaitedFor(other.replica);
     const to = commonPoint(log, promised);
-    other.needsReset ||= this.#isBeyondMatching(other, promised, to.position, isMember);
+    other.needsReset ||= this.#isBeyondMatching(other, promised, to, isMember);
     if (!other.needsReset) {
       other.enter("matching", nowMs);
       core.send(other.replica, { kind: "match", epoch, to, sentMs: nowMs });
@@ -311,9 +311,17 @@ export class Streams {
     });
   }
 
-  #isBeyondMatching(other: Other, promised: Promised, common: number, isMember: boolean): boolean {
+  #isBeyondMatching(
+    other: Other,
+    promised: Promised,
+    { epoch, position: common }: LogPoint,
+    isMember: boolean,
+  ): boolean {
     const { core, sealedThrough } = this.#state;
-    const { end, isDamaged } = promised;
+    const { committed, end, isDamaged } = promised;
+    // A person has given up, since its log parted from ours, what it knew to be committed.
+    const isGivenUp = !isMember && epoch < (core.facts?.lossEpoch ?? 0);
+    if (isGivenUp && common < committed) return true;
     // It confirmed more than it has: its disk has lost something.
     if (isDamaged || end.position < other.durable) return true;
     const isLineageCut = core.log.lineage.length === lineageStepsMax;

@@ -204,6 +204,7 @@ export class Takeover implements MultiItem {
       ...{ epoch: this.#epoch, owner: self, next: undefined, transferMs: 0 },
       inSync: this.#isRecovery ? [replica] : view.inSync,
       holder: { name: self, isOwnSession: true },
+      lossEpoch: this.#isRecovery ? this.#epoch : view.lossEpoch,
     };
     this.#phase = "draining";
     this.#core.learn(facts);

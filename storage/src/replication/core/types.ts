@@ -54,6 +54,8 @@ export interface ShardFacts {
   readonly inSync: readonly string[];
   /** The ephemeral owner znode; `isOwnSession`: of the session that reads. */
   readonly holder: { readonly name: string; readonly isOwnSession: boolean } | undefined;
+  /** The epoch with which a person last accepted loss: what was committed in earlier ones may be no more. Absent without. */
+  readonly lossEpoch?: number | undefined;
 }
 
 /** What a replica keeps beside its log, replaced as one. */
