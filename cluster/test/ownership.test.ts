@@ -27,7 +27,7 @@ test("a new shard has the replica that asks first as its set, and epoch 0", asyn
   const cluster = await given.cluster();
   const [facts] = await cluster.ownership.read([0]);
   assert.deepEqual(facts, {
-    ...{ epoch: 0, version: 0, transferMs: 0 },
+    ...{ epoch: 0, version: 0, transferMs: 0, lossEpoch: 0 },
     ...{ replicas: ["1/disk-1"], inSync: ["1/disk-1"] },
     ...{ owner: undefined, next: undefined, holder: undefined },
   });
