@@ -23,7 +23,7 @@ async function runSuite(suite: Suite): Promise<Outcome> {
   const outcome = { passed: 0, failed: 0, skipped: 0 };
   const stream = run({
     files: suite.files.map((file) => path.join(root, file)),
-    concurrency: 2,
+    concurrency: suite.atOnce,
     timeout: fileTimeoutMs,
     env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...suite.env },
   });

@@ -16,13 +16,13 @@ export interface ServiceOptions {
   readonly within?: readonly string[];
   /** The command of another release; by default that of this checkout. */
   readonly bin?: string | undefined;
-  /** How long it may take until it serves; half a minute by default. */
+  /** How long it may take until it serves; a minute and a half by default. */
   readonly readyTimeoutMs?: number;
 }
 
 /** A folder that keeps everything that services log; without it a test keeps the last of it. */
 const logFolder = process.env["SERVICE_LOGS"];
-const stopTimeoutMs = 20_000;
+const stopTimeoutMs = 60_000;
 
 /** A running `logkeep start`. */
 export class Service {
@@ -51,7 +51,7 @@ export class Service {
     env = {},
     within = [],
     bin = path.join(root, "services/bin/logkeep"),
-    readyTimeoutMs = 30_000,
+    readyTimeoutMs = 90_000,
   }: ServiceOptions = {}): Promise<Service> {
     const listeners = [
       "--http",

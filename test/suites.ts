@@ -7,6 +7,8 @@ export const root: string = path.resolve(import.meta.dirname, "..");
 export interface Suite {
   readonly name: string;
   readonly files: readonly string[];
+  /** How many files run side by side. */
+  readonly atOnce: number;
   /** Variables that its tests are given besides. */
   readonly env: Readonly<Record<string, string>>;
   /** What it needs that `npm test` does not give: it runs when it is named, not with all others. */
@@ -42,6 +44,9 @@ const named: Readonly<Record<string, string>> = {
   engines: "a Kafka broker, Elasticsearch and redis-server",
 };
 
+/** Of a room many files wait, for timeouts and disks; a file of the house has whole services, which want the machine. */
+const filesAtOnce = { room: 4, house: 2 };
+
 /** Simulations of which a room's own suite runs a few seeds: this one runs as many as a change has to pass. */
 const simulations = ["core-sim", "core-sim-crash", "core-reconfig"].map(
   (name) => `coordinator/test/${name}`,
@@ -55,7 +60,7 @@ const planted = ["core-sim-faults", "core-reconfig-faults"].map(
 /** Every room's tests, rooms from the ground up, then those of the whole house. */
 export function suites(): Suite[] {
   const found = [
-    ...rooms.map((room) => suiteOf(room, `${room}/test/**/*.test.ts`, { except: planted })),
+    ...rooms.map((room) => roomSuite(room)),
     suiteOf("house", "test/*.test.ts"),
     ...house.map(houseSuite),
     suiteOf("simulations", `{${[...simulations, ...planted].join()}}.test.ts`, {
@@ -71,20 +76,27 @@ function houseSuite(part: string): Suite {
   return suiteOf(name, `test/${part}/**/*.test.ts`, { needs: named[part] });
 }
 
+function roomSuite(room: string): Suite {
+  const atOnce = filesAtOnce.room;
+  return suiteOf(room, `${room}/test/**/*.test.ts`, { atOnce, except: planted });
+}
+
 function suiteOf(
   name: string,
   pattern: string,
   {
     needs,
+    atOnce = filesAtOnce.house,
     env = {},
     except = [],
   }: {
     readonly needs?: string | undefined;
+    readonly atOnce?: number;
     readonly env?: Suite["env"];
     readonly except?: readonly string[];
   } = {},
 ): Suite {
   const exclude = except.map((file) => `${file}.test.ts`);
   const files = globSync(pattern, { cwd: root }).filter((file) => !exclude.includes(file));
-  return { name, files: files.sort(), needs, env };
+  return { name, files: files.sort(), atOnce, needs, env };
 }

@@ -304,7 +304,7 @@ export async function deliverAll(world: World): Promise<void> {
 }
 
 export async function until(claim: () => boolean): Promise<void> {
-  const endMs = performance.now() + 20_000;
+  const endMs = performance.now() + 60_000;
   while (!claim()) {
     if (performance.now() > endMs) throw new Error(`in vain: ${claim}`);
     await sleep(5);

@@ -50,7 +50,7 @@ const numbers = (): number[] =>
 
 async function until(isSo: () => boolean): Promise<void> {
   for (let waited = 0; !isSo(); waited += 10) {
-    assert.ok(waited < 8000, "it took too long");
+    assert.ok(waited < 30_000, "it took too long");
     await sleep(10);
   }
 }
@@ -66,7 +66,8 @@ test("following sends what is added, over a rotation and a truncation, and ends 
   renameSync(file, `${file}.1`);
   appendFileSync(`${file}.1`, "line 3\n");
   await sleep(300);
-  writeFileSync(file, "line 4\n");
+  // Longer than what follows the truncation, which is seen even when nobody looked in between.
+  writeFileSync(file, "line 4 of this file\n");
   await until(() => service.records.length === 5);
   truncateSync(file, 0);
   await sleep(600);

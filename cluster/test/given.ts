@@ -155,7 +155,7 @@ export function segment(epoch: number, from: number, through: number): SegmentEn
 
 export async function until(claim: () => boolean | Promise<boolean>): Promise<void> {
   for (let waited = 0; !(await claim()); waited += 5) {
-    if (waited > 10_000) throw new Error("it did not come to be");
+    if (waited > 30_000) throw new Error("it did not come to be");
     await sleep(5);
   }
 }

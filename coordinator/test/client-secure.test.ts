@@ -32,7 +32,7 @@ function open(context: TestContext, options: ClientOptions): ZooKeeperClient {
   return client;
 }
 
-const soon = (): { readonly signal: AbortSignal } => ({ signal: AbortSignal.timeout(20_000) });
+const soon = (): { readonly signal: AbortSignal } => ({ signal: AbortSignal.timeout(60_000) });
 
 test("a certificate says who the client is, on every connection", async (context) => {
   const { tls: connect } = await serve(context, { secure });

@@ -116,7 +116,7 @@ test("servers that hang up without an answer are left for the next one at once",
   const client = new ZooKeeperClient({ connect, random: () => 0 });
   context.after(() => client.close());
   const start = performance.now();
-  await client.connected({ signal: AbortSignal.timeout(10_000) });
+  await client.connected({ signal: AbortSignal.timeout(60_000) });
   // A wait after each would be a second at least.
   assert.ok(performance.now() - start < 900);
 });

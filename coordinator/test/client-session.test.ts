@@ -57,7 +57,7 @@ function kinds(events: readonly SessionEvent[]): string[] {
 
 async function until(claim: () => boolean): Promise<void> {
   for (let waited = 0; !claim(); waited += 5) {
-    assert.ok(waited < 10_000, "it did not come to be");
+    assert.ok(waited < 30_000, "it did not come to be");
     await sleep(5);
   }
 }
@@ -184,7 +184,7 @@ test("a server that is down is left for the next one", async () => {
     connect: `${dead.address},${server.address}`,
     random: () => 0,
   });
-  await client.connected({ signal: AbortSignal.timeout(5_000) });
+  await client.connected({ signal: AbortSignal.timeout(60_000) });
   await client.close();
   await dead.close();
 });

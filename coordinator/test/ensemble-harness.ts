@@ -13,7 +13,7 @@ import { delay, RawClient } from "./server-harness.ts";
 
 /** How often a condition is looked at, and how long it may take on a loaded machine. */
 const pollMs = 10;
-const waitMs = 20_000;
+const waitMs = 60_000;
 
 /**
  * An ensemble in this process, each member on a loopback address of its own, so that ports never clash with those of

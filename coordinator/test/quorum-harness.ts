@@ -312,7 +312,7 @@ async function freePorts(count: number): Promise<readonly number[]> {
 
 /** Asks until the claim holds; a busy machine may take long. */
 export async function until(claim: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 30_000;
+  const end = Date.now() + 60_000;
   while (!claim()) {
     if (Date.now() > end) throw new Error(`${what} did not come true`);
     await new Promise((resolve) => setTimeout(resolve, 5));

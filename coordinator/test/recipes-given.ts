@@ -53,6 +53,15 @@ export async function until(claim: () => boolean | Promise<boolean>): Promise<vo
   }
 }
 
+/** Whether a story with losses is over: after this time, or later on a machine so busy that too little has happened by then. */
+export function lasting(ms: number, isEnough: () => boolean): () => boolean {
+  const started = performance.now();
+  return () => {
+    const spentMs = performance.now() - started;
+    return spentMs > ms && (isEnough() || spentMs > 60_000);
+  };
+}
+
 /** Lets the session of a party expire, which it learns when it is connected again. */
 export async function expire({ client, proxy }: Party, seenBy: ZooKeeperClient): Promise<void> {
   const marker = `/expires-${client.sessionId}`;

@@ -9,7 +9,15 @@ import { steps } from "../src/client/multi.ts";
 import { PriorityQueue } from "../src/recipes/priority-queue.ts";
 import { Queue } from "../src/recipes/queue.ts";
 import { isPassing } from "../src/recipes/until-done.ts";
-import { disturb, expire, seeded, sessionTimeoutMs, until, world } from "./recipes-given.ts";
+import {
+  disturb,
+  expire,
+  lasting,
+  seeded,
+  sessionTimeoutMs,
+  until,
+  world,
+} from "./recipes-given.ts";
 
 const path = "/queues/one";
 
@@ -178,10 +186,9 @@ test("an item whose offer has no answer is in the queue once or not at all", asy
   const { client, party } = await world(context);
   const one = await party(sessionTimeoutMs);
   const queue = new Queue({ client: one.client, path });
-  const started = performance.now();
-  const isOver = (): boolean => performance.now() - started > 3_000;
-  const disturbing = disturb([one], random, isOver);
   let [sure, unsure] = [0, 0];
+  const isOver = lasting(3_000, () => sure > 0);
+  const disturbing = disturb([one], random, isOver);
   while (!isOver()) {
     await queue.offer(Buffer.from("x")).then(
       () => sure++,

@@ -24,7 +24,7 @@ after(async () => {
 
 async function until(claim: () => boolean | Promise<boolean>): Promise<void> {
   for (let waited = 0; !(await claim()); waited += 5) {
-    assert.ok(waited < 10_000, "it did not come to be");
+    assert.ok(waited < 30_000, "it did not come to be");
     await sleep(5);
   }
 }

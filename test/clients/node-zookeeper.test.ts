@@ -38,7 +38,7 @@ const { createClient, CreateMode } = createRequire(import.meta.url)("node-zookee
   readonly CreateMode: Readonly<Record<"EPHEMERAL" | "PERSISTENT", number>>;
 };
 
-const eventTimeoutMs = 10_000;
+const eventTimeoutMs = 60_000;
 
 let service: Service;
 before(async () => {

@@ -19,7 +19,7 @@ async function retention(service: Service, search = "", tenant?: string): Promis
   return (await response.json()) as RetentionAnswer;
 }
 
-async function until(isSo: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+async function until(isSo: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!(await isSo())) {
     assert.ok(performance.now() < end, "it came so in time");

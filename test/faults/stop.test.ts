@@ -71,7 +71,7 @@ test("SIGTERM under load: exit code 0 in time, and everything acknowledged is th
   assert.ok(tookMs < stopMsMax, `it took ${tookMs} ms`);
   assert.ok(acked.size > 0);
   const again = await Service.start({ dataDir });
-  const end = performance.now() + 20_000;
+  const end = performance.now() + 60_000;
   const times = new Map<number, number>();
   // What lay in the inbox is drained first.
   do {
@@ -146,7 +146,7 @@ test("a start that cannot be ends with 1 and says why in its last line", async (
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
         ready += text;
       });
-      const late = setTimeout(() => child.kill("SIGKILL"), 20_000);
+      const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
       const [code] = (await once(child, "close")) as [number | null];
       clearTimeout(late);
       assert.equal(code, 1, said);

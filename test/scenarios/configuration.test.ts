@@ -25,7 +25,7 @@ async function run(service: Service, args: readonly string[], env: NodeJS.Proces
 }
 
 async function until(what: string, claim: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 15_000;
+  const endMs = performance.now() + 60_000;
   while (!(await claim())) {
     assert.ok(performance.now() < endMs, what);
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -178,7 +178,7 @@ const always = {
 
 /** Waits until something holds; generous, since machines are loaded. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 60_000;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`it never came to be: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -16,7 +16,7 @@ function memoryOf({ store }: Rig): number[] {
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   while (!isSo() && Date.now() < deadline) await new Promise((next) => setTimeout(next, 20));
   assert.ok(isSo());
 }

@@ -35,7 +35,7 @@ async function worldAt(t: TestContext, options: RigOptions = {}): Promise<World>
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while (!isSo() && Date.now() < deadline) await new Promise((next) => setTimeout(next, 20));
   assert.ok(isSo());
 }
