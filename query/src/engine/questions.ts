@@ -37,18 +37,18 @@ export function askFields(question: Question): Promise<CountedAnswer> {
   return counted(question, { kind: "fieldNames", as: "name" }, "name");
 }
 
-/** The `limit` most frequent values of a field, the empty one left out. */
+/** The `limit` most frequent values of a field, or all of them, the empty one left out. */
 export function askFieldValues(
   question: Question,
-  { field, limit }: { readonly field: string; readonly limit: number },
+  { field, limit }: { readonly field: string; readonly limit: number | undefined },
 ): Promise<CountedAnswer> {
   return counted(question, { kind: "fieldValues", field, limit }, field);
 }
 
-/** The `limit` streams with the most records, by their canonical texts. */
+/** The `limit` streams with the most records, or all of them, by their canonical texts. */
 export function askStreams(
   question: Question,
-  { limit }: { readonly limit: number },
+  { limit }: { readonly limit: number | undefined },
 ): Promise<CountedAnswer> {
   return counted(question, { kind: "fieldValues", field: "_stream", limit }, "_stream");
 }

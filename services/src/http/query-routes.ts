@@ -107,7 +107,7 @@ export function mountQueries(app: App, deps: QueryRoutesDeps): void {
     const field = String(request.params["name"]);
     const answer = await askFieldValues(questionOf(deps, params, identity, response), {
       field,
-      limit,
+      limit: limit === 0 ? undefined : limit,
     });
     tellPartial(response, answer.summary);
     const values = answer.values.map(({ name, hits }) => ({ value: name, count: hits }));
@@ -115,7 +115,9 @@ export function mountQueries(app: App, deps: QueryRoutesDeps): void {
   });
   both("streams", async (request, response, identity) => {
     const { limit = valuesDefault, ...params } = parseParams(rangeParams, request);
-    const answer = await askStreams(questionOf(deps, params, identity, response), { limit });
+    const answer = await askStreams(questionOf(deps, params, identity, response), {
+      limit: limit === 0 ? undefined : limit,
+    });
     tellPartial(response, answer.summary);
     const streams = answer.values.map(({ name, hits }) => ({ stream: name, count: hits }));
     response.json({ streams } satisfies StreamsAnswer);
