@@ -7,14 +7,20 @@ import { ServiceError } from "../../kit/src/errors.ts";
 import { type Access, aclAt } from "./access.ts";
 import { directories, paths } from "./paths.ts";
 import { isPassing, settle } from "./settle.ts";
-import { type ClusterState, clusterSchema, decodeZnode, encodeZnode } from "./znode-data.ts";
+import {
+  type ClusterState,
+  clusterSchema,
+  decodeZnode,
+  encodeZnode,
+  znodeFormat,
+} from "./znode-data.ts";
 
 /** Znodes whose ACL is set at a time when the tree is opened or closed. */
 const aclsInFlight = 500;
 
 /**
  * Makes the cluster's tree where there is none, closes or opens it where the setting has changed, and says what
- * the cluster is. `shards` counts only when the cluster is made. Throws `cluster.mismatch` when the tree belongs to others.
+ * the cluster is. `shards` counts only when the cluster is made. Throws `cluster.mismatch` when the tree belongs to others, or to later releases.
  */
 export async function ensureTree(
   client: ZooKeeperClient,
@@ -36,8 +42,9 @@ async function ensureOnce(
   access: Access,
   shards: number,
 ): Promise<ClusterState> {
+  await checkFormat(client);
   const wanted = access.isClosed ? "closed" : "open";
-  const made: ClusterState = { id: randomUUID(), shards, access: wanted };
+  const made: ClusterState = { id: randomUUID(), format: znodeFormat, shards, access: wanted };
   // In one turn: each parent is asked for before its children.
   const created = [
     ...directories.map((path) => client.create(path, null, { acl: aclAt(access, path) })),
@@ -54,6 +61,24 @@ async function ensureOnce(
   await setAcls(client, access);
   await client.setData(paths.cluster, encodeZnode(changed), stat.version);
   return changed;
+}
+
+/** Throws `cluster.mismatch` for a tree that a later release has given a form unknown here; before anything is written to it. */
+async function checkFormat(client: ZooKeeperClient): Promise<void> {
+  const found = await client.getData(paths.cluster).catch((thrown: unknown) => {
+    if (isZooKeeperError(thrown, "NONODE")) return undefined;
+    throw thrown;
+  });
+  if (found === undefined) return;
+  const { format } = formatOf(found.data);
+  if (format <= znodeFormat) return;
+  const text = "the cluster's znodes are of a later release: this one is too old to join it";
+  throw new ServiceError("cluster.mismatch", text, { format, known: znodeFormat });
+}
+
+/** Of the form alone: whatever else a later one says may be anything. */
+function formatOf(data: Uint8Array | null): { readonly format: number } {
+  return decodeZnode(clusterSchema.pick({ format: true }), paths.cluster, data);
 }
 
 /** Everything below `/logkeep` but the records in inboxes, whose ACLs are their senders'. */

@@ -11,9 +11,17 @@ const name = z.string().min(1).max(256);
 const moment = z.object({ ms: z.number(), ns: z.int().min(0).max(999_999) });
 const logPoint = z.object({ epoch: count, position: count });
 
-/** `/logkeep/config/cluster`: fixed when the cluster is made, but for who may read its znodes. */
+/**
+ * The form of all znodes below `/logkeep` that this release makes and reads; it reads every lower one too. What a release adds to a znode has
+ * a value for when it is missing, and an older one leaves it out: that is no other form. A form that older nodes would misread is another
+ * number, which a release writes into a cluster that has a lower one only once a person has said so, since those nodes are refused from then on.
+ */
+export const znodeFormat = 1;
+
+/** `/logkeep/config/cluster`: fixed when the cluster is made, but for its form and for who may read its znodes. */
 export const clusterSchema = z.object({
   id: name,
+  format: z.int().min(1).default(1),
   shards: z.int().min(1).max(shardsMax),
   access: z.enum(["open", "closed"]),
 });

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
+import type { ServiceError } from "../../kit/src/errors.ts";
 import { openCluster } from "../src/cluster.ts";
 import { paths } from "../src/paths.ts";
+import { znodeFormat } from "../src/znode-data.ts";
 import { facts, Given } from "./given.ts";
 
 let given: Given;
@@ -27,6 +29,31 @@ test("a cluster keeps its id and number of shards, whatever later nodes ask for"
   assert.equal(second.shards, 4);
   await first.close();
   await second.close();
+});
+
+test("a cluster whose znodes have the form of a later release is left as it is, and says so", async () => {
+  const cluster = await given.cluster();
+  const { data } = await anonymous.getData(paths.cluster);
+  const state = JSON.parse(Buffer.from(data ?? []).toString()) as Record<string, unknown>;
+  assert.equal(state["format"], znodeFormat);
+  const write = (value: object) =>
+    cluster.client.setData(paths.cluster, Buffer.from(JSON.stringify(value)));
+  // Of a later release everything else may be different as well.
+  await write({ format: znodeFormat + 1, cluster: state["id"] });
+  await cluster.client.delete(paths.moves);
+  await assert.rejects(given.cluster({ closed: true }), (thrown: ServiceError) => {
+    assert.equal(thrown.code, "cluster.mismatch");
+    assert.deepEqual(thrown.fields, { format: znodeFormat + 1, known: znodeFormat });
+    return true;
+  });
+  await assert.rejects(anonymous.getData(paths.moves), { code: "NONODE" });
+  // One of the release before the form was written down.
+  const { format: _, ...older } = state;
+  await write(older);
+  const again = await given.cluster();
+  assert.equal(again.id, state["id"]);
+  await again.close();
+  await cluster.close();
 });
 
 test("a node that lives is announced, and its znode goes with it", async () => {
