@@ -21,6 +21,8 @@ export interface Block {
   column(field: string): Column | undefined;
   /** False only when no row's value of the field can contain all of these tokens (words as in `tokens.ts`). */
   mayContain(field: string, tokens: readonly string[]): boolean;
+  /** False only when no value of the field can have these bytes; absent: that is not told without a look at the column. */
+  mayHold?(field: string, bytes: Buffer): boolean;
   /** Numeric bounds, when every value of the field is a number; undefined: unknown. */
   bounds(field: string): Bounds | undefined;
   /** How many rows have each value, when that is known without reading the column (few distinct values). */

@@ -33,8 +33,12 @@ export class ValueFilter implements Filter {
   }
 
   mayMatch(block: Block): boolean {
-    const { tokens, matchesEmpty } = this.#test;
-    return matchesEmpty || tokens.length === 0 || block.mayContain(this.#field, tokens);
+    const { tokens, matchesEmpty, needle, others } = this.#test;
+    if (matchesEmpty) return true;
+    // Token filters tell more than pieces of words do.
+    if (tokens.length > 0) return block.mayContain(this.#field, tokens);
+    const mayHold = (piece: Buffer): boolean => block.mayHold?.(this.#field, piece) ?? true;
+    return (needle === undefined || mayHold(needle)) && others.every(mayHold);
   }
 
   narrow(block: Block, rows: RowSet): void {

@@ -103,6 +103,12 @@ export class View implements Block {
     return isColumn ? this.block.mayContain(field, tokens) : true;
   }
 
+  mayHold(field: string, bytes: Buffer): boolean {
+    if (!this.#has(field) || !this.isStored(field)) return true;
+    if (field === "_time" || field === "_stream") return true;
+    return this.block.mayHold?.(field, bytes) ?? true;
+  }
+
   bounds(field: string): { readonly min: number; readonly max: number } | undefined {
     return this.isStored(field) ? this.block.bounds(field) : undefined;
   }

@@ -61,6 +61,10 @@ export class WatchedBlock implements Block {
     return watched(this.#onDamage, () => this.#block.mayContain(field, tokens));
   }
 
+  mayHold(field: string, bytes: Buffer): boolean {
+    return watched(this.#onDamage, () => this.#block.mayHold?.(field, bytes) ?? true);
+  }
+
   bounds(field: string): { readonly min: number; readonly max: number } | undefined {
     return watched(this.#onDamage, () => this.#block.bounds(field));
   }

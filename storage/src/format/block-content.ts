@@ -22,6 +22,7 @@ export interface BlockContent {
   positions(columns: BlockColumns): Float64Array;
   column(field: string, columns: BlockColumns): DecodedColumn | undefined;
   mayContain(field: string, tokens: readonly string[], columns: BlockColumns): boolean;
+  mayHold(field: string, bytes: Buffer, columns: BlockColumns): boolean;
   bounds(field: string): Bounds | undefined;
   valueCounts(field: string): ValueCounts | undefined;
   /** Reads and checks every chunk that decoding every column leaves out. */

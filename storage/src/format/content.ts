@@ -16,12 +16,14 @@ import {
   payloadOf,
   type ReadFrame,
 } from "./frames.ts";
+import type { Grams } from "./grams.ts";
 import { readInts, skipInts } from "./int-list.ts";
 import { blockRowsMax, listDictValuesMax } from "./limits.ts";
-import { listMayHold } from "./list-pieces.ts";
+import { addListGrams, listMayHold } from "./list-pieces.ts";
 import { placedRows, type RowsByTime, readStreamCodes, streamCodesLength } from "./stream-codes.ts";
 import type { ColumnSource } from "./streams.ts";
 import { TemplateColumn } from "./template-column.ts";
+import { type TextGrams, textsMayHold } from "./text-grams.ts";
 import { filterMayContain, filterProbed } from "./token-filter.ts";
 import { readList } from "./value-list-reader.ts";
 
@@ -134,6 +136,49 @@ export class BlockContent2 implements BlockContent {
     return bytes === undefined || tokens.every((token) => bytes.includes(token));
   }
 
+  mayHold(field: string, bytes: Buffer, columns: BlockColumns): boolean {
+    const head = this.#fields.get(field);
+    if (head?.kind !== columnKind.templates) return true;
+    askedOf(head, columns).times++;
+    const grams = this.#grams(head, columns);
+    return grams === undefined || textsMayHold(grams, bytes);
+  }
+
+  /** Undefined before the second question, so that the first one reads no more than it needs. */
+  #grams(head: FieldHead, columns: BlockColumns): TextGrams | undefined {
+    if (askedOf(head, columns).times < 2) return undefined;
+    return columns.kept(`${head.name} grams`, () => {
+      const { templates } = textColumn(head.name, columns);
+      const value = templates.grams((ordinal, grams) => this.#addGrams(ordinal, grams));
+      return { value, bytes: value.literals.byteSize + (value.variables?.byteSize ?? 0) };
+    });
+  }
+
+  /** Adds what stands in the values of a field, but for decimal digits; false: that cannot be told. */
+  #addGrams(ordinal: number, grams: Grams): boolean {
+    const field = this.#header.fields[ordinal];
+    if (field === undefined) return false;
+    const { head } = field.column;
+    const text = (): Buffer => payloadOf(field.column.text, this.#frame);
+    switch (field.kind) {
+      case columnKind.ints:
+        return true;
+      case columnKind.const:
+        grams.add(head);
+        return true;
+      case columnKind.dict: {
+        const { count, list } = dictionaryHead(head);
+        addListGrams(list, count, text, grams);
+        return true;
+      }
+      case columnKind.list:
+        addListGrams(head, this.rowCount, text, grams);
+        return true;
+      default:
+        return false;
+    }
+  }
+
   bounds(field: string): Bounds | undefined {
     return this.#fields.get(field)?.bounds;
   }
@@ -215,6 +260,7 @@ export class BlockContent2 implements BlockContent {
       kept: (what, make) => columns.kept(`${head.name} ${what}`, make),
       open: () => openColumnRef(head.column, this.#frame),
       mayContain: (tokens) => filter === undefined || this.#filterMayContain(filter, tokens),
+      grams: () => this.#grams(head, columns),
     });
     // What is decoded of it is kept by itself.
     return { column, bytes: column.byteSize };
@@ -232,7 +278,7 @@ export class BlockContent2 implements BlockContent {
       case columnKind.const:
         return head.includes(piece);
       case columnKind.dict:
-        return listMayHold(dictionaryHead(head), piece, text);
+        return listMayHold(dictionaryHead(head).list, piece, text);
       case columnKind.list:
         return listMayHold(head, piece, text);
       default:
@@ -300,11 +346,16 @@ function textColumn(field: string, columns: BlockColumns): TemplateColumn {
 
 const minus = Buffer.from("-");
 
-/** The description of the list of a dictionary's values, which follows their number. */
-function dictionaryHead(head: Buffer): Buffer {
+/** How many values a dictionary has, and how the list of them is described. */
+function dictionaryHead(head: Buffer): { readonly count: number; readonly list: Buffer } {
   const from = new ByteReader(head);
-  from.count(listDictValuesMax);
-  return head.subarray(from.position);
+  const count = from.count(listDictValuesMax);
+  return { count, list: head.subarray(from.position) };
+}
+
+/** How often it was asked which bytes may stand in the texts of a field. */
+function askedOf({ name }: FieldHead, columns: BlockColumns): { times: number } {
+  return columns.kept(`${name} searched`, () => ({ value: { times: 0 }, bytes: 100 }));
 }
 
 /** Whole numbers, and which of them stands for none. */

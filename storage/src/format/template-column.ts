@@ -8,6 +8,7 @@ import { readCodes, skipCodes } from "./code-list.ts";
 import { PlainColumn } from "./columns.ts";
 import { checkStored, damaged } from "./damage.ts";
 import { openColumnRef, type ReadFrame, readColumnRef } from "./frames.ts";
+import type { Grams } from "./grams.ts";
 import { chunkBytesMax, columnsMax } from "./limits.ts";
 import { numbersOf } from "./numbers.ts";
 import type { ColumnSource } from "./streams.ts";
@@ -18,9 +19,10 @@ import {
   variableKind,
 } from "./template-encoder.ts";
 import { renderTexts, type TextGroup } from "./template-texts.ts";
+import { gatherGrams, type TextGrams } from "./text-grams.ts";
 import { addWordsOf, filterOf, WordSet } from "./token-filter.ts";
 import { readList } from "./value-list-reader.ts";
-import { VariableIndex, type VariableSet } from "./variable-index.ts";
+import { storedPiece, VariableIndex, type VariableSet } from "./variable-index.ts";
 
 /** What a column of templates asks of its block. */
 export interface TemplateContext {
@@ -32,6 +34,8 @@ export interface TemplateContext {
   readonly fieldMayHold: (ordinal: number, piece: Buffer) => boolean;
   readonly times: () => Float64Array;
   readonly mayContain: (tokens: readonly string[]) => boolean;
+  /** What stands in the texts, if that was gathered. */
+  readonly grams: () => TextGrams | undefined;
   /** Keeps what was decoded, for a while. */
   readonly kept: BlockColumns["kept"];
   /** The column from its beginning. */
@@ -164,12 +168,21 @@ class StoredTemplates implements Templates {
     return found;
   }
 
+  /** What stands in them. Reads all texts of variables. */
+  grams(addField: (ordinal: number, grams: Grams) => boolean): TextGrams {
+    return gatherGrams(this.directory, this.templates, this.#context.frame, addField);
+  }
+
   variablesHolding(bytes: Buffer): VariableSet | undefined {
+    const piece = storedPiece(bytes);
+    if (piece === undefined) return undefined;
+    const known = this.#context.grams()?.variables;
+    if (known?.mayHold(piece) === false) return nowhere;
     const index = this.#context.kept("variables", () => {
       const value = new VariableIndex(this.directory, this.templates, this.#context.frame);
       return { value, bytes: value.byteSize };
     });
-    return index.holding(bytes, this.#context.fieldMayHold);
+    return index.holding(piece, this.#context.fieldMayHold);
   }
 
   variablesMayContain(tokens: readonly string[]): boolean {
@@ -258,6 +271,8 @@ class StoredTemplates implements Templates {
     return new PlainColumn(isOne ? "const" : "rows", values);
   }
 }
+
+const nowhere: VariableSet = new Map();
 
 function noOrder(): Uint32Array {
   throw damaged("the templates of rows are in no other order");

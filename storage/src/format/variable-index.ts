@@ -48,13 +48,8 @@ export class VariableIndex {
     return 1_000 + this.#count * 100;
   }
 
-  /** `fieldMayHold` tells it of another column, by its place. Undefined: any variable may. */
-  holding(
-    bytes: Buffer,
-    fieldMayHold: (ordinal: number, piece: Buffer) => boolean,
-  ): VariableSet | undefined {
-    const piece = storedPiece(bytes);
-    if (piece === undefined) return undefined;
+  /** Of what `storedPiece` gave. `fieldMayHold` tells it of another column, by its place. */
+  holding(piece: Buffer, fieldMayHold: (ordinal: number, piece: Buffer) => boolean): VariableSet {
     const found = new Map<number, Set<number>>();
     const add = ({ template, index }: Place): void => {
       const known = found.get(template);
@@ -119,7 +114,7 @@ export class VariableIndex {
 }
 
 /** What texts of times have between their digits. */
-const betweenDigits: readonly string[] = [
+export const betweenDigits: readonly string[] = [
   ..."Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ").map((month) => `/${month}/`),
   ...[":", "-", "T", ".", "Z"],
 ];
@@ -168,7 +163,7 @@ function inPayloads(
 const pieceBytesMin = 3;
 
 /** The longest part without digits, if it is no part of a hexadecimal number: such a part is stored as it is. */
-function storedPiece(bytes: Buffer): Buffer | undefined {
+export function storedPiece(bytes: Buffer): Buffer | undefined {
   const runs = bytes.toString("latin1").match(/[^0-9]+/g) ?? [];
   const longest = runs
     .filter((run) => run.length >= pieceBytesMin && /[^A-Fa-f]/.test(run))

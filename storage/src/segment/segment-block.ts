@@ -109,6 +109,11 @@ export class SegmentBlock implements Block {
     return this.#named(`filter ${field}`, () => content.mayContain(field, tokens, this));
   }
 
+  mayHold(field: string, bytes: Buffer): boolean {
+    const content = this.#open();
+    return this.#named(`grams ${field}`, () => content.mayHold(field, bytes, this));
+  }
+
   /** Of a column, beside the column itself. */
   kept<T>(what: string, make: () => { readonly value: T; readonly bytes: number }): T {
     return this.#cached(`part ${what}`, make);

@@ -29,6 +29,9 @@ test("texts of any bytes come back from their templates, whole and picked, and w
     for (const text of texts.slice(0, 50)) {
       const words = wordsOf(text.toString("utf8")).filter((word) => !word.includes("\ufffd"));
       assert.ok(block.mayContain("_msg", words), `SEED=${seed} ${text.toString("latin1")}`);
+      const from = prng.below(text.length + 1);
+      const piece = text.subarray(from, from + 1 + prng.below(12));
+      assert.ok(block.mayHold("_msg", piece), `SEED=${seed} ${piece.toString("latin1")}`);
     }
     if (column.templates !== undefined) checkTemplates(column.templates, texts, `SEED=${seed}`);
   }
@@ -142,6 +145,14 @@ test("a message that repeats its fields and its time costs little more than they
     assert.equal(block.mayContain("_msg", ["absent"]), false);
     assert.ok(block.mayContain("_msg", ["GET", "0000"]));
   }
+  // Nor has anybody read the texts for the first such question.
+  assert.deepEqual(
+    ["absent", "absent", "absent", "GET", "Nov"].map((text) =>
+      block.mayHold("_msg", Buffer.from(text)),
+    ),
+    [true, false, false, true, true],
+  );
+  assert.equal(block.column("_msg")!.templates!.variablesHolding(Buffer.from("/Nov/"))?.size, 1);
 });
 
 test("how many rows have each value is told for few values, and for no others", () => {

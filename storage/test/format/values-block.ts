@@ -11,6 +11,7 @@ export interface ReadBlock {
   readonly encoded: EncodedBlock;
   column(field: string): Column | undefined;
   mayContain(field: string, tokens: readonly string[]): boolean;
+  mayHold(field: string, bytes: Buffer): boolean;
   valueCounts(field: string): ValueCounts | undefined;
 }
 
@@ -43,6 +44,7 @@ export function valuesBlock(
     encoded,
     column: (field) => read.column(field),
     mayContain: (field, tokens) => content.mayContain(field, tokens, read),
+    mayHold: (field, bytes) => content.mayHold(field, bytes, read),
     valueCounts: (field) => content.valueCounts(field),
   };
 }

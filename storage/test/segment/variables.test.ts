@@ -31,6 +31,8 @@ test("a variable that holds some bytes is among those that may", () => {
             const value = prng.below(offsets.length - 1);
             const piece = pieceOf(prng, bytes.subarray(offsets[value], offsets[value + 1]));
             if (piece.length === 0) continue;
+            // From the second question on it is asked which pieces of words there are at all.
+            assert.ok(block.mayHold("_msg", piece), `seed ${seed}: ${piece.toString()}`);
             const found = templates!.variablesHolding(piece);
             const isAmong = found === undefined || found.get(number)?.includes(index) === true;
             assert.ok(isAmong, `seed ${seed}: ${piece.toString()} in ${number}.${index}`);
@@ -62,12 +64,14 @@ test("letters of an id are found on both sides of a dash, in a message and in th
     const segment = openSegment(path);
     const [block] = [...segment.blocks()];
     const { templates } = block!.column("_msg")!;
+    for (const _ of "twice") block!.mayHold("_msg", Buffer.from("session"));
     for (const { fields } of records) {
       const text = fields["_msg"] ?? "";
       if (!text.startsWith("session")) continue;
       for (const [piece] of text.matchAll(/[a-f]+-[a-f]+/g)) {
         const found = templates!.variablesHolding(Buffer.from(piece));
         assert.ok(found === undefined || found.size > 0, `${piece} of ${text}`);
+        assert.ok(block!.mayHold("_msg", Buffer.from(piece)), `${piece} of ${text}`);
       }
     }
     assert.equal(templates!.variablesHolding(Buffer.from("-session"))?.size, 0);

@@ -66,6 +66,10 @@ export class BlockContent1 implements BlockContent {
     return mayContainExactly(field, meta, tokens, columns);
   }
 
+  mayHold(): boolean {
+    return true;
+  }
+
   bounds(field: string): Bounds | undefined {
     return this.#header.fields.get(field)?.bounds;
   }
