@@ -9,13 +9,28 @@ import {
 } from "./limits.ts";
 import type { Maintenance } from "./maintenance.ts";
 
+/** See `Store.pressure`. */
+export function pressureOf(context: StoreContext): ServiceError | undefined {
+  const { arena, log } = context;
+  const refusal = log.failure ?? diskRefusal(context);
+  if (refusal !== undefined) return refusal;
+  return arena.freeBytes < arenaFreeBytesMin ? busy(arena.usedBytes) : undefined;
+}
+
+/** Why records are refused for want of disk. Where others have all the shards, this disk takes none, however full it is. */
+function diskRefusal({ diskLimit, shards }: StoreContext): ServiceError | undefined {
+  return shards.every(({ state }) => state.kind === "foreign") ? undefined : diskLimit.refusal;
+}
+
 /** Waits until batches of so many bytes can be put into the arena, and has room made. Rejects with `ingest.busy` and `storage.full`. */
 export async function whenRoom(
-  { arena, clock, diskLimit }: StoreContext,
+  context: StoreContext,
   maintenance: Maintenance,
   wanted: { readonly bytes: number; readonly timeoutMs: number },
 ): Promise<void> {
-  if (diskLimit.refusal !== undefined) throw diskLimit.refusal;
+  const { arena, clock } = context;
+  const refusal = diskRefusal(context);
+  if (refusal !== undefined) throw refusal;
   const { bytes, timeoutMs } = wanted;
   const most = arena.totalBytes * arenaRequestShareMax;
   const least = Math.max(arenaFreeBytesMin, arena.totalBytes * arenaFreeShareMin);
@@ -29,7 +44,7 @@ export async function whenRoom(
   }
 }
 
-export function busy(arenaUsedBytes: number): ServiceError {
+function busy(arenaUsedBytes: number): ServiceError {
   const message = "memory for records in flight is full";
   return new ServiceError("ingest.busy", message, { arenaUsedBytes });
 }

@@ -22,13 +22,13 @@ import { type StorePaths, storePaths } from "./data-directory.ts";
 import { DiskLimit, diskUseOf } from "./disk-limit.ts";
 import { moveToTrash } from "./dropping.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
-import { arenaFreeBytesMin, closeWaitMs, storeArenaWriter } from "./limits.ts";
+import { closeWaitMs, storeArenaWriter } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MemoryBatch } from "./memtable.ts";
 import { RetentionClock } from "./retention-clock.ts";
 import { type RetentionView, retentionView } from "./retention-view.ts";
 import { Retiring } from "./retiring.ts";
-import { busy, whenRoom } from "./room.ts";
+import { pressureOf, whenRoom } from "./room.ts";
 import {
   type PinnedSegment,
   pinSegment,
@@ -304,10 +304,7 @@ class OpenStore implements Store {
   }
 
   pressure(): ServiceError | undefined {
-    const { arena, diskLimit, log } = this.#open.context;
-    if (log.failure !== undefined) return log.failure;
-    if (diskLimit.refusal !== undefined) return diskLimit.refusal;
-    return arena.freeBytes < arenaFreeBytesMin ? busy(arena.usedBytes) : undefined;
+    return pressureOf(this.#open.context);
   }
 
   room(timeoutMs: number, bytes = 0): Promise<void> {
