@@ -14,6 +14,7 @@ import {
   type SegmentsState,
   type ShardState,
   segmentSchema,
+  znodeFormat,
 } from "../../../cluster/src/znode-data.ts";
 import { settingsSchema } from "../../../config/src/schema.ts";
 import { aclWorldRead } from "../../../coordinator/src/client/acl.ts";
@@ -183,7 +184,8 @@ async function fillCluster(
   own: readonly Acl[],
 ): Promise<void> {
   const { clusterId: id, shards, nodeId, isClosed, znodes } = manifest;
-  const state: ClusterState = { id, shards: shards.length, access: isClosed ? "closed" : "open" };
+  const access = isClosed ? "closed" : "open";
+  const state: ClusterState = { id, format: znodeFormat, shards: shards.length, access };
   await client.setData(paths.cluster, encodeZnode(state));
   const open = isClosed ? own : [...own, aclWorldRead];
   await writeZnodes(client, znodes, { own, open });
