@@ -176,7 +176,7 @@ class Simulation {
       more: object,
       set: readonly string[],
     ): Promise<void> => {
-      const state = stateOf({ ...rest, transferMs: 0, ...more }, all, set);
+      const state = stateOf({ ...rest, transferMs: 0, lossEpoch: 0, ...more }, all, set);
       await by.change(shard, version++, state);
       this.writes++;
     };

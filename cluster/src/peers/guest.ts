@@ -6,10 +6,12 @@ import { Link } from "./link.ts";
 import type { PeerMessage } from "./peers.ts";
 import { ReceiveMemory } from "./receive-memory.ts";
 import { dial } from "./transport.ts";
+import type { CertificateSource } from "./wire-tls.ts";
 
 export interface GuestOptions {
   readonly self: NodeIdentity;
   readonly secret: Uint8Array;
+  readonly certificates?: CertificateSource | undefined;
   /** `host:port` of any node's listener for peers. */
   readonly address: string;
   readonly signal?: AbortSignal;
@@ -21,11 +23,11 @@ export interface GuestOptions {
  * with `peer.refused`, `peer.unavailable`, and what the handler answers.
  */
 export async function askAsGuest(
-  { self, secret, address, signal, timeoutMs }: GuestOptions,
+  { self, secret, certificates, address, signal, timeoutMs }: GuestOptions,
   method: string,
   message: PeerMessage,
 ): Promise<PeerMessage> {
-  const { socket, isLocal } = await dial(address, secret);
+  const { socket, isLocal } = await dial(address, { secret, certificates });
   const greeting = { self, cluster: undefined, versions: versionsSpoken, secret };
   const { identity, rest } = await greetAsDialler(socket, greeting);
   const link = new Link({

@@ -26,12 +26,15 @@ import type {
 } from "./peers.ts";
 import { ReceiveMemory } from "./receive-memory.ts";
 import { dial, type Listener, listen, type Wire } from "./transport.ts";
+import type { CertificateSource } from "./wire-tls.ts";
 
 export interface PeersOptions {
   readonly self: NodeIdentity;
   readonly clusterId: string;
   /** Known to all nodes of the cluster and to nobody else; at least `secretBytesMin` bytes. */
   readonly secret: Uint8Array;
+  /** For TLS with other machines, instead of keys drawn from the secret. */
+  readonly certificates?: CertificateSource | undefined;
   /** `host:port`; port 0 asks for a free one. */
   readonly listen: string;
   readonly directory: PeerDirectory;
@@ -99,8 +102,8 @@ class OpenPeers implements Peers, LinkEvents {
   }
 
   async listen(): Promise<void> {
-    const { listen: at, secret, logger } = this.#options;
-    this.#listener = await listen(parseAddress(at), secret, {
+    const { listen: at, logger } = this.#options;
+    this.#listener = await listen(parseAddress(at), this.#options, {
       onWire: (wire) => void this.#accept(wire),
       onDropped: (reason, remote) => {
         logger.warn({ remote, reason }, "a connection to the port for peers was dropped");
@@ -218,8 +221,8 @@ class OpenPeers implements Peers, LinkEvents {
   }
 
   async #connect(to: PeerAddress): Promise<void> {
-    const { secret, remoteAlways = false } = this.#options;
-    const wire = await dial(to.peer, secret, { stop: this.#closing.signal, remoteAlways });
+    const { remoteAlways = false } = this.#options;
+    const wire = await dial(to.peer, this.#options, { stop: this.#closing.signal, remoteAlways });
     const greeted = await this.#greet(wire, () => greetAsDialler(wire.socket, this.#greeting));
     const { identity } = greeted;
     try {

@@ -1,12 +1,10 @@
-import { hkdfSync } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
-import tls from "node:tls";
 import { type Address, isLoopback, parseAddress } from "../../../config/src/address.ts";
-import { assert } from "../../../kit/src/assert.ts";
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
-import { connectionsMax, dialMs, handshakeMs, secretBytesMin, strangersSayMs } from "./limits.ts";
+import { connectionsMax, dialMs, strangersSayMs } from "./limits.ts";
 import { Strangers } from "./strangers.ts";
+import { secured, secureServer, type WireKeys } from "./wire-tls.ts";
 
 /** A connection on which nothing was said yet. */
 export interface Wire {
@@ -18,23 +16,6 @@ export interface Wire {
 /** The first byte of a TLS record of a handshake (RFC 8446, 5.1). */
 const tlsHandshakeByte = 0x16;
 
-const pskIdentity = "logkeep";
-
-/**
- * TLS 1.3 with a pre-shared key drawn from the cluster's secret, and a Diffie-Hellman exchange on top: both ends prove that they know the
- * secret, there are no certificates to hand out or renew, and who learns the secret later reads nothing of before.
- */
-const tlsOptions = {
-  minVersion: "TLSv1.3",
-  // Keys from outside go with SHA-256 suites alone.
-  ciphers: "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256",
-} as const;
-
-function pskOf(secret: Uint8Array): Buffer {
-  assert(secret.length >= secretBytesMin, "a cluster's secret is not short");
-  return Buffer.from(hkdfSync("sha256", secret, "", "logkeep peer tls", 32));
-}
-
 export interface DialOptions {
   /** Ends the attempt. */
   readonly stop?: AbortSignal;
@@ -45,13 +26,13 @@ export interface DialOptions {
 /** Connects; beyond this machine with TLS. Rejects with `peer.unavailable`. */
 export async function dial(
   address: string,
-  secret: Uint8Array,
+  keys: WireKeys,
   { stop, remoteAlways = false }: DialOptions = {},
 ): Promise<Wire> {
   const { host, port } = parseAddress(address);
   const isLocal = !remoteAlways && isLoopback(host);
   const plain = net.connect({ host, port, noDelay: true });
-  const socket = isLocal ? plain : secured(plain, secret);
+  const socket = isLocal ? plain : secured(plain, keys);
   const late = AbortSignal.timeout(dialMs);
   const signal = stop === undefined ? late : AbortSignal.any([late, stop]);
   try {
@@ -64,17 +45,6 @@ export async function dial(
     const reason = late.aborted ? "it took too long" : messageOf(thrown);
     throw new ServiceError("peer.unavailable", "a node cannot be reached", { address, reason });
   }
-}
-
-function secured(socket: net.Socket, secret: Uint8Array): tls.TLSSocket {
-  const psk = pskOf(secret);
-  return tls.connect({
-    socket,
-    ...tlsOptions,
-    pskCallback: () => ({ psk, identity: pskIdentity }),
-    // There is no certificate; who does not know the key does not come through the handshake.
-    checkServerIdentity: () => undefined,
-  });
 }
 
 export interface Listener {
@@ -90,12 +60,18 @@ export interface Listener {
  */
 export async function listen(
   at: Address,
-  secret: Uint8Array,
+  keys: WireKeys,
   { onWire, onDropped }: ListenerEvents,
 ): Promise<Listener> {
   const strangers = new Strangers();
   let saidMs = Number.NEGATIVE_INFINITY;
-  const secure = secureServer(secret, { onWire, onDropped });
+  const secure = secureServer(keys, {
+    onSecure: (socket) => onWire({ socket, isLocal: false }),
+    onError: (error, socket) => {
+      onDropped(messageOf(error), socket.remoteAddress);
+      socket.destroy();
+    },
+  });
   const server = net.createServer({ noDelay: true }, (socket) => {
     // It may be ended before anybody listens.
     socket.on("error", () => undefined);
@@ -105,7 +81,7 @@ export async function listen(
       onDropped("its address has too many connections that prove nothing", socket.remoteAddress);
       return;
     }
-    accept(socket, (over) => secure.emit("connection", over)).then(
+    accept(socket, (over) => secure.take(over)).then(
       (wire) => wire && onWire(wire),
       (thrown: unknown) => {
         onDropped(messageOf(thrown), socket.remoteAddress);
@@ -131,26 +107,11 @@ export async function listen(
     close: async () => {
       const closed = once(server, "close");
       server.close();
+      secure.close();
       strangers.close();
       await closed;
     },
   };
-}
-
-/** It never listens itself: connections that begin with TLS are handed to it. */
-function secureServer(secret: Uint8Array, { onWire, onDropped }: ListenerEvents): tls.Server {
-  const psk = pskOf(secret);
-  const server = tls.createServer({
-    ...tlsOptions,
-    pskCallback: (_, identity) => (identity === pskIdentity ? psk : null),
-    handshakeTimeout: handshakeMs,
-  });
-  server.on("secureConnection", (socket) => onWire({ socket, isLocal: false }));
-  server.on("tlsClientError", (error, socket) => {
-    onDropped(messageOf(error), socket.remoteAddress);
-    socket.destroy();
-  });
-  return server;
 }
 
 export interface ListenerEvents {
