@@ -5,6 +5,7 @@ import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import { type StoredFile, storedFiles } from "../../storage/src/inspect/stored-files.ts";
 import { lockHolder } from "../../storage/src/shard/lock-file.ts";
 import { parseMoment } from "./http/moments.ts";
+import { acceptLoss } from "./storage/accept-loss.ts";
 import { type DumpChoice, dump } from "./storage/dump.ts";
 import { inspect } from "./storage/inspect.ts";
 import { verify } from "./storage/verify.ts";
@@ -12,11 +13,10 @@ import { verify } from "./storage/verify.ts";
 const pathHelp = "a data directory, a folder within it, or one of its files";
 const dataDefault = "./data";
 
-/** Adds `storage`: what looks at stored files themselves, with a node or without. Nothing is changed. */
+/** Adds `storage`: what looks at stored files themselves, with a node or without. Only `accept-loss` changes any. */
 export function registerStorage(program: Command, io: CliIo): void {
-  const command = program
-    .command("storage")
-    .description("check, describe and read stored files; changes nothing");
+  const command = program.command("storage").description("check, describe and read stored files");
+  registerAcceptLoss(command, io);
   command
     .command("verify")
     .argument("[path]", pathHelp, dataDefault)
@@ -78,6 +78,24 @@ Examples:
       await noteHolder(io, files);
       await told(() => dump(io, files, choice));
     });
+}
+
+function registerAcceptLoss(command: Command, io: CliIo): void {
+  command
+    .command("accept-loss")
+    .argument("[path]", "a data directory that no node uses", dataDefault)
+    .description("give up entries of a damaged commit log, so that its shards serve what is left")
+    .option("--json", "what was given up as JSON")
+    .addHelpText(
+      "after",
+      `
+Only where no other replica has them: with one, a node mends its log by itself. Takes out of
+the log what "shard is stopped" names, for good; copy the folder storage/log before.
+
+Examples:
+  logkeep storage accept-loss /var/lib/logkeep`,
+    )
+    .action((at: string, { json }: { json?: boolean }) => acceptLoss(io, at, json === true));
 }
 
 interface DumpOptions {

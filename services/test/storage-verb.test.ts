@@ -1,12 +1,13 @@
 // Goal: `logkeep storage` tells whether stored files are whole, what they hold, and gives their records back, beside a
 // running node and without one.
 import assert from "node:assert/strict";
-import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { after, before, test } from "node:test";
 import type { CliIo } from "../../cli/src/io.ts";
 import { programOf, runCli } from "../../cli/src/program.ts";
+import { readLogFile } from "../../storage/src/inspect/log-reading.ts";
 import { registerStorage } from "../src/storage-verb.ts";
 import { openGiven, openStoreGiven, type StoreGiven, ship } from "./store-given.ts";
 
@@ -135,4 +136,31 @@ test("a flipped bit ends verify with 1 and the place, and a dump that meets it",
   assert.match(dumped.err, new RegExp(`${path}, block 0: .*storage verify finds all of it`));
   writeFileSync(path, bytes);
   assert.equal((await run("verify", given.folder)).code, 0);
+});
+
+test("what a damaged log lost is given up, once no node uses the directory", async (t) => {
+  const used = await run("accept-loss", given.folder);
+  assert.equal(used.code, 1);
+  assert.match(used.err, new RegExp(`${process.pid}`));
+  assert.equal((await run("accept-loss", join(given.folder, "storage"))).code, 1);
+  const folder = `${given.folder}-copy`;
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync(given.folder, folder, { recursive: true });
+  rmSync(join(folder, "lock"));
+  const [path] = globSync(join(folder, "storage/log/log-*")).sort();
+  assert.ok(path !== undefined);
+  assert.match((await run("accept-loss", folder)).out, /is whole, nothing was given up/);
+  const bytes = readFileSync(path);
+  const entries = readLogFile(path).scan.entries;
+  const lost = entries.find(
+    ({ header }) => header.kind === "records" && header.tenant === "default",
+  );
+  assert.ok(lost !== undefined);
+  bytes[lost.offset + 9]! ^= 4;
+  writeFileSync(path, bytes);
+  assert.equal((await run("verify", folder)).code, 1);
+  const { code, out } = await run("accept-loss", folder, "--json");
+  const { places } = JSON.parse(out) as { places: { offset: number }[] };
+  assert.deepEqual([code, places.map(({ offset }) => offset)], [0, [lost.offset]]);
+  assert.equal((await run("verify", folder)).code, 0);
 });

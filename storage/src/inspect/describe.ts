@@ -1,6 +1,7 @@
 import type { Moment } from "../../../kit/src/time.ts";
 import type { PartitionMeta } from "../format/footer.ts";
 import { passCacheBytes } from "../format/limits.ts";
+import { noShard } from "../log/entry.ts";
 import { BlockCache } from "../segment/block-cache.ts";
 import { openSegment } from "../segment/reader.ts";
 import type { SegmentBlock } from "../segment/segment-block.ts";
@@ -157,13 +158,14 @@ export interface LogDescription {
 /** Throws `storage.damaged` for a file without a head. */
 export function describeLogFile(path: string): LogDescription {
   const { bytes, sequence, scan } = readLogFile(path);
-  const byShard = Map.groupBy(scan.entries, ({ header }) => header.shard);
+  const entriesOfShards = scan.entries.filter(({ header }) => header.shard !== noShard);
+  const byShard = Map.groupBy(entriesOfShards, ({ header }) => header.shard);
   const shards = [...byShard].sort(([a], [b]) => a - b);
   return {
     path,
     bytes: bytes.length,
     sequence,
-    end: scan.end,
+    end: scan.holes.length > 0 ? "damaged" : scan.end,
     usedBytes: scan.endOffset,
     shards: shards.map(([shard, entries]) => ({
       shard,

@@ -164,9 +164,7 @@ function findingsOf({ bytes, scan }: LogFileRead): Finding[] {
       }
     }
   }
-  if (scan.end === "damaged") {
-    findings.push({ reason: "an entry is damaged", offset: scan.endOffset });
-  }
+  for (const { offset } of scan.holes) findings.push({ reason: "an entry is damaged", offset });
   return findings;
 }
 

@@ -16,7 +16,7 @@ import { groupBytesMax, groupEntriesMax, logFileHeadBytes } from "./limits.ts";
 import { logFileName } from "./log-file.ts";
 import { LogFiles, type UsedFile } from "./log-files.ts";
 import { readEntry } from "./read-entry.ts";
-import { type RecoveredLog, recoverLog } from "./recovery.ts";
+import { type DamagedShards, type RecoveredLog, recoverLog } from "./recovery.ts";
 import { type EntryPlace, ShardIndex } from "./shard-index.ts";
 import { SyncWatch } from "./sync-watch.ts";
 
@@ -79,6 +79,7 @@ export class CommitLog {
   readonly syncs = new SyncWatch();
   readonly #options: CommitLogOptions;
   readonly #files: LogFiles;
+  readonly #damaged: DamagedShards;
   readonly #index = new Map<number, ShardIndex>();
   readonly #queue: Waiting[] = [];
   /** What is being written. */
@@ -93,6 +94,7 @@ export class CommitLog {
 
   private constructor(options: CommitLogOptions, recovered: RecoveredLog) {
     this.#options = options;
+    this.#damaged = recovered.damaged;
     this.#files = new LogFiles({ ...options, onReleased: (file) => this.#trim(file) }, recovered);
     for (const [shard, { base, entries }] of recovered.shards) {
       const index = new ShardIndex(base);
@@ -255,6 +257,7 @@ export class CommitLog {
       this.#files.truncated(shard, position);
     } else if (kind === "reset") {
       index.reset({ epoch, position });
+      this.#damaged.emptied(shard);
       this.#files.reset(shard, position);
     } else {
       index.place(position, place);

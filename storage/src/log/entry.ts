@@ -23,6 +23,9 @@ export const entryKinds = {
 
 export type EntryKind = keyof typeof entryKinds;
 
+/** The shard of what stands for lost entries in a file, and is of none. */
+export const noShard = 0xffff_ffff;
+
 /** An entry of a shard's log, or the end of what is sealed. Position 0 of epoch 0 is before the first. */
 export interface LogPoint {
   readonly epoch: number;

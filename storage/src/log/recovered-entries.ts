@@ -1,6 +1,6 @@
 import { ServiceError } from "../../../kit/src/errors.ts";
-import type { LogPoint } from "./entry.ts";
-import type { ScannedEntry } from "./scan.ts";
+import type { EntryHeader, LogPoint } from "./entry.ts";
+import type { LogHole, ScannedEntry } from "./scan.ts";
 
 /** An entry of a shard that was read at start; its body is still in the file. */
 export interface RecoveredEntry extends ScannedEntry {
@@ -8,13 +8,20 @@ export interface RecoveredEntry extends ScannedEntry {
   readonly sequence: number;
 }
 
+/** A hole, and the file that it is in. */
+export interface FileHole extends LogHole {
+  readonly file: string;
+}
+
 /** Where a shard's entries are not what they were. */
 export interface LogDamage {
   readonly file: string;
   readonly offset: number;
   readonly reason: string;
-  /** Harmless once the shard is sealed through this position. */
+  /** Harmless once the shard is sealed through this position; infinite where nobody knows how many entries there were. */
   readonly position: number;
+  /** Entries are not there at all: what is known to be committed may be less than what was. */
+  readonly isLost?: true;
 }
 
 /** What a log has of a shard. */
@@ -40,6 +47,15 @@ export class RecoveredEntries implements RecoveredShard {
   #committed = 0;
   /** Entries of which another stands at their position. */
   #conflicts: RecoveredEntry[] = [];
+  /** Holes that may have had entries of the shard, behind all that it has. */
+  #holes: FileHole[];
+  /** Holes that did, as what came behind them says. */
+  readonly #lost: LogDamage[] = [];
+
+  /** `passed`: holes before its first entry. */
+  constructor(passed: readonly FileHole[] = []) {
+    this.#holes = [...passed];
+  }
 
   get entries(): readonly RecoveredEntry[] {
     return this.#entries;
@@ -62,9 +78,15 @@ export class RecoveredEntries implements RecoveredShard {
     else this.#place(entry);
   }
 
+  /** What comes next lies behind a hole. */
+  hole(hole: FileHole): void {
+    this.#holes.push(hole);
+  }
+
   #place(entry: RecoveredEntry): void {
     const { epoch, position, committed } = entry.header;
     this.#committed = Math.max(this.#committed, committed);
+    if (position > this.#endPosition) this.#tell(entry.header);
     const before = this.#entries.findLastIndex(({ header }) => header.position <= position);
     const at = this.#entries[before];
     if (at?.header.position !== position) this.#entries.splice(before + 1, 0, entry);
@@ -72,8 +94,23 @@ export class RecoveredEntries implements RecoveredShard {
     else this.#conflicts.push(entry);
   }
 
+  get #endPosition(): number {
+    return this.#entries.at(-1)?.header.position ?? (this.#end ?? this.#base)?.position ?? 0;
+  }
+
+  /** An entry behind the last one: it follows that, and then none is missing between them, or says which ones are. */
+  #tell({ previousPosition: position }: EntryHeader): void {
+    if (position > this.#endPosition) {
+      for (const { file, offset } of this.#holes) {
+        const reason = "entries are lost here";
+        this.#lost.push({ file, offset, reason, position, isLost: true });
+      }
+    }
+    this.#holes = [];
+  }
+
   damages(): readonly LogDamage[] {
-    const damages: LogDamage[] = [];
+    const damages = [...this.#lost];
     const found = ({ file, offset }: RecoveredEntry, reason: string, position: number) =>
       damages.push({ file, offset, reason, position });
     let previous = this.#base ?? this.base;
@@ -85,16 +122,26 @@ export class RecoveredEntries implements RecoveredShard {
         previousPosition === previous.position &&
         previousEpoch === previous.epoch;
       if (entry.isDamaged) found(entry, "body is damaged", position);
-      if (!follows) found(entry, "entry does not follow the one before it", previousPosition);
+      if (!follows) {
+        const { file, offset } = entry;
+        const reason = "entry does not follow the one before it";
+        damages.push({ file, offset, reason, position: previousPosition, isLost: true });
+      }
       previous = { epoch, position };
     }
     for (const entry of this.#conflicts) {
       found(entry, "another entry stands at its position", entry.header.position);
     }
+    for (const { file, offset } of this.#holes) {
+      const reason = "entries are lost here, and whose nobody can tell";
+      damages.push({ file, offset, reason, position: Number.POSITIVE_INFINITY, isLost: true });
+    }
     return damages;
   }
 
   #truncate(to: LogPoint): void {
+    // What came behind the last one is gone all the same.
+    if (to.position <= this.#endPosition) this.#holes = [];
     const kept = this.#entries.findLastIndex(({ header }) => header.position <= to.position);
     this.#entries.length = kept + 1;
     if (kept === -1) this.#end = to;
@@ -104,17 +151,21 @@ export class RecoveredEntries implements RecoveredShard {
   #reset(base: LogPoint): void {
     this.#entries.length = 0;
     this.#conflicts = [];
+    this.#holes = [];
+    this.#lost.length = 0;
     this.#base = base;
     this.#end = undefined;
   }
 }
 
-/** The error for damage, which names file and offset. */
-export function damageError(damage: Omit<LogDamage, "position">, shard?: number): ServiceError {
-  const fields = {
-    file: damage.file,
-    offset: damage.offset,
-    ...(shard !== undefined && { shard }),
-  };
-  return new ServiceError("storage.damaged", `commit log: ${damage.reason}`, fields);
+/** The error for damage, which names file and offset, and what goes on without the entries that are lost. */
+export function damageError(
+  { file, offset, reason }: Omit<LogDamage, "position">,
+  shard?: number,
+): ServiceError {
+  if (shard === undefined) {
+    return new ServiceError("storage.damaged", `commit log: ${reason}`, { file, offset });
+  }
+  const what = `${reason}; if no other replica has them, \`logkeep storage accept-loss\` gives them up`;
+  return new ServiceError("storage.damaged", `commit log: ${what}`, { file, offset, shard });
 }

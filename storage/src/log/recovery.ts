@@ -1,32 +1,62 @@
 import { join } from "node:path";
 import type { Disk } from "./disk.ts";
+import { fileEndHeader, headerEncode, noShard } from "./entry.ts";
 import { draftName, headDecode, type LogFileHead, logFileSequence, zeroFill } from "./log-file.ts";
 import {
   damageError,
+  type FileHole,
   type LogDamage,
   RecoveredEntries,
   type RecoveredShard,
 } from "./recovered-entries.ts";
-import { type FileScan, scanFile } from "./scan.ts";
+import { type FileScan, type LogHole, type ScannedEntry, scanFile } from "./scan.ts";
 
 /** A log file that was read at start. */
 export interface RecoveredFile extends LogFileHead {
   readonly name: string;
   readonly bytes: number;
   readonly scan: FileScan;
+  /** It has the mark of a file that was followed by another, though perhaps not whole. */
+  readonly isMarked: boolean;
+  /** Those of its scan, and what is lost of its end. */
+  readonly holes: readonly LogHole[];
 }
 
 export interface RecoveredLog {
   /** Oldest first; the last with entries may be written on, those behind it are spare. */
   readonly files: readonly RecoveredFile[];
   readonly shards: ReadonlyMap<number, RecoveredShard>;
-  /** What is wrong with shards: they must not be served unless it is all sealed. */
-  readonly damaged: ReadonlyMap<number, readonly LogDamage[]>;
+  /** What is wrong with shards, also with those of which the log has nothing: they must not be served unless it is all sealed. */
+  readonly damaged: DamagedShards;
+}
+
+/** What is wrong with shards that are known; `get` says it of all others too, which are not counted. */
+export class DamagedShards extends Map<number, readonly LogDamage[]> {
+  readonly #known: Set<number>;
+  readonly #others: readonly LogDamage[];
+
+  constructor(known: Iterable<number>, others: readonly LogDamage[]) {
+    super();
+    this.#known = new Set(known);
+    this.#others = others;
+  }
+
+  /** All that the log had of the shard is gone, the damage with it. */
+  emptied(shard: number): void {
+    this.#known.add(shard);
+    this.delete(shard);
+  }
+
+  override get(shard: number): readonly LogDamage[] | undefined {
+    const isOther = !this.#known.has(shard) && this.#others.length > 0;
+    return isOther ? this.#others : super.get(shard);
+  }
 }
 
 /**
- * Reads a log's directory. The rest of a group that was never synced is wiped from the tail; damage
- * that names its shard stops that shard; any other throws `storage.damaged` with file and offset.
+ * Reads a log's directory. The rest of a group that was never synced is wiped from the tail. Damage stops the shards that it
+ * may have taken entries of: of a body the one that its header names, of anything else those that no later entry clears.
+ * A file without its head, or one that is missing, throws `storage.damaged`.
  */
 export async function recoverLog(disk: Disk, directory: string): Promise<RecoveredLog> {
   const names = disk.readdir(directory);
@@ -37,19 +67,31 @@ export async function recoverLog(disk: Disk, directory: string): Promise<Recover
     .map((name) => readFile(disk, directory, name));
   const tail = files.findLastIndex((file) => file.scan.entries.length > 0);
   for (const [index, file] of files.entries()) {
-    const { scan } = file;
     if (index > 0 && file.sequence !== files[index - 1]!.sequence + 1) {
       throw damageError({ file: file.name, offset: 0, reason: "file before this one is missing" });
     }
-    if (scan.end === "damaged" || (index < tail && scan.end === "open")) {
-      throw damageError({ file: file.name, offset: scan.endOffset, reason: "entry is damaged" });
-    }
   }
-  for (const file of files) if (file.scan.hasRest) await wipeRest(disk, directory, file);
-  return { files, ...chain(files) };
+  const last = Math.max(tail, 0);
+  for (const [index, file] of files.entries()) {
+    if (!file.scan.hasRest) continue;
+    // Of a file that was followed by another all was on disk.
+    if (index < last) files[index] = readFile(disk, directory, file.name, true);
+    else await wipeRest(disk, directory, file);
+  }
+  const whole = files.map((file, index) => (index < last ? withEnd(file) : file));
+  return { files: whole, ...chain(whole) };
 }
 
-function readFile(disk: Disk, directory: string, name: string): RecoveredFile {
+/**
+ * A file with what of its end is lost: it was ended by its mark before the next got an entry. The mark itself says nothing: where it
+ * can be made out, nothing is lost.
+ */
+function withEnd(file: RecoveredFile): RecoveredFile {
+  if (file.isMarked) return file;
+  return { ...file, holes: [...file.holes, { offset: file.scan.endOffset, end: file.bytes }] };
+}
+
+function readFile(disk: Disk, directory: string, name: string, isSettled = false): RecoveredFile {
   const fd = disk.open(join(directory, name), "r");
   try {
     const bytes = Buffer.allocUnsafe(disk.size(fd));
@@ -58,10 +100,19 @@ function readFile(disk: Disk, directory: string, name: string): RecoveredFile {
     if (head === undefined || head.sequence !== logFileSequence(name)) {
       throw damageError({ file: name, offset: 0, reason: "head of the file is damaged" });
     }
-    return { ...head, name, bytes: got, scan: scanFile(bytes, head.fileId) };
+    const scan = scanFile(bytes.subarray(0, got), head.fileId, isSettled);
+    const isMarked = scan.end === "closed" || isLikeMark(bytes, head.fileId, scan.endOffset);
+    return { ...head, name, bytes: got, scan, isMarked, holes: scan.holes };
   } finally {
     disk.close(fd);
   }
+}
+
+/** Whether the end mark stands at an offset, but for a few bytes: any entry differs in more. */
+function isLikeMark(bytes: Buffer, fileId: Uint8Array, offset: number): boolean {
+  const mark = headerEncode(fileEndHeader(), { fileId, groupOffset: offset });
+  const found = bytes.subarray(offset, offset + mark.length);
+  return found.length === mark.length && mark.filter((byte, i) => byte !== found[i]).length <= 4;
 }
 
 /** Whatever lies behind the last entry must never be met as an entry behind a later one. */
@@ -78,18 +129,35 @@ async function wipeRest(disk: Disk, directory: string, file: RecoveredFile): Pro
 /** Sorts entries by shard and position, and checks that each follows its predecessor. */
 function chain(files: readonly RecoveredFile[]): Pick<RecoveredLog, "shards" | "damaged"> {
   const found = new Map<number, RecoveredEntries>();
-  for (const { name, sequence, scan } of files) {
-    for (const scanned of scan.entries) {
-      const { shard } = scanned.header;
-      const entries = found.get(shard) ?? new RecoveredEntries();
-      found.set(shard, entries);
-      entries.add({ ...scanned, file: name, sequence });
+  const passed: FileHole[] = [];
+  for (const file of files) {
+    for (const met of inOrder(file.scan.entries, file.holes)) {
+      if ("header" in met) {
+        const { shard } = met.header;
+        const entries = found.get(shard) ?? new RecoveredEntries(passed);
+        found.set(shard, entries);
+        entries.add({ ...met, file: file.name, sequence: file.sequence });
+      } else {
+        const hole = { ...met, file: file.name };
+        passed.push(hole);
+        for (const entries of found.values()) entries.hole(hole);
+      }
     }
   }
-  const damaged = new Map<number, readonly LogDamage[]>();
+  found.delete(noShard);
+  const damaged = new DamagedShards(found.keys(), new RecoveredEntries(passed).damages());
   for (const [shard, entries] of found) {
     const damages = entries.damages();
     if (damages.length > 0) damaged.set(shard, damages);
   }
   return { shards: found, damaged };
+}
+
+/** Entries and holes as they lie in a file. */
+function inOrder(
+  entries: readonly ScannedEntry[],
+  holes: readonly LogHole[],
+): readonly (ScannedEntry | LogHole)[] {
+  if (holes.length === 0) return entries;
+  return [...entries, ...holes].sort((a, b) => a.offset - b.offset);
 }

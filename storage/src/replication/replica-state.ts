@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { LogPoint } from "../log/entry.ts";
-import { damageError } from "../log/recovered-entries.ts";
+import { damageError, type LogDamage } from "../log/recovered-entries.ts";
 import type { StoreContext } from "../shard/context.ts";
 import type { Manifest, ShardManifest } from "../shard/manifest.ts";
 import type { ReplicaState } from "./core/types.ts";
@@ -41,9 +41,16 @@ export async function replicaStateOf(
       entryEpochs = [];
     }
   }
-  const found = logDamage.get(shard)?.find(({ position }) => {
-    return position > (sealed?.position ?? 0) && position <= known;
-  });
+  const damages = logDamage.get(shard) ?? [];
+  const damageBehind = (through: number): LogDamage | undefined =>
+    damages.find(({ isLost, position }) => {
+      return position > through && (position <= known || isLost === true);
+    });
+  let found = damageBehind(sealed?.position ?? 0);
+  // More may be sealed than was noted.
+  if (found !== undefined && Number.isFinite(found.position)) {
+    found = damageBehind((await heldOf(context, manifest, shard)).sealedThrough.position);
+  }
   const state = {
     ...{ promised, lineage, committed, base, end, entryEpochs, entryCommitted },
     isDamaged: found !== undefined,

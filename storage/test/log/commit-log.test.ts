@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { ServiceError } from "../../../kit/src/errors.ts";
+import type { ServiceError } from "../../../kit/src/errors.ts";
 import { silentLogger } from "../../../kit/src/logger.ts";
 import { Prng } from "../../../kit/src/prng.ts";
 import { CommitLog, type CommitLogOptions } from "../../src/log/commit-log.ts";
@@ -139,39 +139,6 @@ test("what is left of an unsynced group behind a torn entry is never met again",
   assert.deepEqual(textsOf(directory, third.recovered, 0), ["first", "text 2"]);
 });
 
-test("a flipped bit below a later group stops the log or the shard, naming file and offset", async (t) => {
-  const directory = temp(t);
-  const { log } = await CommitLog.open(optionsOf(directory));
-  await log.append(entryOf(0, 1, "first"));
-  await log.append(entryOf(1, 1, "other"));
-  await log.append(entryOf(0, 2, "second"));
-  await log.close();
-  const path = join(directory, logFileName(1));
-  const whole = readFileSync(path);
-  const size = entryBytesOf(entryOf(0, 1, "first").header);
-  for (let at = logFileHeadBytes; at < logFileHeadBytes + 2 * size; at++) {
-    const bytes = Buffer.from(whole);
-    bytes[at]! ^= 0x04;
-    writeFileSync(path, bytes);
-    const offset = at < logFileHeadBytes + size ? logFileHeadBytes : logFileHeadBytes + size;
-    const inEntry = at - offset;
-    if (inEntry >= size - 8 && inEntry < size - 3) {
-      const { log: again, recovered } = await CommitLog.open(optionsOf(directory));
-      const shard = offset === logFileHeadBytes ? 0 : 1;
-      assert.deepEqual([...recovered.damaged.keys()], [shard]);
-      assert.equal(recovered.damaged.get(shard)?.[0]?.offset, offset);
-      await again.close();
-    } else if (inEntry < size - 8) {
-      await assert.rejects(CommitLog.open(optionsOf(directory)), (error: unknown) => {
-        assert.ok(error instanceof ServiceError);
-        assert.equal(error.code, "storage.damaged");
-        assert.deepEqual(error.fields, { file: logFileName(1), offset });
-        return true;
-      });
-    }
-  }
-});
-
 test("files whose entries are all sealed are let go, oldest first, and used again", async (t) => {
   const directory = temp(t);
   const { log } = await openAt(t, directory, { bytesMax: 6 * fileBytes });
@@ -236,7 +203,7 @@ test("a disk injected as full refuses at preparation, keeps what is there, and r
   assert.ok(position >= 2);
   assert.ok(!readdirSync(directory).includes("prepare.tmp"));
   isFull = false;
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 60_000;
   for (const before = position; position === before; ) {
     await one().catch(() => new Promise((resolve) => setTimeout(resolve, 50)));
     assert.ok(Date.now() < deadline, "resumes within its retry time");
