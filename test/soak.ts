@@ -73,6 +73,7 @@ async function soak({ minutes, jobs }: Options, ledger: Ledger, stop: AbortSigna
     ledger.ended(job.name, draw.seed);
     const { passed, failed, skipped } = outcome.counts;
     console.log(`${what}  ${passed} passed, ${failed} failed, ${skipped} skipped  ${seconds} s`);
+    for (const skip of outcome.skips) console.log(`skipped  ${skip}`);
     total.passed += passed;
     total.failed += failed;
     if (failed === 0) continue;

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import {
   closeSync,
   existsSync,
+  globSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -27,9 +28,9 @@ import { temporaryFolder } from "../service.ts";
 const faultMs = Number(process.env["LOGKEEP_FAULT_MS"] ?? 9_000);
 
 const diskMib = 420;
-const fakeTime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+const [fakeTime] = globSync("/usr/lib/*/faketime/libfaketimeMT.so.1");
 const noDisk = smallDiskMissing();
-const noClock = missing("faketime", existsSync(fakeTime), "there is no Debian package faketime");
+const noClock = missing("faketime", fakeTime !== undefined, "there is no Debian package faketime");
 const clockFile = path.join(temporaryFolder(), "clock");
 
 const slowness = path.join(temporaryFolder(), "milliseconds");
@@ -94,7 +95,7 @@ async function place(id: number, dataDir: string): Promise<Place> {
   if (id === 1 && noSlowness === false) {
     return { env: { LD_PRELOAD: slowSync, LOGKEEP_STORAGE_SLOW_SYNC_MS: "1000" } };
   }
-  if (id === 2 && noClock === false) {
+  if (id === 2 && fakeTime !== undefined) {
     return {
       env: {
         LD_PRELOAD: fakeTime,

@@ -5,7 +5,13 @@ import { type Draw, filesOf, type Job } from "./jobs.ts";
 
 /** How a run of a job came out. Cut off: time was up; nothing is said of it. */
 export type JobOutcome =
-  | { readonly kind: "ended"; readonly counts: Counts; readonly complaints: string }
+  | {
+      readonly kind: "ended";
+      readonly counts: Counts;
+      /** Tests that did not run, and why: what the machine lacks. */
+      readonly skips: readonly string[];
+      readonly complaints: string;
+    }
   | { readonly kind: "cut-off" };
 
 export interface Counts {
@@ -70,12 +76,16 @@ function judge(output: string, isFine: boolean, isHanging: boolean): JobOutcome 
     return Number(new RegExp(`^# ${name} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
   };
   const counts = { passed: count("pass"), failed: count("fail"), skipped: count("skipped") };
-  if (isFine && counts.failed === 0) return { kind: "ended", counts, complaints: "" };
+  const skips = [...output.matchAll(/^\s*ok \d+ - (.+) # SKIP(.*)$/gm)].map(
+    ([, name, reason]) => `${name} (${(reason as string).trim()})`,
+  );
+  if (isFine && counts.failed === 0) return { kind: "ended", counts, skips, complaints: "" };
   const failed = Math.max(1, counts.failed);
   const complaints = isHanging ? `it took longer than ${jobMaxMs / 60_000} minutes\n` : "";
   return {
     kind: "ended",
     counts: { ...counts, failed },
+    skips,
     complaints: complaints + complaintsOf(output),
   };
 }
