@@ -12,7 +12,7 @@ import {
   headerBytes,
 } from "./batch-layout.ts";
 import { PlainColumn, SparseColumn } from "./columns.ts";
-import { checkStored } from "./damage.ts";
+import { checkStored, damaged } from "./damage.ts";
 import { batchBytesMax, batchRowsMax, columnsMax } from "./limits.ts";
 import { streamLabels } from "./stream-labels.ts";
 
@@ -196,8 +196,11 @@ function readDirectory(bytes: Buffer): ReadonlyMap<string, number> {
 function readTimes(bytes: Buffer, rowCount: number): Times {
   const nsAt = bytes.readUInt32LE(at.nsAt);
   return {
-    ms: new Float64Array(...placed(bytes, headerBytes, rowCount, 8)),
-    ns: nsAt === 0 ? undefined : new Uint32Array(...placed(bytes, nsAt, rowCount, 4)),
+    ms: new Float64Array(bytes.buffer, placed(bytes, headerBytes, rowCount, 8), rowCount),
+    ns:
+      nsAt === 0
+        ? undefined
+        : new Uint32Array(bytes.buffer, placed(bytes, nsAt, rowCount, 4), rowCount),
   };
 }
 
@@ -206,7 +209,7 @@ function readStreams(bytes: Buffer, rowCount: number): Streams {
   const codesAt = bytes.readUInt32LE(at.streamCodesAt);
   const streamsAt = bytes.readUInt32LE(at.streamsAt);
   checkStored(count > 0 && count <= rowCount, "a batch's stream count is wrong", { count });
-  const offsets = new Uint32Array(...placed(bytes, streamsAt, count + 1, 4));
+  const offsets = new Uint32Array(bytes.buffer, placed(bytes, streamsAt, count + 1, 4), count + 1);
   const texts = bytes.subarray(streamsAt + (count + 1) * 4);
   checkOffsets(offsets, texts.length, "a stream");
   const labels = [];
@@ -219,8 +222,8 @@ function readStreams(bytes: Buffer, rowCount: number): Streams {
   }
   const isWide = (bytes.readUInt32LE(at.flags) & flagWideStreams) !== 0;
   const codes = isWide
-    ? new Uint16Array(...placed(bytes, codesAt, rowCount, 2))
-    : new Uint8Array(...placed(bytes, codesAt, rowCount, 1));
+    ? new Uint16Array(bytes.buffer, placed(bytes, codesAt, rowCount, 2), rowCount)
+    : new Uint8Array(bytes.buffer, placed(bytes, codesAt, rowCount, 1), rowCount);
   checkCodes(codes, count, "a stream");
   return { labels, codes };
 }
@@ -238,7 +241,7 @@ function readColumn(bytes: Buffer, entryAt: number, rowCount: number): Column {
   checkStored(count > 0 && count <= rowCount + 1, "a column's value count is wrong", { count });
   const offsetsAt = bytes.readUInt32LE(entryAt + columnEntry.offsetsAt);
   const indexAt = bytes.readUInt32LE(entryAt + columnEntry.indexAt);
-  const offsets = new Uint32Array(...placed(bytes, offsetsAt, count + 1, 4));
+  const offsets = new Uint32Array(bytes.buffer, placed(bytes, offsetsAt, count + 1, 4), count + 1);
   checkOffsets(offsets, length, "a column");
   const values = { bytes: text, offsets };
   if (kind === columnKind.rows) {
@@ -246,12 +249,12 @@ function readColumn(bytes: Buffer, entryAt: number, rowCount: number): Column {
     return new PlainColumn("rows", values);
   }
   if (kind === columnKind.dict) {
-    const codes = new Uint8Array(...placed(bytes, indexAt, rowCount, 1));
+    const codes = new Uint8Array(bytes.buffer, placed(bytes, indexAt, rowCount, 1), rowCount);
     checkCodes(codes, count, "a column");
     return new PlainColumn("dict", values, codes);
   }
   checkStored(kind === columnKind.sparse, "a column is of an unknown kind", { kind });
-  const rows = new Uint16Array(...placed(bytes, indexAt, count, 2));
+  const rows = new Uint16Array(bytes.buffer, placed(bytes, indexAt, count, 2), count);
   checkRows(rows, rowCount);
   return new SparseColumn(rows, values, rowCount);
 }
@@ -267,16 +270,11 @@ function checkRows(rows: Uint16Array, rowCount: number): void {
   checkStored(inOrder && before < rowCount, "a sparse column's rows are out of order");
 }
 
-/** The arguments of a typed array over a section, which must lie within the batch. */
-function placed(
-  bytes: Buffer,
-  position: number,
-  count: number,
-  width: number,
-): [ArrayBufferLike, number, number] {
+/** Where a section lies in the memory of the batch; it must lie within the batch. */
+function placed(bytes: Buffer, position: number, count: number, width: number): number {
   const fits = position % width === 0 && position + count * width <= bytes.length;
-  checkStored(fits, "a section lies beyond its batch", { position, count });
-  return [bytes.buffer, bytes.byteOffset + position, count];
+  if (!fits) throw damaged("a section lies beyond its batch", { position, count });
+  return bytes.byteOffset + position;
 }
 
 function checkOffsets(offsets: Uint32Array, length: number, whose: string): void {

@@ -1,4 +1,4 @@
-import type { Column, Values } from "../../../kit/src/block.ts";
+import type { Codes, Column, Values } from "../../../kit/src/block.ts";
 import type { Placing } from "./block-rows.ts";
 import { SparseColumn } from "./columns.ts";
 import { listDictValuesMax, sparseShare } from "./limits.ts";
@@ -227,34 +227,76 @@ function inOrderOfRows(values: Values, codes: Uint16Array): Gathered {
 
 function gatherRows(placing: Placing, columns: readonly (Column | undefined)[]): Values {
   const { rowCount, starts, rows, places, scratch } = placing;
-  // The values of each row's source, and which of them is the row's: looked up once for both passes.
-  const ownValue = scratch.u32(rowCount);
+  // Which value of its source is a row's: looked up once for both passes.
+  const valueOfCodes = scratch.u32(rowCount);
   const offsets = scratch.u32(rowCount + 1).fill(0);
   const sources = columns.map((column) => column?.values());
   for (let s = 0; s < columns.length; s++) {
     const from = sources[s]?.offsets;
     if (from === undefined) continue;
+    const start = starts[s]!;
+    const end = starts[s + 1]!;
     const { codes, layout } = columns[s]!;
-    for (let i = starts[s]!; i < starts[s + 1]!; i++) {
-      const value = layout === "rows" ? rows[i]! : codes === undefined ? 0 : codes[rows[i]!]!;
-      ownValue[i] = value;
-      offsets[places[i]! + 1] = from[value + 1]! - from[value]!;
-    }
+    if (layout !== "rows") codesPicked(codes, rows, start, end, valueOfCodes);
+    lengthsPlaced(from, layout === "rows" ? rows : valueOfCodes, places, start, end, offsets);
   }
   for (let i = 0; i < rowCount; i++) offsets[i + 1]! += offsets[i]!;
   const bytes = scratch.bytes(offsets[rowCount]!);
-  const to = viewOf(bytes);
+  const to = { bytes, view: viewOf(bytes), offsets };
   for (let s = 0; s < columns.length; s++) {
     const values = sources[s];
     if (values === undefined) continue;
-    const from = viewOf(values.bytes);
-    for (let i = starts[s]!; i < starts[s + 1]!; i++) {
-      const start = values.offsets[ownValue[i]!]!;
-      const end = values.offsets[ownValue[i]! + 1]!;
-      copyBytes(from, values.bytes, start, end, to, bytes, offsets[places[i]!]!);
-    }
+    const own = columns[s]!.layout === "rows" ? rows : valueOfCodes;
+    copyPlaced(values, own, places, starts[s]!, starts[s + 1]!, to);
   }
   return { bytes, offsets };
+}
+
+/*
+ * The loops over rows, each by itself: a function that has several of them, and is called once a block, would be
+ * compiled in the midst of one of them, over and over.
+ */
+
+function codesPicked(
+  codes: Codes | undefined,
+  rows: Uint32Array,
+  start: number,
+  end: number,
+  out: Uint32Array,
+): void {
+  if (codes === undefined) out.fill(0, start, end);
+  else for (let i = start; i < end; i++) out[i] = codes[rows[i]!]!;
+}
+
+/** Puts the length of each row's value behind its place. */
+function lengthsPlaced(
+  from: Uint32Array,
+  valueOf: Uint32Array,
+  places: Uint32Array,
+  start: number,
+  end: number,
+  out: Uint32Array,
+): void {
+  for (let i = start; i < end; i++) {
+    const value = valueOf[i]!;
+    out[places[i]! + 1] = from[value + 1]! - from[value]!;
+  }
+}
+
+function copyPlaced(
+  { bytes, offsets }: Values,
+  valueOf: Uint32Array,
+  places: Uint32Array,
+  start: number,
+  end: number,
+  to: { readonly bytes: Buffer; readonly view: DataView; readonly offsets: Uint32Array },
+): void {
+  const view = viewOf(bytes);
+  for (let i = start; i < end; i++) {
+    const value = valueOf[i]!;
+    const at = to.offsets[places[i]!]!;
+    copyBytes(view, bytes, offsets[value]!, offsets[value + 1]!, to.view, to.bytes, at);
+  }
 }
 
 /** The values that are there, by row. Costs nothing for sources without the field. */

@@ -43,6 +43,9 @@ function kinds(): Uint8Array {
 const guessBits = 12;
 const guessSlots = 1 << guessBits;
 
+/** Rows that are mined by one call; see there. */
+const rowsAtOnce = 512;
+
 const quoteByte = 0x22;
 const dot = 0x2e;
 const colon = 0x3a;
@@ -79,19 +82,25 @@ export class Miner {
     const rowCount = offsets.length - 1;
     const templateOf = new Uint16Array(rowCount);
     const variablesAt = new Uint32Array(rowCount);
-    this.#mineRows({ bytes, offsets }, viewOf(bytes), templateOf, variablesAt);
+    const view = viewOf(bytes);
+    for (let from = 0; from < rowCount; from += rowsAtOnce) {
+      const until = Math.min(rowCount, from + rowsAtOnce);
+      this.#mineRows({ bytes, offsets }, view, from, until, templateOf, variablesAt);
+    }
     const templates = this.#list();
     return { templateOf, variablesAt, starts: this.#starts, ends: this.#ends, templates };
   }
 
-  /** The loop alone: compiled in its midst, it knows nothing of what would follow it. */
+  /** Some rows: a loop over all of them would be compiled in its midst, and again for the next texts. */
   #mineRows(
     { bytes, offsets }: Values,
     view: DataView,
+    from: number,
+    until: number,
     templateOf: Uint16Array,
     variablesAt: Uint32Array,
   ): void {
-    for (let row = 0; row < templateOf.length; row++) {
+    for (let row = from; row < until; row++) {
       const start = offsets[row] as number;
       const end = offsets[row + 1] as number;
       const first = this.#count;
