@@ -58,6 +58,11 @@ export class Metrics {
     this.#gauge("logkeep_storage_log_bytes", "Of the commit log.", () => status().logBytes);
     this.#disk(status);
     this.#gauge(
+      "logkeep_storage_disk_strained",
+      "1 while shards go to other nodes, since the disk is full or its syncs are slow.",
+      () => Number(status().strain !== undefined),
+    );
+    this.#gauge(
       "logkeep_storage_retention_waiting",
       "1 while nothing is dropped for its age, since the clocks of most nodes do not agree.",
       () => Number(status().isRetentionWaiting),

@@ -1,4 +1,5 @@
 import type { LogPoint } from "../log/entry.ts";
+import type { Strain } from "../replication/disk-strain.ts";
 import type { StoreContext, StoreCounts } from "./context.ts";
 import type { DamagedBlock } from "./damage-list.ts";
 import type { DiskStatus } from "./disk-limit.ts";
@@ -56,13 +57,18 @@ export interface StoreStatus {
   readonly logBytes: number;
   readonly logBytesMax: number;
   readonly disk: DiskStatus;
+  /** Why shards go to replicas on other disks. */
+  readonly strain: Strain | undefined;
   /** Nothing is dropped for its age, since the clocks of most nodes do not agree. */
   readonly isRetentionWaiting: boolean;
   /** Why the commit log takes nothing more. */
   readonly logFailure: string | undefined;
 }
 
-export function storeStatus(context: StoreContext, logBytesMax: number): StoreStatus {
+export function storeStatus(
+  context: StoreContext,
+  { logBytesMax, strain }: Pick<StoreStatus, "logBytesMax" | "strain">,
+): StoreStatus {
   const { arena, counts, damage, diskLimit, log, ownership, retentionClock, shards } = context;
   return {
     shards: shards.map((shard) => {
@@ -75,6 +81,7 @@ export function storeStatus(context: StoreContext, logBytesMax: number): StoreSt
     arenaLiveBytes: arena.liveBytes,
     logBytes: log.usedBytes,
     logBytesMax,
+    strain,
     disk: diskLimit.status,
     isRetentionWaiting: retentionClock.isWaiting,
     logFailure: log.failure?.message,

@@ -389,7 +389,9 @@ class OpenStore implements Store {
   }
 
   status(): StoreStatus {
-    return storeStatus(this.#open.context, this.#settings.logBytesMax);
+    const { context, replication } = this.#open;
+    const { logBytesMax } = this.#settings;
+    return storeStatus(context, { logBytesMax, strain: replication.strain });
   }
 
   retention(): RetentionView {

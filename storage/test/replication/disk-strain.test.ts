@@ -135,7 +135,7 @@ test("a store whose disk is full hands its shard to another, with all that was a
   await until("the other serves", () => other.isServing);
   // What is not for its disk is not refused for it.
   await until("it takes requests", () => owner.store.pressure() === undefined);
-  assert.equal(owner.store.status().disk.isFull, true);
+  assert.equal(owner.store.status().strain, "full");
   assert.deepEqual(await other.read(), ["before"]);
   await other.append(["after"]);
   assert.deepEqual(await other.read(), ["before", "after"]);
