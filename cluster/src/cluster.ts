@@ -12,7 +12,8 @@ import { Announcement, type AnnouncementOptions, type NodeFacts } from "./announ
 import { AuditTrail } from "./audit/entry.ts";
 import { type BalancerOptions, balanceShards } from "./balancer.ts";
 import { ConfigStore, type ConfigStoreOptions } from "./config-store.ts";
-import { DiskFoldFiles } from "./fold-files.ts";
+import { FoldFiles } from "./fold-files.ts";
+import { ZnodeFolds } from "./folds.ts";
 import type { InboxSink } from "./inbox-sink.ts";
 import { Inboxes } from "./inboxes.ts";
 import { isThere } from "./live-nodes.ts";
@@ -39,7 +40,7 @@ export interface ClusterOptions extends AccessOptions {
    * `none` for a node that holds no shards. Where the balancer has said something that counts.
    */
   readonly founding: "alone" | "assigned" | "none";
-  /** A directory of this disk for folded manifests. */
+  /** A directory of this disk where folded manifests were kept before they lay in znodes. */
   readonly foldDirectory: string;
   readonly logger: Logger;
 }
@@ -87,7 +88,8 @@ export class Cluster implements Closable {
       self: this.ownership.self,
       shards: state.shards,
       acquisitions,
-      files: new DiskFoldFiles(options.foldDirectory),
+      folds: new ZnodeFolds(client, access.acl),
+      files: new FoldFiles(options.foldDirectory),
       logger,
     });
     this.audit = new AuditTrail(access.keyAcl, identity.nodeId, Date.now);

@@ -13,10 +13,14 @@ export const nodesMax = 4_096;
 /** Seals of all shards that lie in znodes before they are folded, shared out among the shards. */
 const entriesOfClusterMax = 200_000;
 
-/** Manifest entries of a shard that lie in znodes; above it they fold into a checkpoint file. */
+/** Manifest entries of a shard that lie in znodes of their own; above it they fold into a few. */
 export function entriesMax(shards: number): number {
   return Math.min(1_000, Math.max(16, Math.floor(entriesOfClusterMax / shards)));
 }
+
+/** Bytes of entries that are packed into one znode, as they are and packed: larger packs shrink better, and each must fit. */
+export const foldRawBytesMax = 512 * 1024;
+export const foldPieceBytesMax = 200 * 1024;
 
 /** Wait before something is asked again that failed for another reason than a lost connection. */
 export const retryMs = 500;

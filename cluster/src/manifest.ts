@@ -19,6 +19,7 @@ import type {
 import type { Access } from "./access.ts";
 import type { Acquisitions } from "./acquisitions.ts";
 import type { FoldFiles } from "./fold-files.ts";
+import type { ZnodeFolds } from "./folds.ts";
 import { entriesMax, multiBytesMax, retryMs } from "./limits.ts";
 import { paths } from "./paths.ts";
 import { failureOf, isPassing, settle } from "./settle.ts";
@@ -47,6 +48,7 @@ export interface ManifestOptions {
   readonly self: string;
   readonly shards: number;
   readonly acquisitions: Acquisitions;
+  readonly folds: ZnodeFolds;
   readonly files: FoldFiles;
   readonly logger: Logger;
 }
@@ -78,20 +80,22 @@ export class ZnodeManifest implements Manifest {
   load(shard: number): Promise<ShardManifest> {
     return this.#queued(shard, async () => {
       const entries = await this.#read(shard);
-      // This is the acquirer's session, so no change of an earlier owner can name another file any more.
-      await this.#options.files.keepOnly(shard, entries.state.folded);
+      const held = this.#options.acquisitions.get(shard);
+      // This is the acquirer's session, so no change of an earlier owner can name another fold any more.
+      await this.#keepFold(shard, held?.version, entries.state.folded);
+      // Another owner would not find it.
+      if (entries.hasFoldFile) await this.#fold(shard, held?.epoch, entries);
       return manifestOf(entries);
     });
   }
 
   /**
    * What is sealed of a shard that another node owns, or nobody, as one state that there was; undefined for one that was not made yet. Throws
-   * what the coordinator says, and `storage.damaged` where its entries are folded at another node.
+   * what the coordinator says.
    */
   async look(shard: number): Promise<ShardManifest | undefined> {
-    const { client, files } = this.#options;
     try {
-      return manifestOf(await readEntries(client, files, shard));
+      return manifestOf(await readEntries(this.#options.client, this.#options, shard));
     } catch (thrown) {
       if (isZooKeeperError(thrown, "NONODE")) return undefined;
       throw thrown;
@@ -139,7 +143,11 @@ export class ZnodeManifest implements Manifest {
   #commit(change: Change): Promise<ManifestOutcome> {
     return this.#queued(change.shard, async () => {
       const outcome = await this.#settle(change);
-      if (outcome.kind === "committed") await this.#foldIfLong(change);
+      const after = this.#entries.get(change.shard);
+      if (outcome.kind === "committed" && after !== undefined) {
+        const isLong = znodeCount(after) > entriesMax(this.#options.shards);
+        if (isLong) await this.#fold(change.shard, change.epoch, after);
+      }
       return outcome;
     });
   }
@@ -166,7 +174,7 @@ export class ZnodeManifest implements Manifest {
 
   /** The one multi. Throws what the coordinator says. */
   async #apply(change: Change, before: ShardEntries): Promise<ShardEntries> {
-    const { client, access, acquisitions, files } = this.#options;
+    const { client, access, acquisitions } = this.#options;
     const { shard, epoch, removed, added } = change;
     const held = acquisitions.get(shard);
     const version = held?.epoch === epoch ? held.version : await this.#ownVersion(shard, epoch);
@@ -189,7 +197,7 @@ export class ZnodeManifest implements Manifest {
         steps.setData(paths.shardSegments(shard), encodeZnode(state), before.version),
       ]),
     );
-    if (folded !== before.state.folded) await files.keepOnly(shard, folded);
+    if (folded !== before.state.folded) await this.#keepFold(shard, version, folded);
     const created = results.slice(results.length - 1 - added.length, -1);
     return changed(before, {
       state,
@@ -199,7 +207,7 @@ export class ZnodeManifest implements Manifest {
     });
   }
 
-  /** The fold file without what is removed: another file, since files never change. */
+  /** The fold without what is removed: another one, since they never change. */
   async #refold(
     shard: number,
     epoch: number,
@@ -215,21 +223,16 @@ export class ZnodeManifest implements Manifest {
 
   async #writeFold(shard: number, epoch: number, kept: readonly PlacedEntry[]): Promise<string> {
     const name = `${epoch}-${randomUUID()}`;
-    await this.#options.files.write(
-      shard,
-      name,
-      kept.map(({ entry }) => entry),
-    );
+    const entries = kept.map(({ entry }) => entry);
+    await this.#options.folds.write(shard, name, entries);
     return name;
   }
 
-  /** Moves all entries into a file when too many are znodes. What they are does not change, nor does the generation. */
-  async #foldIfLong({ shard, epoch }: Change): Promise<void> {
-    const { client, acquisitions, files, logger, shards } = this.#options;
-    const before = this.#entries.get(shard);
+  /** Packs all entries into a few znodes. What they are does not change, nor does the generation. */
+  async #fold(shard: number, epoch: number | undefined, before: ShardEntries): Promise<void> {
+    const { client, acquisitions, logger } = this.#options;
     const held = acquisitions.get(shard);
-    if (before === undefined || held?.epoch !== epoch) return;
-    if (znodeCount(before) <= entriesMax(shards)) return;
+    if (held === undefined || held.epoch !== epoch) return;
     const all = [...before.placed.values()];
     try {
       const folded = await this.#writeFold(shard, epoch, all);
@@ -242,12 +245,24 @@ export class ZnodeManifest implements Manifest {
       const placed = new Map(
         all.map(({ entry }) => [entry.uuid, { entry, path: undefined }] as const),
       );
-      this.#entries.set(shard, { state, version: before.version + 1, placed });
-      await files.keepOnly(shard, folded);
+      const version = before.version + 1;
+      this.#entries.set(shard, { state, version, hasFoldFile: false, placed });
+      await this.#keepFold(shard, held.version, folded);
     } catch (thrown) {
       // Nothing depends on it: the next change reads what is there and folds again.
       this.#entries.delete(shard);
       logger.warn({ shard, err: thrown }, "manifest could not be folded");
+    }
+  }
+
+  /** Takes other folds away; what is left by a failure goes with the next change. */
+  async #keepFold(shard: number, version: number | undefined, name: string | null): Promise<void> {
+    const { folds, files, logger } = this.#options;
+    try {
+      await files.keepOnly(shard, name);
+      if (version !== undefined) await folds.keepOnly(shard, name, version);
+    } catch (thrown) {
+      logger.info({ shard, reason: messageOf(thrown) }, "folds that nothing names are still there");
     }
   }
 
@@ -293,8 +308,8 @@ export class ZnodeManifest implements Manifest {
   }
 
   async #read(shard: number): Promise<ShardEntries> {
-    const { client, files } = this.#options;
-    const entries = await settle(() => readEntries(client, files, shard));
+    const { client } = this.#options;
+    const entries = await settle(() => readEntries(client, this.#options, shard));
     this.#entries.set(shard, entries);
     return entries;
   }

@@ -28,6 +28,8 @@ export const paths = {
   shardSegments: (shard: number) => `${root}/segments/${shard}`,
   /** A sequence number is put behind it. */
   segmentPrefix: (shard: number) => `${root}/segments/${shard}/seg-`,
+  folds: `${root}/folds`,
+  shardFolds: (shard: number) => `${root}/folds/${shard}`,
   inbox: `${root}/inbox`,
   tenantInbox: (tenant: string) => `${root}/inbox/${tenant}`,
   audit: `${root}/journal/audit`,
@@ -50,6 +52,7 @@ export const directories: readonly string[] = [
   paths.moves,
   paths.shards,
   paths.segments,
+  paths.folds,
   paths.inbox,
   `${root}/journal`,
   paths.audit,

@@ -3,20 +3,23 @@ import { childPath } from "../../coordinator/src/client/paths.ts";
 import { assert } from "../../kit/src/assert.ts";
 import type { SegmentEntry } from "../../storage/src/shard/manifest.ts";
 import type { FoldFiles } from "./fold-files.ts";
+import type { ZnodeFolds } from "./folds.ts";
 import { paths } from "./paths.ts";
 import { decodeZnode, type SegmentsState, segmentSchema, segmentsSchema } from "./znode-data.ts";
 
-/** An entry and the znode it lies in; undefined: in the fold file. */
+/** An entry and the znode it lies in; undefined: folded. */
 export interface PlacedEntry {
   readonly entry: SegmentEntry;
   readonly path: string | undefined;
 }
 
-/** The manifest of a shard as it lies in znodes and in its fold file. */
+/** The manifest of a shard as it lies in znodes and in its fold. */
 export interface ShardEntries {
   readonly state: SegmentsState;
   /** Of `/logkeep/segments/<id>`. */
   readonly version: number;
+  /** The fold is a file on this disk, which no other node finds. */
+  readonly hasFoldFile: boolean;
   /** By uuid, in commit order. */
   readonly placed: ReadonlyMap<string, PlacedEntry>;
 }
@@ -30,7 +33,7 @@ const readsInFlight = 500;
  */
 export async function readEntries(
   client: ZooKeeperClient,
-  files: FoldFiles,
+  { folds, files }: { readonly folds: ZnodeFolds; readonly files: FoldFiles },
   shard: number,
 ): Promise<ShardEntries> {
   const path = paths.shardSegments(shard);
@@ -44,13 +47,16 @@ export async function readEntries(
       client,
       children.map((name) => childPath(path, name)),
     );
+    const { folded: name } = state;
+    const folded = name === null ? [] : await folds.read(shard, name);
     const after = await client.exists(path);
     if (entries === undefined || after?.version !== stat.version) continue;
-    const folded = state.folded === null ? [] : await files.read(shard, state.folded);
+    const hasFoldFile = name !== null && folded === undefined;
     const placed = new Map<string, PlacedEntry>();
-    for (const entry of folded) placed.set(entry.uuid, { entry, path: undefined });
+    for (const entry of hasFoldFile ? await files.read(shard, name) : (folded ?? []))
+      placed.set(entry.uuid, { entry, path: undefined });
     for (const { entry, path: at } of entries) placed.set(entry.uuid, { entry, path: at });
-    return { state, version: stat.version, placed };
+    return { state, version: stat.version, hasFoldFile, placed };
   }
 }
 
@@ -111,5 +117,6 @@ export function changed(
     assert(placed.delete(uuid), "what is removed was listed");
   }
   for (const each of change.added) placed.set(each.entry.uuid, each);
-  return { state: change.state, version: change.version, placed };
+  const hasFoldFile = before.hasFoldFile && change.state.folded === before.state.folded;
+  return { state: change.state, version: change.version, hasFoldFile, placed };
 }

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { hash } from "node:crypto";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
+import { aclOpen } from "../../coordinator/src/client/acl.ts";
 import { Prng } from "../../kit/src/prng.ts";
 import type { SegmentEntry } from "../../storage/src/shard/manifest.ts";
 import type { Cluster } from "../src/cluster.ts";
+import { ZnodeFolds } from "../src/folds.ts";
 import { entriesMax } from "../src/limits.ts";
 import { paths } from "../src/paths.ts";
 import { acquire, Given, segment, until } from "./given.ts";
@@ -33,8 +36,12 @@ interface Owner {
 }
 
 /** An owner of a shard that no other test uses; the cluster has so many shards that entries fold soon. */
-async function owner(connect = given.connect, shard = count++): Promise<Owner> {
-  const cluster = await given.cluster({ connect, shards });
+async function owner(
+  connect = given.connect,
+  shard = count++,
+  foldDirectory = join(given.directory, "folds"),
+): Promise<Owner> {
+  const cluster = await given.cluster({ connect, shards, foldDirectory });
   opened.push(cluster);
   const [epoch] = await acquire(cluster, [shard]);
   return { cluster, shard, epoch: epoch as number };
@@ -141,7 +148,7 @@ test("a closed cluster leaves a commit's outcome open", async () => {
   await rejected;
 });
 
-test("entries fold into one file above the limit, and merge and drop from there", async () => {
+test("entries fold above the limit, where any owner finds them, and merge and drop from there", async () => {
   const own = await owner();
   const { cluster, shard, epoch } = own;
   const limit = entriesMax(shards);
@@ -160,10 +167,46 @@ test("entries fold into one file above the limit, and merge and drop from there"
   const output = { ...segment(epoch, 1, 2), level: 1, replaces: [a.uuid, b.uuid] };
   await cluster.manifest.commitMerge({ shard, epoch, inputs: [a.uuid, b.uuid], output });
   await cluster.manifest.commitDrop({ shard, epoch, uuids: [c.uuid] });
-  const heir = await owner(given.connect, shard);
+  // Of another node, with a disk of its own.
+  const heir = await owner(given.connect, shard, join(given.directory, "others-folds"));
   assert.deepEqual((await heir.cluster.manifest.load(shard)).segments, [...rest, output]);
-  const files = await readdir(join(given.directory, "folds", String(shard)));
-  assert.equal(files.length, 1, "files that nothing names are gone");
+  const folds = await cluster.client.getChildren(paths.shardFolds(shard));
+  assert.equal(folds.children.length, 1, "folds that nothing names are gone");
+});
+
+test("a fold of many entries lies in several znodes, and one that lacks a piece is none", async () => {
+  const { cluster, shard, epoch } = await owner();
+  const folds = new ZnodeFolds(cluster.client, aclOpen);
+  const entries = Array.from({ length: 3000 }, (_, i) => segment(epoch, i, i));
+  await folds.write(shard, "1-a", entries);
+  assert.deepEqual(await folds.read(shard, "1-a"), entries);
+  const directory = paths.shardFolds(shard);
+  const { children } = await cluster.client.getChildren(directory);
+  assert.ok(children.length > 1);
+  await cluster.client.delete(`${directory}/${children[0]}`);
+  assert.equal(await folds.read(shard, "1-a"), undefined);
+  await assert.rejects(folds.keepOnly(shard, null, 4711), { code: "BADVERSION" });
+  const version = (await cluster.client.exists(paths.shard(shard)))?.version as number;
+  await folds.keepOnly(shard, null, version);
+  assert.deepEqual((await cluster.client.getChildren(directory)).children, []);
+});
+
+test("a fold in a file of an earlier release is read, and is in znodes from then on", async () => {
+  const own = await owner();
+  const { cluster, shard, epoch } = own;
+  const all = [segment(epoch, 1, 1), segment(epoch, 2, 2)];
+  const body = all.map((entry) => `${JSON.stringify(entry)}\n`).join("");
+  const directory = join(given.directory, "folds", String(shard));
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, "1-kept"), `${hash("sha256", body)}\n${body}`);
+  const sealedThrough = { epoch, position: 2 };
+  const state = { generation: 2, sealedThrough, checkpoint: "c", folded: "1-kept" };
+  await cluster.client.setData(paths.shardSegments(shard), Buffer.from(JSON.stringify(state)));
+  const next = await owner(given.connect, shard);
+  assert.deepEqual((await next.cluster.manifest.load(shard)).segments, all);
+  assert.deepEqual(await readdir(directory), []);
+  const heir = await owner(given.connect, shard, join(given.directory, "others-folds"));
+  assert.deepEqual((await heir.cluster.manifest.load(shard)).segments, all);
 });
 
 test("random changes leave what a list of them says", async () => {

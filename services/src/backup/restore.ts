@@ -5,7 +5,7 @@ import path from "node:path";
 import type { BackupManifest } from "../../../api/src/backup.ts";
 import { BackupFolder, faultOf } from "../../../cli/src/backup/folder.ts";
 import type { Cluster } from "../../../cluster/src/cluster.ts";
-import { DiskFoldFiles } from "../../../cluster/src/fold-files.ts";
+import { ZnodeFolds } from "../../../cluster/src/folds.ts";
 import { paths } from "../../../cluster/src/paths.ts";
 import {
   type ClusterState,
@@ -190,7 +190,7 @@ async function fillCluster(
   const open = isClosed ? own : [...own, aclWorldRead];
   await writeZnodes(client, znodes, { own, open });
   const replica = `${nodeId}/${data.diskId}`;
-  const folds = new DiskFoldFiles(path.join(data.path, "manifest"));
+  const folds = new ZnodeFolds(client, open);
   for (const { shard, epoch, generation, sealedThrough, checkpoint, segments } of shards) {
     const folded = segments.length === 0 ? null : `${epoch}-${randomUUID()}`;
     if (folded !== null) await folds.write(shard, folded, segments.map(entryOf));

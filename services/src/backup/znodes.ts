@@ -10,7 +10,7 @@ import { znodeBytesMax, znodesInFlight } from "./limits.ts";
 /** What tells of nodes and files, or is of one ensemble only: a restored cluster has its own. */
 const leftOut: ReadonlySet<string> = new Set([
   ...[paths.nodes, paths.roles, paths.assignments, paths.shards, paths.segments],
-  ...[paths.inbox, paths.cluster],
+  ...[paths.folds, paths.inbox, paths.cluster],
 ]);
 
 /** The cluster's configuration below `/logkeep`, parents first. Rejects as the coordinator does, and when it is too large. */
