@@ -57,16 +57,6 @@ export class Metrics {
     );
     this.#gauge("logkeep_storage_log_bytes", "Of the commit log.", () => status().logBytes);
     this.#disk(status);
-    this.#gauge(
-      "logkeep_storage_disk_strained",
-      "1 while shards go to other nodes, since the disk is full or its syncs are slow.",
-      () => Number(status().strain !== undefined),
-    );
-    this.#gauge(
-      "logkeep_storage_retention_waiting",
-      "1 while nothing is dropped for its age, since the clocks of most nodes do not agree.",
-      () => Number(status().isRetentionWaiting),
-    );
     this.#gauge("logkeep_storage_segments", "Live segment files.", () =>
       sum(status().shards, "segments"),
     );
@@ -119,6 +109,16 @@ export class Metrics {
     for (const [name, [help, read]] of Object.entries(gauges)) {
       this.#gauge(`logkeep_storage_${name}`, help, () => read(status().disk));
     }
+    this.#gauge(
+      "logkeep_storage_disk_strained",
+      "1 while shards go to other nodes, since the disk is full or its syncs are slow.",
+      () => Number(status().strain !== undefined),
+    );
+    this.#gauge(
+      "logkeep_storage_retention_waiting",
+      "1 while nothing is dropped for its age, since the clocks of most nodes do not agree.",
+      () => Number(status().isRetentionWaiting),
+    );
   }
 
   /** Deletes by query that are not done. */
