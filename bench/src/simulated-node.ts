@@ -76,7 +76,7 @@ export class SimulatedNode {
   /** A shard that did not exist, owned by this node. */
   async found(shard: number, replicas: readonly string[]): Promise<void> {
     const { acl } = this.#options.access;
-    const state = { epoch: 1, owner: this.owner, next: null, transferMs: 0 };
+    const state = { epoch: 1, owner: this.owner, next: null, transferMs: 0, lossEpoch: 0 };
     const sealedThrough = { epoch: 0, position: 0 };
     const sealed = { generation: 0, sealedThrough, checkpoint: null, folded: null };
     await this.client.multi([

@@ -191,7 +191,7 @@ function amount(value: number, { kind }: SettingInfo): string {
 
 /** What two settings cannot be at once. */
 function contradictions(settings: Settings, leaves: ReadonlyMap<string, Leaf>): readonly string[] {
-  const { cluster, coordinator, elasticsearch, http, ingest, node, query, roles, sources } =
+  const { cluster, coordinator, elasticsearch, http, ingest, node, peer, query, roles, sources } =
     settings;
   const found: string[] = [];
   const claim = (holds: boolean, path: string, message: string): void => {
@@ -244,9 +244,24 @@ function contradictions(settings: Settings, leaves: ReadonlyMap<string, Leaf>): 
     "roles",
     "without coordinator needs coordinator.connect or cluster.join, where one is",
   );
+  for (const { path, needs } of lackingTlsFiles(peer)) claim(false, path, `needs ${needs} as well`);
   const names = new Set(sources.map(({ name }) => name));
   claim(names.size === sources.length, "sources", "must each have a name of their own");
   return found;
+}
+
+/** The TLS files of peers that are set while another one is not. */
+function lackingTlsFiles({
+  tlsCaFile,
+  tlsCertFile,
+  tlsKeyFile,
+}: Settings["peer"]): readonly { readonly path: string; readonly needs: string }[] {
+  const files = Object.entries({ tlsCaFile, tlsCertFile, tlsKeyFile });
+  const missing = files.filter(([, file]) => file === undefined);
+  if (missing.length === 0) return [];
+  const needs = missing.map(([name]) => `peer.${name}`).join(" and ");
+  const given = files.filter(([, file]) => file !== undefined);
+  return given.map(([name]) => ({ path: `peer.${name}`, needs }));
 }
 
 function refusal(problems: readonly string[]): ServiceError {

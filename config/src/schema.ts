@@ -100,6 +100,11 @@ const coordinator = z.strictObject({
 
 const peer = z.strictObject({
   listen: address("127.0.0.1:7071", "Where other nodes of the cluster reach this one."),
+  tlsCaFile: pemFile(
+    "The authority that signs the nodes' certificates and nobody else's (PEM). With peer.tlsCertFile and peer.tlsKeyFile nodes use certificates beyond this machine, where keys drawn from the secret are the default.",
+  ),
+  tlsCertFile: pemFile("This node's certificate, those up to the authority behind it (PEM)."),
+  tlsKeyFile: pemFile("Its private key (PEM). All three are read again when they change."),
 });
 
 const node = z.strictObject({
@@ -376,6 +381,10 @@ export const settingsSchema = z.strictObject({
 
 /** The settings a process runs with; deeply frozen where `loadSettings` made them. */
 export type Settings = z.output<typeof settingsSchema>;
+
+function pemFile(description: string) {
+  return z.string().min(1).optional().meta({ kind: "text", description });
+}
 
 interface Bounds {
   readonly min: number;

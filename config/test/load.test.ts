@@ -45,6 +45,15 @@ test("a flag overrides a variable, which overrides the file, which overrides the
   });
 });
 
+test("certificates for other nodes need all three of their files", () => {
+  const two = { "peer.tlsCaFile": "ca.pem", "peer.tlsKeyFile": "node.key" };
+  assert.deepEqual(problemsOf({ flags: two }), [
+    "flag: peer.tlsCaFile needs peer.tlsCertFile as well",
+    "flag: peer.tlsKeyFile needs peer.tlsCertFile as well",
+  ]);
+  assert.deepEqual(problemsOf({ flags: { ...two, "peer.tlsCertFile": "node.pem" } }), []);
+});
+
 test("settings cannot be changed after they are loaded", () => {
   const { settings } = loadSettings({});
   assert.throws(() => {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
 import { askAsGuest } from "../../cluster/src/peers/guest.ts";
 import type { Peers } from "../../cluster/src/peers/peers.ts";
+import type { CertificateSource } from "../../cluster/src/peers/wire-tls.ts";
 import type { Topology } from "../../cluster/src/topology.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
@@ -32,6 +33,7 @@ export interface JoinOptions {
   /** From an earlier time. */
   readonly known: KnownCluster | undefined;
   readonly secret: ClusterSecret;
+  readonly certificates: CertificateSource | undefined;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -63,10 +65,11 @@ export async function findCluster(options: JoinOptions): Promise<KnownCluster> {
 }
 
 async function ask(
-  { self, secret, signal }: JoinOptions,
+  { self, secret, certificates, signal }: JoinOptions,
   address: string,
 ): Promise<z.infer<typeof answerSchema>> {
-  const guest = { self, secret: Buffer.from(secret.text), address, signal, timeoutMs: askMs };
+  const keys = { secret: Buffer.from(secret.text), certificates };
+  const guest = { self, ...keys, address, signal, timeoutMs: askMs };
   const { head } = await askAsGuest(guest, method, { head: {}, bytes: [] });
   const parsed = answerSchema.safeParse(head);
   if (!parsed.success) {

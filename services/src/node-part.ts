@@ -5,6 +5,7 @@ import type { Cluster } from "../../cluster/src/cluster.ts";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
 import { openPeers } from "../../cluster/src/peers/open-peers.ts";
 import type { Peers } from "../../cluster/src/peers/peers.ts";
+import type { CertificateSource } from "../../cluster/src/peers/wire-tls.ts";
 import { parseAddress, printAddress } from "../../config/src/address.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import type { Acl } from "../../coordinator/src/wire/records.ts";
@@ -24,6 +25,7 @@ import {
 import { checkClusterListeners, isExposed } from "./exposure.ts";
 import { answerJoins, checkSame, findCluster } from "./joining.ts";
 import { type KnownCluster, keepKnownCluster, readKnownCluster } from "./known-cluster.ts";
+import { PeerCertificateFiles } from "./peer-certificates.ts";
 import { type Roles, rolesOf } from "./roles.ts";
 
 export interface NodePartOptions {
@@ -67,7 +69,9 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
   const known = readKnownCluster(data.path);
   const plan = coordinatorPlanOf(settings, known);
   const roles = rolesOf(settings, plan);
-  const own = { ...options, identity, secret, plan };
+  const certificates = await PeerCertificateFiles.open(settings, logger);
+  if (certificates !== undefined) lifecycle.add("certificates", () => certificates.close());
+  const own = { ...options, identity, secret, certificates, plan };
   const { coordinator, cluster, ownAcl } =
     plan.kind === "join"
       ? await joinByNodes({ ...own, plan, known })
@@ -84,6 +88,7 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
     self: identity,
     clusterId: cluster.id,
     secret: Buffer.from(secret.text),
+    certificates,
     listen: settings.peer.listen,
     directory: cluster.topology.peers,
     logger,
@@ -110,6 +115,7 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
 interface Joining extends Omit<NodePartOptions, "secret"> {
   readonly identity: NodeIdentity;
   readonly secret: ClusterSecret;
+  readonly certificates: CertificateSource | undefined;
   readonly plan: CoordinatorPlan;
 }
 
@@ -141,10 +147,11 @@ async function joinByNodes(
     readonly known: KnownCluster | undefined;
   },
 ): Promise<Joined> {
-  const { identity, known, plan, secret, logger, signal } = own;
+  const { identity, known, plan, secret, certificates, logger, signal } = own;
   const { addresses } = plan;
+  const asking = { self: identity, addresses, known, secret, certificates, logger, signal };
   for (;;) {
-    const found = await findCluster({ self: identity, addresses, known, secret, logger, signal });
+    const found = await findCluster(asking);
     const address = found.coordinators.join(",");
     try {
       const joined = await joinByCoordinator(own, { address, stats: undefined });
