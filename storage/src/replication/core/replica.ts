@@ -4,7 +4,9 @@ import { calmTickMs, ownerTickMs } from "./limits.ts";
 import { isOwnerMessage } from "./messages.ts";
 import { type Acquired, type Assignment, Owner } from "./owner.ts";
 import { isDeposed } from "./owner-view.ts";
+import { recoveryObstacle } from "./recovery.ts";
 import { Release } from "./release.ts";
+import { statusOf } from "./replica-status.ts";
 import { Takeover } from "./takeover.ts";
 import type {
   CoordinatorInput,
@@ -74,16 +76,7 @@ export class ShardReplica implements Replica {
   }
 
   get status(): ReplicaStatus {
-    const { facts, log, role } = this.#core;
-    const state = this.#owner?.state;
-    return {
-      ...{ role, promised: log.promised, end: log.end, committed: log.committed },
-      members: state?.inSync.members ?? facts?.inSync ?? [],
-      isChanging: state?.inSync.isChanging ?? false,
-      others: (this.#owner?.others() ?? []).map(({ replica, durable, phase }) => {
-        return { replica, isMember: state?.isWaitedFor(replica) ?? false, durable, phase };
-      }),
-    };
+    return statusOf(this.#core, this.#owner);
   }
 
   #restMs(): number | undefined {
@@ -450,13 +443,8 @@ export class ShardReplica implements Replica {
   }
 
   #recover(liveMembers: readonly string[]): void {
-    const { facts, looks, replica } = this.#core;
-    const living = facts?.inSync.find((each) => each !== replica && liveMembers.includes(each));
-    let obstacle: string | undefined;
-    if (this.#halted !== undefined) obstacle = this.#halted;
-    else if (this.#owner !== undefined) obstacle = "this replica owns the shard";
-    else if (facts === undefined) obstacle = "the shard is not known yet";
-    else if (living !== undefined) obstacle = `a member of the set is live: ${living}`;
+    const isOwner = this.#owner !== undefined;
+    const obstacle = this.#halted ?? recoveryObstacle(this.#core, isOwner, liveMembers);
     if (obstacle !== undefined) {
       this.#recovered(false, obstacle);
       return;
@@ -464,7 +452,7 @@ export class ShardReplica implements Replica {
     this.#leave("the shard is recovered");
     this.#core.isDamaged = false;
     this.#takeOver(true);
-    looks.want();
+    this.#core.looks.want();
   }
 
   #recovered(isDone: boolean, reason: string): void {
