@@ -29,12 +29,18 @@ export const deleteSchema = z
     author: z.string().describe("Name of the key; empty where none was needed."),
     state: z
       .enum(["hidden", "done"])
-      .describe("hidden: no query finds the records; done: no file has them any more."),
+      .describe(
+        "hidden: no query finds the records; done: no file has them any more, but for damaged.",
+      ),
     rowsHidden: count.describe("Records that matched when it was asked for."),
     rowsRemoved: count.describe("Records taken out of files, since the node started until done."),
     filesRewritten: count.describe("Likewise."),
     filesLeft: count.describe("Files that may still hold a match, memory counted as one a shard."),
-    filesStuck: count.describe("Of these, damaged ones: they stay until their retention is up."),
+    filesStuck: count.describe("Of these, damaged ones: until repaired or their retention is up."),
+    damaged: z
+      .array(z.string())
+      .optional()
+      .describe("Damaged files that may hold a match, which no query finds; some, of many."),
     filesKept: count.describe("Files as they were before, which go when queries are through."),
     doneAt: time.optional(),
   })

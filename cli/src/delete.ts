@@ -69,7 +69,7 @@ async function remove(io: CliIo, query: string, options: DeleteOptions): Promise
   if (options.wait !== true) return;
   while (made.state !== "done") {
     if (made.filesStuck > 0 && made.filesStuck === made.filesLeft) {
-      const advice = "they hold it until their retention is up";
+      const advice = "what they have stays hidden; logkeep deletes names them";
       throw new CliExit(1, `${made.filesStuck} damaged files cannot be rewritten; ${advice}`);
     }
     await sleep(askEveryMs, undefined, { signal: io.signal }).catch(() => undefined);

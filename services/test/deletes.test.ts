@@ -55,6 +55,46 @@ test("a delete is noted as done when no file holds a match, and told of from the
   await assert.rejects(deletes.get("blue", made.id), { code: "request.not-found" });
 });
 
+test("a delete ends without a damaged file, which is named, and hides what that has for good", async () => {
+  const { store } = node.stored;
+  await ship(node, "grey", [{ service: "api", user: "a", _msg: "one" }]);
+  await store.seal();
+  const cut = await store.cut("grey", everyTime);
+  const { ref } = cut.parts[0]!;
+  cut.release();
+  assert.ok(ref.kind === "segment");
+  const shard = store.status().shards.findIndex((_, id) => ref.path.includes(`shard-000${id}`));
+  store.reportDamage({ shard, uuid: ref.uuid, block: 9, reason: "checksum differs" });
+  // As the store, but that it waits for no repair.
+  const impatient = {
+    status: () => store.status(),
+    forgetTombstone: (id: string) => store.forgetTombstone(id),
+    tombstones: () =>
+      store.tombstones().map((each) => {
+        return { ...each, isEnded: each.filesLeft === each.filesStuck && each.filesKept === 0 };
+      }),
+  };
+  const { stored, reading, settings } = node;
+  const facts = { clock: systemClock, logger: silentLogger, tenantMax: 1 };
+  const tombstones = new Tombstones(impatient, node.shardCount);
+  const service = new DeleteService({ stored, reading, tombstones, settings, ledger, ...facts });
+  try {
+    const { id } = await service.create(question("grey", "user:=a"), "", signal);
+    await until(async () => (await service.get("grey", id)).state === "done");
+    const { damaged, filesStuck } = await service.get("grey", id);
+    assert.deepEqual([damaged?.length, filesStuck], [1, 1]);
+    assert.match(damaged?.[0] ?? "", new RegExp(`^shard ${shard}: \\d+-${ref.uuid}, block 9$`));
+    assert.equal(await service.count(question("grey", "user:=a"), signal), 0);
+    assert.ok(
+      store.tombstones().some(({ placed }) => placed.id === id),
+      "it goes on to hide",
+    );
+    await service.create(question("grey", "user:=b"), "", signal);
+  } finally {
+    await service.close();
+  }
+});
+
 test("a tenant has so many deletes under way, and another tenant has its own", async () => {
   for (const tenant of ["green", "white"]) {
     await ship(node, tenant, [{ service: "api", n: "1", _msg: "one" }]);

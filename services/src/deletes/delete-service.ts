@@ -130,7 +130,7 @@ export class DeleteService implements Closable {
   }
 
   async #checkRoom(tenant: string): Promise<void> {
-    const live = [...(await this.#live()).values()];
+    const live = [...(await this.#live()).values()].filter(isUnderWay);
     const own = live.filter(([first]) => first?.placed.tenant === tenant).length;
     const { tenantMax = deletesMax } = this.#deps;
     if (own >= tenantMax || live.length >= deletesTotalMax) {
@@ -155,7 +155,7 @@ export class DeleteService implements Closable {
     for (const id of own.keys()) {
       // Absent: it was forgotten while the others were asked.
       const parts = live.get(id) ?? [];
-      if (parts.length === 0 || !parts.every(({ isDone }) => isDone)) continue;
+      if (parts.length === 0 || !parts.every(({ isDone, isEnded }) => isDone || isEnded)) continue;
       const { tenant, author, rowsHidden } = parts[0]!.placed;
       try {
         // After a crash one may be found again that was noted before.
@@ -165,9 +165,13 @@ export class DeleteService implements Closable {
           await ledger.write({ tenant, made });
           const { rowsRemoved, filesRewritten } = made;
           const facts = { delete: id, tenant, author, rowsHidden, rowsRemoved, filesRewritten };
-          logger.info(facts, "no file holds what was deleted");
+          const { damaged } = made;
+          if (damaged === undefined) logger.info(facts, "no file holds what was deleted");
+          else
+            logger.warn({ ...facts, damaged }, "damaged files may hold what was deleted, no other");
         }
-        tombstones.forget(id);
+        // In damaged files it still hides what they have.
+        if (parts.every(({ isDone }) => isDone)) tombstones.forget(id);
       } catch (thrown) {
         logger.warn(
           { delete: id, reason: messageOf(thrown) },
@@ -209,6 +213,10 @@ function deleteOf(parts: readonly TombstoneStatus[]): Delete {
   const { id, filter, from, to, createdMs, author, rowsHidden } = parts[0]!.placed;
   const sum = (name: "filesLeft" | "filesStuck" | "filesKept" | "filesRewritten" | "rowsRemoved") =>
     parts.reduce((total, part) => total + part[name], 0);
+  // A node of an earlier release names none.
+  const damaged = parts.flatMap(({ shard, stuck = [] }) => {
+    return stuck.map((name) => `shard ${shard}: ${name}`);
+  });
   return {
     id,
     query: filter,
@@ -223,7 +231,12 @@ function deleteOf(parts: readonly TombstoneStatus[]): Delete {
     filesLeft: sum("filesLeft"),
     filesStuck: sum("filesStuck"),
     filesKept: sum("filesKept"),
+    ...(damaged.length === 0 ? {} : { damaged }),
   };
+}
+
+function isUnderWay(parts: readonly TombstoneStatus[]): boolean {
+  return parts.some(({ isDone, isEnded }) => !isDone && !isEnded);
 }
 
 function isSame(a: Moment, b: Moment): boolean {

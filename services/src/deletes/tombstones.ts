@@ -7,6 +7,8 @@ import { statusCallMs } from "./limits.ts";
 
 const method = "deletes.status";
 
+type DeletingStore = Pick<Store, "status" | "tombstones" | "forgetTombstone">;
+
 /** How far deletes have come in all shards that answered. */
 export interface TombstoneProgress {
   readonly statuses: readonly TombstoneStatus[];
@@ -22,13 +24,13 @@ interface NodeProgress {
 
 /** Asks all nodes how far deletes have come. */
 export class Tombstones {
-  readonly #store: Store;
+  readonly #store: DeletingStore;
   readonly #shardCount: number;
   readonly #nodes: { readonly peers: Peers; readonly topology: Topology } | undefined;
 
   /** Without `nodes` this node is all there is. */
   constructor(
-    store: Store,
+    store: DeletingStore,
     shardCount: number,
     nodes?: { readonly peers: Peers; readonly topology: Topology },
   ) {

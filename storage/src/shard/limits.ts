@@ -135,3 +135,9 @@ export const clockFloorMs = 10 * 60_000;
 
 /** How long clocks may disagree before it is logged: at start nodes have yet to hear of each other's. */
 export const clockDoubtMs = 60_000;
+
+/** How long a delete waits for damaged files to be repaired before it ends without them, in milliseconds: many times what a copy of the largest one takes. */
+export const stuckWaitMs = 10 * 60_000;
+
+/** Damaged files of a shard that the progress of a delete names: enough to find where the trouble is. */
+export const stuckNamedMax = 20;

@@ -1,9 +1,10 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { StoreContext } from "./context.ts";
-import { orphanAgeMs } from "./limits.ts";
+import { orphanAgeMs, stuckNamedMax, stuckWaitMs } from "./limits.ts";
 import { isStuck, pendingOf } from "./rewriting.ts";
 import { unlinkIfThere } from "./sealing.ts";
+import type { LiveSegment } from "./segment-set.ts";
 import type { Shard } from "./shard.ts";
 import type { PlacedTombstone } from "./tombstone.ts";
 
@@ -18,9 +19,16 @@ export interface TombstoneStatus {
   readonly filesLeft: number;
   /** Of these, damaged ones, which stay as they are until they are repaired or their time is up. */
   readonly filesStuck: number;
+  /** Names of some of them, with their damaged blocks. */
+  readonly stuck: readonly string[];
   /** Files that no query finds any more and that still lie on the disk. */
   readonly filesKept: number;
   readonly isDone: boolean;
+  /**
+   * All that can be done is: what is left are damaged files that nobody could repair in a while. The tombstone goes on to hide
+   * what they have, and they are rewritten should they be repaired.
+   */
+  readonly isEnded: boolean;
 }
 
 /** Of every tombstone of the shards that are served here. Looks at the disk for those that are about to be done. */
@@ -30,10 +38,11 @@ export function tombstoneStatus(context: StoreContext): TombstoneStatus[] {
     let kept: readonly number[] | undefined;
     const sealed = sealedFiles(shard);
     return shard.once.tombstones.all.map((placed) => {
-      const files = sealed.get(placed) ?? { left: 0, stuck: 0 };
+      const files = sealed.get(placed) ?? { left: 0, stuck: [] };
       const filesLeft = files.left + (isInMemory(shard, placed) ? 1 : 0);
+      const filesStuck = files.stuck.length;
       const work = shard.once.tombstones.workOf(placed.id);
-      if (filesLeft > 0) work.settledMs = undefined;
+      if (filesLeft > filesStuck) work.settledMs = undefined;
       else work.settledMs ??= context.clock.now();
       const { filesRewritten, rowsRemoved, settledMs } = work;
       let filesKept = 0;
@@ -42,7 +51,10 @@ export function tombstoneStatus(context: StoreContext): TombstoneStatus[] {
         filesKept = kept.filter((madeMs) => madeMs <= settledMs).length;
       }
       const isDone = filesLeft === 0 && filesKept === 0;
-      const facts = { filesLeft, filesStuck: files.stuck, filesKept, isDone };
+      const isSettled = settledMs !== undefined && filesKept === 0;
+      const isEnded = isSettled && context.clock.now() - settledMs >= stuckWaitMs;
+      const stuck = files.stuck.slice(0, stuckNamedMax).map(nameOf);
+      const facts = { filesLeft, filesStuck, filesKept, stuck, isDone, isEnded };
       return { shard: shard.id, placed, filesRewritten, rowsRemoved, ...facts };
     });
   });
@@ -53,14 +65,24 @@ export function isInMemory({ memtable }: Shard, { position, tenant }: PlacedTomb
   return memtable.batches.some((batch) => batch.position < position && batch.tenant === tenant);
 }
 
-/** By tombstone, how many live files may hold a match, and how many of those cannot be rewritten. */
-function sealedFiles(shard: Shard): Map<PlacedTombstone, { left: number; stuck: number }> {
-  const files = new Map<PlacedTombstone, { left: number; stuck: number }>();
+interface SealedFiles {
+  left: number;
+  readonly stuck: LiveSegment[];
+}
+
+function nameOf({ damagedBlocks, entry, isLost }: LiveSegment): string {
+  const blocks = [...damagedBlocks].sort((a, b) => a - b).join(", ");
+  return isLost ? `${entry.file}, lost` : `${entry.file}, block ${blocks}`;
+}
+
+/** By tombstone, how many live files may hold a match, and those of them that cannot be rewritten. */
+function sealedFiles(shard: Shard): Map<PlacedTombstone, SealedFiles> {
+  const files = new Map<PlacedTombstone, SealedFiles>();
   for (const segment of shard.segments.all) {
     for (const placed of pendingOf(shard, segment)) {
-      const sum = files.get(placed) ?? { left: 0, stuck: 0 };
+      const sum = files.get(placed) ?? { left: 0, stuck: [] };
       sum.left++;
-      if (isStuck(segment)) sum.stuck++;
+      if (isStuck(segment)) sum.stuck.push(segment);
       files.set(placed, sum);
     }
   }

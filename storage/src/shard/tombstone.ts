@@ -31,7 +31,7 @@ export type Deletion = Pick<PlacedTombstone, "id" | "filter" | "from" | "to" | "
 export interface TombstoneWork {
   filesRewritten: number;
   rowsRemoved: number;
-  /** Since when no live record matches, by the wall clock. */
+  /** Since when no live record matches but in damaged files, by the wall clock. */
   settledMs: number | undefined;
 }
 

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { readdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type Clock, systemClock } from "../../../kit/src/clock.ts";
 import { Prng } from "../../../kit/src/prng.ts";
 import type { CutPart } from "../../src/shard/cut.ts";
+import { stuckWaitMs } from "../../src/shard/limits.ts";
 import type { Tombstone } from "../../src/shard/tombstone.ts";
 import { temp } from "../log/temp.ts";
 import { parseBatch, readBlocks } from "./plain-segments.ts";
@@ -109,6 +111,37 @@ test("what is deleted leaves the files, and the tombstone is done when no file h
   rig.store.forgetTombstone("bad-id");
   assert.deepEqual(rig.store.tombstones(), []);
   assert.deepEqual(visible(rig), ["bad 3", "good 1", "good 2"]);
+  await rig.close();
+});
+
+test("a damaged file that nobody repairs does not keep a delete from ending, and hides what it has", async (t) => {
+  const directory = temp(t);
+  let passedMs = 0;
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+  const options = { clock, segments: { replacedKeepMs: 1 } };
+  let rig = await openRig(directory, options);
+  await rig.append(["bad 1", "good 1"]);
+  await rig.append(["bad 2"], { shard: 1 });
+  await rig.store.seal();
+  const cut = rig.store.openCut("default", always);
+  const uuid = cut.parts.map(({ ref }) => (ref.kind === "segment" ? ref.uuid : ""))[0]!;
+  cut.release();
+  rig.store.reportDamage({ shard: 0, uuid, block: 4, reason: "checksum differs" });
+  await rig.store.addTombstone(tombstone("bad"));
+  await rig.store.merge();
+  const [first] = rig.store.tombstones();
+  assert.deepEqual([first?.filesLeft, first?.filesStuck, first?.isEnded], [1, 1, false]);
+  assert.deepEqual(first?.stuck, [`1-${uuid}, block 4`]);
+  while (rig.store.tombstones()[1]?.isDone !== true) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  passedMs = stuckWaitMs;
+  const ended = rig.store.tombstones().map(({ isDone, isEnded }) => [isDone, isEnded]);
+  assert.deepEqual(ended[0], [false, true]);
+  assert.deepEqual(visible(rig), ["good 1"]);
+  await rig.close();
+  rig = await openRig(directory, options);
+  assert.deepEqual(visible(rig), ["good 1"]);
   await rig.close();
 });
 
