@@ -109,15 +109,27 @@ test("a follower that stops is taken out at once", () => {
   assert.equal(owner.core.status.committed, 2);
 });
 
-test("a follower that finds damage is emptied as a learner, and comes back", () => {
+test("a follower that finds damage is emptied as a learner, looks at all of its copies anew, and comes back", () => {
   const { rig, nodes } = served(a, b);
   const [owner, follower] = nodes as [Node, Node];
   owner.append("x");
   rig.run();
+  const sealedThrough = owner.core.sealable;
+  const add = [{ uuid: "u1", detail: undefined }];
+  const commit = { id: "s1", sealedThrough, add, remove: [], detail: undefined };
+  owner.input({ kind: "commit", commit: { ...commit, kind: "seal" } });
+  rig.run();
+  owner.append("y");
+  rig.run();
   follower.input({ kind: "damage-found", reason: "a checksum" });
   rig.until(() => follower.all("reset-log").length === 1, "it is emptied");
   rig.until(() => rig.znodes.inSync.length === 2, "it is back");
-  assert.deepEqual(bodies(follower), ["x"]);
+  assert.deepEqual(bodies(follower), ["y"]);
+  const asked = follower.all("hold-segments").filter((each) => each.add.length > 0);
+  assert.deepEqual(
+    asked.map(({ isWhole }) => isWhole),
+    [false, true],
+  );
 });
 
 test("an owner that finds damage gives the shard away, and is repaired by the next", () => {

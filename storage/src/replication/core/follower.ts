@@ -261,6 +261,8 @@ export class Follower {
     // It was taken in again since: then this is of the past.
     if (facts.inSync.includes(replica)) return;
     followed.phase = "matching";
+    // What it holds may be what is damaged: the owner names all of it again.
+    this.#segments.leave();
     log.reset(message.base, message.lineage, !faults.has("dedupe-kept-after-truncation"));
     this.#core.isDamaged = false;
   }
