@@ -1,7 +1,7 @@
 import { ServiceError } from "../../kit/src/errors.ts";
 import { addressProblem, isLoopback } from "./address.ts";
 
-/** A voting member of our own ensemble, where the other members reach it; an IPv6 host stands without its brackets. */
+/** A member of our own ensemble, where the other members reach it; an IPv6 host stands without its brackets. */
 export interface EnsembleMember {
   /** Its `node.id`. */
   readonly id: number;
@@ -10,10 +10,15 @@ export interface EnsembleMember {
   readonly peerPort: number;
   /** For votes. */
   readonly electionPort: number;
+  /** An observer has everything and no vote: what a member is until it has taken over the history of an ensemble that grows. */
+  readonly role: "participant" | "observer";
 }
 
-/** How many members an ensemble may have: an even number costs a disk and tolerates no more failures. */
+/** How many voters an ensemble may have: an even number costs a disk and tolerates no more failures. */
 const sizes: readonly number[] = [1, 3, 5];
+
+/** Members with a vote and without: as many of the one as of the other. */
+const membersMax = 10;
 
 /** Members from texts such as `1=10.0.0.1:2888:3888`. Throws `config.invalid`. */
 export function parseEnsemble(texts: readonly string[]): readonly EnsembleMember[] {
@@ -44,13 +49,24 @@ export function ensembleProblem(texts: readonly string[]): string | undefined {
       places.set(place, id);
     }
   }
-  return sizes.includes(texts.length) ? undefined : "must name 1, 3 or 5 members";
+  if (texts.length > membersMax) return `must name at most ${membersMax} members`;
+  return sizes.includes(votersOf(texts).length)
+    ? undefined
+    : "must name 1, 3 or 5 members with a vote";
+}
+
+/** The ids of those with a vote; what is no member has none. */
+export function votersOf(texts: readonly string[]): readonly number[] {
+  return texts.flatMap((text) => {
+    const member = memberOf(text);
+    return typeof member !== "string" && member.role === "participant" ? [member.id] : [];
+  });
 }
 
 /** The member, or what it should look like. */
 function memberOf(text: string): EnsembleMember | string {
-  const match = /^(\d{1,3})=(.+):(\d{1,5}):(\d{1,5})$/.exec(text.trim());
-  const [, idText, hostText = "", peerText, electionText] = match ?? [];
+  const match = /^(\d{1,3})=(.+?):(\d{1,5}):(\d{1,5})(:observer)?$/.exec(text.trim());
+  const [, idText, hostText = "", peerText, electionText, observer] = match ?? [];
   const [id, peerPort, electionPort] = [idText, peerText, electionText].map(Number);
   if (id === undefined || peerPort === undefined || electionPort === undefined || match === null) {
     return "must hold N=HOST:PEERPORT:ELECTIONPORT, as 1=10.0.0.1:2888:3888";
@@ -62,5 +78,6 @@ function memberOf(text: string): EnsembleMember | string {
     if (problem !== undefined) return problem;
   }
   const host = hostText.startsWith("[") ? hostText.slice(1, -1) : hostText;
-  return { id, host, peerPort, electionPort };
+  const role = observer === undefined ? "participant" : "observer";
+  return { id, host, peerPort, electionPort, role };
 }

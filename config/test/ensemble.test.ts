@@ -1,16 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isEnsembleRemote, parseEnsemble } from "../src/ensemble.ts";
+import { isEnsembleRemote, parseEnsemble, votersOf } from "../src/ensemble.ts";
 import { loadSettings } from "../src/load.ts";
 
 const three = "1=10.0.0.1:2888:3888,2=[fd00::2]:2888:3888,3=zk-3.example.org:2888:3888";
 
 test("members are read with their numbers, hosts and ports", () => {
   assert.deepEqual(parseEnsemble(three.split(",")), [
-    { id: 1, host: "10.0.0.1", peerPort: 2888, electionPort: 3888 },
-    { id: 2, host: "fd00::2", peerPort: 2888, electionPort: 3888 },
-    { id: 3, host: "zk-3.example.org", peerPort: 2888, electionPort: 3888 },
+    { id: 1, host: "10.0.0.1", peerPort: 2888, electionPort: 3888, role: "participant" },
+    { id: 2, host: "fd00::2", peerPort: 2888, electionPort: 3888, role: "participant" },
+    { id: 3, host: "zk-3.example.org", peerPort: 2888, electionPort: 3888, role: "participant" },
   ]);
+});
+
+test("members without a vote are named as such, and do not count as an even number", () => {
+  const texts = ["1=a:1:2", "2=[fd00::2]:3:4:observer", "3=c:5:6:observer"];
+  const roles = parseEnsemble(texts).map(({ id, host, role }) => [id, host, role]);
+  assert.deepEqual(roles, [
+    [1, "a", "participant"],
+    [2, "fd00::2", "observer"],
+    [3, "c", "observer"],
+  ]);
+  assert.deepEqual(votersOf(texts), [1]);
 });
 
 for (const text of [
@@ -24,6 +35,9 @@ for (const text of [
   "1=10.0.0.1:1:1",
   "1=fd00::2:1:2",
   "1=a:1:2,2=b:1:2",
+  "1=a:1:2:observer",
+  "1=a:1:2:other",
+  "1=a:1:2,2=b:1:2,3=c:1:2:observer",
   "1=a:1:2,1=b:1:2,3=c:1:2",
   "1=a:1:2,2=a:2:3,3=c:1:2",
 ]) {

@@ -1,13 +1,14 @@
 import { hkdfSync } from "node:crypto";
 import path from "node:path";
 import { parseAddress, printAddress } from "../../config/src/address.ts";
-import { isEnsembleRemote, parseEnsemble } from "../../config/src/ensemble.ts";
+import { isEnsembleRemote, parseEnsemble, votersOf } from "../../config/src/ensemble.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import type { CoordinatorOptions, CoordinatorStats } from "../../coordinator/src/server/start.ts";
 import { assert } from "../../kit/src/assert.ts";
 import type { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { ClusterSecret } from "./cluster-secret.ts";
+import { keepVoters } from "./kept-voters.ts";
 import type { KnownCluster } from "./known-cluster.ts";
 import { startCoordinatorThread } from "./threads/coordinator-host.ts";
 
@@ -30,7 +31,7 @@ export interface OwnCoordinatorOptions {
 
 /** Where this node's coordinator is. */
 export type CoordinatorPlan =
-  /** In this process, alone or one of several members. */
+  /** In this process, alone or one of several members, with a vote or without. */
   | { readonly kind: "own"; readonly members: number }
   /** Where it was said. */
   | { readonly kind: "connect"; readonly addresses: readonly string[] }
@@ -57,6 +58,7 @@ export async function startOwnCoordinator(
 ): Promise<CoordinatorPart> {
   const { settings, dataDir, logger, lifecycle, failed } = options;
   const { coordinator, node } = settings;
+  await keepVoters(dataDir, node.id, votersOf(coordinator.ensemble ?? []));
   const listen = parseAddress(coordinator.listen);
   const host = await startCoordinatorThread(
     {
@@ -87,11 +89,9 @@ const syncLimitMs = 2_500;
 function ensembleOf({ settings, secret }: OwnCoordinatorOptions): CoordinatorOptions["ensemble"] {
   const { ensemble = [], tickTimeMs } = settings.coordinator;
   if (ensemble.length < 2) return undefined;
-  const members = parseEnsemble(ensemble).map(({ id, host, peerPort, electionPort }) => ({
-    id,
+  const members = parseEnsemble(ensemble).map(({ id, host, peerPort, electionPort, role }) => ({
+    ...{ id, role, client: undefined },
     addresses: [{ host, quorumPort: peerPort, electionPort }],
-    role: "participant" as const,
-    client: undefined,
   }));
   return {
     membership: { members, groups: new Map(), weights: new Map(), version: 0 },
