@@ -264,6 +264,31 @@ test("a half-open link is found dead, its calls fail, and a new link with anothe
     assert.equal((await one.call(2, "echo", message("again"), options)).head, "again");
   }));
 
+test("a node that seldom gets its turn does not take that for its peer's silence", () =>
+  withRig(async (rig) => {
+    const one = await rig.open(1);
+    const two = await rig.open(2);
+    const proxy = await muteProxy(rig, two);
+    rig.directory.set([
+      { ...one.self, peer: one.address },
+      { ...two.self, peer: proxy.address },
+    ]);
+    await linked(one, two);
+    two.handle("echo", async (_, asked) => asked);
+    assert.equal((await one.call(2, "echo", message("heard"), options)).head, "heard");
+    const link = one.link(2)?.id;
+    proxy.mute();
+    // Longer than a link may be silent, but for no more than four turns.
+    const never = new Int32Array(new SharedArrayBuffer(4));
+    for (let turn = 0; turn < 4; turn++) {
+      Atomics.wait(never, 0, 0, 700);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    proxy.open();
+    assert.equal((await one.call(2, "echo", message("again"), options)).head, "again");
+    assert.equal(one.link(2)?.id, link);
+  }));
+
 test("a peer that reads nothing fills a bounded queue, and others are served meanwhile", () =>
   withRig(async (rig) => {
     const one = await rig.open(1);
