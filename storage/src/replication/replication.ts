@@ -1,4 +1,4 @@
-import { messageOf } from "../../../kit/src/errors.ts";
+import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { StoreContext } from "../shard/context.ts";
 import type { Manifest, ManifestOutcome } from "../shard/manifest.ts";
 import type { LiveSegment } from "../shard/segment-set.ts";
@@ -7,7 +7,7 @@ import { CoordinatorCalls } from "./coordinator-calls.ts";
 import type { Message } from "./core/messages.ts";
 import type { Replica, ReplicaOptions, Role } from "./core/types.ts";
 import { DiskStrain, type Strain } from "./disk-strain.ts";
-import { HeldSegments } from "./held-segments.ts";
+import { HeldSegments, type SealedFile } from "./held-segments.ts";
 import { drainWaitMs, startWaitMs, strainLookMs } from "./limits.ts";
 import type { ReplicaLinks } from "./links.ts";
 import { loadShard } from "./load-shard.ts";
@@ -153,13 +153,25 @@ export class Replication {
     this.#repair.begin({ shard: id, held: this.#held[id]!, others, isLive }, segment);
   }
 
+  /** A copy of another's segment is damaged: the owner's takes its place, if it is needed yet. Rejects when that has none that is whole. */
+  async renewCopy(id: number, uuid: string): Promise<void> {
+    const { role } = this.hosts[id]!;
+    if (role.kind !== "follower") {
+      throw new ServiceError("storage.failed", "the shard has no owner to ask", { shard: id });
+    }
+    const { segments } = await this.#options.manifest.load(id);
+    const entry = segments.find((each) => each.uuid === uuid);
+    if (entry === undefined) return;
+    const detail: SealedFile = { kind: "segment", file: entry.file, bytes: entry.bytes };
+    await this.#held[id]!.renew(replicaOf(role.owner), { uuid, detail });
+  }
+
   /** Asks the owners of what this log holds for others to seal it. */
   wantSeals(shards: Iterable<number>): void {
     for (const shard of shards) {
       const host = this.hosts[shard];
       if (host?.role.kind !== "follower") continue;
-      const { owner } = host.role;
-      const replica = owner.slice(0, owner.lastIndexOf("/"));
+      const replica = replicaOf(host.role.owner);
       this.#options.links.send(replica, { shard, message: { kind: "seal-wanted" } }, []);
     }
   }
@@ -200,7 +212,7 @@ export class Replication {
       const { strain } = this.#strain;
       const isStrained = strain !== undefined;
       if (isStrained) {
-        const what = "disk is full or slow: shards go to replicas whose disks are not";
+        const what = "disk is full or slow: shards go to replicas in sync whose disks are not";
         context.logger.warn({ strain, slowSyncMs }, what);
       } else context.logger.info({}, "disk is neither full nor slow any more");
       for (const host of this.hosts) host.input({ kind: "strain", isStrained });
@@ -271,6 +283,11 @@ export class Replication {
       logger.error({ err: thrown, from, shard }, "a message of another replica is no such");
     }
   }
+}
+
+/** An owner is named with its incarnation. */
+function replicaOf(owner: string): string {
+  return owner.slice(0, owner.lastIndexOf("/"));
 }
 
 /** The bytes are the link's; what is kept of them is a copy. */

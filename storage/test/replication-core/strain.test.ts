@@ -86,6 +86,22 @@ test("an owner whose disk hangs gives the shard up, and what it had not on disk 
   assert.deepEqual(bodies(second), ["x", "y", "z"]);
 });
 
+test("a strained owner that does not reach the coordinator goes on, and hands over when it does again", () => {
+  const { rig, nodes } = served(a, b);
+  const [owner, second] = nodes as [Node, Node];
+  rig.pass(5_000);
+  owner.isUnreachable = true;
+  rig.isOfInterest = ({ kind }) => kind !== "hand-over";
+  strain(owner, true);
+  rig.pass(5_000);
+  owner.append("x");
+  rig.run();
+  assert.equal(owner.core.status.committed, 2);
+  assert.equal(owner.role, "serving");
+  owner.isUnreachable = false;
+  rig.serving(second);
+});
+
 test("of two that could take a shard over, the one whose disk is strained waits", () => {
   const { rig, nodes } = served(a, b, c);
   const [owner, second, third] = nodes as [Node, Node, Node];

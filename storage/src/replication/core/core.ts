@@ -40,6 +40,8 @@ export class Core {
   nowMs = 0;
   /** Damage was found: it is not in sync, and may not acquire. */
   isDamaged: boolean;
+  /** When the coordinator was last known to be reached: a barrier write was answered. */
+  reachedMs = Number.NEGATIVE_INFINITY;
   /** The disk is full or slow: others are preferred as owners. */
   isStrained = false;
   /** For a planted fault: where the log ended when the znodes were asked for last. */

@@ -76,6 +76,9 @@ export const transferMsDefault = 5_000;
  */
 export const strainedHandOverTimeoutMs = 5_000;
 
+/** An owner whose disk is full or slow hands over when it has reached the coordinator within so long: a tick or two. */
+export const strainedReachMs = 1_000;
+
 /** How long a member whose disk is full or slow leaves a shard without an owner to the others: some turns of theirs. */
 export const strainedHoldMs = 1_000;
 

@@ -3,6 +3,7 @@ import {
   calmTickMs,
   handOverRetryMs,
   ownerTickMs,
+  strainedReachMs,
   transferMsDefault,
   uncommittedBytesMax,
 } from "./limits.ts";
@@ -298,7 +299,10 @@ export class Owner {
     const order = { transferMs: transferMsDefault, isDrain: false, isAsked: false };
     const relief = core.isStrained ? reliefOf(this.state) : undefined;
     if (relief !== undefined) {
-      this.giveAway({ ...order, target: relief, isStrained: true });
+      // Without the coordinator it would stop and be stuck; it is better off as it is.
+      if (core.nowMs < core.reachedMs + strainedReachMs) {
+        this.giveAway({ ...order, target: relief, isStrained: true });
+      } else if (!core.looks.isWanted) core.looks.want();
       return;
     }
     const isSent = !assigned.includes(core.replica);

@@ -307,7 +307,10 @@ export class ShardReplica implements Replica {
     const core = this.#core;
     core.learn(facts);
     this.#fresh = isFresh ? facts : undefined;
-    if (isFresh) core.multis.viewed(facts);
+    if (isFresh) {
+      core.reachedMs = core.nowMs;
+      core.multis.viewed(facts);
+    }
     if (this.#halted !== undefined) return;
     const owner = this.#owner;
     if (owner !== undefined) this.#readAsOwner(owner, facts, isFresh);
