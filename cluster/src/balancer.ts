@@ -51,7 +51,7 @@ class Balancer {
     this.#term = term;
     this.#options = options;
     this.#assignments = new Assignments(options.client, options.access);
-    this.#candidates = new Candidates(options.graceMs());
+    this.#candidates = new Candidates(options.graceMs);
     this.#beganMs = options.nowMs();
   }
 

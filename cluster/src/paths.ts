@@ -5,8 +5,8 @@ export const paths = {
   root,
   config: `${root}/config`,
   cluster: `${root}/config/cluster`,
-  configSection: (section: string) => `${root}/config/${section}`,
-  configVersion: (section: string, version: number) => `${root}/config/${section}/v-${version}`,
+  configSection,
+  configVersion: (section: string, version: number) => `${configSection(section)}/v-${version}`,
   keys: `${root}/keys`,
   alerts: `${root}/alerts`,
   tenantRules: (tenant: string) => `${root}/alerts/${tenant}`,
@@ -37,6 +37,11 @@ export const paths = {
   auditEntryPrefix: `${root}/journal/audit/entry-`,
   quota: (path: string) => `/zookeeper/quota${path}`,
 } as const;
+
+/** What is set of a section. What the cluster is has the name of one, which stands aside. */
+function configSection(section: string): string {
+  return `${root}/config/${section === "cluster" ? "cluster-settings" : section}`;
+}
 
 /** The directories that every cluster has, parents first. */
 export const directories: readonly string[] = [

@@ -69,7 +69,7 @@ const coordinator = z.strictObject({
     .meta({
       kind: "words",
       description:
-        "The members of our own ensemble, 1, 3 or 5, each as N=HOST:PEERPORT:ELECTIONPORT with N its node.id; the same on all of them.",
+        "The members of our own ensemble, 1, 3 or 5, each as N=HOST:PEERPORT:ELECTIONPORT with N its node.id; the same on all of them. With :observer behind it a member has no vote.",
     }),
   tickTimeMs: duration(500, { min: 50, max: minute }).describe(
     "The coordinator's unit of time; clients get session timeouts of 2 to 20 ticks.",
@@ -134,7 +134,7 @@ const cluster = z.strictObject({
       "A file with the secret that all nodes of the cluster share (or the variable LOGKEEP_CLUSTER_SECRET); by default one that the first start makes in the data directory.",
   }),
   replication: integer(2, { min: 1, max: 5 }).describe(
-    "Nodes that each record is kept on, as long as there are so many; the same on all of them.",
+    "Nodes that each record is kept on, as long as there are so many. To be set for the whole cluster.",
   ),
   graceMs: duration(minute, { min: 0, max: 24 * 60 * minute }).describe(
     "How long a node may be away before its copies are made anew elsewhere, so that a restart moves nothing.",

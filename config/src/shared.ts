@@ -16,6 +16,8 @@ export const sharedSettings: ReadonlyMap<string, SettingEffect> = new Map([
   ["http.headersTimeoutMs", "at-restart"],
   ["http.connectionsMax", "at-restart"],
   ["http.publicUrl", "at-restart"],
+  ["cluster.replication", "at-once"],
+  ["cluster.graceMs", "at-once"],
   ["storage.sealAgeMs", "at-restart"],
   ["storage.retention.days", "at-restart"],
   ["storage.retention.rules", "at-restart"],

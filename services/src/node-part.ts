@@ -51,6 +51,8 @@ export interface NodePart {
   /** The ACL of what is nobody's but the cluster's nodes'. */
   readonly ownAcl: readonly Acl[];
   readonly peers: Peers;
+  /** Stands for the role that decides which node is to have what, by settings that may change while it does. */
+  balance(live: Pick<Settings, "cluster">): void;
   /** Tells the others where HTTP is served, which is the end of the start. */
   serves(url: string): Promise<void>;
 }
@@ -96,18 +98,19 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
   lifecycle.add("peers", () => peers.close());
   answerJoins(peers, cluster, coordinator.address.split(","));
   await cluster.announce(factsOf(options, { roles, plan, coordinator, peers }), failed);
-  if (roles.ingest) {
-    const balancer = cluster.balance({
-      replication: () => settings.cluster.replication,
-      graceMs: () => settings.cluster.graceMs,
-      founders: plan.kind === "own" ? plan.members : 1,
-      nowMs: () => performance.now(),
-    });
-    lifecycle.add("balancer", () => balancer.close());
-  }
   const { host } = settings.node;
   return {
     ...{ identity, roles, coordinator, cluster, ownAcl, peers },
+    balance(live) {
+      if (!roles.ingest) return;
+      const balancer = cluster.balance({
+        replication: () => live.cluster.replication,
+        graceMs: () => live.cluster.graceMs,
+        founders: plan.kind === "own" ? plan.members : 1,
+        nowMs: () => performance.now(),
+      });
+      lifecycle.add("balancer", () => balancer.close());
+    },
     serves: (url) => cluster.say({ state: "live", http: reachedBy(hostOf(url), host) }),
   };
 }

@@ -93,6 +93,7 @@ async function start(
   live.onChange(() => {
     logger.level = settings.log.level;
   });
+  node.balance(settings);
   const keys = await openKeys(settings.auth, {
     ...{ client: cluster.client, acl: ownAcl, audit: cluster.audit, logger },
   });

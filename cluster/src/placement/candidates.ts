@@ -14,10 +14,11 @@ interface Remembered {
  * Who was drained counts at once no more. Pure: the clock comes in.
  */
 export class Candidates {
-  readonly #graceMs: number;
+  readonly #graceMs: () => number;
   readonly #known = new Map<number, Remembered>();
 
-  constructor(graceMs: number) {
+  /** `graceMs`: asked at each look. */
+  constructor(graceMs: () => number) {
     this.#graceMs = graceMs;
   }
 
@@ -45,7 +46,7 @@ export class Candidates {
     for (const [id, node] of isLive) this.#known.set(id, { node, goneMs: undefined });
     const counted: PlacementNode[] = [];
     for (const [id, { node, goneMs }] of this.#known) {
-      const isOver = goneMs !== undefined && nowMs - goneMs >= this.#graceMs;
+      const isOver = goneMs !== undefined && nowMs - goneMs >= this.#graceMs();
       if (isOver || now.drained.has(id)) continue;
       counted.push(goneMs === undefined ? node : { ...node, isAway: true });
     }
@@ -56,8 +57,8 @@ export class Candidates {
   nextMs(nowMs: number): number | undefined {
     let next: number | undefined;
     for (const { goneMs } of this.#known.values()) {
-      if (goneMs === undefined || nowMs - goneMs >= this.#graceMs) continue;
-      next = Math.min(next ?? Number.POSITIVE_INFINITY, goneMs + this.#graceMs);
+      if (goneMs === undefined || nowMs - goneMs >= this.#graceMs()) continue;
+      next = Math.min(next ?? Number.POSITIVE_INFINITY, goneMs + this.#graceMs());
     }
     return next;
   }
