@@ -160,9 +160,9 @@ for (const [what, text, code] of [
 test("rules: a map of very many keys is refused at once", () => {
   // Held each against each, they would take the whole process many seconds.
   const text = Array.from({ length: 25_000 }, (_, i) => `k${i}: 1`).join("\n");
-  const startMs = performance.now();
+  const before = process.cpuUsage();
   assert.throws(() => parseRules(text, "yaml"), ServiceError);
-  assert.ok(performance.now() - startMs < 4000);
+  assert.ok(process.cpuUsage(before).user < 4_000_000);
 });
 
 test("rules: a bomb of aliases is refused", () => {

@@ -174,7 +174,7 @@ test("an answer that drips its body without end is taken by its status", async (
     const timer = setInterval(() => response.write("a"), 20);
     response.once("close", () => clearInterval(timer));
   });
-  await open(t, { timeoutMs: 300 }).send(server.receiver(), notification, never);
+  await open(t, { timeoutMs: 2000 }).send(server.receiver(), notification, never);
 });
 
 test("of a huge answer no more than a bound is read, and its status counts", async (t) => {

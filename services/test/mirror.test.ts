@@ -87,7 +87,7 @@ test("without Elasticsearch what waits is told, and what retention drops meanwhi
   assert.equal(mirror.droppedRecords, 100);
   const started = performance.now();
   await mirror.close();
-  assert.ok(performance.now() - started < 3000);
+  assert.ok(performance.now() - started < 20_000);
   assert.equal(told.filter((event) => event.includes("takes no documents")).length, 1);
   assert.ok(told.some((event) => event.includes("retention dropped")));
 });

@@ -71,7 +71,7 @@ test("a receiver that never answers holds nobody else up, nor the end of the ser
   await until(() => quick.taken.length === 5, "the others are told");
   const started = performance.now();
   assert.equal(await service.stop(), 0);
-  assert.ok(performance.now() - started < 15_000);
+  assert.ok(performance.now() - started < 40_000);
   slow.answer = () => 200;
   service = await start();
   await until(() => slow.taken.length > 0, "it is told after the restart");
@@ -80,7 +80,7 @@ test("a receiver that never answers holds nobody else up, nor the end of the ser
 test("hundreds of receivers that never answer hold nobody else up", async (context) => {
   const [slow, quick] = [await open(context), await open(context)];
   slow.answer = () => new Promise(() => undefined);
-  const rules = Array.from({ length: 75 }, (_, i) =>
+  const rules = Array.from({ length: 120 }, (_, i) =>
     ruleOf(
       { name: `many${i}`, query: "{service=many}", keepFor: "1h" },
       ...Array.from({ length: 8 }, (_, j) => `${slow.url}/${i}/${j}`),
@@ -88,13 +88,13 @@ test("hundreds of receivers that never answer hold nobody else up", async (conte
   );
   await apply(service, ...rules);
   await service.ship([{ service: "many", _msg: "it happened" }]);
-  const isWaiting = async (): Promise<boolean> => (await outcomesOf("many74")).length === 8;
+  const isWaiting = async (): Promise<boolean> => (await outcomesOf("many119")).length === 8;
   await until(isWaiting, "the last of them waits");
   const startMs = performance.now();
   await fire("apart", quick.url);
   await until(() => quick.taken.length === 1, "the other one is told");
-  // One after the other they would take nearly ten seconds.
-  assert.ok(performance.now() - startMs < 5000);
+  // One after the other they would take fifteen seconds.
+  assert.ok(performance.now() - startMs < 12_000);
 });
 
 test("tests of rules whose receivers never answer are few at once, and hold up no notification", async (context) => {

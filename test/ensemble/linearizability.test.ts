@@ -269,9 +269,9 @@ function drawn(seed: number, count: number): Operation<RegisterCall>[] {
 test("10,000 operations of ten clients are judged in seconds", () => {
   const operations = drawn(1, 10_000);
   assert.ok(operations.filter(({ end }) => end === never).length > 50);
-  const started = performance.now();
+  const before = process.cpuUsage();
   assert.deepEqual(checkRegister(operations, "0"), { kind: "linearizable" });
-  const spentMs = performance.now() - started;
+  const spentMs = process.cpuUsage(before).user / 1000;
   assert.ok(spentMs < 20_000, `${spentMs} ms`);
 });
 

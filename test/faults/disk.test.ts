@@ -121,7 +121,7 @@ test("a full disk: 503 with Retry-After, queries go on, nothing acknowledged is 
   rmSync(path.join(disk.seenAt, "filler"));
   const freed = performance.now();
   while ((await ship()).status !== 200) {
-    assert.ok(performance.now() - freed < 20_000, "it takes records again by itself");
+    assert.ok(performance.now() - freed < 60_000, "it takes records again by itself");
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   fill(disk);

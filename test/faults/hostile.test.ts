@@ -54,18 +54,21 @@ for (const each of hostileCases)
   test(`hostile: ${each.name} gets ${each.status}`, () => check(each));
 
 /** Bytes as they are; gives what came back until the server closed or fell silent. */
-async function raw(bytes: string | Buffer, waitMs = 3000): Promise<string> {
+async function raw(bytes: string | Buffer, silenceMs = 3000): Promise<string> {
   const url = new URL(service.http);
   const socket = net.connect(Number(url.port), url.hostname);
   let text = "";
+  // Half a minute until something comes: the machine may be busy.
+  let timer = setTimeout(() => socket.destroy(), 30_000);
   socket.setEncoding("latin1").on("data", (chunk: string) => {
     text += chunk;
+    clearTimeout(timer);
+    timer = setTimeout(() => socket.destroy(), silenceMs);
   });
   socket.on("error", () => undefined);
   socket.write(bytes);
   // Not `once`, which rejects when the connection is reset.
   const closed = new Promise((resolve) => socket.once("close", resolve));
-  const timer = setTimeout(() => socket.destroy(), waitMs);
   await closed;
   clearTimeout(timer);
   return text;
@@ -106,7 +109,7 @@ async function sendEndlessLine(): Promise<{ answer: string; sentMiB: number }> {
     socket.end();
     await new Promise((resolve) => {
       socket.once("close", resolve);
-      setTimeout(resolve, 3000).unref();
+      setTimeout(resolve, 30_000).unref();
     });
     socket.destroy();
   }
@@ -154,7 +157,7 @@ test("hostile: a slow loris loses its connection and holds nobody else up", asyn
   });
   assert.equal((await slow.ship([{ service: "s", host: "h", _msg: "while waiting" }])).accepted, 1);
   await Promise.all(closed);
-  assert.ok(performance.now() - started < 20_000);
+  assert.ok(performance.now() - started < 60_000);
   await slow.stop();
 });
 

@@ -9,7 +9,7 @@ import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { Service, temporaryFolder } from "../service.ts";
 import { root } from "../suites.ts";
 
-const stopMsMax = 15_000;
+const stopMsMax = 40_000;
 
 test("SIGTERM under load: exit code 0 in time, and everything acknowledged is there once", async () => {
   const dataDir = temporaryFolder();

@@ -200,6 +200,6 @@ describe("a Kafka topic and trouble", { skip: missingKafka() }, () => {
     assert.equal((await service.ship([{ _msg: "beside" }])).accepted, 1);
     const started = performance.now();
     assert.equal(await service.stop(), 0);
-    assert.ok(performance.now() - started < 15_000);
+    assert.ok(performance.now() - started < 40_000);
   });
 });

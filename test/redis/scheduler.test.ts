@@ -146,11 +146,11 @@ test("a Redis that hangs neither blocks nor outlasts a close", { skip }, async (
   await scheduler.deliver("one");
   let started = performance.now();
   await scheduler.schedule([]);
-  assert(performance.now() - started < 6000, "schedule waited for Redis");
+  assert(performance.now() - started < 30_000, "schedule waited for Redis");
   started = performance.now();
   await scheduler.close();
   const tookMs = performance.now() - started;
-  assert(tookMs < 6000, `it took ${tookMs} ms`);
+  assert(tookMs < 30_000, `it took ${tookMs} ms`);
 });
 
 test("a Redis that hangs for a while is gone on with", { skip }, async (t) => {
@@ -175,7 +175,7 @@ test("a close while Redis is away ends at once", { skip }, async (t) => {
   await sleep(300);
   const started = performance.now();
   await scheduler.close();
-  assert(performance.now() - started < 6000);
+  assert(performance.now() - started < 30_000);
 });
 
 test("what has ended leaves nothing behind in Redis", { skip }, async (t) => {

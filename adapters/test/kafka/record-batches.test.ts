@@ -79,11 +79,11 @@ test("a batch holds what kafkajs reads in it, whatever was written", async () =>
 test("a message with very many headers is read at once", async () => {
   const headers = Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`h${i}`, "x"]));
   const bytes = await batchOf([{ value: "v", headers }]);
-  const started = performance.now();
+  const before = process.cpuUsage();
   const [message] = await messagesOf(bytes, { bytes: 0 });
   assert.equal(String(message?.value), "v");
   // With a copy for each header it is minutes.
-  assert.ok(performance.now() - started < 5_000);
+  assert.ok(process.cpuUsage(before).user < 10_000_000);
 });
 
 test("a batch may have more records than a call has arguments", async () => {
