@@ -280,9 +280,11 @@ test("a node that seldom gets its turn does not take that for its peer's silence
     proxy.mute();
     // Longer than a link may be silent, but for no more than four turns.
     const never = new Int32Array(new SharedArrayBuffer(4));
+    const turnEnd = () => new Promise((resolve) => setImmediate(resolve));
+    await turnEnd();
     for (let turn = 0; turn < 4; turn++) {
-      Atomics.wait(never, 0, 0, 700);
-      await new Promise((resolve) => setImmediate(resolve));
+      Atomics.wait(never, 0, 0, 850);
+      await turnEnd();
     }
     proxy.open();
     assert.equal((await one.call(2, "echo", message("again"), options)).head, "again");
