@@ -12,6 +12,7 @@ import type { Clock } from "../../kit/src/clock.ts";
 import { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import { segmentFileReader } from "../../storage/src/replication/segment-files.ts";
+import type { Scrubbed } from "../../storage/src/segment/scrub.ts";
 import { ArenaOwner, arenaLanes } from "../../storage/src/shard/arena.ts";
 import { type DataDirectory, storePaths } from "../../storage/src/shard/data-directory.ts";
 import { diskUseOf } from "../../storage/src/shard/disk-limit.ts";
@@ -201,5 +202,6 @@ function segmentWork(pool: WorkerPool): SegmentWork {
     merge: (job) => pool.run<SegmentFile>("merge", job, { lane: "merge" }),
     rewrite: (job) => pool.run<Rewritten>("rewrite", job, { lane: "merge" }),
     verify: (job) => pool.run<void>("verify", job, { lane: "merge" }),
+    scrub: (job) => pool.run<Scrubbed>("scrub", job, { lane: "merge" }),
   };
 }

@@ -13,6 +13,7 @@ import type { PartTask } from "../../../query/src/engine/fragment.ts";
 import { FragmentHost, transferablesOf } from "../../../query/src/engine/fragment-host.ts";
 import type { PlanMessage } from "../../../query/src/plan/plan.ts";
 import { TailMatcher } from "../../../query/src/tail/tail-matcher.ts";
+import { type ScrubJob, scrubSegment } from "../../../storage/src/segment/scrub.ts";
 import { type ArenaBuffers, ArenaWriter } from "../../../storage/src/shard/arena.ts";
 import type {
   MergeJob,
@@ -95,6 +96,7 @@ const jobs: Readonly<Record<string, (payload: never) => Done>> = {
   merge: (job: MergeJob) => ({ result: mergeFiles(job) }),
   rewrite: (job: RewriteJob) => ({ result: rewriteFile(job) }),
   verify: (job: VerifyJob) => ({ result: verifyFile(job) }),
+  scrub: (job: ScrubJob) => ({ result: scrubSegment(job) }),
   documents: (job: DocumentsJob) => {
     const found = documents.run(job);
     const transfer = found.kind === "documents" ? [found.documents.body.buffer] : [];

@@ -141,3 +141,19 @@ export const stuckWaitMs = 10 * 60_000;
 
 /** Damaged files of a shard that the progress of a delete names: enough to find where the trouble is. */
 export const stuckNamedMax = 20;
+
+/** Bytes of segment files that are read in one turn when they are scrubbed: some milliseconds of a worker. */
+export const scrubPieceBytes = 2 * 1024 * 1024;
+
+/** The fewest bytes a second that are scrubbed: a small store is through in minutes. */
+export const scrubBytesPerSecondMin = 64 * 1024;
+
+/** The most: a tenth of what a plain disk reads. */
+export const scrubBytesPerSecondMax = 8 * 1024 * 1024;
+
+/** How long at least before all is scrubbed again, in milliseconds. */
+export const scrubIdleMs = 60_000;
+
+/** How long before a damaged copy is asked for again, in milliseconds, and how often; then the next scrub finds it again. */
+export const scrubRepairRetryMs = 10_000;
+export const scrubRepairTriesMax = 30;

@@ -1,3 +1,4 @@
+import type { Scrubbed, ScrubJob } from "../segment/scrub.ts";
 import type { SegmentPartition } from "./manifest.ts";
 import type { PlacedTombstone } from "./tombstone.ts";
 
@@ -77,4 +78,6 @@ export interface SegmentWork {
   rewrite(job: RewriteJob): Promise<Rewritten>;
   /** Reads all of a file; rejects with `storage.damaged` unless it is that segment and every checksum is right. */
   verify(job: VerifyJob): Promise<void>;
+  /** Reads a piece of a file, and says what of it is damaged. */
+  scrub(job: ScrubJob): Promise<Scrubbed>;
 }

@@ -50,6 +50,8 @@ export interface StoreOptions {
     readonly bytesMax?: number;
   };
   readonly segments?: Partial<SegmentLimits>;
+  /** How long until every segment file was read once for damage; 7 days by default, 0: none is. */
+  readonly scrubPeriodMs?: number;
   /** Bytes that segments, log and trash may take; as much as there is by default. At 95 % appends get 503. */
   readonly diskBytesMax?: number;
   /** How full the disk is; asks the file system by default. */
@@ -59,6 +61,7 @@ export interface StoreOptions {
 const dayMs = 24 * 60 * 60 * 1000;
 
 export const retentionMsDefault = 7 * dayMs;
+export const scrubPeriodMsDefault = 7 * dayMs;
 export const retentionDiskShareDefault = 0.8;
 
 const segmentLimitsDefault: SegmentLimits = {
@@ -73,6 +76,7 @@ export interface StoreSettings extends MaintenanceOptions {
   readonly logFileBytes: number;
   readonly logBytesMax: number;
   readonly segmentLimits: SegmentLimits;
+  readonly scrubPeriodMs: number;
 }
 
 export function settingsOf(options: StoreOptions): StoreSettings {
@@ -82,6 +86,7 @@ export function settingsOf(options: StoreOptions): StoreSettings {
     sealAgeMs: options.sealAgeMs ?? 5 * 60 * 1000,
     sealsAtOnce: options.sealsAtOnce ?? 2,
     retention: retentionOf(options),
+    scrubPeriodMs: options.scrubPeriodMs ?? scrubPeriodMsDefault,
     segmentLimits: { ...segmentLimitsDefault, ...options.segments },
   };
 }

@@ -1,5 +1,5 @@
 import { assert } from "../../../kit/src/assert.ts";
-import { messageOf, type ServiceError } from "../../../kit/src/errors.ts";
+import type { ServiceError } from "../../../kit/src/errors.ts";
 import type { Closable } from "../../../kit/src/lifecycle.ts";
 import { CommitLog } from "../log/commit-log.ts";
 import { nodeDisk } from "../log/disk.ts";
@@ -25,10 +25,12 @@ import type { IdempotencyRecord } from "./idempotency-table.ts";
 import { closeWaitMs, storeArenaWriter } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MemoryBatch } from "./memtable.ts";
+import { noteCommitted } from "./note-committed.ts";
 import { RetentionClock } from "./retention-clock.ts";
 import { type RetentionView, retentionView } from "./retention-view.ts";
 import { Retiring } from "./retiring.ts";
 import { pressureOf, whenRoom } from "./room.ts";
+import { Scrubber } from "./scrubbing.ts";
 import {
   type PinnedSegment,
   pinSegment,
@@ -37,6 +39,7 @@ import {
   sealedShard,
 } from "./sealed.ts";
 import { deletionsOf, openSealedParts, type SealedPart } from "./sealed-parts.ts";
+import { setAside } from "./set-aside.ts";
 import { Shard } from "./shard.ts";
 import { type StoreStatus, storeStatus } from "./status.ts";
 import { type StoreOptions, settingsOf } from "./store-options.ts";
@@ -133,6 +136,8 @@ export interface Store extends Closable {
   merge(): Promise<void>;
   /** Drops what retention does not keep, now. */
   retain(): Promise<void>;
+  /** Reads all segment files for damage, now, and repairs copies that have any. */
+  scrub(): Promise<void>;
   /** Takes nothing more, waits for what is under way, and closes the log. Seals nothing: the log has it all. */
   close(): Promise<void>;
 }
@@ -176,11 +181,16 @@ class OpenStore implements Store {
     const appender = new Appender(context);
     const maintenance = new Maintenance(context, this.#settings);
     const replication = await this.#replication(context, maintenance);
-    this.#parts = { context, appender, maintenance, replication };
+    const scrubber = new Scrubber(context, {
+      scrubPeriodMs: this.#settings.scrubPeriodMs,
+      renewCopy: (shard, uuid) => replication.renewCopy(shard, uuid),
+    });
+    this.#parts = { context, appender, maintenance, replication, scrubber };
     const { retentionMs, bytesMax } = this.#settings.retention;
     const facts = { retentionMs: retentionMs("default"), retentionBytes: bytesMax };
     context.logger.info({ shards: context.shards.length, ...facts }, "store opened, acquiring");
     await replication.run();
+    scrubber.start();
   }
 
   async #replication(context: StoreContext, maintenance: Maintenance): Promise<Replication> {
@@ -371,21 +381,12 @@ class OpenStore implements Store {
   }
 
   reportDamage(found: DamagedBlock | DamagedSegment): void {
-    const { damage, logger, shards } = this.#open.context;
-    const segment = shards[found.shard]?.segments.find(found.uuid);
+    const { context, replication, scrubber } = this.#open;
+    const segment = context.shards[found.shard]?.segments.find(found.uuid);
+    if (segment === undefined) scrubber.copyDamaged(found);
     if (segment === undefined || segment.isLost) return;
-    this.#open.replication.repair(found.shard, segment);
-    if (found.block === undefined) {
-      segment.isLost = true;
-      logger.error({ ...found, file: segment.path }, "segment is damaged, set aside");
-      return;
-    }
-    if (segment.damagedBlocks.has(found.block)) return;
-    segment.damagedBlocks.add(found.block);
-    logger.error({ ...found, file: segment.path }, "block is damaged, set aside");
-    damage.add(found).catch((thrown: unknown) => {
-      logger.warn({ err: thrown }, "damaged block could not be noted");
-    });
+    replication.repair(found.shard, segment);
+    setAside(context, segment, found);
   }
 
   status(): StoreStatus {
@@ -415,43 +416,36 @@ class OpenStore implements Store {
     return this.#open.maintenance.dropExpired();
   }
 
+  scrub(): Promise<void> {
+    return this.#open.scrubber.scrubAll();
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
-    const { appender, context, maintenance, replication } = this.#open;
+    const { appender, context, maintenance, replication, scrubber } = this.#open;
     appender.stop();
     const serving = context.shards.filter(({ state }) => state.kind === "serving");
     const drained = serving.map((shard) => shard.drained());
-    const idle = Promise.all([replication.drain(), maintenance.stop(), ...drained]);
+    const idle = Promise.all([
+      replication.drain(),
+      maintenance.stop(),
+      scrubber.stop(),
+      ...drained,
+    ]);
     // A manifest without its coordinator may never answer; what is left is settled at the next start.
     const tooLong = Promise.withResolvers<void>();
     const timer = setTimeout(tooLong.resolve, closeWaitMs);
     await Promise.race([idle, tooLong.promise]);
     clearTimeout(timer);
     await replication.stop();
-    const isNoted =
-      context.log.failure === undefined && (await this.#noteCommitted(context, serving));
+    const isNoted = context.log.failure === undefined && (await noteCommitted(context, serving));
     this.#retiring.close();
     // Without its files, the log's end is known only by what was noted.
     await context.log.close({ discard: isNoted });
-  }
-
-  /** Spares the next start a question; without it, as on a full disk, it knows of an earlier position. False: not done. */
-  async #noteCommitted(
-    { epochs, logger }: StoreContext,
-    shards: readonly Shard[],
-  ): Promise<boolean> {
-    const committed = shards.map((shard) => [shard.id, shard.committed.position] as const);
-    try {
-      await epochs.commit(new Map(committed));
-      return true;
-    } catch (thrown) {
-      logger.warn({ reason: messageOf(thrown) }, "committed positions could not be noted");
-      return false;
-    }
   }
 
   get #open(): Parts {
@@ -495,4 +489,5 @@ interface Parts {
   readonly appender: Appender;
   readonly maintenance: Maintenance;
   readonly replication: Replication;
+  readonly scrubber: Scrubber;
 }

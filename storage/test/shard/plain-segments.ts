@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { ServiceError } from "../../../kit/src/errors.ts";
+import type { Scrubbed, ScrubJob } from "../../src/segment/scrub.ts";
 import type { ArenaOwner } from "../../src/shard/arena.ts";
 import { partitionsOf } from "../../src/shard/partitions.ts";
 import type {
@@ -96,6 +97,16 @@ export class PlainSegments implements SegmentWork {
     } catch (thrown) {
       const fields = { file: path };
       throw new ServiceError("storage.damaged", "no segment", fields, { cause: thrown });
+    }
+  }
+
+  async scrub({ path }: ScrubJob): Promise<Scrubbed> {
+    const whole = { bytes: 1, next: undefined, damaged: [] };
+    try {
+      readBlocks(path);
+      return whole;
+    } catch {
+      return { ...whole, damaged: [{ block: undefined, reason: "no segment" }] };
     }
   }
 }

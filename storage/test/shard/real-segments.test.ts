@@ -6,6 +6,7 @@ import { openBatch } from "../../src/format/batch.ts";
 import { mergeSegments } from "../../src/segment/merge.ts";
 import { openSegment, verifySegment } from "../../src/segment/reader.ts";
 import { rewriteSegment } from "../../src/segment/rewrite.ts";
+import { scrubSegment } from "../../src/segment/scrub.ts";
 import { sealSegment } from "../../src/segment/writer.ts";
 import { type ArenaOwner, ArenaWriter } from "../../src/shard/arena.ts";
 import type { CutPart } from "../../src/shard/cut.ts";
@@ -32,6 +33,9 @@ function workOn(arena: () => ArenaOwner): SegmentWork {
     },
     async verify({ path }) {
       verifySegment(path);
+    },
+    async scrub(job) {
+      return scrubSegment(job);
     },
     /** Here a filter is a part of a record's JSON. */
     async rewrite(job) {
