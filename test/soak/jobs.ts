@@ -167,6 +167,12 @@ const jobs: readonly Job[] = [
     env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 2_000) }),
   },
   {
+    suite: "cluster",
+    name: "cluster-reading",
+    files: ["services/test/reading-once.test.ts"],
+    env: (draw) => ({ LOGKEEP_SOAK_SEEDS: growing(draw, 10), LOGKEEP_DRAWN_STEPS: "60" }),
+  },
+  {
     suite: "cluster-house",
     name: "cluster-kills",
     files: ["test/cluster/kills.test.ts"],

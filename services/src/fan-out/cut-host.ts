@@ -5,10 +5,16 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import type { Closable } from "../../../kit/src/lifecycle.ts";
 import type { FragmentPool } from "../../../query/src/engine/pool.ts";
 import type { PlanMessage } from "../../../query/src/plan/plan.ts";
-import type { Part } from "../../../query/src/source.ts";
+import type { Deletion, Part } from "../../../query/src/source.ts";
 import type { SealedPart } from "../../../storage/src/shard/sealed-parts.ts";
 import type { OwnSource } from "../asking.ts";
-import { answerPieceBytes, cutsMax, goneKeepMs } from "./limits.ts";
+import {
+  answerPieceBytes,
+  cutDeletionBytesMax,
+  cutsMax,
+  goneKeepMs,
+  partDeletionBytesMax,
+} from "./limits.ts";
 import {
   fragmentSchema,
   methods,
@@ -83,7 +89,7 @@ export class CutHost implements Closable {
       parts: opened.parts.map((part) => this.#remotePart(part)),
       missing: opened.missing,
       elsewhere: opened.elsewhere,
-      deletions: this.#source.deletions(tenant),
+      deletions: within(cutDeletionBytesMax, this.#source.deletions(tenant)),
     };
     return { head: {}, bytes: [serialize(answer)] };
   }
@@ -133,7 +139,9 @@ export class CutHost implements Closable {
     const remote = { timeMin, timeMax, rows, bytes, internal, shard, positionThrough };
     const sealed = this.#source.sealedOf(part);
     if (sealed === undefined) return remote;
-    const { file, fileBytes, uuid, class: name, deletions } = sealed;
+    const { file, fileBytes, uuid, class: name } = sealed;
+    const deletions = within(partDeletionBytesMax, sealed.deletions);
+    if (deletions === undefined) return remote;
     return { ...remote, sealed: { file, fileBytes, uuid, class: name, deletions } };
   }
 
@@ -196,6 +204,15 @@ export class CutHost implements Closable {
 /** Cuts are named by who asked for them, so that no other process reaches them. */
 function keyOf({ nodeId, incarnation }: PeerIdentity, cut: string): string {
   return `${nodeId}/${incarnation}/${cut}`;
+}
+
+/** Undefined when they are too many to be told. */
+function within(
+  bytesMax: number,
+  deletions: readonly Deletion[] | undefined,
+): readonly Deletion[] | undefined {
+  const bytes = deletions?.reduce((sum, { id, filter }) => sum + id.length + filter.length + 64, 0);
+  return bytes !== undefined && bytes <= bytesMax ? deletions : undefined;
 }
 
 function planOf(cut: HostedCut, id: string, sent: Uint8Array | undefined): PlanMessage {

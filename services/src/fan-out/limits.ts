@@ -26,8 +26,14 @@ export const pieceRetryMs = 400;
 /** How long the list of a shard's sealed files may take to be read, in milliseconds, before an answer does without. */
 export const manifestLookMs = 2000;
 
-/** Sealed parts that one message names: some hundred bytes each, more with what is deleted of them. */
-export const sealedPartsMax = 2000;
+/** Sealed parts that one message names: each is looked for on the disk, and together in one turn of the loop. */
+export const sealedPartsMax = 500;
+
+/** Bytes of deletes that are told with a part, so that copies can stand in for it: there may be thousands of both. */
+export const partDeletionBytesMax = 1024;
+
+/** Bytes of a tenant's deletes that are told with a cut, for shards that nobody serves: more of them, and nothing is told. */
+export const cutDeletionBytesMax = 256 * 1024;
 
 /** How long another node keeps what it opened for one piece that was asked of it in place of its owner, in milliseconds; mostly it is told earlier. */
 export const standInKeepMs = 60_000;

@@ -31,7 +31,7 @@ export type OpenMessage = z.infer<typeof openSchema>;
 export type RemotePart = Pick<Part, "timeMin" | "timeMax" | "rows" | "bytes" | "internal"> & {
   readonly shard: number;
   readonly positionThrough: number;
-  /** Which file it lies in; undefined for a part in memory. */
+  /** Which file it lies in; undefined for a part in memory, and for one of which more is deleted than is told. */
   readonly sealed?: Pick<SealedPart, "file" | "fileBytes" | "uuid" | "class" | "deletions">;
 };
 
@@ -40,7 +40,7 @@ export interface OpenedMessage {
   readonly missing: readonly string[];
   /** Shards that this node does not serve; their parts are what is sealed. */
   readonly elsewhere: readonly number[];
-  /** The tenant's deletes that may hide records of any shard; undefined where no shard is served. */
+  /** The tenant's deletes that may hide records of any shard; undefined where no shard is served, or where they are too many. */
   readonly deletions?: readonly Deletion[] | undefined;
 }
 
