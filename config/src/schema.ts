@@ -202,6 +202,9 @@ const storage = z.strictObject({
   slowSyncMs: duration(2000, { min: 0, max: 10 * minute }).describe(
     "A sync of the commit log is slow beyond this; a node whose syncs are slow many times, or whose disk is full, hands its shards to others in sync. 0 leaves them where they are.",
   ),
+  scrubMs: duration(7 * 24 * 60 * minute, { min: 0, max: 90 * 24 * 60 * minute }).describe(
+    "Time in which every segment file, also copies of other nodes' shards, is read once and compared with its checksums, at most 8 MiB a second; what is damaged is repaired from another node. 0 reads none.",
+  ),
   retention: retention.prefault({}),
   workers: z.int().min(1).max(256).optional().meta({
     kind: "integer",

@@ -93,7 +93,7 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
     const pool = startPool(options, arena, rules);
     lifecycle.add("workers", () => pool.close());
     const { manifest, ownership } = cluster;
-    const { retention, logMaxBytes, sealAgeMs, slowSyncMs } = settings.storage;
+    const { retention, logMaxBytes, scrubMs, sealAgeMs, slowSyncMs } = settings.storage;
     const diskBytesMax = settings.storage.diskMaxBytes;
     const diskBytes = Math.min(diskBytesMax ?? Infinity, diskUseOf(data.path).totalBytes);
     const bytesMax = retention.maxBytes ?? diskBytes * retention.diskShare;
@@ -118,7 +118,7 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       work: segmentWork(pool),
       sealsAtOnce: Math.max(1, pool.size - 1),
       logBytesMax: logMaxBytes,
-      sealAgeMs,
+      ...{ sealAgeMs, scrubPeriodMs: scrubMs },
       segments: { replacedKeepMs: settings.query.timeoutMs * replacedKeepDeadlines },
       ...(diskBytesMax === undefined ? {} : { diskBytesMax }),
       retention: {
