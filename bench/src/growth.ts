@@ -1,12 +1,11 @@
 // What grows with the data: a rare word, the newest records, a scan, bytes written for each byte kept, open files.
-// A fresh service for each size; questions differ, so that no kept answer helps. Prints JSON lines.
+// A fresh service for each size, asked when all is sealed and merged, as data lies for nearly all of its life; questions
+// differ, so that no kept answer helps. Prints JSON lines.
 //   node bench/src/growth.ts [--sizes 1000000,5000000,20000000] [--senders 4] [--seed 1]
 import { readdirSync } from "node:fs";
-import path from "node:path";
 import { parseArgs } from "node:util";
 import { Service, temporaryFolder } from "../../test/service.ts";
 import { generateCorpus } from "./corpus.ts";
-import { folderBytes } from "./process-tree.ts";
 import { allSealed, quantile, round, shipAll } from "./shipping.ts";
 
 const { values: options } = parseArgs({
@@ -85,6 +84,31 @@ async function writtenBytes(service: Service): Promise<Record<string, number>> {
   return Object.fromEntries(Array.from(lines, ([, kind, bytes]) => [kind, Number(bytes)]));
 }
 
+/** Large merges begin a quarter of a minute after the last records; no merge of these sizes takes longer. */
+const calmMs = 30_000;
+const mergeMsMax = 600_000;
+
+/** Waits until no merge has ended for a while. */
+async function allMerged(service: Service): Promise<void> {
+  let merges = "";
+  let since = performance.now();
+  const deadline = since + mergeMsMax;
+  while (performance.now() < Math.min(since + calmMs, deadline)) {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const text = await (await fetch(`${service.http}/metrics`)).text();
+    const now = /^logkeep_storage_merges_total (\S+)$/m.exec(text)?.[1] ?? "";
+    if (now !== merges) since = performance.now();
+    merges = now;
+  }
+}
+
+/** Bytes of the live segments: what they replaced stays for a while, for queries that have begun. */
+async function segmentBytes(service: Service): Promise<number> {
+  const answer = await fetch(`${service.http}/api/v1/cluster`);
+  const { stored } = (await answer.json()) as { stored: { segmentBytes: number } };
+  return stored.segmentBytes;
+}
+
 async function measure(records: number): Promise<void> {
   const dataDir = temporaryFolder();
   const env = { LOGKEEP_STORAGE_SEAL_AGE_MS: "5000" };
@@ -96,9 +120,9 @@ async function measure(records: number): Promise<void> {
     await shipAll(service.http, bodiesOf(records, endMs, shipped), Number(options.senders));
     const seconds = (performance.now() - started) / 1_000;
     await allSealed(service);
+    await allMerged(service);
     const { log = 0, seal = 0, merge = 0 } = await writtenBytes(service);
-    const isSegment = (file: string): boolean => /^[0-9]+-[0-9a-f-]{36}$/.test(file);
-    const segments = folderBytes(path.join(dataDir, "storage"), isSegment);
+    const segments = await segmentBytes(service);
     const openFiles = readdirSync(`/proc/${service.pid}/fd`).length;
     console.log(
       JSON.stringify({
