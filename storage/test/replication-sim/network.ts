@@ -169,7 +169,8 @@ export class Network<Frame> {
   }
 
   #begun(link: Link<Frame>, end: End<Frame>): void {
-    if (end.state !== "opening" || end.at.isDown) return;
+    // One that was cut meanwhile never is: there may be another by now, which it would replace at this end alone.
+    if (end.state !== "opening" || end.at.isDown || link.isCut) return;
     const replica = otherOf(link, end).at.replica;
     const before = this.#of(end.at, replica);
     if (before !== undefined) endOf(before, end.at.replica).state = "down";

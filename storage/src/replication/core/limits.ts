@@ -71,10 +71,10 @@ export const holdRepeatMs = 30_000;
 export const transferMsDefault = 5_000;
 
 /**
- * A hand-over away from a disk that is slow: its last entries take some of its syncs. After so long the shard is given up all
- * the same, and whoever takes it over decides on what was not committed.
+ * A hand-over away from a disk that is slow waits so long for its last entries. Then the shard is given up all the same: the others
+ * have what is on its way to that disk, and whoever takes over commits it sooner.
  */
-export const strainedHandOverTimeoutMs = 5_000;
+export const strainedHandOverTimeoutMs = 1_000;
 
 /** An owner whose disk is full or slow hands over when it has reached the coordinator within so long: a tick or two. */
 export const strainedReachMs = 1_000;
