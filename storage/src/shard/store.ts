@@ -228,6 +228,12 @@ class OpenStore implements Store {
     });
     this.#log = log;
     const shards = Array.from({ length: shardCount }, (_, id) => new Shard(id, arena));
+    const epochs = EpochFile.open(disk, paths.root);
+    for (const { id } of shards) {
+      // Without a promise it never took an entry, so none is lost.
+      const isUntouched = epochs.of(id).promised === 0 && !recovered.shards.has(id);
+      if (isUntouched) recovered.damaged.emptied(id);
+    }
     const { agreedMs } = this.#options;
     const retentionClock = new RetentionClock({ clock, logger, agreedMs, shards });
     return {
@@ -237,7 +243,7 @@ class OpenStore implements Store {
       logDamage: recovered.damaged,
       loggedCommitted: new Map([...recovered.shards].map(([id, { committed }]) => [id, committed])),
       writer: new ArenaWriter(arena.buffers, storeArenaWriter),
-      epochs: EpochFile.open(disk, paths.root),
+      epochs,
       damage: DamageList.open(disk, paths.root),
       shards,
       diskLimit: this.#diskLimit(paths, shards, log),

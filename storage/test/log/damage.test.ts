@@ -95,6 +95,8 @@ test("a bit flipped in any byte of a header loses that entry alone, and stops th
     assert.equal(damaged.get(1), undefined, "its next entry follows its last one");
     assert.equal(damaged.get(3), undefined, "its first entry is there");
     assert.equal(damaged.get(9)?.length, 1, "a shard may have had nothing but what is lost");
+    damaged.emptied(9);
+    assert.equal(damaged.get(9), undefined);
   }
 });
 
