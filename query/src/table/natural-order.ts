@@ -13,22 +13,29 @@ export interface ValuePlace {
 export function compareNatural(left: ValuePlace, right: ValuePlace): number {
   const { bytes: x, offsets: xs } = left.values;
   const { bytes: y, offsets: ys } = right.values;
-  let [i, j] = [xs[left.index]!, ys[right.index]!];
-  const [iEnd, jEnd] = [xs[left.index + 1]!, ys[right.index + 1]!];
-  while (i < iEnd && j < jEnd) {
-    const [a, b] = [x[i]!, y[j]!];
-    if (isDigit(a) && isDigit(b)) {
-      const [iNext, jNext] = [digitsEnd(x, i, iEnd), digitsEnd(y, j, jEnd)];
-      const order = compareDigits(x.subarray(i, iNext), y.subarray(j, jNext));
-      if (order !== 0) return order;
-      [i, j] = [iNext, jNext];
-      continue;
-    }
-    if (a !== b) return isDigit(a) ? -1 : isDigit(b) ? 1 : a - b;
-    i++;
-    j++;
+  const xStart = xs[left.index]!;
+  const yStart = ys[right.index]!;
+  const xEnd = xs[left.index + 1]!;
+  const yEnd = ys[right.index + 1]!;
+  // Most of what is equal is so byte by byte.
+  let same = 0;
+  const most = Math.min(xEnd - xStart, yEnd - yStart);
+  while (same < most && x[xStart + same] === y[yStart + same]) same++;
+  let number = same;
+  while (number > 0 && isDigit(x[xStart + number - 1]!)) number--;
+  const i = xStart + number;
+  const j = yStart + number;
+  const iNext = digitsEnd(x, i, xEnd);
+  const jNext = digitsEnd(y, j, yEnd);
+  if (iNext > i && jNext > j) {
+    const order = compareDigits(x, i, iNext, y, j, jNext);
+    if (order !== 0) return order;
   }
-  return iEnd - i - (jEnd - j);
+  if (same === most) return xEnd - xStart - (yEnd - yStart);
+  const a = x[xStart + same]!;
+  const b = y[yStart + same]!;
+  if (isDigit(a)) return -1;
+  return isDigit(b) ? 1 : a - b;
 }
 
 function isDigit(byte: number): boolean {
@@ -41,13 +48,20 @@ function digitsEnd(bytes: Buffer, from: number, to: number): number {
   return end;
 }
 
-/** By value, then by length. */
-function compareDigits(a: Buffer, b: Buffer): number {
-  const [x, y] = [significant(a), significant(b)];
-  return x.length - y.length || x.compare(y) || a.length - b.length;
-}
-
-function significant(digits: Buffer): Buffer {
-  const first = digits.findIndex((digit) => digit !== 48);
-  return first < 0 ? digits.subarray(digits.length) : digits.subarray(first);
+/** `x[i … iEnd]` and `y[j … jEnd]`, all of them digits: by value, then by length. */
+function compareDigits(
+  x: Buffer,
+  i: number,
+  iEnd: number,
+  y: Buffer,
+  j: number,
+  jEnd: number,
+): number {
+  const zeros = iEnd - i - (jEnd - j);
+  while (i < iEnd && x[i] === 48) i++;
+  while (j < jEnd && y[j] === 48) j++;
+  const longer = iEnd - i - (jEnd - j);
+  if (longer !== 0) return longer;
+  for (; i < iEnd; i++, j++) if (x[i] !== y[j]) return x[i]! - y[j]!;
+  return zeros;
 }
