@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Prng } from "../../kit/src/prng.ts";
-import { collectAnswer } from "../src/engine/questions.ts";
+import { askCompletion } from "../src/engine/completion.ts";
+import { askFieldValues, collectAnswer } from "../src/engine/questions.ts";
 import { parseQuery } from "../src/language/parse.ts";
 import { TailMatcher } from "../src/tail/tail-matcher.ts";
 import { planTail } from "../src/tail/tail-plan.ts";
@@ -89,4 +90,27 @@ test("a tail finds by the id of a stream, and shows it", () => {
   const lines = Buffer.from(bytes).toString().trimEnd().split("\n");
   assert.equal(lines.length, 4);
   assert.deepEqual(JSON.parse(lines[0] ?? ""), { _stream_id: idOfApi, level: "warn" });
+});
+
+test("an editor is offered the field and its values, and a page of fields shows these", async () => {
+  const store = storeOf(records, new Prng(5));
+  const question = { source: store, pool: new LocalPool(store), tenant: "t", range: allTime };
+  const offered = (text: string) =>
+    askCompletion(question, { text, cursor: text.length, limit: 20 });
+  const texts = async (text: string) => (await offered(text)).items.map((item) => item.text);
+  assert.ok((await texts("_stream_i")).includes("_stream_id:"));
+  assert.ok((await texts("* | fields _str")).includes("_stream_id"));
+  assert.deepEqual(await texts("_stream_id:8"), [idOfApi]);
+  const query = parseQuery("level:info");
+  const { values } = await askFieldValues(
+    { ...question, query },
+    { field: "_stream_id", limit: 5 },
+  );
+  assert.deepEqual(
+    values.map(({ name, hits }) => [name, hits]),
+    [
+      [idOfApi, 10],
+      [idOfWeb, 10],
+    ],
+  );
 });
