@@ -202,6 +202,12 @@ const jobs: readonly Job[] = [
     env: () => ({ LOGKEEP_FAULT_MS: "30000", LOGKEEP_QUORUM_LOST_MS: "60000" }),
   },
   {
+    suite: "cluster-house",
+    name: "cluster-forms",
+    files: ["upgrade", "recover", "roles", "grow"].map((name) => `test/cluster/${name}.test.ts`),
+    env: () => ({ LOGKEEP_NODES_BACK: "3" }),
+  },
+  {
     suite: "inbox",
     name: "inbox",
     files: ["cluster/test/inbox*.test.ts", "test/faults/inbox*.test.ts"],
