@@ -33,10 +33,13 @@ export class ValueFilter implements Filter {
   }
 
   mayMatch(block: Block): boolean {
-    const { tokens, matchesEmpty, needle, others } = this.#test;
+    const { tokens, matchesEmpty, needle, others, piecesDecide } = this.#test;
     if (matchesEmpty) return true;
-    // Token filters tell more than pieces of words do.
-    if (tokens.length > 0) return block.mayContain(this.#field, tokens);
+    if (tokens.length > 0) {
+      if (!block.mayContain(this.#field, tokens)) return false;
+      // Of words, that tells more than pieces of them do; of a whole value it may tell little.
+      if (piecesDecide) return true;
+    }
     const mayHold = (piece: Buffer): boolean => block.mayHold?.(this.#field, piece) ?? true;
     return (needle === undefined || mayHold(needle)) && others.every(mayHold);
   }

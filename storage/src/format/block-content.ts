@@ -36,6 +36,8 @@ export interface BlockContent {
 /** The columns of a block, as its cache has them. */
 export interface BlockColumns {
   column(field: string): Column | undefined;
+  /** Whether that is decoded already. */
+  hasColumn?(field: string): boolean;
   times(): Times;
   /** What was kept of the block under a name, or what `make` makes; `bytes` is about what it takes. */
   kept<T>(what: string, make: () => { readonly value: T; readonly bytes: number }): T;

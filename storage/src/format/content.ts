@@ -19,7 +19,7 @@ import {
 import type { Grams } from "./grams.ts";
 import { readInts, skipInts } from "./int-list.ts";
 import { blockRowsMax, listDictValuesMax } from "./limits.ts";
-import { addListGrams, listMayHold } from "./list-pieces.ts";
+import { addListGrams, listMayHold, listTexts } from "./list-pieces.ts";
 import { placedRows, type RowsByTime, readStreamCodes, streamCodesLength } from "./stream-codes.ts";
 import type { ColumnSource } from "./streams.ts";
 import { TemplateColumn } from "./template-column.ts";
@@ -132,16 +132,30 @@ export class BlockContent2 implements BlockContent {
     if (head.kind === columnKind.const)
       return tokens.every((token) => head.column.head.includes(token));
     // Small enough to look.
-    const bytes = columns.column(field)?.values().bytes;
+    const bytes = this.#storedTexts(head, columns) ?? columns.column(field)?.values().bytes;
     return bytes === undefined || tokens.every((token) => bytes.includes(token));
   }
 
   mayHold(field: string, bytes: Buffer, columns: BlockColumns): boolean {
     const head = this.#fields.get(field);
-    if (head?.kind !== columnKind.templates) return true;
+    if (head === undefined) return true;
+    if (head.kind !== columnKind.templates) {
+      return this.#storedTexts(head, columns)?.includes(bytes) ?? true;
+    }
     askedOf(head, columns).times++;
     const grams = this.#grams(head, columns);
     return grams === undefined || textsMayHold(grams, bytes);
+  }
+
+  /**
+   * The values of a field, and more, where they lie as texts and are not taken apart yet, which costs several times what
+   * a search of them does.
+   */
+  #storedTexts({ name, kind, column }: FieldHead, columns: BlockColumns): Buffer | undefined {
+    if (columns.hasColumn?.(name) === true) return undefined;
+    if (kind !== columnKind.dict && kind !== columnKind.list) return undefined;
+    const list = kind === columnKind.dict ? dictionaryHead(column.head).list : column.head;
+    return listTexts(list).isText ? payloadOf(column.text, this.#frame) : undefined;
   }
 
   /** Undefined before the second question, so that the first one reads no more than it needs. */

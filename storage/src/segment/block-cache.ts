@@ -31,6 +31,11 @@ export class BlockCache {
     return this.#misses;
   }
 
+  /** Whether a column or what belongs to one is kept. */
+  has(key: string): boolean {
+    return this.#columns.has(key);
+  }
+
   /** What was kept under the key, or what `make` makes, kept if it fits. */
   get<T>(
     key: string,
@@ -71,6 +76,10 @@ class KeptEntries {
   bytes = 0;
   /** Insertion order is order of use. */
   readonly #entries = new Map<string, Kept>();
+
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
 
   use(key: string): Kept | undefined {
     const known = this.#entries.get(key);

@@ -103,6 +103,10 @@ export class SegmentBlock implements Block {
     });
   }
 
+  hasColumn(field: string): boolean {
+    return this.#cache.has(this.#keyOf(`column ${field}`));
+  }
+
   mayContain(field: string, tokens: readonly string[]): boolean {
     if (tokens.length === 0) return true;
     const content = this.#open();
@@ -228,8 +232,11 @@ export class SegmentBlock implements Block {
   }
 
   #cached<T>(what: string, make: () => { readonly value: T; readonly bytes: number }): T {
-    const key = `${this.#file.cacheKey}/${this.ordinal}/${what}`;
-    return this.#cache.get(key, () => this.#named(what, make));
+    return this.#cache.get(this.#keyOf(what), () => this.#named(what, make));
+  }
+
+  #keyOf(what: string): string {
+    return `${this.#file.cacheKey}/${this.ordinal}/${what}`;
   }
 
   /** Runs a read; damage found by it is told with file, block and what was read. */
