@@ -20,7 +20,8 @@ suite("matches", { concurrency: 2 }, () => {
   }
 });
 
-suite("thresholds", { concurrency: 4 }, () => {
+// Most of their time is waiting for the condition to pass.
+suite("thresholds", { concurrency: 8 }, () => {
   for (const point of ["alerts.evaluated", "alerts.journalled", "alerts.sent", "alerts.done"]) {
     for (const nth of [1, 2]) {
       const how = `when the service dies at ${point} for the ${nth}. time`;
@@ -45,7 +46,7 @@ async function tellMatches(context: TestContext, point: string, nth: number): Pr
   // Acknowledged or not: what is there has to be told.
   const stored = new Set((await service.search("match")).map((row) => row["service"]));
   assert.ok(stored.size > 0);
-  await until(() => receiver.keys.size >= 2 * stored.size, "all have fired and resolved");
+  await until(() => receiver.keys.size >= 2 * stored.size, "all have fired and resolved", 120_000);
   await until(() => isSettled(service), "nothing is on its way");
   const once = ["firing", "resolved"];
   assert.deepEqual([...storyOf(receiver).values()], Array<string[]>(stored.size).fill(once));
@@ -54,12 +55,12 @@ async function tellMatches(context: TestContext, point: string, nth: number): Pr
 
 async function tellThreshold(context: TestContext, point: string, nth: number): Promise<void> {
   // Its own span of time, so that a restart does not outlast the condition.
-  const query = "{service=t} _time:10s | stats count() n";
+  const query = "{service=t} _time:20s | stats count() n";
   const given = await prepare(context, { name: "over", query, condition: "> 0", every: "1s" });
   const { receiver, armed, again } = await given.arm(point, nth);
   await armed.ship([{ service: "t", _msg: "over" }]).catch(() => undefined);
   const service = await again();
-  await until(() => receiver.keys.size >= 2, "it has fired and resolved");
+  await until(() => receiver.keys.size >= 2, "it has fired and resolved", 120_000);
   await until(() => isSettled(service), "nothing is on its way");
   assert.deepEqual([...storyOf(receiver).values()], [["firing", "resolved"]]);
 }
