@@ -10,11 +10,12 @@ import type { StorePart } from "../src/store-part.ts";
 import { type Answered, ClusterGiven, type NodeGiven, recordsNamed } from "./cluster-given.ts";
 
 let all: ClusterGiven;
-/** While it is set, pieces of queries that node 2 evaluates wait for it. */
-let held: PromiseWithResolvers<void> | undefined;
+/** While it is set, pieces of queries that its node evaluates wait for it. */
+let held: { readonly node: number; readonly end: PromiseWithResolvers<void> } | undefined;
 
 before(async () => {
-  all = await ClusterGiven.open(3, 9, { 2: { pool: holding } });
+  const over = Object.fromEntries([1, 2].map((id) => [id, { pool: holding(id) }]));
+  all = await ClusterGiven.open(3, 9, over);
   await all.ship(1, recordsNamed("one", 3000));
   await all.seal();
 });
@@ -22,18 +23,19 @@ before(async () => {
 after(() => all?.close());
 
 /** Threads whose pieces of queries can be held up, as those of a node that is stuck. */
-function holding(pool: StorePart["pool"]): StorePart["pool"] {
-  return new Proxy(pool, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target);
-      if (typeof value !== "function") return value;
-      if (name !== "run") return value.bind(target) as unknown;
-      return async (...args: readonly unknown[]) => {
-        if (args[0] === "fragment") await held?.promise;
-        return Reflect.apply(value, target, args) as unknown;
-      };
-    },
-  });
+function holding(node: number): (pool: StorePart["pool"]) => StorePart["pool"] {
+  return (pool) =>
+    new Proxy(pool, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== "function") return value;
+        if (name !== "run") return value.bind(target) as unknown;
+        return async (...args: readonly unknown[]) => {
+          if (args[0] === "fragment" && held?.node === node) await held.end.promise;
+          return Reflect.apply(value, target, args) as unknown;
+        };
+      },
+    });
 }
 
 const countOf = ({ rows }: Answered): number => Number(rows[0]?.["c"]);
@@ -85,14 +87,18 @@ test("pieces that a node does not answer are answered from another copy, once", 
   assert.equal(countOf(await all.ask(3, "phase:one | stats count() c")), 3000);
   const { counts } = asking.routing.stragglers;
   const before = { ...counts };
-  held = Promise.withResolvers();
+  const owner = all.nodes.find(({ id, stored }) => {
+    return id !== 3 && Array.from({ length: 9 }, (_, i) => i).some((i) => stored.store.serves(i));
+  });
+  assert.ok(owner !== undefined);
+  held = { node: owner.id, end: Promise.withResolvers() };
   try {
     // Not asked before, so that no answer is kept.
     const answer = await all.ask(3, "phase:one n:<1500 | stats count() c");
     assert.equal(answer.summary.status, "complete");
     assert.equal(countOf(answer), 1500);
   } finally {
-    held.resolve();
+    held.end.resolve();
     held = undefined;
   }
   assert.ok(counts.askedTwice > before.askedTwice);
@@ -103,6 +109,7 @@ test("pieces that a node does not answer are answered from another copy, once", 
 });
 
 test("what is damaged at its owner comes from another copy, and the answer is whole", async () => {
+  await all.settled();
   const [shard] = all.shardsOf([1, 2]);
   assert.ok(shard !== undefined);
   const owner = all.ownerOf(shard) as NodeGiven;
@@ -126,19 +133,25 @@ test("what is damaged at its owner comes from another copy, and the answer is wh
 });
 
 test("a shard that nobody serves answers what another node has sealed of it, without what is deleted, and is named", async () => {
-  const both = all.shardsOf([1, 2]);
-  const names = both.map((shard) => `shard ${shard}`);
-  const deletedShard = both[0] as number;
+  await all.settled();
   // Node 1 goes out of the sets, and comes back when there is nobody who would bring it to what came since.
   const first = all.node(1);
   const second = all.node(2);
   await first.close();
-  await all.until("node 2 has the shards alone", () => {
-    return both.every((shard) => all.shardsOf([2]).includes(shard) && all.ownerOf(shard));
+  await all.until("node 1 is in no set", () => {
+    const sets = [[2], [3], [2, 3]].flatMap((set) => all.shardsOf(set));
+    return sets.length === 9 && sets.every((shard) => all.ownerOf(shard));
   });
   await all.ship(2, recordsNamed("three", 1000));
   await all.seal();
   await second.close();
+  let alone: readonly number[] = [];
+  await all.until("node 3 serves what node 2 had not alone", () => {
+    alone = all.shardsOf([2]);
+    return Array.from({ length: 9 }, (_, i) => i).every((i) => alone.includes(i) || all.ownerOf(i));
+  });
+  assert.ok(alone.length > 0);
+  const names = alone.map((shard) => `shard ${shard}`);
   await all.start(1);
   const count = async (query: string): Promise<Answered> => {
     const text = `${query} | stats count() c`;
@@ -164,7 +177,7 @@ test("a shard that nobody serves answers what another node has sealed of it, wit
     const served = Array.from({ length: all.shardCount }, (_, shard) => shard).filter((shard) =>
       stored.store.serves(shard),
     );
-    assert.ok(!served.includes(deletedShard));
+    assert.ok(alone.every((shard) => !served.includes(shard)));
     await stored.store.addTombstone(tombstone, served);
   }
   assert.equal(countOf(await count("phase:one")), 2900);
