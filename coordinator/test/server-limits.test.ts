@@ -12,8 +12,9 @@ import {
   SetDataRequest,
   WatchedRequest,
 } from "../src/wire/records.ts";
+import { until } from "./ensemble-harness.ts";
 import { temporaryDirectory } from "./log-harness.ts";
-import { delay, open, RawClient, serve } from "./server-harness.ts";
+import { open, RawClient, serve } from "./server-harness.ts";
 
 const create = (name: string, bytes: number) => ({
   path: name,
@@ -72,8 +73,7 @@ test("as many snapshots are kept as the settings say", async (context) => {
       /^snapshot\.[0-9a-f]+$/.test(name),
     ).length;
   for (let i = 0; i < 200 || snapshots() < 5; i++) await client.create(`/n${i}`);
-  await delay(100);
-  assert.equal(snapshots(), 5);
+  await until("the others are gone", () => snapshots() === 5);
 });
 
 test("limits that make no sense are refused by name", async (context) => {

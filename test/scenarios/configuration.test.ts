@@ -28,7 +28,8 @@ async function until(what: string, claim: () => Promise<boolean>): Promise<void>
   const endMs = performance.now() + 60_000;
   while (!(await claim())) {
     assert.ok(performance.now() < endMs, what);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Claims run a whole process.
+    await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
 
