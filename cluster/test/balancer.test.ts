@@ -100,7 +100,7 @@ test("a new cluster is placed evenly once its founders are there, and each makes
 
 test("a restart within the grace period moves nothing, a longer absence moves that node's copies", async () => {
   const chroot = await Given.open();
-  const first = await node(chroot, 1, { graceMs: 2_500, founders: 4 });
+  const first = await node(chroot, 1, { graceMs: 6_000, founders: 4 });
   await node(chroot, 2, { isBalancer: false });
   await node(chroot, 3, { isBalancer: false });
   const fourth = await node(chroot, 4, { isBalancer: false });
@@ -108,7 +108,7 @@ test("a restart within the grace period moves nothing, a longer absence moves th
   const before = placed(first);
   await fourth.close();
   const again = await node(chroot, 4, { isBalancer: false });
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  await new Promise((resolve) => setTimeout(resolve, 6_500));
   assert.deepEqual(placed(first), before);
   await again.close();
   await until(() => loadOf(first, 4) === 0);

@@ -35,7 +35,7 @@ interface Story {
 
 async function story(
   body: (story: Story) => Promise<void>,
-  sessionTimeoutMs = 1_000,
+  sessionTimeoutMs = 2_000,
 ): Promise<void> {
   const proxy = await CuttableProxy.open(server.address);
   const connect = proxy.address + server.chroot + directory;
