@@ -1,5 +1,6 @@
+import { crc32 } from "node:zlib";
 import type { FinishMessage } from "../../query/src/engine/finish.ts";
-import type { PartialMessage } from "../../query/src/engine/fragment.ts";
+import type { PartialMessage, PartTask } from "../../query/src/engine/fragment.ts";
 import type { FragmentPool } from "../../query/src/engine/pool.ts";
 import type { Cut, Deletion, Part, TimeRange } from "../../query/src/source.ts";
 import type { TailSource } from "../../query/src/tail/replay.ts";
@@ -63,16 +64,22 @@ export interface Evaluated {
   readonly damage: readonly (DamagedBlock | DamagedSegment)[];
 }
 
+/** The same blocks of a file are always evaluated by the same thread, where it can be had. */
+function nearOf({ part: { identity }, slice }: PartTask): { readonly near?: number } {
+  if (identity === undefined) return {};
+  return { near: crc32(identity) + (slice?.index ?? 0) };
+}
+
 /** Who evaluates: the worker threads, in the lane behind ingest and tails. */
 export function workerFragments(pool: WorkerPool, store: Store): FragmentPool {
   return {
-    // Twice the threads: while one answers, its next piece lies there already.
-    size: pool.size * 2,
+    // Of four times the threads, while one piece is answered another lies there already, and each thread may choose.
+    size: pool.size * 4,
     async run(plan, task, signal) {
       const evaluated = await pool.run<Evaluated>(
         "fragment",
         { plan, task },
-        { lane: "query", signal },
+        { lane: "query", signal, ...nearOf(task) },
       );
       for (const found of evaluated.damage) store.reportDamage(found);
       return evaluated.message;

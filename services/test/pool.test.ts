@@ -202,3 +202,26 @@ test("a worker that a job ends is replaced at once, however often", async (t) =>
     await assert.rejects(given.pool.run("any", "end", { lane: "query" }), { code: "internal" });
   }
 });
+
+test("a worker takes jobs of the data that it has read before others, and those then", async (t) => {
+  const given = await givenOf(t, 2);
+  const held = [given.begin("query"), given.begin("query")];
+  await Promise.all(held.map((job) => job.started()));
+  const [first, second] = held;
+  assert.ok(first !== undefined && second !== undefined);
+  const done: number[] = [];
+  const answers = [7, 4, 9, 2, 5, 6, 3, 8].map(async (near) => {
+    const started = new Int32Array(new SharedArrayBuffer(4));
+    const payload = { started, done: new Int32Array(new SharedArrayBuffer(4)).fill(1) };
+    await given.pool.run("job", payload, { lane: "query", near });
+    done.push(near);
+  });
+  // The first job is at the last worker, whose line has room for one; the other worker stays where it is.
+  await first.end();
+  const there = answers.filter((_, i) => i !== 1);
+  await Promise.all(there);
+  assert.deepEqual(done, [7, 9, 5, 3, 2, 6, 8]);
+  await second.end();
+  await Promise.all(answers);
+  assert.deepEqual(done.at(-1), 4);
+});

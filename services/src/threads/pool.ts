@@ -32,6 +32,8 @@ export interface JobOptions {
   readonly lane: Lane;
   readonly transfer?: readonly Transferable[];
   readonly signal?: AbortSignal;
+  /** Jobs of one number read the same data: the same worker takes them, which has it in its cache, unless another would be idle. */
+  readonly near?: number;
 }
 
 interface Job {
@@ -39,9 +41,12 @@ interface Job {
   readonly options: JobOptions;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
+  /** How often another of its lane went before it. */
+  passed: number;
 }
 
 interface Member {
+  readonly index: number;
   worker: Worker;
   readonly running: Map<number, Job>;
   /** Has ended, and its successor has not been started yet. */
@@ -58,6 +63,9 @@ const restartMs = 100;
 
 /** For so long after a query or tail, no seal takes the last worker: whoever asked may well ask again. */
 const askedMsMin = 1000;
+
+/** Jobs of a lane that are looked through for one that a worker has the data of; none waits for more than as many others. */
+const nearLook = 16;
 
 /** Megabytes of new objects of one worker: what lives long lies in typed arrays, outside of the heap. */
 const youngMaxMb = 8;
@@ -80,7 +88,7 @@ export class WorkerPool {
     this.#options = options;
     for (let i = 0; i < options.size; i++) {
       const worker = this.#spawn(i);
-      const member: Member = { worker, running: new Map(), isDown: false, failures: 0 };
+      const member = { index: i, worker, running: new Map(), isDown: false, failures: 0 };
       this.#members.push(member);
       this.#listen(member, i);
     }
@@ -103,7 +111,8 @@ export class WorkerPool {
     if (options.lane === "query" || options.lane === "tail") this.#askedAtMs = performance.now();
     return new Promise<Result>((resolve, reject) => {
       const message = { id: this.#nextId++, kind, payload };
-      const job: Job = { message, options, resolve: (value) => resolve(value as Result), reject };
+      const answer = (value: unknown): void => resolve(value as Result);
+      const job: Job = { message, options, resolve: answer, reject, passed: 0 };
       this.#waiting.get(options.lane)?.push(job);
       this.#dispatch();
     });
@@ -196,7 +205,7 @@ export class WorkerPool {
       if (!this.#discardAborted(lane)) continue;
       const member = this.#memberFor(lane);
       if (member === undefined) continue;
-      const job = this.#queue(lane).shift() as Job;
+      const job = this.#take(this.#queue(lane), member.index);
       member.running.set(job.message.id, job);
       member.worker.postMessage(job.message, [...(job.options.transfer ?? [])]);
       const turns = this.#turns.filter((other) => other !== lane);
@@ -204,6 +213,20 @@ export class WorkerPool {
       return true;
     }
     return false;
+  }
+
+  /** The first job, or one soon behind it whose data the worker has. */
+  #take(queue: Job[], index: number): Job {
+    const first = queue[0] as Job;
+    if (first.options.near === undefined || first.passed >= nearLook) return queue.shift() as Job;
+    const { size } = this.#options;
+    const look = queue.slice(0, nearLook);
+    const place = look.findIndex(
+      ({ options: { near } }) => near !== undefined && near % size === index,
+    );
+    if (place <= 0) return queue.shift() as Job;
+    for (const passed of look.slice(0, place)) passed.passed++;
+    return queue.splice(place, 1)[0] as Job;
   }
 
   /** Rejects what nobody waits for at the head of a lane; whether a job is left there. */
