@@ -72,7 +72,10 @@ export class Lanes {
 
   #fileSync(): void {
     this.#sync("file", this.#disk.fileLane.length, (group) => {
-      for (let at = 0; at < group; at++) this.#host.fileWritten(this.#disk.fileWritten());
+      // What it does about one may be its last deed.
+      for (let at = 0; at < group && !this.#host.isDown; at++) {
+        this.#host.fileWritten(this.#disk.fileWritten());
+      }
       this.#fileSync();
     });
   }
