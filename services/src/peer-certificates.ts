@@ -93,6 +93,10 @@ async function readChecked(files: PeerCertificates): Promise<PeerCertificates> {
     [files.ca, files.cert, files.key].map((file) => readFile(file, "utf8")),
   );
   const found = { ca: ca as string, cert: cert as string, key: key as string };
+  // One that is being written anew may be empty for a moment; OpenSSL would go on without it.
+  for (const name of ["ca", "cert", "key"] as const) {
+    if (found[name].trim() === "") throw new Error(`${files[name]} is empty`);
+  }
   createSecureContext(found);
   // What OpenSSL does not look at until it is used.
   new X509Certificate(found.ca);

@@ -52,6 +52,24 @@ test("files that are missing, or do not fit each other, end the start and say wh
   await assert.rejects(open, { code: "config.invalid" });
 });
 
+for (const [name, file] of Object.entries(files)) {
+  test(`a file that is empty ends the start, and while it runs leaves what was there: ${name}`, async () => {
+    const warnings: object[] = [];
+    const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) };
+    const source = await PeerCertificateFiles.open(settings, logger, everyMs);
+    assert.ok(source !== undefined);
+    try {
+      writeFileSync(file, "");
+      await until("a warning", () => JSON.stringify(warnings).includes(`${file} is empty`));
+      assert.deepEqual(source.current(), { ca, ...one });
+    } finally {
+      await source.close();
+    }
+    const open = () => PeerCertificateFiles.open(settings, silentLogger);
+    await assert.rejects(open, { code: "config.invalid", message: /is empty/ });
+  });
+}
+
 test("renewed files count once they fit each other; until then those before do, and it is said once", async () => {
   const warnings: object[] = [];
   const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) };
