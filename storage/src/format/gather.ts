@@ -271,21 +271,21 @@ function codesPicked(
 /** Puts the length of each row's value behind its place. */
 function lengthsPlaced(
   from: Uint32Array,
-  valueOf: Uint32Array,
+  numbers: Uint32Array,
   places: Uint32Array,
   start: number,
   end: number,
   out: Uint32Array,
 ): void {
   for (let i = start; i < end; i++) {
-    const value = valueOf[i]!;
+    const value = numbers[i]!;
     out[places[i]! + 1] = from[value + 1]! - from[value]!;
   }
 }
 
 function copyPlaced(
   { bytes, offsets }: Values,
-  valueOf: Uint32Array,
+  numbers: Uint32Array,
   places: Uint32Array,
   start: number,
   end: number,
@@ -293,7 +293,7 @@ function copyPlaced(
 ): void {
   const view = viewOf(bytes);
   for (let i = start; i < end; i++) {
-    const value = valueOf[i]!;
+    const value = numbers[i]!;
     const at = to.offsets[places[i]!]!;
     copyBytes(view, bytes, offsets[value]!, offsets[value + 1]!, to.view, to.bytes, at);
   }
