@@ -18,7 +18,8 @@ The verbs below talk to a running one.
 
 They find it by \`--url\` or \`LOGKEEP_URL\` (\`http://127.0.0.1:7070\`) and identify themselves by \`--key\` or
 \`LOGKEEP_KEY\`. Answers go to stdout and everything else to stderr, so that pipes work; colour is for terminals
-only and goes with \`NO_COLOR\`.
+only and goes with \`NO_COLOR\`. \`logkeep zk\` talks to a coordinator instead, named before the verb:
+\`logkeep zk --server HOST:PORT get /app\` (\`127.0.0.1:2181\`); \`logkeep zk --help\` has its other options.
 
 | exit code | means |
 |---|---|
