@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { clusterAnswerSchema } from "../../api/src/answers.ts";
+import { type ClusterAnswer, clusterAnswerSchema } from "../../api/src/answers.ts";
 import { type ShardListed, shardsAnswerSchema } from "../../api/src/cluster.ts";
 import { ServiceClient, type ServiceOptions, withService } from "./client.ts";
 import { CliExit, type CliIo, print, usageError } from "./io.ts";
+
+type NodeListed = ClusterAnswer["nodes"][number];
 
 /** Between two looks at how far it is. */
 const lookMs = 500;
@@ -30,11 +32,22 @@ Example:
 
 async function leave(io: CliIo, node: number, options: ServiceOptions): Promise<void> {
   const client = new ServiceClient(io, options);
-  const votes = await checkLeaving(io, client, node);
+  const votes = checkLeaving(await nodesOf(io, client), node);
   const url = client.urlOf(`/api/v1/cluster/nodes/${node}/drain`);
   await client.ask(url, { method: "POST", signal: io.signal });
   let said = "";
+  let wasDrained = false;
   for (;;) {
+    const nodes = await nodesOf(io, client);
+    const leaving = nodes.find(({ id }) => id === node);
+    // The node that is asked may hear of the drain a moment later; one that has died says nothing of it.
+    if (wasDrained && leaving !== undefined && leaving.state !== "gone" && !leaving.isDrained) {
+      throw new CliExit(1, `node ${node} stays: somebody gave it its share again`);
+    }
+    wasDrained ||= leaving?.isDrained === true;
+    const others = nodes.filter(({ id }) => id !== node);
+    // Who is only away comes back; where all are to leave, it would never end.
+    if (!others.some((other) => other.state === "gone" || mayHold(other))) throw nowhere(node);
     const { copies, owned } = leftOn(await shardsOf(io, client), node);
     if (copies === 0) break;
     const text = `node ${node}: ${copies} copies left, ${owned} of them owned\n`;
@@ -53,23 +66,29 @@ async function leave(io: CliIo, node: number, options: ServiceOptions): Promise<
 }
 
 /** Whether the node is a member of the coordinator. Throws a `CliExit` where its shards could go nowhere. */
-async function checkLeaving(io: CliIo, client: ServiceClient, node: number): Promise<boolean> {
+function checkLeaving(nodes: readonly NodeListed[], node: number): boolean {
+  const leaving = nodes.find(({ id }) => id === node);
+  if (leaving === undefined) throw new CliExit(1, `there is no node ${node}`);
+  const others = nodes.filter((other) => other.id !== node && other.state === "live");
+  if (!others.some(mayHold)) throw nowhere(node);
+  return leaving.roles.includes("coordinator");
+}
+
+function mayHold({ roles, isDrained }: NodeListed): boolean {
+  return roles.includes("ingest") && isDrained !== true;
+}
+
+function nowhere(node: number): CliExit {
+  return new CliExit(1, `no other node is there to hold the shards of node ${node}`);
+}
+
+async function nodesOf(io: CliIo, client: ServiceClient): Promise<readonly NodeListed[]> {
   const answer = await client.json(client.urlOf("/api/v1/cluster"), { signal: io.signal });
   const parsed = clusterAnswerSchema.safeParse(answer);
   if (!parsed.success) {
     throw new CliExit(1, "the answer is no status; is the service of this version?");
   }
-  const { nodes } = parsed.data;
-  const leaving = nodes.find(({ id }) => id === node);
-  if (leaving === undefined) throw new CliExit(1, `there is no node ${node}`);
-  const others = nodes.filter(
-    ({ id, state, roles, isDrained }) =>
-      id !== node && state === "live" && roles.includes("ingest") && isDrained !== true,
-  );
-  if (others.length === 0) {
-    throw new CliExit(1, `no other node is there to hold the shards of node ${node}`);
-  }
-  return leaving.roles.includes("coordinator");
+  return parsed.data.nodes;
 }
 
 async function shardsOf(io: CliIo, client: ServiceClient): Promise<readonly ShardListed[]> {

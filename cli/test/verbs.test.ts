@@ -299,6 +299,42 @@ test("waits double up to their bound, and a service may ask for longer", () => {
   assert.equal(retryAfterMs(null, now), undefined);
 });
 
+test("node leave ends when somebody gives the node its share again, or when no other stays", async () => {
+  const node = (id: number, isDrained: boolean, state = "live") => ({
+    ...{ id, http: `127.0.0.1:707${id}`, roles: state === "live" ? ["ingest"] : [] },
+    ...{ version: "1.2.3", state, uptimeMs: 5, ...(isDrained ? { isDrained } : {}) },
+  });
+  const shards = [
+    {
+      ...{ id: 0, state: "served", epoch: 1, owner: 1, assigned: [1, 2], isSingle: false },
+      replicas: [{ node: 1, disk: "d", isInSync: true, isLive: true }],
+    },
+  ];
+  let looks: readonly (readonly object[])[] = [];
+  service.intercept = (request, response) => {
+    const path = request.url ?? "";
+    if (path.endsWith("/drain")) response.writeHead(204).end();
+    else if (path.endsWith("/shards")) json(response, 200, JSON.stringify({ shards }));
+    else {
+      const [nodes, ...later] = looks;
+      if (later.length > 0) looks = later;
+      json(response, 200, JSON.stringify({ ...cluster, nodes }));
+    }
+    return true;
+  };
+  const before = [node(1, false), node(2, false)];
+  const away = [node(1, true), node(2, false, "gone")];
+  looks = [before, before, [node(1, true), node(2, false)], away, before];
+  const stays = await run(["node", "leave", "1", "--url", url]);
+  assert.deepEqual([stays.code, /node 1 stays/.test(stays.err), looks.length], [1, true, 1]);
+  looks = [before, away, [node(1, true), node(2, true)]];
+  const both = await run(["node", "leave", "1", "--url", url]);
+  assert.deepEqual(
+    [both.code, /no other node is there/.test(both.err), looks.length],
+    [1, true, 1],
+  );
+});
+
 test("node leave waits until nothing is left on the node, and says how far it is", async () => {
   const node = (id: number) => ({
     ...{ id, http: `127.0.0.1:707${id}`, roles: ["coordinator", "ingest"], version: "1.2.3" },
