@@ -11,7 +11,7 @@ import { configVersionsKept } from "../src/limits.ts";
 import { paths } from "../src/paths.ts";
 import { Given, until } from "./given.ts";
 
-const sections = new Set(["query", "storage"]);
+const sections = new Set(["query", "storage", "cluster"]);
 
 let given: Given;
 let client: ZooKeeperClient;
@@ -122,4 +122,11 @@ test("the journal is nobody's but the cluster's", async () => {
   const { children } = await client.getChildren(paths.audit);
   const { acl } = await client.getAcl(`${paths.audit}/${children[0]}`);
   assert.deepEqual(acl, [aclDigest("logkeep", "secret", perms.all)]);
+});
+
+test("what is set of the section cluster stands beside what the cluster is", async () => {
+  const { data } = await client.getData(paths.cluster);
+  await store.set("cluster", () => ({ "cluster.replication": 3 }), change);
+  await until(() => other.section("cluster").values["cluster.replication"] === 3);
+  assert.deepEqual((await client.getData(paths.cluster)).data, data);
 });
