@@ -98,7 +98,7 @@ function problemOf(
   now: readonly number[] | undefined,
   nodes: ReadonlySet<number>,
 ): string | undefined {
-  if (now === undefined) return "the shard has no place yet";
+  if (now === undefined) return "there is no such shard, or it has no place yet";
   if (!now.includes(from)) return `the shard is not on node ${from}, but on ${now.join(", ")}`;
   if (!nodes.has(to)) return `node ${to} is not there, is drained, or holds no shards`;
   return from !== to && now.includes(to) ? `node ${to} has the shard already` : undefined;
