@@ -5,6 +5,7 @@ import type { StoreContext } from "../shard/context.ts";
 import type { Shard } from "../shard/shard.ts";
 import type { CommitDesk } from "./commit-desk.ts";
 import type { CoordinatorCalls } from "./coordinator-calls.ts";
+import { messageEntriesMax } from "./core/limits.ts";
 import type { Effect, Entry, Input, SealedState, ShardFacts } from "./core/types.ts";
 import { sendMessage } from "./entry-sender.ts";
 import type { HeldSegments } from "./held-segments.ts";
@@ -157,7 +158,7 @@ export class ReplicaDeeds {
     const entries: Entry[] = [];
     let result: Extract<Input, { kind: "entries-read" }>["result"] = entries;
     try {
-      for (let bytes = 0, at = from; bytes < bytesMax; at++) {
+      for (let bytes = 0, at = from; bytes < bytesMax && at - from < messageEntriesMax; at++) {
         const logged = context.log.read(shard.id, at);
         if (logged === undefined) break;
         // What is still in the arena may be let go before it is sent.

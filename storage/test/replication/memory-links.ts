@@ -1,8 +1,12 @@
+import assert from "node:assert/strict";
 import { deserialize, serialize } from "node:v8";
 import type { ReplicaLinks } from "../../src/replication/links.ts";
 
 /** How many messages wait at a link before it takes no more. */
 const queueMax = 64;
+
+/** Byte arrays that a link between nodes takes in one message. */
+const arraysMax = 4_096;
 
 interface Waiting {
   readonly head: Buffer;
@@ -65,6 +69,7 @@ export class MemoryLinks implements ReplicaLinks {
     bytes: readonly Uint8Array[],
     sent?: (() => void) | undefined,
   ): boolean {
+    assert.ok(bytes.length <= arraysMax, `${bytes.length} arrays are too many for a link`);
     const to = this.#links.get(replica);
     if (to === undefined || to.waiting.length >= queueMax) return false;
     to.waiting.push({ head: serialize(message), bytes: Buffer.concat(bytes) });

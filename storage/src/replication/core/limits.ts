@@ -52,6 +52,9 @@ export const windowBytesMax = 32 * 1024 * 1024;
 /** Bytes of one message of entries: one of the longest, or many small ones. */
 export const messageBytesMax = 4 * 1024 * 1024;
 
+/** Entries of one message: a header and a body each, of which a link takes 4,096. */
+export const messageEntriesMax = 2_000;
+
 /** Bytes appended and not committed: what an owner with other members keeps at hand to send. */
 export const uncommittedBytesMax = 64 * 1024 * 1024;
 

@@ -4,6 +4,7 @@ import {
   lineageStepsMax,
   matchRepeatMs,
   messageBytesMax,
+  messageEntriesMax,
   repeatMs,
   windowBytesMax,
 } from "./limits.ts";
@@ -249,7 +250,8 @@ export class Streams {
   #tailFrom(index: number): Entry[] {
     const entries: Entry[] = [];
     let bytes = 0;
-    for (let at = index; at < this.#tail.length; at++) {
+    const end = Math.min(this.#tail.length, index + messageEntriesMax);
+    for (let at = index; at < end; at++) {
       const entry = this.#tail[at]!;
       if (entries.length > 0 && bytes + entry.bytes > messageBytesMax) break;
       bytes += entry.bytes;
