@@ -115,15 +115,18 @@ export async function problemOf(response: Response): Promise<ServiceProblem> {
   const said = body["detail"] ?? body["title"];
   const detail =
     typeof said === "string" ? harmless(said) : `${response.status} ${response.statusText}`.trim();
-  return { status: response.status, code, detail, facts: factsOf(body), body };
+  return { status: response.status, code, detail, facts: factsOf(body, detail), body };
 }
 
 /** What a problem says beside its sentence; lists of what was rejected are told elsewhere. */
-function factsOf(body: Readonly<Record<string, unknown>>): string {
+function factsOf(body: Readonly<Record<string, unknown>>, detail: string): string {
   const usual = new Set(["type", "title", "status", "code", "detail", "instance"]);
   const facts = Object.entries(body)
     .filter(([name, value]) => !usual.has(name) && isFact(value))
-    .map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") : String(value)}`);
+    .map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : String(value)])
+    // A list may be the sentence itself.
+    .filter(([, said = ""]) => !detail.includes(said) || said.length < 20)
+    .map(([name, said]) => `${name}: ${said}`);
   return facts.length === 0 ? "" : ` (${harmless(facts.join("; "))})`;
 }
 

@@ -3,7 +3,7 @@ import { isZooKeeperError } from "../../coordinator/src/client/errors.ts";
 import { steps } from "../../coordinator/src/client/multi.ts";
 import { RoleElection, type RoleOptions } from "../../coordinator/src/recipes/role-election.ts";
 import { assert } from "../../kit/src/assert.ts";
-import { ServiceError } from "../../kit/src/errors.ts";
+import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Closable } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import { type Access, type AccessOptions, accessOf } from "./access.ts";
@@ -167,7 +167,8 @@ export class Cluster implements Closable {
     const all = { client, topology, shards, logger, access: this.#access, ...options };
     return this.elect("balancer", {
       run: (term) => balanceShards(term, all),
-      onFailure: (thrown) => logger.error({ err: thrown }, "shards are not placed, trying again"),
+      onFailure: (thrown) =>
+        logger.warn({ reason: messageOf(thrown) }, "shards are not placed, trying again"),
     });
   }
 

@@ -1,6 +1,6 @@
 // Goal: clients that others wrote work on the server unchanged: node-zookeeper-client, and kazoo where Python has it.
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,7 +8,6 @@ import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-
 import { subjectOf } from "../src/server/certificate-name.ts";
 import { temporaryDirectory } from "./log-harness.ts";
 import { serve } from "./server-harness.ts";
@@ -106,16 +105,18 @@ test("node-zookeeper-client creates, reads, watches and commits", async (context
   );
 });
 
+const python = process.env["LOGKEEP_PYTHON"] ?? "python3";
+
 function kazooMissing(): string | false {
-  try {
-    execFileSync("python3", ["-c", "import kazoo"], { stdio: "ignore" });
-    return false;
-  } catch {
-    return "python3 cannot import kazoo";
-  }
+  if (spawnSync(python, ["-c", "import kazoo"]).status === 0) return false;
+  const isRequired = process.env["LOGKEEP_REQUIRE"]?.split(",").includes("kazoo") === true;
+  assert(!isRequired, `kazoo is required here, but ${python} cannot import it`);
+  return `${python} cannot import kazoo`;
 }
 
-test("kazoo: secure.py, over TLS with a certificate", { skip: kazooMissing() }, async (context) => {
+test("kazoo: secure.py, over TLS with a certificate", {
+  skip: kazooMissing(),
+}, async (context) => {
   const material = { key: given.serverKey, cert: given.serverCertificate };
   const secure = { port: 0, material, trust: given.caCertificate };
   const { address, secureAddress } = await serve(context, { secure });
@@ -130,7 +131,7 @@ test("kazoo: secure.py, over TLS with a certificate", { skip: kazooMissing() }, 
   const subject = subjectOf(new X509Certificate(given.clientCertificate).raw);
   const path = fileURLToPath(new URL("kazoo/secure.py", import.meta.url));
   const ports = [`127.0.0.1:${address.port}`, `127.0.0.1:${secureAddress!.port}`];
-  const ran = await promisify(execFile)("python3", [path, ...ports, directory, subject], {
+  const ran = await promisify(execFile)(python, [path, ...ports, directory, subject], {
     timeout: 60_000,
   });
   assert.equal(ran.stdout.trim(), "ok");
@@ -141,7 +142,7 @@ for (const script of ["log_management.py", "sessions.py"]) {
     const { address } = await serve(context);
     const path = fileURLToPath(new URL(`kazoo/${script}`, import.meta.url));
     const hosts = `127.0.0.1:${address.port}`;
-    const { stdout } = await promisify(execFile)("python3", [path, hosts], { timeout: 60_000 });
+    const { stdout } = await promisify(execFile)(python, [path, hosts], { timeout: 60_000 });
     assert.equal(stdout.trim().split("\n").at(-1), "ok");
   });
 }

@@ -64,6 +64,16 @@ test("neighbours of records of too many streams are refused", async () => {
   await assert.rejects(ask("* | stream_context before 1", {}, store), failsWith("query.memory"));
 });
 
+test("neighbours of records of many streams are found: they are no queries that somebody wrote", async () => {
+  const many = Array.from({ length: 40 }, (_, i) => ({
+    ...(records[0] as TestRecord),
+    stream: `{app="${i}"}`,
+    position: i,
+  }));
+  const { rows } = await ask("* | stream_context before 1", {}, storeOf(many, new Prng(3)));
+  assert.equal(rows.filter((row) => row["_msg"] !== "---").length, many.length);
+});
+
 test("neighbours come with each record found, once, apart where others lie between", async () => {
   const { rows } = await ask("n:in(4, 6, 20) | stream_context before 1 after 1 | fields n, _msg");
   const shown = rows.map((row) => row["n"] ?? row["_msg"]);

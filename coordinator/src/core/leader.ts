@@ -286,8 +286,9 @@ export class Leader<B, R> {
     link.isObserver = info.isObserver;
     link.stage = "informed";
     this.#deserters.delete(info.peer);
-    // One that observes as far as it knows may vote in the ensemble that this leader has seen.
-    const isVoter = this.#quorums.has(info.peer);
+    // One that observes as far as it knows may vote in the ensemble that this leader has seen; where ensembles are as
+    // their members' settings say, it never acknowledges anything, and a leader with it alone would fall at once.
+    const isVoter = this.#quorums.has(info.peer) && (ensembles.isDynamic || !info.isObserver);
     if (this.#stage === "discovering") {
       if (isVoter) this.#acceptedEpochs.set(info.peer, info.acceptedEpoch);
       this.#chooseEpoch(out);

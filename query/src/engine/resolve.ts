@@ -77,7 +77,7 @@ class Resolver {
     const found = await contextRows(
       first,
       { filter: filled.filter, range },
-      (inner, within, rowsMax) => this.#ask(inner, within, rowsMax),
+      (inner, within, rowsMax) => this.#find(inner, within, rowsMax),
     );
     // Nothing is left to look for: what was found stands where a union's rows would.
     const nothing: FilterNode = { kind: "time", from: noTime, to: noTime };
@@ -112,6 +112,11 @@ class Resolver {
         queriesMax: innerQueriesMax,
       });
     }
+    return this.#find(query, outer, rowsMax);
+  }
+
+  /** As `#ask`, for queries that nobody wrote: a context has one for each of its streams, which it bounds itself. */
+  async #find(query: Query, outer: TimeRange, rowsMax: number): Promise<Record<string, string>[]> {
     const range = query.options?.ignoreGlobalTimeFilter === true ? allTimes : outer;
     const resolved = await this.resolve(query, range);
     const answer = await this.#run({
