@@ -13,7 +13,7 @@ export function registerStatus(program: Command, io: CliIo): void {
     .addHelpText(
       "after",
       `
-Exits with 1 when a shard is offline, a node is not live or the disk is full.
+Exits with 1 when a shard is offline, a node is not live, the disk is full or the coordinator is without a leader.
 
 Examples:
   logkeep status
@@ -31,23 +31,30 @@ async function status(io: CliIo, options: ServiceOptions & { json?: boolean }): 
     throw new CliExit(1, "the answer is no status; is the service of this version?");
   if (options.json !== true) await print(io.stdout, statusText(parsed.data, styleOf(io, io.isTTY)));
   const isWell =
+    isLed(parsed.data.coordinator) &&
     parsed.data.shards.offline.length === 0 &&
     parsed.data.disk.isFull !== true &&
     parsed.data.nodes.every(({ state }) => state === "live");
   if (!isWell) throw new CliExit(1);
 }
 
+/** While it is not, what nodes and shards are said to be is what they last were. */
+function isLed({ state, availability }: ClusterAnswer["coordinator"]): boolean {
+  return state !== "none" && (availability === undefined || availability.state === "led");
+}
+
 /** A coordinator that is alone is led by itself: there is nothing to tell. */
-function ensembleRow({
-  state: mode,
-  availability,
-}: ClusterAnswer["coordinator"]): readonly (readonly string[])[] {
+function ensembleRow(
+  { state: mode, availability }: ClusterAnswer["coordinator"],
+  style: Style,
+): readonly (readonly string[])[] {
   if (availability === undefined || mode === "standalone") return [];
   const { state, share, low } = availability;
   const percent = (of: number | undefined): string =>
     of === undefined ? "unknown" : `${(of * 100).toFixed(of > 0.999 ? 5 : 2)} %`;
   const bound = low === undefined ? "" : `, at least ${percent(low)}`;
-  return [["ensemble", `${state}, ${percent(share)} in the long run${bound}`]];
+  const now = state === "led" ? state : style.red(`${state}, so that what stands here may be old`);
+  return [["ensemble", `${now}, ${percent(share)} in the long run${bound}`]];
 }
 
 function retentionRow({
@@ -114,7 +121,7 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
       "coordinator",
       `${coordinator.state} at ${coordinator.address}, zxid ${coordinator.zxid}${sessions}`,
     ],
-    ...ensembleRow(coordinator),
+    ...ensembleRow(coordinator, style),
     ["shards", shardsText(shards, style)],
     [
       "ingest",

@@ -106,6 +106,22 @@ retention   7 d, 2 rules, 1.91 MiB of 1.00 GiB, next goes 1.00 MiB at 2026-02-01
   assert.deepEqual((JSON.parse(asJson.out) as ClusterAnswer).shards.offline, ["2"]);
 });
 
+test("status fails while the coordinator has no leader, and says that the rest may be old", async () => {
+  service.intercept = (_, response) => {
+    const coordinator = { ...cluster.coordinator, state: "looking" };
+    const availability = { state: "electing", share: 0.9 };
+    json(
+      response,
+      200,
+      JSON.stringify({ ...cluster, coordinator: { ...coordinator, availability } }),
+    );
+    return true;
+  };
+  const ran = await run(["status", "--url", url]);
+  assert.equal(ran.code, 1);
+  assert.match(ran.out, /^ensemble +electing, so that what stands here may be old, 90.00 %/m);
+});
+
 test("keys create prints the token alone on stdout", async () => {
   service.intercept = (_, response) => {
     json(response, 201, JSON.stringify({ token: "lk_x", key }));

@@ -94,15 +94,26 @@ export class App {
 /** What Express and its parser of forms throw for a request that cannot be read, as an error of ours. */
 function refusalOf(thrown: unknown): unknown {
   if (!(thrown instanceof Error)) return thrown;
-  // The parser of forms names what went wrong; paths that cannot be decoded have a status only.
-  const { status, type } = thrown as { readonly status?: number; readonly type?: string };
-  const what = type === undefined ? "the path cannot be read" : `the form cannot be read: ${type}`;
-  if (status === 413) return new ServiceError("request.too-large", what);
+  // The parser of bodies names what went wrong; paths that cannot be decoded have a status only.
+  const { status, type, limit } = thrown as Partial<Record<"status" | "limit", number>> & {
+    readonly type?: string;
+  };
+  if (status === 413) {
+    const bounded = limit === undefined ? {} : { bytesMax: limit };
+    return new ServiceError("request.too-large", "the body is larger than is taken here", bounded);
+  }
+  const what = type === undefined ? "the path cannot be read" : whatOf(type, thrown.message);
   if (status === 415) return new ServiceError("request.media-type", what);
   if (status === 400 || thrown instanceof URIError) {
     return new ServiceError("request.malformed", what);
   }
   return thrown;
+}
+
+function whatOf(type: string, message: string): string {
+  // Only JSON is parsed there; the parser says at which place it ends.
+  if (type === "entity.parse.failed") return `the body is no JSON: ${message.slice(0, 200)}`;
+  return `the body cannot be read: ${type}`;
 }
 
 /** How long the rest of what was refused is read and thrown away before its connection is cut. */

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { CliExit, type CliIo, print } from "../../../cli/src/io.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
@@ -8,7 +9,7 @@ import { openDataDirectory, storePaths } from "../../../storage/src/shard/data-d
 
 /** Gives up what the commit log of a data directory lost, and prints it. No node may use the directory. */
 export async function acceptLoss(io: CliIo, directory: string, isJson: boolean): Promise<void> {
-  if (!nodeDisk.readdir(directory).includes("storage")) {
+  if (!existsSync(path.join(directory, "storage"))) {
     throw new CliExit(1, `${directory} is no data directory: it has no storage/`);
   }
   const data = await openDataDirectory(directory);
