@@ -111,9 +111,13 @@ function addColumns(
   const { byteLength, header } = block.meta;
   if (sizes.size > 0) {
     const told = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
-    sizes.set("headers of blocks", header.length);
+    // A constant's value stands in the header, and is told of its field.
+    const constants = [...sizes].filter(([name]) => block.kindOf(name) === "const");
+    const inHeader = constants.reduce((sum, [, bytes]) => sum + bytes, 0);
+    const headers = Math.max(0, header.length - inHeader);
+    sizes.set("headers of blocks", headers);
     // Columns of their own within a column of templates.
-    sizes.set("variables of templates", Math.max(0, byteLength - header.length - told));
+    sizes.set("variables of templates", Math.max(0, byteLength - headers - told));
   }
   for (const name of new Set([...block.fieldNames, ...sizes.keys()])) {
     const sum = columns.get(name) ?? { kinds: {}, bytes: 0 };
