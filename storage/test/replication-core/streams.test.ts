@@ -2,7 +2,11 @@
 // Method: real cores over arrays for disks and a few fields for the coordinator; time passes when it is told to.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { messageBytesMax, windowBytesMax } from "../../src/replication/core/limits.ts";
+import {
+  messageBytesMax,
+  messageEntriesMax,
+  windowBytesMax,
+} from "../../src/replication/core/limits.ts";
 import { type Node, Rig } from "./rig.ts";
 
 const [a, b] = ["1/d1", "2/d2"] as const;
@@ -82,6 +86,29 @@ test("beyond what may be uncommitted appends are held back until some are", () =
   owner.append("again", messageBytesMax);
   rig.run();
   assert.equal(owner.all("refuse").length, 1);
+});
+
+test("thousands of small entries that gathered while a link was cut go out in messages that a link takes", () => {
+  const { rig, nodes } = served(a, b);
+  const [owner, follower] = nodes as [Node, Node];
+  rig.cut(owner, follower);
+  const count = 3 * messageEntriesMax;
+  for (let i = 0; i < count; i++) owner.append(i);
+  rig.run();
+  const sent: number[] = [];
+  rig.isDropped = (message) => {
+    if (message.kind === "append") sent.push(message.entries.length);
+    return false;
+  };
+  rig.join(owner, follower);
+  rig.until(() => owner.core.status.committed === count + 1, "all are committed");
+  assert.deepEqual(
+    bodies(follower),
+    Array.from({ length: count }, (_, i) => i),
+  );
+  assert.equal(Math.max(...sent), messageEntriesMax);
+  // A header and a body each, in a message of at most 4,096 arrays.
+  assert.ok(messageEntriesMax * 2 <= 4_096);
 });
 
 test("a member that was away gets what it lacks from the owner's log, in parts", () => {

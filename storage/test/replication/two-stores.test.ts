@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { ArenaOwner } from "../../src/shard/arena.ts";
+import { slabBytes } from "../../src/shard/limits.ts";
+import type { StoreOptions } from "../../src/shard/store-options.ts";
 import { closeAfter, temp } from "../log/temp.ts";
+import { PlainSegments } from "../shard/plain-segments.ts";
 import { type Node, Nodes, until } from "./nodes.ts";
 
 async function nodesOf(t: TestContext, ids: readonly number[]): Promise<Nodes> {
@@ -11,8 +15,11 @@ async function nodesOf(t: TestContext, ids: readonly number[]): Promise<Nodes> {
 }
 
 /** Both nodes started, the owner first. */
-async function startBoth(nodes: Nodes): Promise<readonly [Node, Node]> {
-  const [a, b] = await Promise.all([nodes.start(1), nodes.start(2)]);
+async function startBoth(
+  nodes: Nodes,
+  over?: Partial<StoreOptions>,
+): Promise<readonly [Node, Node]> {
+  const [a, b] = await Promise.all([nodes.start(1, over), nodes.start(2, over)]);
   await until("one serves", () => a.isServing || b.isServing);
   return a.isServing ? [a, b] : [b, a];
 }
@@ -123,6 +130,28 @@ test("a member that was away while the log was sealed gets the segments, and the
   await until("it serves", () => back.isServing);
   assert.deepEqual(await back.read(), expected);
   assert.equal((await back.append(["keyed"], { dedupeKey: key })).kind, "repeat");
+});
+
+test("an owner that starts with thousands of small entries, none of them sealed, gives them to a member that lacks all", async (t) => {
+  const nodes = await nodesOf(t, [1, 2]);
+  const work = new PlainSegments(new ArenaOwner(slabBytes));
+  work.beforeWrite = () => {
+    throw new Error("no seal today");
+  };
+  const [owner, other] = await startBoth(nodes, { work });
+  await nodes.close(other.id);
+  await owner.append(["alone"]);
+  const names = Array.from({ length: 5_000 }, (_, i) => `record ${i}`);
+  await Promise.all(names.map((name) => owner.append([name])));
+  await nodes.close(owner.id);
+  const again = await nodes.start(owner.id, { work });
+  await until("it serves", () => again.isServing);
+  assert.equal(again.shard.sealedThrough.position, 0);
+  const back = await nodes.start(other.id, { work });
+  await until("both are in sync again", () => inSyncOf(nodes) === 2);
+  await nodes.close(again.id);
+  await until("it serves", () => back.isServing);
+  assert.deepEqual(await back.read(), ["alone", ...names]);
 });
 
 test("seals and merges go on with two replicas, and both hold the files before the manifest names them", async (t) => {
