@@ -262,13 +262,14 @@ export class Maintenance {
 
   #drop(): void {
     if (this.#dropping !== undefined || this.#isStopped) return;
-    const { paths, retentionClock, segmentLimits } = this.#context;
+    const { clock, paths, retentionClock, segmentLimits } = this.#context;
     this.#dropping = this.#attempt("retention", async () => {
       await dropExpired(this.#context, this.#options.retention);
       // On a full disk a file that is not wanted back is worth less than the next record.
       const isFull = this.#context.diskLimit.status.isFull;
-      const nowMs = isFull ? Number.POSITIVE_INFINITY : retentionClock.nowMs();
-      if (nowMs !== undefined) emptyTrash(paths.trash, segmentLimits.trashKeepMs, nowMs);
+      const nowMs = isFull ? clock.now() : retentionClock.nowMs();
+      const keepMs = isFull ? 0 : segmentLimits.trashKeepMs;
+      if (nowMs !== undefined) emptyTrash(paths.trash, keepMs, nowMs);
     }).finally(() => {
       this.#dropping = undefined;
     });
