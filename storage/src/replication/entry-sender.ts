@@ -24,11 +24,18 @@ export function sendMessage(
     return;
   }
   const kept: Place[] = [];
-  const logged = message.entries.map((entry) => keptEntry(context, shard, entry, kept));
+  const release = (): void => {
+    for (const { offset, length } of kept.splice(0)) context.arena.release(offset, length);
+  };
+  let bytes: readonly Uint8Array[];
+  try {
+    bytes = entriesEncode(message.entries.map((entry) => keptEntry(context, shard, entry, kept)));
+  } catch (thrown) {
+    release();
+    throw thrown;
+  }
   const front: Message = { ...message, entries: [] };
-  outbox.send(to, { shard: shard.id, message: front }, entriesEncode(logged), () => {
-    for (const { offset, length } of kept) context.arena.release(offset, length);
-  });
+  outbox.send(to, { shard: shard.id, message: front }, bytes, release);
 }
 
 function keptEntry(

@@ -53,7 +53,7 @@ export class HeldSegments {
   readonly #orders: HoldOrder[] = [];
   /** Files that go in a while, by name. */
   readonly #removals = new Map<string, NodeJS.Timeout>();
-  readonly #stopping = new AbortController();
+  #stopping = new AbortController();
   #running: Promise<void> | undefined;
 
   constructor(options: HeldSegmentsOptions) {
@@ -67,9 +67,12 @@ export class HeldSegments {
     });
   }
 
-  /** Orders that are not carried out are void: their owner is none any more. */
-  forget(): void {
+  /** Orders that are not carried out are void: who gave them is none any more. Nothing is told of them afterwards. */
+  async forget(): Promise<void> {
     this.#orders.length = 0;
+    this.#stopping.abort();
+    await this.#running;
+    this.#stopping = new AbortController();
   }
 
   async stop(): Promise<void> {

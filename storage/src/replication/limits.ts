@@ -10,6 +10,13 @@ export const fetchTimeoutMs = 30_000;
 /** How long before a damaged segment is asked for again that no other replica could give, in milliseconds. */
 export const repairRetryMs = 10_000;
 
+/**
+ * How long before a shard is opened again whose replication failed, in milliseconds; twice as long each time, up to the most of it. Who
+ * has lasted for longer than that begins anew.
+ */
+export const reopenMs = 1_000;
+export const reopenMsMax = 60_000;
+
 /** How long a start waits for its shards to be served somewhere, before it goes on without them. */
 export const startWaitMs = 5_000;
 

@@ -55,11 +55,19 @@ export class Outbox {
   #flush(replica: string): void {
     const waiting = this.#waiting.get(replica) ?? [];
     let taken = 0;
-    for (const { message, bytes, sent } of waiting) {
-      if (!this.#links.send(replica, message, bytes, sent)) break;
+    try {
+      for (const { message, bytes, sent } of waiting) {
+        if (!this.#links.send(replica, message, bytes, sent)) break;
+        taken++;
+      }
+    } catch (thrown) {
+      // A message that cannot be sent counts as lost: others do not wait behind it.
+      waiting[taken]?.sent();
       taken++;
+      throw thrown;
+    } finally {
+      waiting.splice(0, taken);
     }
-    waiting.splice(0, taken);
   }
 
   #drop(replica: string): void {

@@ -63,6 +63,8 @@ export class ReplicaDeeds {
   readonly #options: DeedOptions;
   readonly #events: DeedEvents;
   readonly #writes: ShardWrites;
+  /** What the coordinator was asked last: one change at a time. */
+  #asking: Promise<void> = Promise.resolve();
 
   constructor(options: DeedOptions, events: DeedEvents) {
     this.#options = options;
@@ -82,6 +84,13 @@ export class ReplicaDeeds {
   /** Begins nothing more; what is on its way to the disk goes there. */
   stop(): void {
     this.#writes.stop();
+  }
+
+  /** After a stop: resolves when nothing is on its way to disk or coordinator any more. Rejects with what the file system says. */
+  async settled(): Promise<void> {
+    await this.#writes.settled();
+    await this.#asking.catch(() => undefined);
+    await this.#options.context.epochs.flush();
   }
 
   perform(deed: Deed): void {
@@ -113,7 +122,7 @@ export class ReplicaDeeds {
         calls.look(shard.id, (facts) => this.#looked(deed.look, facts));
         break;
       case "multi":
-        void this.#multi(deed);
+        this.#asking = this.#multi(deed);
         break;
       case "send":
         sendMessage(this.#options, { replica: deed.to, link: deed.link }, deed.message);

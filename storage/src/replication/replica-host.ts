@@ -1,4 +1,4 @@
-import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import { messageOf, ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
 import { entryBytesOf, type LogPoint } from "../log/entry.ts";
 import type { StoreContext } from "../shard/context.ts";
 import type { EntryMeaning, HeaderFields, Shard } from "../shard/shard.ts";
@@ -15,26 +15,36 @@ import type {
   SealedState,
   ShardFacts,
 } from "./core/types.ts";
+import { GivenInputs } from "./given-inputs.ts";
 import type { HeldSegments } from "./held-segments.ts";
 import { heldBackMs } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
 import { belowMinInSync, type CutAnswer, unknownOutcome } from "./outcomes.ts";
 import { mayPass, OwnEntry, refusalError } from "./own-entry.ts";
+import { isOfDisk, Reopening } from "./reopening.ts";
 import { ReplicaDeeds } from "./replica-deeds.ts";
 import { type Recovered, ReplicaRequests, type Settled } from "./replica-requests.ts";
 import type { CommitDetail, CommitHost, CommitSettled } from "./replicated-manifest.ts";
 
 export type { Recovered, Settled } from "./replica-requests.ts";
 
+/** A replica as its disk has it. */
+export interface OpenedReplica {
+  readonly core: Replica;
+  /** What was found in the log of what is committed. */
+  readonly damage: ServiceError | undefined;
+}
+
 export interface ReplicaHostOptions {
   readonly context: StoreContext;
   readonly shard: Shard;
-  readonly core: Replica;
+  /** As it was found when the store was opened. */
+  readonly opened: OpenedReplica;
+  /** Looks at the disk anew, of which nothing is in flight. Rejects when the manifest is needed for that and cannot be read. */
+  readonly reopen: () => Promise<OpenedReplica>;
   readonly calls: CoordinatorCalls;
   /** This replica, as `nodeId/diskId`. */
   readonly member: string;
-  /** What was found in the log of what is committed. */
-  readonly damage: ServiceError | undefined;
   readonly outbox: Outbox;
   readonly held: HeldSegments;
   /** See `loadShard`. */
@@ -45,14 +55,24 @@ export interface ReplicaHostOptions {
   readonly onRole: (role: Role) => void;
 }
 
+const brokenReason = "replication of the shard failed";
+
 /**
  * One replica of one shard on a real disk and real links: has carried out what its core says, in the order given, and tells it
  * what came of it. Everything that happens to the replica is an input, one after the other.
  */
 export class ReplicaHost implements ShardHost, CommitHost {
   readonly #options: ReplicaHostOptions;
-  readonly #deeds: ReplicaDeeds;
   readonly #inputs: Input[] = [];
+  readonly #given = new GivenInputs();
+  readonly #reopening: Reopening;
+  #core: Replica;
+  #damage: ServiceError | undefined;
+  #deeds: ReplicaDeeds;
+  #commits: CommitDesk;
+  #requests = new ReplicaRequests();
+  /** Its core has failed, and takes nothing any more. */
+  #isBroken = false;
   #isStepping = false;
   #isStopping = false;
   #isStopped = false;
@@ -61,24 +81,34 @@ export class ReplicaHost implements ShardHost, CommitHost {
   #role: Role = { kind: "waiting" };
   /** Why the last load failed: what its shard stops with. */
   #loadError: ServiceError | undefined;
-  readonly #commits: CommitDesk;
-  readonly #requests = new ReplicaRequests();
   /** The last append was not taken, and not for want of room in the log. */
   #isHeldBack = false;
   readonly #roomWaiters = new Set<() => void>();
 
   constructor(options: ReplicaHostOptions) {
     this.#options = options;
-    const commits = new CommitDesk(options.commitManifest);
-    this.#commits = commits;
-    this.#deeds = new ReplicaDeeds(
-      { ...options, commits },
+    this.#reopening = new Reopening(options.context.clock.monotonicMs());
+    this.#core = options.opened.core;
+    this.#damage = options.opened.damage;
+    this.#commits = new CommitDesk(options.commitManifest);
+    this.#deeds = this.#deedsOf(this.#core, this.#commits);
+  }
+
+  /** What becomes of deeds of a core that has failed since is of no interest. */
+  #deedsOf(core: Replica, commits: CommitDesk): ReplicaDeeds {
+    const isOf = (): boolean => this.#core === core && !this.#isBroken;
+    return new ReplicaDeeds(
+      { ...this.#options, commits },
       {
-        input: (input) => this.input(input),
+        input: (input) => {
+          if (isOf()) this.input(input);
+        },
         failed: (error) => this.failed(error),
-        looked: (facts) => this.#looked(facts),
+        looked: (facts) => {
+          if (isOf()) this.#looked(facts);
+        },
         loadFailed: (error) => {
-          this.#loadError = error;
+          if (isOf()) this.#loadError = error;
         },
       },
     );
@@ -89,11 +119,11 @@ export class ReplicaHost implements ShardHost, CommitHost {
   }
 
   get core(): Pick<Replica, "status"> {
-    return this.#options.core;
+    return this.#core;
   }
 
   get replicas(): Pick<ReplicaStatus, "members" | "others" | "isChanging"> {
-    return this.#options.core.status;
+    return this.#core.status;
   }
 
   get checkpoint(): string | undefined {
@@ -113,21 +143,31 @@ export class ReplicaHost implements ShardHost, CommitHost {
   async stop(): Promise<void> {
     if (this.#isStopped || this.#isStopping) return;
     this.#isStopping = true;
+    this.#reopening.over();
     this.input({ kind: "stop" });
     this.#isStopped = true;
     // What is not committed by now may yet be, by another owner.
     this.#options.shard.rejectWaiters(unknownOutcome(this.#options.shard));
+    this.#close("the process ends");
+    await this.#options.held.stop();
+  }
+
+  /** Nothing comes of the core any more. */
+  #close(reason: string): void {
     clearTimeout(this.#timer);
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    this.#inputs.length = 0;
     this.#deeds.stop();
     this.#commits.close();
-    this.#requests.close();
+    this.#requests.close(reason, this.#core.status);
     for (const wake of this.#roomWaiters) wake();
-    await this.#options.held.stop();
   }
 
   /** The disk is not to be trusted any more. */
   failed(error: ServiceError): void {
     this.#loadError ??= error;
+    this.#reopening.over();
+    if (this.#isBroken) this.#options.shard.stop(error);
     this.input({ kind: "disk-failed", reason: error.message });
   }
 
@@ -138,13 +178,15 @@ export class ReplicaHost implements ShardHost, CommitHost {
   /** Hands an input to the core and carries out what it says, at once unless that is under way. */
   input(input: Input): void {
     if (this.#isStopped) return;
+    this.#given.note(input);
+    if (this.#isBroken) return;
     this.#inputs.push(input);
     if (this.#isStepping) return;
     this.#isStepping = true;
     try {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
         const { clock } = this.#options.context;
-        for (const effect of this.#options.core.step(clock.monotonicMs(), next)) {
+        for (const effect of this.#core.step(clock.monotonicMs(), next)) {
           this.#perform(effect);
         }
       }
@@ -159,7 +201,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
   /** The shard's znodes changed. */
   changed(facts: ShardFacts): void {
     this.input({ kind: "seen", facts });
-    if (!this.#isStopped) this.#seen(facts);
+    if (!this.#isStopped && !this.#isBroken) this.#seen(facts);
   }
 
   append(fields: HeaderFields, body: Uint8Array, meaning: EntryMeaning): Appended | undefined {
@@ -197,7 +239,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
   }
 
   commit(commit: ManifestCommit): Promise<CommitSettled> {
-    if (this.#isStopped) return Promise.resolve({ kind: "unknown" });
+    if (this.#isStopped || this.#isBroken) return Promise.resolve({ kind: "unknown" });
     // Who asks has the shard to himself: a takeover waits for him, and he would wait for it.
     if (this.#role.kind !== "serving") return Promise.resolve({ kind: "refused", epoch: 0 });
     const settled = this.#commits.ask(commit);
@@ -212,16 +254,23 @@ export class ReplicaHost implements ShardHost, CommitHost {
   }
 
   handOver(order: Omit<Extract<Input, { kind: "hand-over" }>, "kind">): Promise<Settled> {
+    // Whoever takes it over does so from disk; a process that ends opens nothing again.
+    if (order.isDrain) this.#reopening.over();
+    if (this.#isBroken) return Promise.resolve({ isDone: false, reason: brokenReason });
     return this.#requests.handOver(() => this.input({ kind: "hand-over", ...order }));
   }
 
   recover(liveMembers: readonly string[]): Promise<Recovered> {
+    if (this.#isBroken) {
+      const { end, committed } = this.#core.status;
+      return Promise.resolve({ isDone: false, reason: brokenReason, end, committed });
+    }
     return this.#requests.recover(() => this.input({ kind: "recover", liveMembers }));
   }
 
   /** What is for this node: its appends, cuts, seals, and whoever asked for a move. */
   #perform(effect: Effect): void {
-    const { context, core, shard } = this.#options;
+    const { context, shard } = this.#options;
     switch (effect.kind) {
       case "role":
         this.#turn(effect.role);
@@ -240,7 +289,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
         this.#requests.settled(effect);
         break;
       case "commit-settled":
-        this.#commits.settled(effect.id, effect.outcome, core.status.promised);
+        this.#commits.settled(effect.id, effect.outcome, this.#core.status.promised);
         break;
       case "halt":
         this.#halt(effect.reason);
@@ -251,7 +300,8 @@ export class ReplicaHost implements ShardHost, CommitHost {
   }
 
   #looked(facts: ShardFacts): void {
-    const { damage, member } = this.#options;
+    const { member } = this.#options;
+    const damage = this.#damage;
     this.#seen(facts);
     // Nobody can repair what only this disk has.
     if (damage === undefined || facts.inSync.some((each) => each !== member)) return;
@@ -306,25 +356,78 @@ export class ReplicaHost implements ShardHost, CommitHost {
     shard.stop(error);
   }
 
-  /** The core broke its own rules: whatever it would say next is not to be trusted. */
+  /**
+   * The core broke its own rules, or what it asked for could not be done: whatever it would say next is not to be trusted. As after
+   * the end of a process, what is on disk is: the shard is opened again from there, unless it is the disk that fails.
+   */
   #broken(thrown: unknown): void {
     const { context, shard } = this.#options;
     context.logger.error({ err: thrown, shard: shard.id }, "replication of a shard failed");
-    this.#loadError = new ServiceError(
-      "storage.failed",
-      `replication failed: ${messageOf(thrown)}`,
-      { shard: shard.id },
-      { cause: thrown },
-    );
-    this.#inputs.length = 0;
-    this.#halt("replication failed");
-    void this.stop();
+    const reason = messageOf(thrown);
+    if (this.#isStopping || this.#reopening.isOver || isOfDisk(thrown)) {
+      this.#loadError = brokenError(shard.id, reason, thrown);
+      this.#halt("replication failed");
+      void this.stop();
+      return;
+    }
+    this.#isBroken = true;
+    this.#close(brokenReason);
+    this.#reopenLater(reason, thrown);
+  }
+
+  #reopenLater(reason: string, cause: unknown): void {
+    const { context, onRole, shard } = this.#options;
+    const { attempt, inMs } = this.#reopening.later(context.clock.monotonicMs(), () => {
+      void this.#reopen();
+    });
+    const facts = { shard: shard.id, reason, attempt, inMs };
+    context.logger.warn(facts, "shard is stopped, and opened again in a while");
+    const next = `${reason}; opened again in ${inMs / 1_000} s, try ${attempt}`;
+    shard.stop(brokenError(shard.id, next, cause));
+    this.#role = { kind: "stopped", reason: next };
+    onRole(this.#role);
+  }
+
+  /** From what is on disk, once nothing of the failed core is on its way there. */
+  async #reopen(): Promise<void> {
+    const { commitManifest, context, held, onRole, reopen, shard } = this.#options;
+    const isOff = (): boolean => this.#reopening.isOver || context.log.failure !== undefined;
+    try {
+      await held.forget();
+      await this.#deeds.settled();
+      // A seal or merge that is under way still reads what is in memory.
+      await shard.exclusive(async () => {
+        const opened = await reopen();
+        if (isOff()) return;
+        shard.forget(unknownOutcome(shard));
+        this.#core = opened.core;
+        this.#damage = opened.damage;
+      });
+    } catch (thrown) {
+      if (isOfDisk(thrown)) this.failed(serviceErrorOf(thrown));
+      else if (!isOff()) this.#reopenLater(messageOf(thrown), thrown);
+      return;
+    }
+    if (isOff()) return;
+    this.#commits = new CommitDesk(commitManifest);
+    this.#requests = new ReplicaRequests();
+    this.#deeds = this.#deedsOf(this.#core, this.#commits);
+    this.#loadError = undefined;
+    this.#isHeldBack = false;
+    this.#role = { kind: "waiting" };
+    shard.state = { kind: "waiting" };
+    this.#isBroken = false;
+    this.#reopening.opened(context.clock.monotonicMs());
+    context.logger.info({ shard: shard.id }, "shard is opened again");
+    onRole(this.#role);
+    for (const input of this.#given.all) this.input(input);
+    this.start();
   }
 
   /** One timer, that may come early: an early tick does no harm. */
   #arm(): void {
-    const wakeAtMs = this.#options.core.wakeAtMs ?? Number.POSITIVE_INFINITY;
-    if (this.#timerAtMs <= wakeAtMs || this.#isStopped) return;
+    const wakeAtMs = this.#core.wakeAtMs ?? Number.POSITIVE_INFINITY;
+    if (this.#timerAtMs <= wakeAtMs || this.#isStopped || this.#isBroken) return;
     clearTimeout(this.#timer);
     this.#timerAtMs = wakeAtMs;
     const inMs = Math.max(0, wakeAtMs - this.#options.context.clock.monotonicMs());
@@ -333,4 +436,8 @@ export class ReplicaHost implements ShardHost, CommitHost {
       this.input({ kind: "tick" });
     }, Math.ceil(inMs)).unref();
   }
+}
+
+function brokenError(shard: number, reason: string, cause: unknown): ServiceError {
+  return new ServiceError("storage.failed", `replication failed: ${reason}`, { shard }, { cause });
 }

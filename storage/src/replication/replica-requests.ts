@@ -1,4 +1,4 @@
-import type { Effect } from "./core/types.ts";
+import type { Effect, ReplicaStatus } from "./core/types.ts";
 import { type CutAnswer, refusedCut } from "./outcomes.ts";
 
 type Of<Kind extends Effect["kind"]> = Extract<Effect, { readonly kind: Kind }>;
@@ -60,12 +60,14 @@ export class ReplicaRequests {
     }
   }
 
-  /** Nothing is answered by the core any more. */
-  close(): void {
+  /** Nothing is answered by the core any more; the rest is what it knew of its log. */
+  close(reason: string, { end, committed }: Pick<ReplicaStatus, "end" | "committed">): void {
     this.#isClosed = true;
     for (const [request, answer] of this.#cuts) answer(refusedCut(request));
     this.#cuts.clear();
-    const reason = "the process ends";
     for (const settle of this.#handOvers.splice(0)) settle({ isDone: false, reason });
+    for (const settle of this.#recoveries.splice(0)) {
+      settle({ isDone: false, reason, end, committed });
+    }
   }
 }

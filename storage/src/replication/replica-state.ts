@@ -62,6 +62,19 @@ export async function replicaStateOf(
   return { state, damage: new ServiceError("storage.damaged", message, facts) };
 }
 
+/** The same of a log that has been in use since, while nothing of the shard is on its way to it. */
+export function replicaStateNow(
+  context: StoreContext,
+  manifest: Manifest,
+  shard: number,
+): Promise<FoundState> {
+  const { log } = context;
+  const end = log.range(shard)?.end;
+  const last = end && log.read(shard, end.position);
+  const loggedCommitted = new Map([[shard, last?.header.committed ?? 0]]);
+  return replicaStateOf({ ...context, loggedCommitted }, manifest, shard);
+}
+
 /** The sealed state, if copies of all of it are here. */
 async function heldOf(
   { paths }: StoreContext,

@@ -14,8 +14,8 @@ import { loadShard } from "./load-shard.ts";
 import { Outbox } from "./outbox.ts";
 import type { SharedOwnership } from "./ownership.ts";
 import { SegmentRepair } from "./repair.ts";
-import { ReplicaHost } from "./replica-host.ts";
-import { type FoundState, replicaStateOf } from "./replica-state.ts";
+import { type OpenedReplica, ReplicaHost } from "./replica-host.ts";
+import { type FoundState, replicaStateNow, replicaStateOf } from "./replica-state.ts";
 import type { CommitDetail, CommitSettled } from "./replicated-manifest.ts";
 import type { SegmentSource } from "./segment-source.ts";
 import { entriesDecode, type WireMessage } from "./wire.ts";
@@ -176,15 +176,11 @@ export class Replication {
     }
   }
 
-  #host(shard: Shard, calls: CoordinatorCalls, { state, damage }: FoundState): ReplicaHost {
-    const { context, keepMs, makeReplica, member, minInSync = 1, ownership } = this.#options;
+  #host(shard: Shard, calls: CoordinatorCalls, found: FoundState): ReplicaHost {
+    const { context, keepMs, manifest, member } = this.#options;
     const { disk, logger, paths, work } = context;
     const { source } = this.#options;
     let host: ReplicaHost | undefined;
-    if (damage !== undefined) {
-      const facts = { ...damage.fields, shard: shard.id, reason: damage.message };
-      logger.error(facts, "damage: a shard's log is not whole here");
-    }
     const held = new HeldSegments({
       ...{ shard: shard.id, directory: paths.shard(shard.id), disk, source, work, logger, keepMs },
       isNeeded: (file) =>
@@ -193,14 +189,27 @@ export class Replication {
       onFailed: (revision) => host?.input({ kind: "segments-failed", revision }),
     });
     this.#held.push(held);
-    const core = makeReplica({ replica: member, self: ownership.self, minInSync, state });
     host = new ReplicaHost({
-      ...{ context, shard, core, calls, member, damage, held, outbox: this.#outbox },
+      ...{ context, shard, calls, member, held, outbox: this.#outbox },
+      opened: this.#opened(shard, found),
+      reopen: async () => {
+        return this.#opened(shard, await replicaStateNow(context, manifest, shard.id));
+      },
       load: (end) => this.#load(shard, end),
       commitManifest: (detail) => this.#commitManifest(detail),
       onRole: (role) => this.#turned(shard, role),
     });
     return host;
+  }
+
+  #opened(shard: Shard, { state, damage }: FoundState): OpenedReplica {
+    const { context, makeReplica, member, minInSync = 1, ownership } = this.#options;
+    if (damage !== undefined) {
+      const facts = { ...damage.fields, shard: shard.id, reason: damage.message };
+      context.logger.error(facts, "damage: a shard's log is not whole here");
+    }
+    const { self } = ownership;
+    return { core: makeReplica({ replica: member, self, minInSync, state }), damage };
   }
 
   /** Tells the shards when the disk has become too full or too slow to own them, and when it is not any more. */

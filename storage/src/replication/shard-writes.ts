@@ -24,6 +24,8 @@ export class ShardWrites {
   #waiting: ShardWrite[] = [];
   #isWaiting = false;
   #isStopped = false;
+  /** The latest that was given to the log. */
+  #latest: Promise<void> = Promise.resolve();
 
   constructor(
     log: CommitLog,
@@ -56,6 +58,11 @@ export class ShardWrites {
     this.#waiting = [];
   }
 
+  /** Resolves when what was given to the log is on disk, or never will be. */
+  async settled(): Promise<void> {
+    await this.#latest.catch(() => undefined);
+  }
+
   #go(): void {
     while (this.#waiting.length > 0) {
       const first = this.#waiting[0]!;
@@ -68,6 +75,7 @@ export class ShardWrites {
         // A log that fails tells each of its shards once.
         appended.catch(() => undefined);
       }
+      if (appended !== undefined) this.#latest = appended;
       if (taken < entries.length) {
         if (first.kind === "entries") {
           this.#waiting[0] = { ...first, entries: entries.slice(taken) };

@@ -15,7 +15,7 @@ export type ShardState =
   | { readonly kind: "serving" }
   /** Another replica has it. */
   | { readonly kind: "foreign"; readonly owner: string }
-  /** Only a person or a repair gets it going again. */
+  /** Only a person or a repair gets it going again, unless the error says when it is opened again. */
   | { readonly kind: "stopped"; readonly error: ServiceError };
 
 /** An entry that is appended and not committed yet. */

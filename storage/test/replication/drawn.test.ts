@@ -1,4 +1,5 @@
-// Goal: on real disks each acknowledged record is in each later cut exactly once, whatever happens to nodes, links and sessions.
+// Goal: on real disks each acknowledged record is in each later cut exactly once, whatever happens to nodes, links and sessions,
+// and to the replication itself, which then opens its shard again.
 // Method: a seed draws what is done to three stores over links and a coordinator in memory, while records with keys are sent and
 // sent again; SEED=<n> replays the draws, LOGKEEP_SOAK_SEEDS says how many seeds.
 import assert from "node:assert/strict";
@@ -30,10 +31,11 @@ class Run {
     await this.#nodes.found(ids);
     await Promise.all(ids.map((id) => this.#start(id)));
     for (let step = 0; step < steps; step++) {
-      await this.#step(this.#random.below(12));
+      await this.#step(this.#random.below(13));
       await this.#check();
     }
     for (const id of ids) if (!this.#running.has(id)) await this.#start(id);
+    for (const { links } of this.#running.values()) links.beforeSend = () => undefined;
     this.#join();
     await until("all are in sync", () => this.#nodes.coordinator.node(0).inSync.length === 3);
     await this.#send(1);
@@ -55,6 +57,7 @@ class Run {
       if (away !== undefined) await this.#start(away);
     }
     if (kind === 10 && node !== undefined) await this.#disturb(node);
+    if (kind === 12 && node !== undefined) await this.#fail(node);
     if (kind === 11 && this.#running.size > 2 && node !== undefined) await this.#isolate(node);
   }
 
@@ -63,6 +66,15 @@ class Run {
     for (const other of ids) if (other !== id) this.#nodes.net.cut(member, this.#member(other));
     await this.#send(2);
     this.#join();
+  }
+
+  /** Replication of one node fails at a message to come, whichever it is. */
+  async #fail({ links }: Node): Promise<void> {
+    let left = 1 + this.#random.below(8);
+    links.beforeSend = () => {
+      if (--left === 0) throw new Error("a failure that passes");
+    };
+    await this.#send(3);
   }
 
   /** A node that nobody hears any more, and that does not know, ends later. */

@@ -57,6 +57,8 @@ export class MemoryLinks implements ReplicaLinks {
   readonly #onRoom = new Set<(replica: string) => void>();
   /** Bytes that came in. */
   receivedBytes = 0;
+  /** Runs before each message: where tests fail it. */
+  beforeSend: (bytes: readonly Uint8Array[]) => void = () => undefined;
 
   constructor(net: MemoryNet, replica: string) {
     this.#net = net;
@@ -69,6 +71,7 @@ export class MemoryLinks implements ReplicaLinks {
     bytes: readonly Uint8Array[],
     sent?: (() => void) | undefined,
   ): boolean {
+    this.beforeSend(bytes);
     assert.ok(bytes.length <= arraysMax, `${bytes.length} arrays are too many for a link`);
     const to = this.#links.get(replica);
     if (to === undefined || to.waiting.length >= queueMax) return false;
