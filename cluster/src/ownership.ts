@@ -40,9 +40,11 @@ export class ZnodeOwnership implements SharedOwnership {
   readonly #replica: string;
   readonly #lostListeners = new Set<(shards: readonly number[]) => void>();
   readonly #changedListeners = new Set<(shards: readonly number[]) => void>();
-  readonly #stopSession: () => void;
+  readonly #stops: readonly (() => void)[];
   /** What the last reading saw, for the change that follows it. */
   readonly #seen = new Map<number, SeenShard>();
+  /** Shards that nobody could make when they were looked at last, since nobody knew who is to have them. */
+  readonly #unmade = new Set<number>();
   /** Shards that are being handed over: that their owner znode goes is no news. */
   readonly #handing = new Set<number>();
   #isClosed = false;
@@ -51,9 +53,15 @@ export class ZnodeOwnership implements SharedOwnership {
     this.#options = options;
     this.#replica = replicaOf(options.identity);
     this.self = `${this.#replica}/${options.identity.incarnation}`;
-    this.#stopSession = options.client.onSession(({ kind }) => {
-      if (kind === "expired") this.#lost(options.acquisitions.shards());
-    });
+    // Who is to have a shard, or the node that is to make it, comes to be known after it was looked at: no znode of it tells.
+    const look = (): void => this.#tell([...this.#unmade]);
+    this.#stops = [
+      options.client.onSession(({ kind }) => {
+        if (kind === "expired") this.#lost(options.acquisitions.shards());
+      }),
+      options.topology.onAssigned(look),
+      options.topology.onNodes(look),
+    ];
   }
 
   /** Begins to watch the shards; before the first barrier. */
@@ -65,7 +73,7 @@ export class ZnodeOwnership implements SharedOwnership {
 
   close(): void {
     this.#isClosed = true;
-    this.#stopSession();
+    for (const stop of this.#stops) stop();
     this.#lostListeners.clear();
     this.#changedListeners.clear();
   }
@@ -182,7 +190,10 @@ export class ZnodeOwnership implements SharedOwnership {
     for (const [at, shard] of shards.entries()) {
       const each = seen[at];
       if (each === undefined) this.#seen.delete(shard);
-      else this.#seen.set(shard, each);
+      else {
+        this.#seen.set(shard, each);
+        this.#unmade.delete(shard);
+      }
     }
     return seen;
   }
@@ -190,7 +201,10 @@ export class ZnodeOwnership implements SharedOwnership {
   async #make(shard: number): Promise<SeenShard | undefined> {
     const { client, access, founders } = this.#options;
     const members = founders(shard);
-    if (members === undefined) return undefined;
+    if (members === undefined) {
+      this.#unmade.add(shard);
+      return undefined;
+    }
     await makeShard(client, access, shard, members);
     return lookAtShard(client, shard);
   }
@@ -237,6 +251,7 @@ export class ZnodeOwnership implements SharedOwnership {
   }
 
   #tell(shards: readonly number[]): void {
+    if (shards.length === 0) return;
     for (const listener of this.#changedListeners) listener(shards);
   }
 }

@@ -73,6 +73,10 @@ test("a new cluster is placed evenly once its founders are there, and each makes
   assert.deepEqual(placed(first).flat(), []);
   const [unmade] = await first.ownership.read([0]);
   assert.deepEqual(unmade?.inSync, [], "nobody has a shard that nobody placed");
+  const told = new Set<number>();
+  first.ownership.onChanged((shards) => {
+    for (const shard of shards) told.add(shard);
+  });
   const third = await node(chroot, 3, { founders: 3 });
   await until(() => isPlaced(third, 2));
   for (const id of [1, 2, 3]) assert.equal(loadOf(third, id), 8);
@@ -80,6 +84,8 @@ test("a new cluster is placed evenly once its founders are there, and each makes
     assert.equal(placed(third).filter(([owner]) => owner === id).length, 4, `node ${id} owns`);
   }
   await until(() => isPlaced(first, 2) && isPlaced(second, 2));
+  // Who looked too early looks again, or nobody ever makes the shard.
+  await until(() => told.has(0));
   const all = Array.from({ length: 12 }, (_, shard) => shard);
   for (const [at, cluster] of [first, second, third].entries()) {
     const found = await cluster.ownership.read(all);
