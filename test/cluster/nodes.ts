@@ -15,6 +15,8 @@ export interface NodesOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Each node on a host of its own. */
   readonly network?: Network | undefined;
+  /** How long the new cluster may take until it serves, once its nodes are there. */
+  readonly formTimeoutMs?: number;
   /** Further than `args` and `env`, asked at each start of a node. */
   readonly place?: (id: number, dataDir: string) => Promise<Place> | Place;
 }
@@ -65,7 +67,7 @@ export class Nodes {
     try {
       const started = await Promise.allSettled(ids.map((id) => nodes.startNode(id)));
       for (const each of started) if (each.status === "rejected") throw each.reason;
-      await nodes.serving();
+      await nodes.serving({}, options.formTimeoutMs);
     } catch (thrown) {
       await nodes.close();
       throw thrown;
@@ -133,8 +135,8 @@ export class Nodes {
   }
 
   /** Resolves when each shard has an owner and every node that runs says that it is ready. */
-  async serving(except: Except = {}): Promise<void> {
-    const endMs = performance.now() + servingTimeoutMs;
+  async serving(except: Except = {}, timeoutMs = servingTimeoutMs): Promise<void> {
+    const endMs = performance.now() + timeoutMs;
     for (;;) {
       const answers = await Promise.all(this.running(except).map(isReady));
       if (answers.every(Boolean)) return;
