@@ -13,6 +13,7 @@ import {
   scrubRepairRetryMs,
   scrubRepairTriesMax,
 } from "./limits.ts";
+import { noteDamage } from "./set-aside.ts";
 
 export interface ScrubOptions {
   /** Every file is read once in so long a time, as far as the limits on bytes a second allow; 0: none is. */
@@ -64,14 +65,14 @@ export class Scrubber {
 
   /** Damage of a segment that is not served here, but may be a copy: then it is repaired. */
   copyDamaged(found: DamagedBlock | DamagedSegment): void {
-    const { damage, logger, paths } = this.#context;
+    const { logger, paths } = this.#context;
     if (this.#stopping.signal.aborted || this.#repairs.has(found.uuid)) return;
     const directory = paths.shard(found.shard);
     const file = readdirSync(directory).find((name) => segmentName.exec(name)?.[1] === found.uuid);
     if (file === undefined) return;
     logger.error({ ...found, file: join(directory, file) }, "copy of a segment is damaged");
     // Nobody is to be answered from it meanwhile.
-    if (found.block !== undefined) void damage.add(found).catch(() => undefined);
+    if (found.block !== undefined) noteDamage(this.#context, found);
     const repair = this.#repair(found).finally(() => this.#repairs.delete(found.uuid));
     this.#repairs.set(found.uuid, repair);
   }
