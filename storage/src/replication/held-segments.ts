@@ -54,7 +54,9 @@ export class HeldSegments {
   /** Files that go in a while, by name. */
   readonly #removals = new Map<string, NodeJS.Timeout>();
   #stopping = new AbortController();
-  #running: Promise<void> | undefined;
+  #running: Promise<void> = Promise.resolve();
+  /** Ends in the turn in which the last order does: one that comes before a promise has told of it would be carried out by nobody. */
+  #isRunning = false;
 
   constructor(options: HeldSegmentsOptions) {
     this.#options = options;
@@ -62,9 +64,7 @@ export class HeldSegments {
 
   hold(order: HoldOrder): void {
     this.#orders.push(order);
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#wake();
   }
 
   /** Orders that are not carried out are void: who gave them is none any more. Nothing is told of them afterwards. */
@@ -73,6 +73,7 @@ export class HeldSegments {
     this.#stopping.abort();
     await this.#running;
     this.#stopping = new AbortController();
+    this.#wake();
   }
 
   async stop(): Promise<void> {
@@ -85,22 +86,34 @@ export class HeldSegments {
     }
   }
 
+  #wake(): void {
+    if (this.#isRunning || this.#stopping.signal.aborted) return;
+    this.#isRunning = true;
+    this.#running = this.#run();
+  }
+
   async #run(): Promise<void> {
-    for (;;) {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
       const order = this.#orders.shift();
-      if (order === undefined) return;
-      const { shard, logger } = this.#options;
-      try {
-        for (const ref of order.add) await this.#have(order.from, ref);
-        if (order.add.length > 0) await this.#options.disk.fsyncDirectory(this.#options.directory);
-        this.#remove(order);
-        this.#options.onHeld(order.revision);
-      } catch (thrown) {
-        if (this.#stopping.signal.aborted) return;
-        const facts = { shard, from: order.from, reason: messageOf(thrown) };
-        logger.warn(facts, "files of another replica could not be had, trying again");
-        this.#options.onFailed(order.revision);
-      }
+      if (order === undefined) break;
+      await this.#carryOut(order, signal);
+    }
+    this.#isRunning = false;
+  }
+
+  async #carryOut(order: HoldOrder, signal: AbortSignal): Promise<void> {
+    const { shard, logger } = this.#options;
+    try {
+      for (const ref of order.add) await this.#have(order.from, ref);
+      if (order.add.length > 0) await this.#options.disk.fsyncDirectory(this.#options.directory);
+      this.#remove(order);
+      this.#options.onHeld(order.revision);
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const facts = { shard, from: order.from, reason: messageOf(thrown) };
+      logger.warn(facts, "files of another replica could not be had, trying again");
+      this.#options.onFailed(order.revision);
     }
   }
 
