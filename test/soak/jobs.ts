@@ -176,7 +176,7 @@ const jobs: readonly Job[] = [
     suite: "cluster-house",
     name: "cluster-kills",
     files: ["test/cluster/kills.test.ts"],
-    env: (draw) => ({ LOGKEEP_ROUNDS: rounds(draw, 20) }),
+    env: (draw) => ({ ...seedOf(draw), LOGKEEP_ROUNDS: rounds(draw, 20) }),
   },
   {
     suite: "cluster-house",
