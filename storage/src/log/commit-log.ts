@@ -168,6 +168,8 @@ export class CommitLog {
     assert(entry.body.length === header.bodyLength, "a header tells its body's length");
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     assert(this.#closing === undefined, "a closed log takes no entries");
+    // Before it has its place: bytes that nobody writes would be a hole, and count as damage at the next start.
+    this.#assertFollows(header);
     const file = this.#place(entryBytesOf(header));
     const offset = file.end;
     file.end += entryBytesOf(header);
@@ -244,6 +246,16 @@ export class CommitLog {
     if (discard && this.#failure === undefined) await this.#files.discard();
   }
 
+  #assertFollows({ kind, shard, epoch, position, previousPosition }: EntryHeader): void {
+    const index = this.#index.get(shard);
+    if (kind === "truncate") {
+      assert(index?.epochAt(position) === epoch, "a log is truncated to what it has");
+    } else if (kind !== "reset") {
+      const isNext = position === previousPosition + 1;
+      assert(index?.takes(position, epoch) ?? isNext, "entries of a shard follow each other");
+    }
+  }
+
   #noteEntry(header: EntryHeader, place: EntryPlace): void {
     const { kind, shard, epoch, position } = header;
     let index = this.#index.get(shard);
@@ -252,7 +264,6 @@ export class CommitLog {
       this.#index.set(shard, index);
     }
     if (kind === "truncate") {
-      assert(index.epochAt(position) === epoch, "a log is truncated to what it has");
       index.truncate(position);
       this.#files.truncated(shard, position);
     } else if (kind === "reset") {
@@ -280,9 +291,10 @@ export class CommitLog {
   #place(bytes: number): OpenFile {
     const current = this.#current;
     if (current !== undefined && this.#hasRoom(current, bytes)) return current;
-    const head = this.#files.takeSpare();
-    const path = join(this.#options.directory, logFileName(head.sequence));
+    const path = join(this.#options.directory, logFileName(this.#files.spare.sequence));
+    // One that cannot be opened stays a spare.
     const fd = this.#options.disk.open(path, "r+");
+    const head = this.#files.takeSpare();
     const bytesOfFile = this.#options.fileBytes;
     const next = { ...head, fd, bytes: bytesOfFile, end: logFileHeadBytes };
     this.#current = next;

@@ -93,10 +93,17 @@ export class LogFiles {
     }
   }
 
-  /** The next file to write to, and starts to make another. */
-  takeSpare(): LogFileHead {
-    const head = this.#spares.shift();
+  /** The next file to write to. */
+  get spare(): LogFileHead {
+    const [head] = this.#spares;
     assert(head !== undefined, "a file is taken only when there is a spare one");
+    return head;
+  }
+
+  /** Takes it, and starts to make another. */
+  takeSpare(): LogFileHead {
+    const head = this.spare;
+    this.#spares.shift();
     this.#used.push({ ...head, bytes: this.#options.fileBytes, positions: new Map() });
     if (this.usedBytes * 2 > this.#options.bytesMax) this.#options.onSealWanted();
     this.#prepareAhead();

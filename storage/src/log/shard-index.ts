@@ -51,11 +51,15 @@ export class ShardIndex {
     return position === this.#base.position ? this.#base.epoch : this.find(position)?.epoch;
   }
 
+  /** Whether it is the entry behind `end`, or one that it has. */
+  takes(position: number, epoch: number): boolean {
+    return this.#isNext(position) || this.find(position)?.epoch === epoch;
+  }
+
   /** The entry behind `end`, or one that lies at another place from now on. */
   place(position: number, { epoch, file, offset }: EntryPlace): void {
-    const isNext = position === this.#base.position + this.#count + 1;
-    assert(isNext || this.find(position)?.epoch === epoch, "entries of a shard follow each other");
-    if (isNext) {
+    assert(this.takes(position, epoch), "entries of a shard follow each other");
+    if (this.#isNext(position)) {
       if (this.#head + this.#count === this.#epochs.length) this.#makeRoom();
       this.#count++;
     }
@@ -105,6 +109,10 @@ export class ShardIndex {
     for (let at = Math.max(after, this.#base.position) + 1; at <= end; at++) {
       if (this.#files[this.#slotOf(at)] === file) yield at;
     }
+  }
+
+  #isNext(position: number): boolean {
+    return position === this.#base.position + this.#count + 1;
   }
 
   #slotOf(position: number): number {

@@ -116,6 +116,12 @@ export class ShardWrites {
     } finally {
       this.#isWaiting = false;
     }
-    if (!this.#isStopped) this.#go();
+    try {
+      if (!this.#isStopped) this.#go();
+    } catch (thrown) {
+      // Nobody waits for this turn: it is told as what the log itself fails with is.
+      this.#isStopped = true;
+      this.#onFailed(serviceErrorOf(thrown));
+    }
   }
 }

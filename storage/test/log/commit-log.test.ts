@@ -139,6 +139,39 @@ test("what is left of an unsynced group behind a torn entry is never met again",
   assert.deepEqual(textsOf(directory, third.recovered, 0), ["first", "text 2"]);
 });
 
+test("an entry that is refused leaves no hole behind it", async (t) => {
+  const directory = temp(t);
+  let openFails = false;
+  const disk: Disk = {
+    ...nodeDisk,
+    open(path, flags) {
+      if (openFails) throw Object.assign(new Error("too many open files"), { code: "EMFILE" });
+      return nodeDisk.open(path, flags);
+    },
+  };
+  const { log } = await CommitLog.open(optionsOf(directory, { disk }));
+  const texts: string[] = [];
+  const append = (): Promise<void> => {
+    texts.push(`${texts.length}/`.repeat(4_000));
+    return appendWaiting(log, entryOf(0, texts.length, texts.at(-1)!));
+  };
+  await append();
+  assert.throws(() => void log.append(entryOf(0, 7, "of which none before it is there")));
+  assert.throws(() => void log.append(entryOf(1, 7, "gone", { kind: "truncate", epoch: 1 })));
+  await append();
+  // Into a file that cannot be opened.
+  openFails = true;
+  const next = entryOf(0, texts.length + 1, "x".repeat(fileBytes - 8_192));
+  while (!log.fits(next.header)) await log.room();
+  assert.throws(() => void log.append(next), /too many open files/);
+  openFails = false;
+  while (readdirSync(directory).length < 4) await append();
+  await log.close();
+  const { recovered } = await openAt(t, directory);
+  assert.deepEqual([...recovered.damaged], []);
+  assert.deepEqual(textsOf(directory, recovered, 0), texts);
+});
+
 test("files whose entries are all sealed are let go, oldest first, and used again", async (t) => {
   const directory = temp(t);
   const { log } = await openAt(t, directory, { bytesMax: 6 * fileBytes });
