@@ -14,6 +14,7 @@ import { type BalancerOptions, balanceShards } from "./balancer.ts";
 import { ConfigStore, type ConfigStoreOptions } from "./config-store.ts";
 import { FoldFiles } from "./fold-files.ts";
 import { ZnodeFolds } from "./folds.ts";
+import { inTime } from "./in-time.ts";
 import type { InboxSink } from "./inbox-sink.ts";
 import { Inboxes } from "./inboxes.ts";
 import { isThere } from "./live-nodes.ts";
@@ -172,7 +173,7 @@ export class Cluster implements Closable {
     });
   }
 
-  /** Asks the balancer for a move. Rejects with `cluster.refused` when it makes no sense now. */
+  /** Asks the balancer for a move. Rejects with `cluster.refused` when it makes no sense now, and as `inTime`. */
   async requestMove(request: MoveRequest, by: string | undefined): Promise<void> {
     const { client, topology, audit } = this;
     const open = topology
@@ -182,10 +183,13 @@ export class Cluster implements Closable {
     checkMove(request, (shard) => topology.assigned(shard), nodes);
     const { shard, from, to } = request;
     const note = { by, action: "shard.move", target: String(shard), after: { from, to } };
-    await requestMove(client, this.#access, request, audit.step(note));
+    const access = this.#access;
+    await inTime(client, (signal) =>
+      requestMove(client, access, request, audit.step(note), signal),
+    );
   }
 
-  /** Takes everything away from a node, or lets it have its share again. */
+  /** Takes everything away from a node, or lets it have its share again. Rejects as `inTime`. */
   async setDrained(node: number, isDrained: boolean, by: string | undefined): Promise<void> {
     const { client, audit } = this;
     const note = { by, action: isDrained ? "node.drain" : "node.undrain", target: String(node) };
@@ -193,7 +197,7 @@ export class Cluster implements Closable {
     const acl = this.#access.acl;
     const change = isDrained ? steps.create(path, null, { acl }) : steps.delete(path);
     try {
-      await client.multi([change, audit.step(note)]);
+      await inTime(client, (signal) => client.multi([change, audit.step(note)], { signal }));
     } catch (thrown) {
       if (isZooKeeperError(thrown, "NODEEXISTS")) return;
       if (!isZooKeeperError(thrown, "NONODE")) throw thrown;
@@ -207,12 +211,14 @@ export class Cluster implements Closable {
    * done with it cannot be taken back.
    */
   async membersOf(shard: number): Promise<{ set: readonly string[]; live: readonly string[] }> {
-    const [facts] = await this.ownership.read([shard]);
-    const set = facts?.inSync ?? [];
-    const live = await Promise.all(
-      set.map(async (replica) => ((await isThere(this.client, replica)) ? [replica] : [])),
-    );
-    return { set, live: live.flat() };
+    return inTime(this.client, async () => {
+      const [facts] = await this.ownership.read([shard]);
+      const set = facts?.inSync ?? [];
+      const live = await Promise.all(
+        set.map(async (replica) => ((await isThere(this.client, replica)) ? [replica] : [])),
+      );
+      return { set, live: live.flat() };
+    });
   }
 
   /** Notes in the audit journal that records of a shard may be given up, before they are. */
@@ -223,7 +229,7 @@ export class Cluster implements Closable {
   ): Promise<void> {
     const after = { set: [replicaOf(this.#options.identity)], lost };
     const note = { by, action: "shard.recover", target: String(shard), after };
-    await this.client.multi([this.audit.step(note)]);
+    await inTime(this.client, (signal) => this.client.multi([this.audit.step(note)], { signal }));
   }
 
   /** Ends the session, and with it every ephemeral of this node. */

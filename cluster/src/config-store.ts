@@ -9,6 +9,7 @@ import type { Clock } from "../../kit/src/clock.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { Actor, AuditTrail } from "./audit/entry.ts";
+import { inTime } from "./in-time.ts";
 import { configVersionsKept, configWriteMs, retryMs } from "./limits.ts";
 import { paths } from "./paths.ts";
 import { isPassing, settle } from "./settle.ts";
@@ -52,7 +53,9 @@ export class ConfigStore {
   readonly #listeners = new Set<() => void>();
   #sections: ReadonlyMap<string, ConfigSection> = new Map();
   #watch: Watch | undefined;
-  #reading: Promise<void> | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  /** Ends in the turn of the last look: a change that came before a promise had told of it would be read by nobody. */
+  #isReading = false;
   #isStale = false;
   #isClosed = false;
 
@@ -124,10 +127,10 @@ export class ConfigStore {
     }
   }
 
-  /** The latest first. */
+  /** The latest first. Rejects as `inTime`. */
   async history(name: string): Promise<readonly ConfigSection[]> {
     const { client } = this.#options;
-    return settle(async () => {
+    return inTime(client, async () => {
       const folder = paths.configSection(name);
       const { children } = await client.getChildren(folder).catch((thrown: unknown) => {
         if (isZooKeeperError(thrown, "NONODE")) return { children: [] };
@@ -213,9 +216,10 @@ export class ConfigStore {
   /** One read at a time; a change during one is followed by another. */
   async #reload(): Promise<void> {
     this.#isStale = true;
-    this.#reading ??= this.#readUntilFresh().finally(() => {
-      this.#reading = undefined;
-    });
+    if (!this.#isReading) {
+      this.#isReading = true;
+      this.#reading = this.#readUntilFresh();
+    }
     await this.#reading;
   }
 
@@ -225,7 +229,7 @@ export class ConfigStore {
       try {
         await this.#read();
       } catch (thrown) {
-        if (this.#isClosed || isZooKeeperError(thrown, "CLOSED")) return;
+        if (this.#isClosed || isZooKeeperError(thrown, "CLOSED")) break;
         const reason = messageOf(thrown);
         this.#options.logger.warn({ reason }, "the cluster's settings could not be read, again");
         this.#isStale = true;
@@ -234,6 +238,7 @@ export class ConfigStore {
       }
       for (const listener of this.#listeners) listener();
     }
+    this.#isReading = false;
   }
 
   /** A section that cannot be read stays as it was. */

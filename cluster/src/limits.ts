@@ -61,6 +61,9 @@ export const rulesInFlight = 256;
 /** How long changes of rules are gathered before they are read: far below the second in which they count. */
 export const ruleGatherMs = 10;
 
+/** How long what a person asked for waits for the coordinator, in milliseconds: a new leader is there in less, and longer nobody looks. */
+export const personWaitMs = 10_000;
+
 /** How long a change of a rule waits for the coordinator, before its author is told. */
 export const ruleWriteMs = 10_000;
 

@@ -30,12 +30,13 @@ export async function requestMove(
   { acl }: Access,
   request: MoveRequest,
   journal: MultiStep,
+  signal: AbortSignal,
 ): Promise<void> {
   const move = steps.create(paths.movePrefix, encodeZnode(request), {
     mode: "persistentSequential",
     acl,
   });
-  await client.multi([move, journal]);
+  await client.multi([move, journal], { signal });
 }
 
 /** Requests that are there, and what deletes them. */

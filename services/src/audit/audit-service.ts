@@ -1,6 +1,7 @@
 import type { AuditAnswer, AuditLink } from "../../../api/src/audit.ts";
 import { auditHead, foldAudit } from "../../../cluster/src/audit/folder.ts";
 import type { Cluster } from "../../../cluster/src/cluster.ts";
+import { inTime } from "../../../cluster/src/in-time.ts";
 import { paths } from "../../../cluster/src/paths.ts";
 import type { RoleElection } from "../../../coordinator/src/recipes/role-election.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
@@ -39,12 +40,15 @@ export class AuditService implements Closable {
     });
   }
 
-  /** The latest entries, or those behind a number. Rejects with `query.partial` when some cannot be read. */
+  /** The latest entries, or those behind a number. Rejects with `query.partial` when some cannot be read, and as `inTime`. */
   async read(limit: number, after: number | undefined): Promise<AuditAnswer> {
     const { client } = this.#deps.cluster;
     // The head first: what is folded meanwhile is behind it, and is no fault.
-    const head = await auditHead(client);
-    const { children } = await client.getChildren(paths.audit);
+    const { head, children } = await inTime(client, async () => {
+      const end = await auditHead(client);
+      const { children: names } = await client.getChildren(paths.audit);
+      return { head: end, children: names };
+    });
     const wanted =
       after === undefined
         ? "| sort by (number desc)"

@@ -10,6 +10,7 @@ import {
   verifyKey,
 } from "../../../api/src/key.ts";
 import type { Actor, AuditTrail } from "../../../cluster/src/audit/entry.ts";
+import { inTime } from "../../../cluster/src/in-time.ts";
 import type { ZooKeeperClient } from "../../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../../coordinator/src/client/errors.ts";
 import { steps } from "../../../coordinator/src/client/multi.ts";
@@ -40,7 +41,7 @@ export class KeyStore {
   readonly #options: KeyStoreOptions;
   #keys: ReadonlyMap<string, StoredKey> = new Map();
   #loading: Promise<void> | undefined;
-  #isStale = false;
+  #nextLoad: Promise<void> | undefined;
 
   private constructor(options: KeyStoreOptions) {
     this.#options = options;
@@ -73,7 +74,7 @@ export class KeyStore {
     return stored;
   }
 
-  /** Makes and keeps a key; the token is in the answer and nowhere else. */
+  /** Makes and keeps a key; the token is in the answer and nowhere else. Rejects as `inTime`. */
   async create(
     request: Omit<KeyRequest, "createdAt">,
     by?: Actor,
@@ -91,10 +92,11 @@ export class KeyStore {
     const { client, acl, audit } = this.#options;
     const data = Buffer.from(JSON.stringify(made.stored));
     const { id, tenant, hash: _, ...after } = made.stored;
-    await client.multi([
+    const changes = [
       steps.create(`${keysPath}/${id}`, data, { acl }),
       audit.step({ by, action: "key.create", tenant, target: id, after }),
-    ]);
+    ];
+    await inTime(client, (signal) => client.multi(changes, { signal }));
     await this.#load();
     return made;
   }
@@ -124,7 +126,7 @@ export class KeyStore {
     await this.#load();
   }
 
-  /** Throws `request.not-found`. */
+  /** Throws `request.not-found`; rejects as `inTime`. */
   async revoke(id: string, by?: Actor): Promise<void> {
     const known = this.#keys.get(id);
     if (known === undefined)
@@ -133,7 +135,8 @@ export class KeyStore {
       const { client, audit } = this.#options;
       const { name, tenant } = known;
       const note = { by, action: "key.revoke", tenant, target: id, before: { name } };
-      await client.multi([steps.delete(`${keysPath}/${id}`), audit.step(note)]);
+      const changes = [steps.delete(`${keysPath}/${id}`), audit.step(note)];
+      await inTime(client, (signal) => client.multi(changes, { signal }));
     } catch (thrown) {
       // Another node revoked it first: it is gone, which is what was asked.
       if (!isZooKeeperError(thrown, "NONODE")) throw thrown;
@@ -147,18 +150,22 @@ export class KeyStore {
     });
   }
 
-  /** One load at a time; a change during one is followed by another. */
-  async #load(): Promise<void> {
-    if (this.#loading !== undefined) {
-      this.#isStale = true;
-      await this.#loading;
-      if (!this.#isStale) return;
-    }
-    this.#isStale = false;
+  /** One load at a time; what changed during one is in the next, which all who wait for it share. */
+  #load(): Promise<void> {
+    if (this.#loading === undefined) return this.#startLoad();
+    const begin = (): Promise<void> => {
+      this.#nextLoad = undefined;
+      return this.#loading ?? this.#startLoad();
+    };
+    this.#nextLoad ??= this.#loading.then(begin, begin);
+    return this.#nextLoad;
+  }
+
+  #startLoad(): Promise<void> {
     this.#loading = this.#read().finally(() => {
       this.#loading = undefined;
     });
-    await this.#loading;
+    return this.#loading;
   }
 
   async #read(): Promise<void> {

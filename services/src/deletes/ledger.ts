@@ -1,4 +1,5 @@
 import { type Delete, deleteSchema } from "../../../api/src/deletes.ts";
+import { inTime } from "../../../cluster/src/in-time.ts";
 import type { ZooKeeperClient } from "../../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../../coordinator/src/client/errors.ts";
 import type { Acl } from "../../../coordinator/src/wire/records.ts";
@@ -31,9 +32,9 @@ export class DeleteLedger {
     await this.#trim();
   }
 
-  /** Of one tenant, newest first. */
+  /** Of one tenant, newest first. Rejects as `inTime`. */
   async list(tenant: string): Promise<Delete[]> {
-    const entries = await this.#all();
+    const entries = await inTime(this.#client, () => this.#all());
     return entries
       .filter((entry) => entry.tenant === tenant)
       .map(({ made }) => made)
