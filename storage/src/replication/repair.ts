@@ -62,10 +62,13 @@ export class SegmentRepair {
     for (const from of others()) {
       if (!isLive(segment)) return true;
       try {
-        await held.renew(from, { uuid, detail });
-        segment.damagedBlocks.clear();
-        segment.isLost = false;
-        await this.#damage.forget(new Set([uuid]));
+        do {
+          await held.renew(from, { uuid, detail });
+          segment.damagedBlocks.clear();
+          segment.isLost = false;
+          await this.#damage.forget(new Set([uuid]));
+          // A reader may have told meanwhile of what it saw before: it began no repair of its own.
+        } while (segment.damagedBlocks.size > 0 || segment.isLost);
         this.#logger.info({ shard, uuid, from }, "damaged segment is repaired");
         return true;
       } catch (thrown) {
