@@ -5,8 +5,9 @@ import { aclDigest } from "../../coordinator/src/client/acl.ts";
 import type { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { perms } from "../../coordinator/src/wire/constants.ts";
 import { systemClock } from "../../kit/src/clock.ts";
+import { silentLogger } from "../../kit/src/logger.ts";
 import { auditEntrySchema } from "../src/audit/entry.ts";
-import type { ConfigStore } from "../src/config-store.ts";
+import { ConfigStore } from "../src/config-store.ts";
 import { configVersionsKept } from "../src/limits.ts";
 import { paths } from "../src/paths.ts";
 import { Given, until } from "./given.ts";
@@ -129,4 +130,32 @@ test("what is set of the section cluster stands beside what the cluster is", asy
   await store.set("cluster", () => ({ "cluster.replication": 3 }), change);
   await until(() => other.section("cluster").values["cluster.replication"] === 3);
   assert.deepEqual((await client.getData(paths.cluster)).data, data);
+});
+
+test("a change that is told in the turn in which a reading ends is read", async () => {
+  const { audit } = await given.cluster();
+  let changed: () => void = () => undefined;
+  let readings = 0;
+  // The real one, whose watch the test can tell by hand.
+  const watched = {
+    addWatch(...asked: Parameters<ZooKeeperClient["addWatch"]>) {
+      changed = asked[2] as () => void;
+      return client.addWatch(...asked);
+    },
+    getData(...asked: Parameters<ZooKeeperClient["getData"]>) {
+      readings++;
+      return client.getData(...asked);
+    },
+  } as unknown as ZooKeeperClient;
+  const followed = await ConfigStore.open({
+    ...{ client: watched, acl: [], audit, logger: silentLogger, clock: systemClock },
+    sections: new Set(["query"]),
+  });
+  const stop = followed.onChange(() => {
+    stop();
+    queueMicrotask(changed);
+  });
+  changed();
+  await until(() => readings === 3);
+  followed.close();
 });
