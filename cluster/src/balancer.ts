@@ -10,7 +10,7 @@ import { takeMoves, withMoves } from "./moves.ts";
 import { nodeOfReplica } from "./node.ts";
 import { paths } from "./paths.ts";
 import { type CandidateNode, Candidates } from "./placement/candidates.ts";
-import { type Placement, place } from "./placement/place.ts";
+import { type Placement, place, withGone } from "./placement/place.ts";
 import { isPassing, settle } from "./settle.ts";
 import type { Topology } from "./topology.ts";
 
@@ -103,12 +103,12 @@ class Balancer {
     const open = new Set(nodes.filter(({ isAway }) => isAway !== true).map(({ id }) => id));
     if (open.size === 0 || !this.#isTime(before, open.size)) return before;
     const { requests, deletes } = await takeMoves(client, logger);
-    const after = place({
-      nodes,
-      shardCount: shards,
-      replication: replication(),
-      before: withMoves(before, requests, open),
-    });
+    const copies = replication();
+    const wished = withMoves(before, requests, open);
+    const placed = place({ nodes, shardCount: shards, replication: copies, before: wished });
+    const counted = new Set(nodes.map(({ id }) => id));
+    const isGone = (id: number): boolean => !counted.has(id) && !topology.drained.has(id);
+    const after = withGone(placed, before, copies, isGone);
     const written = await this.#assignments.write(this.#term, after, deletes);
     if (written > 0) {
       const moved = movedBetween(before, after);

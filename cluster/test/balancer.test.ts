@@ -126,6 +126,19 @@ test("a restart within the grace period moves nothing, a longer absence moves th
   await chroot.close();
 });
 
+test("where too few nodes are left, those that are gone stay among those that shards wait for, until they are sent away", async () => {
+  const chroot = await Given.open();
+  const first = await node(chroot, 1, { graceMs: 1_000, founders: 3 });
+  const others = [];
+  for (const id of [2, 3]) others.push(await node(chroot, id, { isBalancer: false }));
+  await until(() => isPlaced(first, 2));
+  for (const other of others) await other.close();
+  await until(() => placed(first).every(([owner, copy]) => owner === 1 && copy !== undefined));
+  for (const id of [2, 3]) await first.setDrained(id, true, undefined);
+  await until(() => placed(first).every((nodes) => nodes.join() === "1"));
+  await chroot.close();
+});
+
 test("a drained node loses its copies at once and gets them back when it is undrained", async () => {
   const chroot = await Given.open();
   const first = await node(chroot, 1, { founders: 3 });

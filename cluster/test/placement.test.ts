@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Prng } from "../../kit/src/prng.ts";
 import { znodeBytesMax } from "../src/limits.ts";
 import { encodeBuckets } from "../src/placement/buckets.ts";
-import { type Placement, type PlacementNode, place } from "../src/placement/place.ts";
+import { type Placement, type PlacementNode, place, withGone } from "../src/placement/place.ts";
 import { fairShares } from "../src/placement/shares.ts";
 
 // Goal: every shard has its copies on different nodes, loads follow capacities, and a join or a leave moves no more than it must.
@@ -100,6 +100,34 @@ test("nothing moves when nothing has changed", () => {
     before: first,
   });
   assert.deepEqual(again, first);
+});
+
+test("where there are too few nodes, a copy of one that is gone stays wanted, and no more of them than are missing", () => {
+  const isGone = (node: number): boolean => node !== 4;
+  const before = new Map([
+    [0, [1, 2, 3]],
+    [1, [2, 3, 1]],
+    [2, [4, 2]],
+  ]);
+  const left = new Map([...before.keys()].map((shard) => [shard, [1]]));
+  const three = new Map([0, 1, 2].map((shard) => [shard, [1, 2, 3]] as const));
+  assert.deepEqual(
+    [...withGone(left, before, 2, isGone).values()],
+    [
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ],
+  );
+  assert.deepEqual(
+    [...withGone(left, before, 3, isGone).values()],
+    [
+      [1, 2, 3],
+      [1, 2, 3],
+      [1, 2],
+    ],
+  );
+  assert.deepEqual(withGone(three, before, 3, isGone), three);
 });
 
 test("loads and owners follow the capacities", () => {

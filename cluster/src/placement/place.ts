@@ -38,6 +38,26 @@ export function place({ nodes, shardCount, replication, before }: PlacementInput
 }
 
 /**
+ * The placement with nodes that are gone, where there are fewer than `replication` others: a shard that had a copy there waits for it, and
+ * is known to have too few. `before` as in `PlacementInput`; `isGone` says of whom that is so, and not that it was sent away.
+ */
+export function withGone(
+  placement: Placement,
+  before: Placement,
+  replication: number,
+  isGone: (node: number) => boolean,
+): Placement {
+  const padded = new Map(placement);
+  for (const [shard, nodes] of placement) {
+    const left = Math.max(0, replication - nodes.length);
+    if (left === 0) continue;
+    const gone = (before.get(shard) ?? []).filter((node) => !nodes.includes(node) && isGone(node));
+    padded.set(shard, [...nodes, ...gone.slice(0, left)]);
+  }
+  return padded;
+}
+
+/**
  * How many copies may come to be elsewhere: the shares of those who joined, and what those had who left. When nobody did, a
  * part of a share, so that what an earlier round was too bounded to even out is evened out over time.
  */
