@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,9 +11,12 @@ import { silentLogger } from "../../kit/src/logger.ts";
 import { recordsOf } from "../../query/src/engine/encode.ts";
 import { runQuery } from "../../query/src/engine/run.ts";
 import { parseQuery } from "../../query/src/language/parse.ts";
+import type { PlanMessage } from "../../query/src/plan/plan.ts";
+import { splitQuery } from "../../query/src/plan/split.ts";
 import { BackupService } from "../src/backup/backup-service.ts";
 import type { ShardOwners } from "../src/fan-out/cluster-source.ts";
 import type { ShardCopies } from "../src/fan-out/copies.ts";
+import { RemoteRef } from "../src/fan-out/remote-ref.ts";
 import { Stragglers } from "../src/fan-out/stragglers.ts";
 import { TailFollowing } from "../src/fan-out/tail-feeds.ts";
 import { hostTails } from "../src/fan-out/tail-host.ts";
@@ -126,6 +130,25 @@ test("a query within a query, a limit and a sort answer as on one node", async (
     rows.map(({ n }) => n),
     ["3999", "3998", "3997"],
   );
+});
+
+test("a plan goes on in a cut after another cut of it has been let go of, as copies that stand in for pieces are", async () => {
+  const { source, pool } = reading.answering({ timeoutMs: 20_000, signal: undefined });
+  const { worker } = splitQuery(parseQuery("* | stats count() c"), { range, limit: undefined });
+  const flags = { id: randomUUID(), memoryBytesMax: 1 << 20, cancelled: new SharedArrayBuffer(4) };
+  const plan: PlanMessage = { ...worker, ...flags };
+  for (const _ of [1, 2]) {
+    const cut = await source.open("t", range, worker);
+    const parts = cut.parts.filter(({ ref }) => ref instanceof RemoteRef);
+    assert.ok(parts.length > 0);
+    for (const part of parts) {
+      const task = { part, after: undefined, floorMs: undefined };
+      const message = await pool.run(plan, task, new AbortController().signal);
+      assert.equal(message.kind, "done");
+    }
+    cut.release();
+    await until(() => remote.heldCuts === 0);
+  }
 });
 
 test("each cut is let go of when its query ends, is left or fails", async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { deserialize, serialize } from "node:v8";
 import type { PeerIdentity, PeerMessage, Peers } from "../../../cluster/src/peers/peers.ts";
 import { readHead } from "../../../cluster/src/peers/read-head.ts";
@@ -220,7 +221,8 @@ function planOf(cut: HostedCut, id: string, sent: Uint8Array | undefined): PlanM
   if (known !== undefined) return known;
   if (sent === undefined) throw new ServiceError("request.malformed", "a plan was not sent");
   const portable = deserialize(sent) as PortablePlan;
-  const plan = { ...portable, cancelled: new SharedArrayBuffer(4) };
+  // Threads know a plan by its id, and so by what cancels it: that of another cut may have been let go of by now.
+  const plan = { ...portable, id: randomUUID(), cancelled: new SharedArrayBuffer(4) };
   cut.plans.set(id, plan);
   return plan;
 }
