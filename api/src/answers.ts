@@ -179,6 +179,9 @@ const nodeStatusSchema = z.strictObject({
   state: z.enum(["live", "starting", "stopping", "gone"]),
   zone: z.string().optional(),
   isDrained: z.boolean().optional().describe("It is to have nothing."),
+  silentMs: count
+    .optional()
+    .describe("For how long the node that was asked has not heard it; absent while it does."),
   uptimeMs: z.number().min(0),
   rssBytes: count.optional().describe("Absent while the node does not answer."),
   disk: z
@@ -204,6 +207,11 @@ export const clusterAnswerSchema = z
         })
         .optional()
         .describe("In short; all of it at /api/v1/cluster/availability."),
+      unansweredMs: count
+        .optional()
+        .describe(
+          "For how long it has not answered: so old is what is said of nodes and shards. Absent while it does.",
+        ),
     }),
     shards: z.strictObject({
       total: count,

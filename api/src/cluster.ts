@@ -16,7 +16,9 @@ const shardListedSchema = z
     id: count,
     state: z
       .enum(["served", "moving", "offline", "unmade"])
-      .describe("moving: served, while copies go where they are to be; offline: nobody serves it."),
+      .describe(
+        "moving: served, while copies go where they are to be; offline: nobody is known to serve it.",
+      ),
     epoch: count,
     owner: node.optional(),
     next: node.optional().describe("To whom it is being handed over."),

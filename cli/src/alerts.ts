@@ -13,6 +13,7 @@ import {
 import { alertHistoryMax } from "../../api/src/limits.ts";
 import { failureOf, problemOf, ServiceClient, type ServiceOptions, withService } from "./client.ts";
 import { CliExit, type CliIo, print } from "./io.ts";
+import { sayingWhy } from "./leader.ts";
 import { readRules } from "./rules-file.ts";
 import { harmless, tableOf } from "./style.ts";
 
@@ -121,7 +122,8 @@ async function show(io: CliIo, name: string, options: ServiceOptions): Promise<v
 
 async function remove(io: CliIo, name: string, options: ServiceOptions): Promise<void> {
   const client = new ServiceClient(io, options);
-  await client.ask(client.urlOf(pathOf(name)), { method: "DELETE", signal: io.signal });
+  const asked = client.ask(client.urlOf(pathOf(name)), { method: "DELETE", signal: io.signal });
+  await sayingWhy(io, client, asked);
   await print(io.stdout, `rule ${harmless(name)} is deleted\n`);
 }
 

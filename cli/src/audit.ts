@@ -3,6 +3,7 @@ import { type AuditAnswer, type AuditLink, auditAnswerSchema } from "../../api/s
 import { chainFault } from "../../api/src/audit-chain.ts";
 import { ServiceClient, type ServiceOptions, withService } from "./client.ts";
 import { CliExit, type CliIo, print, usageError } from "./io.ts";
+import { sayingWhy } from "./leader.ts";
 import { harmless, tableOf } from "./style.ts";
 
 const path = "/api/v1/audit";
@@ -105,7 +106,7 @@ async function page(
   params: Readonly<Record<string, string>>,
 ): Promise<AuditAnswer> {
   const answer = auditAnswerSchema.safeParse(
-    await client.json(client.urlOf(path, params), { signal: io.signal }),
+    await sayingWhy(io, client, client.json(client.urlOf(path, params), { signal: io.signal })),
   );
   if (answer.success) return answer.data;
   throw new CliExit(1, "the answer is no audit journal; is the service of this version?");

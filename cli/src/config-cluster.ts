@@ -16,6 +16,7 @@ import { sectionOf, sharedSections } from "../../config/src/shared.ts";
 import { messageOf } from "../../kit/src/errors.ts";
 import { ServiceClient, type ServiceOptions, withService } from "./client.ts";
 import { CliExit, type CliIo, print, usageError } from "./io.ts";
+import { sayingWhy } from "./leader.ts";
 import { harmless, tableOf } from "./style.ts";
 
 const base = "/api/v1/config";
@@ -232,7 +233,7 @@ async function asked<T>(
   init: RequestInit = {},
 ): Promise<T> {
   const answer = schema.safeParse(
-    await client.json(client.urlOf(path), { ...init, signal: io.signal }),
+    await sayingWhy(io, client, client.json(client.urlOf(path), { ...init, signal: io.signal })),
   );
   if (answer.success) return answer.data;
   throw new CliExit(1, "the answer cannot be read; is the service of this version?");

@@ -4,6 +4,7 @@ import { isScope, type Scope, scopes } from "../../api/src/scopes.ts";
 import { parseDurationMs } from "../../config/src/quantity.ts";
 import { ServiceClient, type ServiceOptions, withService } from "./client.ts";
 import { CliExit, type CliIo, print, usageError } from "./io.ts";
+import { sayingWhy } from "./leader.ts";
 import { harmless, tableOf } from "./style.ts";
 
 const path = "/api/v1/keys";
@@ -51,7 +52,9 @@ async function create(io: CliIo, name: string, options: CreateOptions): Promise<
   const body = JSON.stringify({ name, scopes: options.scope, tenant, expiresAt });
   const headers = { "content-type": "application/json" };
   const request = { method: "POST", headers, body, signal: io.signal };
-  const answer = keyCreatedSchema.safeParse(await client.json(client.urlOf(path), request));
+  const answer = keyCreatedSchema.safeParse(
+    await sayingWhy(io, client, client.json(client.urlOf(path), request)),
+  );
   if (!answer.success)
     throw new CliExit(1, "the answer is not a key; is the service of this version?");
   const { token, key } = answer.data;
@@ -89,7 +92,8 @@ async function revoke(io: CliIo, id: string, options: ServiceOptions): Promise<v
   if (!/^[0-9a-f]{16}$/.test(id))
     throw usageError(`${id} is no key's id; logkeep keys list shows them`);
   const client = new ServiceClient(io, options);
-  await client.ask(client.urlOf(`${path}/${id}`), { method: "DELETE", signal: io.signal });
+  const asked = client.ask(client.urlOf(`${path}/${id}`), { method: "DELETE", signal: io.signal });
+  await sayingWhy(io, client, asked);
   await print(io.stdout, `key ${id} is revoked\n`);
 }
 

@@ -4,6 +4,7 @@ import { type ClusterAnswer, clusterAnswerSchema } from "../../api/src/answers.t
 import { type ShardListed, shardsAnswerSchema } from "../../api/src/cluster.ts";
 import { ServiceClient, type ServiceOptions, withService } from "./client.ts";
 import { CliExit, type CliIo, print, usageError } from "./io.ts";
+import { isLed, noLeader, sayingWhy } from "./leader.ts";
 
 type NodeListed = ClusterAnswer["nodes"][number];
 
@@ -32,13 +33,13 @@ Example:
 
 async function leave(io: CliIo, node: number, options: ServiceOptions): Promise<void> {
   const client = new ServiceClient(io, options);
-  const votes = checkLeaving(await nodesOf(io, client), node);
+  const votes = checkLeaving((await clusterOf(io, client)).nodes, node);
   const url = client.urlOf(`/api/v1/cluster/nodes/${node}/drain`);
-  await client.ask(url, { method: "POST", signal: io.signal });
+  await sayingWhy(io, client, client.ask(url, { method: "POST", signal: io.signal }));
   let said = "";
   let wasDrained = false;
   for (;;) {
-    const nodes = await nodesOf(io, client);
+    const { nodes, coordinator } = await clusterOf(io, client);
     const leaving = nodes.find(({ id }) => id === node);
     // The node that is asked may hear of the drain a moment later; one that has died says nothing of it.
     if (wasDrained && leaving !== undefined && leaving.state !== "gone" && !leaving.isDrained) {
@@ -50,7 +51,8 @@ async function leave(io: CliIo, node: number, options: ServiceOptions): Promise<
     if (!others.some((other) => other.state === "gone" || mayHold(other))) throw nowhere(node);
     const { copies, owned } = leftOn(await shardsOf(io, client), node);
     if (copies === 0) break;
-    const text = `node ${node}: ${copies} copies left, ${owned} of them owned\n`;
+    const waits = isLed(coordinator) ? "" : `; waiting: ${noLeader}`;
+    const text = `node ${node}: ${copies} copies left, ${owned} of them owned${waits}\n`;
     if (text !== said) await print(io.stderr, text);
     said = text;
     await sleep(lookMs, undefined, { signal: io.signal }).catch(() => {
@@ -82,13 +84,13 @@ function nowhere(node: number): CliExit {
   return new CliExit(1, `no other node is there to hold the shards of node ${node}`);
 }
 
-async function nodesOf(io: CliIo, client: ServiceClient): Promise<readonly NodeListed[]> {
+async function clusterOf(io: CliIo, client: ServiceClient): Promise<ClusterAnswer> {
   const answer = await client.json(client.urlOf("/api/v1/cluster"), { signal: io.signal });
   const parsed = clusterAnswerSchema.safeParse(answer);
   if (!parsed.success) {
     throw new CliExit(1, "the answer is no status; is the service of this version?");
   }
-  return parsed.data.nodes;
+  return parsed.data;
 }
 
 async function shardsOf(io: CliIo, client: ServiceClient): Promise<readonly ShardListed[]> {

@@ -6,6 +6,7 @@ import {
 } from "../../api/src/cluster.ts";
 import { ServiceClient, type ServiceOptions, withService } from "./client.ts";
 import { CliExit, type CliIo, print, usageError } from "./io.ts";
+import { sayingWhy } from "./leader.ts";
 import { printCount, printSize } from "./numbers.ts";
 import { type Style, styleOf, tableOf } from "./style.ts";
 
@@ -113,12 +114,13 @@ async function move(io: CliIo, id: string, { from, to, ...options }: MoveOptions
   const body = JSON.stringify({ from: nodeOf(from), to: nodeOf(to) });
   if (!/^\d{1,6}$/.test(id)) throw usageError(`${id} is no shard's number`);
   const client = new ServiceClient(io, options);
-  await client.ask(client.urlOf(`${shardsPath}/${id}/move`), {
+  const asked = client.ask(client.urlOf(`${shardsPath}/${id}/move`), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body,
     signal: io.signal,
   });
+  await sayingWhy(io, client, asked);
   await print(io.stderr, `shard ${id} will move; logkeep shard list shows how it goes\n`);
 }
 
@@ -134,13 +136,13 @@ async function recover(
     );
   }
   const client = new ServiceClient(io, options);
-  const answer = await client.json(client.urlOf(`${shardsPath}/${id}/recover`), {
+  const asked = client.json(client.urlOf(`${shardsPath}/${id}/recover`), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ acceptLoss }),
     signal: io.signal,
   });
-  const parsed = recoverAnswerSchema.safeParse(answer);
+  const parsed = recoverAnswerSchema.safeParse(await sayingWhy(io, client, asked));
   const lost = parsed.success ? parsed.data.lost : [];
   const what = lost.length === 0 ? "none" : lost.join(", ");
   await print(io.stderr, `shard ${id} is served by this node's copy alone; given up: ${what}\n`);
@@ -154,7 +156,7 @@ async function drain(
 ): Promise<void> {
   const client = new ServiceClient(io, options);
   const url = client.urlOf(`/api/v1/cluster/nodes/${nodeOf(node)}/${verb}`);
-  await client.ask(url, { method: "POST", signal: io.signal });
+  await sayingWhy(io, client, client.ask(url, { method: "POST", signal: io.signal }));
   const what =
     verb === "drain"
       ? "is to have nothing; it may be stopped when shard list names it no more"

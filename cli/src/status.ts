@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { type ClusterAnswer, clusterAnswerSchema } from "../../api/src/answers.ts";
 import { ServiceClient, type ServiceOptions, withService } from "./client.ts";
 import { CliExit, type CliIo, print } from "./io.ts";
+import { isLed } from "./leader.ts";
 import { printCount, printDurationRough, printSize } from "./numbers.ts";
 import { type Style, styleOf, tableOf } from "./style.ts";
 
@@ -14,6 +15,7 @@ export function registerStatus(program: Command, io: CliIo): void {
       "after",
       `
 Exits with 1 when a shard is offline, a node is not live, the disk is full or the coordinator is without a leader.
+"silent for": the node that is asked does not hear that one, though its session at the coordinator has not ended.
 
 Examples:
   logkeep status
@@ -34,13 +36,8 @@ async function status(io: CliIo, options: ServiceOptions & { json?: boolean }): 
     isLed(parsed.data.coordinator) &&
     parsed.data.shards.offline.length === 0 &&
     parsed.data.disk.isFull !== true &&
-    parsed.data.nodes.every(({ state }) => state === "live");
+    parsed.data.nodes.every(({ state, silentMs }) => state === "live" && silentMs === undefined);
   if (!isWell) throw new CliExit(1);
-}
-
-/** While it is not, what nodes and shards are said to be is what they last were. */
-function isLed({ state, availability }: ClusterAnswer["coordinator"]): boolean {
-  return state !== "none" && (availability === undefined || availability.state === "led");
 }
 
 /** A coordinator that is alone is led by itself: there is nothing to tell. */
@@ -53,7 +50,7 @@ function ensembleRow(
   const percent = (of: number | undefined): string =>
     of === undefined ? "unknown" : `${(of * 100).toFixed(of > 0.999 ? 5 : 2)} %`;
   const bound = low === undefined ? "" : `, at least ${percent(low)}`;
-  const now = state === "led" ? state : style.red(`${state}, so that what stands here may be old`);
+  const now = state === "led" ? state : style.red(state);
   return [["ensemble", `${now}, ${percent(share)} in the long run${bound}`]];
 }
 
@@ -70,7 +67,21 @@ function retentionRow({
   return [["retention", `${kept}, ${room}${next}`]];
 }
 
-function nodeState({ state, isDrained }: ClusterAnswer["nodes"][number], style: Style): string {
+/** While the coordinator answers nobody, the rest is what was known then. */
+function knownRow(
+  { unansweredMs }: ClusterAnswer["coordinator"],
+  style: Style,
+): readonly (readonly string[])[] {
+  if (unansweredMs === undefined) return [];
+  const since = printDurationRough(unansweredMs);
+  return [["known", style.red(`nodes and shards as of ${since} ago: the coordinator is silent`)]];
+}
+
+function nodeState(
+  { state, isDrained, silentMs }: ClusterAnswer["nodes"][number],
+  style: Style,
+): string {
+  if (silentMs !== undefined) return style.red(`silent for ${printDurationRough(silentMs)}`);
   if (isDrained === true) return style.yellow(`${state}, drained`);
   return state === "live" ? style.green(state) : style.red(state);
 }
@@ -96,7 +107,7 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
     node.http,
     node.roles.join(","),
     node.version,
-    node.state === "gone" ? "" : printDurationRough(node.uptimeMs),
+    node.state === "gone" || node.silentMs !== undefined ? "" : printDurationRough(node.uptimeMs),
     node.rssBytes === undefined ? "" : printSize(node.rssBytes),
   ]);
   const sessions =
@@ -122,6 +133,7 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
       `${coordinator.state} at ${coordinator.address}, zxid ${coordinator.zxid}${sessions}`,
     ],
     ...ensembleRow(coordinator, style),
+    ...knownRow(coordinator, style),
     ["shards", shardsText(shards, style)],
     [
       "ingest",

@@ -106,20 +106,45 @@ retention   7 d, 2 rules, 1.91 MiB of 1.00 GiB, next goes 1.00 MiB at 2026-02-01
   assert.deepEqual((JSON.parse(asJson.out) as ClusterAnswer).shards.offline, ["2"]);
 });
 
-test("status fails while the coordinator has no leader, and says that the rest may be old", async () => {
+test("status fails while the coordinator has no leader, and says how old the rest is", async () => {
   service.intercept = (_, response) => {
     const coordinator = { ...cluster.coordinator, state: "looking" };
     const availability = { state: "electing", share: 0.9 };
-    json(
-      response,
-      200,
-      JSON.stringify({ ...cluster, coordinator: { ...coordinator, availability } }),
-    );
+    const [node] = cluster.nodes;
+    const nodes = [node, { ...node, id: 2, rssBytes: undefined, silentMs: 14_300 }];
+    const unled = { ...coordinator, availability, unansweredMs: 13_200 };
+    json(response, 200, JSON.stringify({ ...cluster, nodes, coordinator: unled }));
     return true;
   };
   const ran = await run(["status", "--url", url]);
   assert.equal(ran.code, 1);
-  assert.match(ran.out, /^ensemble +electing, so that what stands here may be old, 90.00 %/m);
+  assert.match(ran.out, /^ensemble +electing, 90.00 %/m);
+  assert.match(ran.out, /^known +nodes and shards as of 13s ago/m);
+  assert.match(ran.out, /^2 +silent for 14s +127/m);
+});
+
+test("a change that waits says that the coordinator has no leader, and ends with what the service says", async () => {
+  const answered = Promise.withResolvers<void>();
+  service.intercept = async (request, response) => {
+    if (request.url === "/api/v1/cluster") {
+      const coordinator = { ...cluster.coordinator, state: "looking" };
+      const unled = { ...coordinator, availability: { state: "electing" } };
+      json(response, 200, JSON.stringify({ ...cluster, coordinator: unled }));
+    } else {
+      await answered.promise;
+      problem(response, 503, "coordinator.unavailable", "nothing was changed");
+    }
+    return true;
+  };
+  let said = "";
+  const ran = await run(["shard", "drain", "2", "--url", url], {
+    onErr: (text) => {
+      said += text;
+      if (said.includes("has no leader")) answered.resolve();
+    },
+  });
+  assert.equal(ran.code, 1);
+  assert.match(ran.err, /^waiting: the coordinator has no leader.*\n.*nothing was changed\n$/);
 });
 
 test("keys create prints the token alone on stdout", async () => {

@@ -37,9 +37,29 @@ function summaryOf({ cluster, shards, problem }: ClusterState): string {
     countText(shards.length, "shard"),
     ...(of("moving") > 0 ? [`${of("moving")} moving`] : []),
     ...(of("offline") > 0 ? [`${of("offline")} offline`] : []),
+    ...(cluster.nodes.some(({ silentMs }) => silentMs !== undefined) ? ["some nodes silent"] : []),
     ...(shards.some(({ isSingle }) => isSingle) ? ["some on one disk alone"] : []),
   ];
-  return `${parts.join(", ")}; coordinator ${cluster.coordinator.state}.`;
+  return `${parts.join(", ")}; coordinator ${coordinatorText(cluster.coordinator)}.`;
+}
+
+function coordinatorText({
+  state,
+  availability,
+  unansweredMs,
+}: ClusterAnswer["coordinator"]): string {
+  const led = availability === undefined || availability.state === "led";
+  const now = led ? state : `${state}, without a leader`;
+  if (unansweredMs === undefined) return now;
+  return `${now}; nodes and shards are as they were ${secondsText(unansweredMs)} ago`;
+}
+
+function secondsText(ms: number): string {
+  return countText(Math.round(ms / 1000), "second");
+}
+
+function stateText({ state, silentMs }: ClusterAnswer["nodes"][number]): string {
+  return silentMs === undefined ? state : `silent for ${secondsText(silentMs)}`;
 }
 
 function countText(count: number, what: string): string {
@@ -65,7 +85,7 @@ function Nodes({ nodes }: { readonly nodes: ClusterAnswer["nodes"] }) {
           <tr key={node.id}>
             <th scope="row">{node.id}</th>
             <td>
-              {node.state}
+              {stateText(node)}
               {node.isDrained === true && ", drained"}
             </td>
             <td>{node.http}</td>

@@ -12,9 +12,11 @@ export function nodesListed(
   statuses: ReadonlyMap<number, NodeStatus>,
   shardCount: number,
   nowMs: number,
+  silentMs: (node: number) => number | undefined,
 ): readonly NodeListed[] {
   const live = topology.nodes().map((node): NodeListed => {
     const status = statuses.get(node.nodeId);
+    const silent = silentMs(node.nodeId);
     return {
       id: node.nodeId,
       http: node.http,
@@ -24,6 +26,7 @@ export function nodesListed(
       state: node.state,
       ...(node.zone === "" ? {} : { zone: node.zone }),
       ...(topology.drained.has(node.nodeId) ? { isDrained: true } : {}),
+      ...(silent === undefined ? {} : { silentMs: Math.round(silent) }),
       uptimeMs: status?.uptimeMs ?? Math.max(0, nowMs - node.startedMs),
       ...(status === undefined ? {} : { rssBytes: status.rssBytes, disk: status.disk }),
     };
@@ -39,17 +42,18 @@ export function nodesListed(
   return [...live, ...gone].sort((a, b) => a.id - b.id);
 }
 
-/** Every shard as the znodes tell of it, with what its owner says of it. */
+/** Every shard as the znodes tell of it, with what its owner says of it. What they say of nodes that are `away` is not believed. */
 export function shardsListed(
   topology: Topology,
   statuses: ReadonlyMap<number, NodeStatus>,
   shardCount: number,
+  away: ReadonlySet<number>,
 ): readonly ShardListed[] {
-  const owned = ownedBy(statuses);
+  const seen = { topology, owned: ownedBy(statuses), away };
   return Array.from({ length: shardCount }, (_, id) => {
     const assigned = [...(topology.assigned(id) ?? [])];
     const place = topology.shard(id);
-    if (place !== undefined) return shardListed(topology, place, owned.get(id), assigned);
+    if (place !== undefined) return shardListed(seen, place, assigned);
     return { id, state: "unmade", epoch: 0, replicas: [], isSingle: false, assigned };
   });
 }
@@ -72,23 +76,30 @@ function ownedBy(statuses: ReadonlyMap<number, NodeStatus>): ReadonlyMap<number,
   return owned;
 }
 
+interface Seen {
+  readonly topology: Topology;
+  readonly owned: ReadonlyMap<number, Owned>;
+  readonly away: ReadonlySet<number>;
+}
+
 function shardListed(
-  topology: Topology,
+  { topology, owned, away }: Seen,
   place: ShardPlace,
-  owned: Owned | undefined,
   assigned: number[],
 ): ShardListed {
   const { shard: id, epoch, inSync, next } = place;
   const present = topology.ownerOf(id);
-  const owner = owned?.node ?? (present === undefined ? undefined : nodeOfReplica(present));
-  const said = owned?.said;
+  const named = present === undefined ? undefined : nodeOfReplica(present);
+  const serving = owned.get(id);
+  const said = serving?.said;
+  const owner = serving?.node ?? (named !== undefined && away.has(named) ? undefined : named);
   const replicas = place.replicas.map((replica): ShardReplica => {
     const durable = said?.replicas.find((each) => each.replica === replica)?.durable;
     return {
       node: nodeOfReplica(replica),
       disk: replica.slice(replica.indexOf("/") + 1),
       isInSync: inSync.includes(replica),
-      isLive: topology.nodeOf(replica) !== undefined,
+      isLive: topology.nodeOf(replica) !== undefined && !away.has(nodeOfReplica(replica)),
       ...(durable === undefined ? {} : { lag: Math.max(0, (said?.end ?? 0) - durable) }),
     };
   });

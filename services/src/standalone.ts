@@ -17,6 +17,7 @@ import { Tombstones } from "./deletes/tombstones.ts";
 import { checkExposure, isExposed } from "./exposure.ts";
 import { TailFollowing } from "./fan-out/tail-feeds.ts";
 import { hostTails } from "./fan-out/tail-host.ts";
+import { Hearing } from "./hearing.ts";
 import { tenantDefault } from "./http/identity.ts";
 import { type Served, type ServeOptions, serveHttp } from "./http/serve.ts";
 import { type ServeCoordinatorOptions, serveCoordinator } from "./http/serve-coordinator.ts";
@@ -98,9 +99,11 @@ async function start(
     ...{ client: cluster.client, acl: ownAcl, audit: cluster.audit, logger },
   });
   checkExposure(settings, keys.size, logger, lifecycle);
+  const hearing = new Hearing(node.peers, cluster.client);
+  lifecycle.add("hearing", () => hearing.close());
   const base = {
     ...{ settings, cluster, keys, config, live, coordinator },
-    ...{ identity, peers: node.peers, roles: node.roles, version, logger },
+    ...{ identity, hearing, peers: node.peers, roles: node.roles, version, logger },
   };
   const served = node.roles.records
     ? await serveRecords(base, node, data, lifecycle)

@@ -18,7 +18,7 @@ import type { ServeOptions } from "./serve.ts";
 const bodyMaxBytes = 1024;
 
 export interface ClusterDeps
-  extends Pick<ServeOptions, "cluster" | "identity" | "peers" | "settings" | "logger"> {
+  extends Pick<ServeOptions, "cluster" | "hearing" | "identity" | "peers" | "settings" | "logger"> {
   /** Undefined where the node has no records. */
   readonly stored: ServeOptions["stored"] | undefined;
 }
@@ -84,11 +84,12 @@ async function recover(
 }
 
 async function shardsAnswer(deps: ClusterDeps): Promise<ShardsAnswer> {
-  const { cluster, peers, stored, settings, logger } = deps;
+  const { cluster, hearing, peers, stored, settings, logger } = deps;
   const { topology, shards } = cluster;
   const own = nodeStatusOf(stored?.store, settings.data.dir);
   const statuses = await nodeStatuses(peers, topology, own, logger);
-  return { shards: [...shardsListed(topology, statuses, shards)] };
+  const away = hearing.away(topology.nodes().map(({ nodeId }) => nodeId));
+  return { shards: [...shardsListed(topology, statuses, shards, away)] };
 }
 
 /** Throws `request.malformed`. */

@@ -20,7 +20,7 @@ import type { ServeOptions } from "./serve.ts";
 export interface OpsDeps
   extends Pick<
     ServeOptions,
-    "settings" | "coordinator" | "identity" | "cluster" | "peers" | "version" | "logger"
+    "settings" | "coordinator" | "identity" | "cluster" | "hearing" | "peers" | "version" | "logger"
   > {
   readonly stored: ServeOptions["stored"] | undefined;
   readonly sources: ServeOptions["sources"] | undefined;
@@ -98,7 +98,8 @@ async function clusterAnswer(
   http: string,
   recordsPerSecond: number,
 ): Promise<ClusterAnswer> {
-  const { settings, coordinator, stored, identity, budget, cluster, peers, logger } = deps;
+  const { settings, coordinator, stored, identity, budget, cluster, hearing, peers, logger } = deps;
+  const { unansweredMs } = hearing;
   const status = stored?.store.status();
   const { records, rejected, bytes } = stored?.ingest.counts ?? nothingTaken;
   const sources = deps.sources?.status() ?? [];
@@ -109,8 +110,10 @@ async function clusterAnswer(
     nodeStatuses(peers, topology, own, logger),
     deps.retentions?.all(),
   ]);
-  const nodes = nodesListed(topology, statuses, cluster.shards, Date.now());
-  const shards = shardsListed(topology, statuses, cluster.shards);
+  const silentMs = (node: number): number | undefined => hearing.silentMs(node);
+  const nodes = nodesListed(topology, statuses, cluster.shards, Date.now(), silentMs);
+  const away = hearing.away(topology.nodes().map(({ nodeId }) => nodeId));
+  const shards = shardsListed(topology, statuses, cluster.shards, away);
   const owned = [...statuses.values()].flatMap((node) => node.shards);
   const total = (name: "records" | "segments" | "segmentBytes"): number =>
     owned.reduce((sum, shard) => sum + shard[name], 0);
@@ -124,6 +127,7 @@ async function clusterAnswer(
       state: stats === undefined ? (cluster.client.isConnected ? "connected" : "none") : stats.mode,
       zxid: stats === undefined ? "" : `0x${stats.zxidLast.toString(16)}`,
       ...(stats === undefined ? {} : coordinatorFigures(stats)),
+      ...(unansweredMs === undefined ? {} : { unansweredMs: Math.round(unansweredMs) }),
     },
     shards: {
       total: cluster.shards,

@@ -19,6 +19,7 @@ import { registerClusterMetrics } from "../cluster-metrics.ts";
 import { registerCoordinatorMetrics } from "../coordinator-metrics.ts";
 import type { CoordinatorPart } from "../coordinator-part.ts";
 import type { DeleteService } from "../deletes/delete-service.ts";
+import type { Hearing } from "../hearing.ts";
 import type { LiveSettings } from "../live-settings.ts";
 import { Metrics } from "../metrics.ts";
 import { registerMirrorMetrics } from "../mirror/metrics.ts";
@@ -70,6 +71,7 @@ export interface ServeOptions {
   readonly audit: AuditService;
   readonly coordinator: CoordinatorPart;
   readonly peers: Peers;
+  readonly hearing: Hearing;
   readonly roles: Roles;
   readonly identity: NodeIdentity;
   readonly version: string;
