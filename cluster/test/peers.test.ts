@@ -110,6 +110,21 @@ test("an answer's error comes as it was thrown, and other errors as internal", (
     await assert.rejects(one.call(2, "fail", message(0), options), failure);
   }));
 
+test("an error that is too large to be carried, or cannot be, comes without its facts", () =>
+  withRig(async (rig) => {
+    const [one, two] = await rig.pair();
+    two.handle("large", async () => {
+      throw new ServiceError("query.invalid", "x".repeat(5_000), { query: "y".repeat(2_000_000) });
+    });
+    two.handle("strange", async () => {
+      throw new ServiceError("query.invalid", "as it is", { shard: (() => 1) as never });
+    });
+    const large = { code: "query.invalid", message: "x".repeat(1_000), fields: {} };
+    await assert.rejects(one.call(2, "large", message(0), options), large);
+    const strange = { code: "query.invalid", message: "as it is", fields: {} };
+    await assert.rejects(one.call(2, "strange", message(0), options), strange);
+  }));
+
 function isUnavailable(sent: boolean): (thrown: unknown) => true {
   return (thrown) => {
     assert.ok(thrown instanceof ServiceError);

@@ -95,6 +95,28 @@ test("a delete ends without a damaged file, which is named, and hides what that 
   }
 });
 
+test("a look at the disk that fails is taken again, and ends no process", async () => {
+  const { stored, reading, settings } = node;
+  const { store } = stored;
+  let failures = 0;
+  const failing = {
+    status: () => store.status(),
+    forgetTombstone: (id: string) => store.forgetTombstone(id),
+    tombstones: () => {
+      failures++;
+      throw new Error("EIO: i/o error, scandir");
+    },
+  };
+  const warnings: object[] = [];
+  const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) };
+  const tombstones = new Tombstones(failing, node.shardCount);
+  const facts = { clock: systemClock, logger };
+  const service = new DeleteService({ stored, reading, tombstones, settings, ledger, ...facts });
+  await until(() => Promise.resolve(failures > 1));
+  await service.close();
+  assert.deepEqual(warnings[0], { reason: "EIO: i/o error, scandir" });
+});
+
 test("a tenant has so many deletes under way, and another tenant has its own", async () => {
   for (const tenant of ["green", "white"]) {
     await ship(node, tenant, [{ service: "api", n: "1", _msg: "one" }]);

@@ -1,7 +1,7 @@
 import { ServiceError, serviceErrorOf } from "../../../kit/src/errors.ts";
 import { failureMessage } from "./asking.ts";
 import { type FrameKind, frameKinds, malformed } from "./frame.ts";
-import { exchangesMax, streamWindowBytes } from "./limits.ts";
+import { exchangesMax, failureTextMax, streamWindowBytes } from "./limits.ts";
 import { type NamedMessage, packMessage } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
 import type { CallHandler, PeerIdentity, PeerMessage, StreamHandler } from "./peers.ts";
@@ -87,11 +87,20 @@ export class Answering {
         await this.#stream(answer, exchange, handler.handler, message);
       }
     } catch (thrown) {
-      const failure = failureMessage(serviceErrorOf(thrown));
-      await this.#send(answer, frameKinds.failure, exchange, failure);
+      await this.#fail(answer, exchange, serviceErrorOf(thrown));
     } finally {
       this.#answers.delete(exchange);
       this.#memory.give(message.memory);
+    }
+  }
+
+  /** What cannot go over a link, as a field of megabytes, is left out of what the peer is told. */
+  async #fail(answer: Answer, exchange: number, error: ServiceError): Promise<void> {
+    try {
+      await this.#send(answer, frameKinds.failure, exchange, failureMessage(error));
+    } catch {
+      const short = new ServiceError(error.code, error.message.slice(0, failureTextMax));
+      await this.#send(answer, frameKinds.failure, exchange, failureMessage(short));
     }
   }
 

@@ -40,6 +40,9 @@ export const socketBufferBytes = 512 * 1024;
 /** Calls and streams of one link that are under way at a time, in each direction. */
 export const exchangesMax = 1_024;
 
+/** Characters of an error's message where the whole of the error is more than a message carries. */
+export const failureTextMax = 1_000;
+
 /** Bytes of a stream that are on the way or wait to be taken; one message may go beyond. */
 export const streamWindowBytes = 1024 * 1024;
 

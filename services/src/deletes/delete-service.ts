@@ -56,9 +56,7 @@ export class DeleteService implements Closable {
   constructor(deps: DeleteServiceDeps) {
     this.#deps = deps;
     this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined;
-      });
+      this.#looking ??= this.#attempt();
     }, lookEveryMs).unref();
   }
 
@@ -142,6 +140,16 @@ export class DeleteService implements Closable {
   /** What all shards that answer know of. */
   async #live(): Promise<Map<string, TombstoneStatus[]>> {
     return byDelete((await this.#deps.tombstones.all()).statuses);
+  }
+
+  /** One look. Does not throw: a disk that cannot be read now may be at the next. */
+  async #attempt(): Promise<void> {
+    try {
+      await this.#look();
+    } catch (thrown) {
+      this.#deps.logger.warn({ reason: messageOf(thrown) }, "it is not known how far deletes are");
+    }
+    this.#looking = undefined;
   }
 
   /** Notes what is done, then lets the shards that are served here forget it. */

@@ -66,3 +66,6 @@ export const followersMax = 4096;
 
 /** Bytes that wait for one of them: a node that takes no more is left, and begins again where it was. */
 export const followedBytesMax = 8 * 1024 * 1024;
+
+/** What an entry counts towards them beside its lines, of which it may have none. */
+export const followedEntryBytes = 100;

@@ -4,7 +4,7 @@ import { readHead } from "../../../cluster/src/peers/read-head.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { TailListener } from "../../../query/src/tail/tail-hub.ts";
 import type { TailChunk, TailPlan } from "../../../query/src/tail/tail-plan.ts";
-import { followedBytesMax, followersMax } from "./limits.ts";
+import { followedBytesMax, followedEntryBytes, followersMax } from "./limits.ts";
 import {
   type FollowBegins,
   type FollowedEntry,
@@ -21,7 +21,7 @@ export interface FollowedNode {
 }
 
 /** Lets other nodes follow what is committed here. */
-export function hostTails(peers: Peers, node: FollowedNode): void {
+export function hostTails(peers: Pick<Peers, "handleStream">, node: FollowedNode): void {
   let number = 0;
   let open = 0;
   peers.handleStream(tailMethod, async function* (from, { head, bytes: [sent] }, signal) {
@@ -74,9 +74,10 @@ class Follower implements TailListener {
     // That nothing matched is said once for a run of entries.
     if (chunk === undefined && last?.shard === shard && last.chunk === undefined) {
       this.#entries.pop();
+      this.#bytes -= followedEntryBytes;
     }
     this.#entries.push({ shard, position, chunk });
-    this.#bytes += chunk?.bytes.byteLength ?? 0;
+    this.#bytes += followedEntryBytes + (chunk?.bytes.byteLength ?? 0);
     if (this.#bytes > followedBytesMax) this.leave();
     this.#wake();
   }
