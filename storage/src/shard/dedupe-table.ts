@@ -15,9 +15,13 @@ export interface DedupeSnapshot {
   readonly positions: Float64Array;
 }
 
+/** Of so many generations before the newest the last key is as old as the window, or older. */
+const generationsMax = 1 + Math.ceil(dedupeWindowMs / dedupeGenerationMs);
+
 /**
- * The dedupe keys of a shard and where they were stored, for ten minutes of log time: time of receipt as
- * the entries say it, so that an outage ages nothing. Keys leave by generations, never one early.
+ * The dedupe keys of a shard and where they were stored, for ten minutes of log time at least: time of receipt as the entries say
+ * it. Keys leave by generations, one for each that begins: an outage, or a clock that jumps ahead, is a gap in that time, however
+ * long, and ages keys by one generation, so that who repeats after it what was not answered before it is still known.
  */
 export class DedupeTable {
   /** Newest first. */
@@ -32,7 +36,7 @@ export class DedupeTable {
     return this.size >= dedupeKeysMax;
   }
 
-  /** Forgets what is older than the window at a log time. */
+  /** Forgets what is older than the window at a log time, for the sake of room. */
   expire(logMs: number): void {
     this.#generations = this.#generations.filter(({ lastMs }) => lastMs >= logMs - dedupeWindowMs);
   }
@@ -50,8 +54,7 @@ export class DedupeTable {
     let newest = this.#generations[0];
     if (newest === undefined || logMs >= newest.startMs + dedupeGenerationMs) {
       newest = { startMs: logMs, lastMs: logMs, table: new KeyTable() };
-      this.#generations.unshift(newest);
-      this.expire(logMs);
+      this.#generations = [newest, ...this.#generations.slice(0, generationsMax - 1)];
     }
     newest.lastMs = Math.max(newest.lastMs, logMs);
     newest.table.insert(key, position);

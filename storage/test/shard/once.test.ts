@@ -54,6 +54,23 @@ test("a key is known for ten minutes of log time at least, and not for ever", ()
   }
 });
 
+test("an outage ages no key: who repeats after it what was not answered before it is known", () => {
+  const table = new DedupeTable();
+  for (let n = 1; n <= 100; n++) table.insert(keyOf(n), n, n * 1_000);
+  const backMs = 100_000 + 3_600_000;
+  // Others are the first to come after it, and go on for half of the window, which is how long a router tries.
+  for (let n = 101; n <= 400; n++) {
+    table.insert(keyOf(n), n, backMs + (n - 100) * 1_000);
+    assert.equal(table.find(keyOf(1)), 1, `at ${n}`);
+  }
+  const restored = new DedupeTable();
+  restored.restore(table.snapshot(400));
+  restored.insert(keyOf(401), 401, backMs + 301_000);
+  assert.equal(restored.find(keyOf(1)), 1);
+  for (let n = 402; n <= 1_200; n++) restored.insert(keyOf(n), n, backMs + (n - 100) * 1_000);
+  assert.equal(restored.find(keyOf(1)), undefined, "and not for ever");
+});
+
 test("a checkpoint brings back what it was given up to its position, in any state", () => {
   const random = new Prng(3);
   for (let round = 0; round < 20; round++) {
