@@ -92,12 +92,17 @@ export class Announcement implements Closable {
 
   /** Rejects when another process has our number, after the time in which a dead one's session expires. */
   async #free(token: bigint | undefined): Promise<void> {
-    const { client } = this.#options;
+    const { client, logger } = this.#options;
     const endMs = performance.now() + 2 * client.sessionTimeoutMs;
-    for (;;) {
+    for (let looks = 0; ; looks++) {
       const other = await settle(() => this.#other(token));
       if (other === undefined) return;
       if (performance.now() > endMs) throw takenBy(other);
+      if (looks === 0) {
+        const { nodeId, peer, http } = other;
+        const what = "another process has this node's number, waiting for its session to end";
+        logger.warn({ peer: nodeId, address: peer, http }, what);
+      }
       await sleep(nodeTakenPollMs);
     }
   }
@@ -133,5 +138,5 @@ function takenBy({ nodeId, peer, http }: NodeRecord): ServiceError {
     `node ${nodeId} is another process already, with a data directory of its own` +
     (where === "" ? "" : ` (at ${where})`);
   const hint = "give this one another --node-id, or stop the other";
-  return new ServiceError("cluster.mismatch", `${what}: ${hint}`, { node: nodeId });
+  return new ServiceError("cluster.mismatch", `${what}: ${hint}`);
 }

@@ -6,6 +6,7 @@ import type { Settings } from "../../config/src/schema.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
 import type { Closable } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
+import { checkCertificates } from "./certificate-check.ts";
 
 /** How often the files are read again: who renews them does so long before they expire. */
 const lookMs = 5_000;
@@ -87,7 +88,7 @@ export class PeerCertificateFiles implements CertificateSource, Closable {
   }
 }
 
-/** Throws what the file system says, and OpenSSL where key and certificate do not fit. */
+/** Throws what the file system says, and `checkCertificates`; OpenSSL has the last word. */
 async function readChecked(files: PeerCertificates): Promise<PeerCertificates> {
   const [ca, cert, key] = await Promise.all(
     [files.ca, files.cert, files.key].map((file) => readFile(file, "utf8")),
@@ -97,9 +98,8 @@ async function readChecked(files: PeerCertificates): Promise<PeerCertificates> {
   for (const name of ["ca", "cert", "key"] as const) {
     if (found[name].trim() === "") throw new Error(`${files[name]} is empty`);
   }
+  checkCertificates(files, found, Date.now());
   createSecureContext(found);
-  // What OpenSSL does not look at until it is used.
-  new X509Certificate(found.ca);
   return found;
 }
 

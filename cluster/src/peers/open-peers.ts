@@ -4,6 +4,7 @@ import { assert } from "../../../kit/src/assert.ts";
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
 import type { NodeIdentity } from "../node.ts";
+import { Seldom } from "../seldom.ts";
 import type { Handler } from "./answering.ts";
 import { unavailable } from "./asking.ts";
 import { Dialler } from "./dialler.ts";
@@ -73,6 +74,7 @@ class OpenPeers implements Peers, LinkEvents {
   readonly #listeners = new Map<string, Set<MessageListener>>();
   readonly #linkListeners = new Set<LinkListener>();
   readonly #roomListeners = new Set<(node: number) => void>();
+  readonly #seldom = new Seldom();
   readonly #memory = new ReceiveMemory();
   readonly #greeted = new Set<Socket>();
   readonly #stopListening: () => void;
@@ -252,9 +254,12 @@ class OpenPeers implements Peers, LinkEvents {
       this.#begin(wire, greeted, false);
     } catch (thrown) {
       wire.socket.destroy();
-      const isUsual = thrown instanceof ServiceError && thrown.fields["why"] === "duplicate";
-      const facts = { remote, reason: reasonOf(thrown) };
-      logger[isUsual ? "debug" : "warn"](facts, "a peer was turned away");
+      const { why, node } = thrown instanceof ServiceError ? thrown.fields : {};
+      const reason = reasonOf(thrown);
+      const left =
+        why === "duplicate" ? undefined : this.#seldom.say(`${remote} ${reason} ${node}`);
+      const facts = { remote, peer: node, reason, ...(left ? { alsoBefore: left } : {}) };
+      logger[left === undefined ? "debug" : "warn"](facts, "a peer was turned away");
     }
   }
 
