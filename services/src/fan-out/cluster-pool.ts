@@ -83,18 +83,26 @@ export class ClusterPool implements FragmentPool {
     const again: Attempt = (until) => retried(once, until);
     const copies = ref.sealed === undefined ? [] : this.#copies(asked, ref.sealed, ref.node);
     if (copies.length === 0) return again(signal);
-    const beganMs = performance.now();
-    let tookMs: number | undefined;
+    const tookMs = new Map<PartialMessage, number>();
+    const timed = (attempt: Attempt): Attempt => {
+      return async (until) => {
+        const beganMs = performance.now();
+        const message = await attempt(until);
+        tookMs.set(message, performance.now() - beganMs);
+        return message;
+      };
+    };
+    let hasFirst = false;
     const first: Attempt = async (until) => {
       const message = await once(until);
-      tookMs = performance.now() - beganMs;
+      hasFirst = true;
       return message;
     };
     const lateness = stragglers.of(plan);
-    const message = await firstWhole([first, ...copies, again], signal, lateness);
-    if (lateness.wasTaken && tookMs === undefined) stragglers.counts.secondWasFirst++;
-    // Of one that was overtaken it is known that it took this long at least.
-    stragglers.done(plan, tookMs ?? performance.now() - beganMs);
+    const message = await firstWhole([first, ...copies, again].map(timed), signal, lateness);
+    if (lateness.wasTaken && !hasFirst) stragglers.counts.secondWasFirst++;
+    // Where a copy was first, what it took itself: counted from the beginning, each late piece would make the next one later.
+    stragglers.done(plan, tookMs.get(message) as number);
     return message;
   }
 
