@@ -44,6 +44,11 @@ interface Opened {
   release(): void;
 }
 
+interface Opening extends Pick<OpenMessage, "tenant" | "range" | "leftMs"> {
+  /** How long the opening may take, where the query as a whole has `leftMs`. */
+  readonly openMs: number;
+}
+
 /** What is sealed of a shard that nobody served in time. */
 interface Sealed {
   readonly parts: readonly Part[];
@@ -71,6 +76,9 @@ export class ClusterSource implements TailSource {
     const { owners, signal, timeoutMs } = this.#options;
     const beganMs = performance.now();
     const leftMs = (): number => Math.max(1, timeoutMs - (performance.now() - beganMs));
+    // Tried again, a node that does not answer must not make the wait longer than it may be.
+    const openMs = (): number =>
+      Math.max(movingTickMs * 4, Math.min(leftMs(), this.#waitMs - (performance.now() - beganMs)));
     const all = Array.from({ length: owners.shardCount }, (_, shard) => shard);
     const held: Opened[] = [];
     let wanted: readonly number[] = all;
@@ -78,7 +86,10 @@ export class ClusterSource implements TailSource {
       for (;;) {
         const opened = await Promise.all(
           this.#byNode(wanted).map(([node, shards]) =>
-            this.#openAt(node, shards, tenant, range, leftMs()),
+            this.#openAt(node, shards, {
+              ...{ tenant, range, leftMs: leftMs() },
+              openMs: held.length === 0 ? leftMs() : openMs(),
+            }),
           ),
         );
         held.push(...opened);
@@ -100,9 +111,14 @@ export class ClusterSource implements TailSource {
 
   /** Whether shards are waited for no longer: what has had no owner for long is not on the move. */
   #isLate(shards: readonly number[], waitedMs: number): boolean {
-    const { copies, timeoutMs } = this.#options;
-    const waitMs = Math.min(movingWaitMs, timeoutMs / 2);
+    const { copies } = this.#options;
+    const waitMs = this.#waitMs;
     return waitedMs > waitMs || shards.every((shard) => copies.vacantMs(shard) > waitMs);
+  }
+
+  /** How long shards without an owner are waited for. */
+  get #waitMs(): number {
+    return Math.min(movingWaitMs, this.#options.timeoutMs / 2);
   }
 
   /** By shard, what other nodes have of it sealed; without those of which that cannot be told, or not what was deleted of them. */
@@ -140,10 +156,9 @@ export class ClusterSource implements TailSource {
   async #openAt(
     node: number | undefined,
     shards: readonly number[],
-    tenant: string,
-    range: TimeRange,
-    leftMs: number,
+    what: Opening,
   ): Promise<Opened> {
+    const { tenant, range } = what;
     const { own, peers } = this.#options;
     // What nobody owns may be ours in a moment; until then it answers with what is sealed here.
     if (node === undefined || node === peers.self.nodeId) {
@@ -154,7 +169,7 @@ export class ClusterSource implements TailSource {
       return { node, asked: shards, parts, missing, elsewhere, deletions, release };
     }
     try {
-      return await this.#openRemote(node, shards, { tenant, range, leftMs });
+      return await this.#openRemote(node, shards, what);
     } catch (thrown) {
       if (!(thrown instanceof ServiceError) || thrown.code !== "peer.unavailable") throw thrown;
       const missing = shards.map((shard) => `shard ${shard}`);
@@ -166,12 +181,12 @@ export class ClusterSource implements TailSource {
   async #openRemote(
     node: number,
     shards: readonly number[],
-    what: Pick<OpenMessage, "tenant" | "range" | "leftMs">,
+    { openMs, ...what }: Opening,
   ): Promise<Opened> {
     const { peers, signal } = this.#options;
     const cut = randomUUID();
     const head: OpenMessage = { cut, shards: [...shards], ...what };
-    const timeoutMs = Math.min(openTimeoutMs, what.leftMs);
+    const timeoutMs = Math.min(openTimeoutMs, openMs);
     const release = (): void => releaseCut(peers, node, cut);
     let opened: OpenedMessage;
     try {

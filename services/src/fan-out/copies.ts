@@ -48,6 +48,8 @@ export class TopologyCopies implements ShardCopies, Closable {
   }
 
   async manifest(shard: number): Promise<ShardManifest | undefined> {
+    // Without the coordinator it would be waited for in vain.
+    if (!this.#topology.isCurrent) return undefined;
     const late = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => late.resolve(undefined), manifestLookMs);
     try {
