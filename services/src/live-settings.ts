@@ -40,9 +40,15 @@ export class LiveSettings {
     this.view = view as Settings;
   }
 
-  /** What set a setting that is not at its default. */
+  /** What sets a setting that is not at its default, were the node started now. */
   originOf(path: string): string | undefined {
     return this.#wanted.origins.get(path);
+  }
+
+  /** What set the value that this node runs with. */
+  runningOriginOf(path: string): string | undefined {
+    const running = sharedSettings.get(path) === "at-once" ? this.#wanted : this.#started;
+    return running.origins.get(path);
   }
 
   /** Settings whose change waits for a restart. */

@@ -49,7 +49,7 @@ function configAnswer({ store, live }: ConfigRoutesDeps): ConfigAnswer {
   return {
     sections: [...sharedSections].map((name) => listed(name, store.section(name))),
     settings: [...sharedSettings].map(([path, effect]) => {
-      const origin = live.originOf(path);
+      const origin = live.runningOriginOf(path);
       return {
         ...{ path, value: valueAt(live.view, path) ?? null, effect },
         ...(origin === undefined ? {} : { origin }),
