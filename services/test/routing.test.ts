@@ -171,6 +171,43 @@ test("what cannot be stored in time fails, and says whether it may be stored all
   }
 });
 
+test("what is held for a shard that takes nothing for long leaves room for what others take", async () => {
+  const given = await RoutingGiven.open();
+  try {
+    await given.found(1, [0, 1]);
+    await given.found(2, [2, 3]);
+    const bounds = { heldBytesMax: 1_000, movingMs: 500 };
+    const [one, two] = await Promise.all([given.node(1, bounds), given.node(2)]);
+    await until(() => knowsAll(one) && one.peers.link(2) !== undefined);
+    await two.close();
+    // What is sent over a link that ends may be stored.
+    await until(() => one.owners.nodeOf(2) === undefined && one.peers.link(2) === undefined);
+    const before = one.rig.arena.liveBytes;
+    const outcomes: string[] = [];
+    const held = Array.from({ length: 10 }, async (_, n) => {
+      const part = one.rig.part([`held ${n} ${"x".repeat(200)}`], { shard: 2 });
+      const results = one.router.append([part]);
+      await results.then(
+        () => outcomes.push("stored"),
+        (thrown: ServiceError) => outcomes.push(`${thrown.code} ${thrown.fields["outcome"]}`),
+      );
+    });
+    // Each is more than 200 bytes, so fewer than five fit.
+    await until(() => outcomes.length >= 6 && one.rig.arena.liveBytes - before <= 1_000);
+    await append(one, "others", [0, 1]);
+    const again = await given.node(2);
+    await Promise.all(held);
+    const stored = outcomes.filter((outcome) => outcome === "stored").length;
+    assert.ok(stored >= 1 && stored <= 4, String(outcomes));
+    const left = outcomes.filter((outcome) => outcome !== "stored");
+    assert.deepEqual(new Set(left), new Set(["ingest.unavailable not stored"]));
+    await append(one, "after", [2]);
+    assert.equal(again.rig.read().length, stored + 1);
+  } finally {
+    await given.close();
+  }
+});
+
 test("nothing is held any longer once nobody waits for it", () =>
   withNodes(async (_, one, two) => {
     await two.close();

@@ -12,3 +12,9 @@ export const doubtMs = 500;
 
 /** How long a node that stops still holds records for shards without an owner: its own go to others meanwhile. */
 export const stopHoldMs = 3_000;
+
+/** A shard that takes nothing for so long is not on the move: its owner's session, and twice what a take-over takes on a busy machine. */
+export const movingMsMax = 15_000;
+
+/** The share of the memory for records that those for such shards may hold: the rest is for shards that take theirs. */
+export const heldArenaShareMax = 0.25;

@@ -15,7 +15,8 @@ import {
 } from "../../../storage/src/shard/idempotency-table.ts";
 import type { Store } from "../../../storage/src/shard/store.ts";
 import type { Tombstone } from "../../../storage/src/shard/tombstone.ts";
-import { stopHoldMs } from "./limits.ts";
+import { HeldMemory } from "./held-memory.ts";
+import { heldArenaShareMax, movingMsMax, stopHoldMs } from "./limits.ts";
 import { RemoteShards } from "./remote-shards.ts";
 import type { RoutedOwners } from "./topology-owners.ts";
 import type { Writes } from "./writes.ts";
@@ -31,6 +32,10 @@ export interface RouterDeps {
   readonly clock: Clock;
   /** How long is held what cannot be stored; `routeHoldMs` unless told. */
   readonly patienceMs?: number;
+  /** Bytes that are held for shards which take nothing for longer than a move; a share of the arena unless told. */
+  readonly heldBytesMax?: number;
+  /** How long that is; `movingMsMax` unless told. */
+  readonly movingMs?: number;
 }
 
 /** Since the process started, but for what is held now. */
@@ -67,12 +72,16 @@ export class Router implements Writes {
   readonly #incarnation = randomBytes(8);
   #sequence = 0;
   readonly #counts: RouterCounts = { sentParts: 0, sentBytes: 0, retries: 0, held: 0, givenUp: 0 };
+  readonly #held: HeldMemory;
   /** When nothing is held any more. */
   #stopMs = Number.POSITIVE_INFINITY;
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
     this.#remote = new RemoteShards(deps);
+    const { heldBytesMax = deps.arena.totalBytes * heldArenaShareMax, movingMs = movingMsMax } =
+      deps;
+    this.#held = new HeldMemory(heldBytesMax, movingMs);
   }
 
   get counts(): Readonly<RouterCounts> {
@@ -216,7 +225,8 @@ export class Router implements Writes {
 
   /**
    * Tries each thing at the owner of its shard until it is done. Rejects with the first error that does not pass, once all tries of that
-   * round are over, and with `ingest.unavailable` when the patience is at its end, or nobody wants to know any more.
+   * round are over, and with `ingest.unavailable` when the patience is at its end, when too much is held for shards that take nothing,
+   * or nobody wants to know any more.
    */
   async #settle<T>(
     things: readonly Routed[],
@@ -226,6 +236,8 @@ export class Router implements Writes {
     const { owners, clock, patienceMs, peers, store } = this.#deps;
     const hold = new Hold(clock.monotonicMs(), patienceMs);
     const results: T[] = [];
+    const shardOf = (place: number): number => (things[place] as Routed).shard;
+    const bytes = things.reduce((sum, { length }) => sum + length, 0);
     // What the store itself says is newer than what its znodes do.
     const nodeOf = (shard: number): number | undefined =>
       store.serves(shard) ? peers.self.nodeId : owners.nodeOf(shard);
@@ -239,8 +251,10 @@ export class Router implements Writes {
           const tried = node === undefined ? [] : await attempt(node, places);
           for (const [i, place] of places.entries()) {
             const each = tried[i];
-            if (each !== undefined && "done" in each) results[place] = each.done;
-            else failed.push({ place, node, error: each?.error });
+            if (each !== undefined && "done" in each) {
+              results[place] = each.done;
+              this.#held.served(shardOf(place));
+            } else failed.push({ place, node, error: each?.error });
           }
         }),
       );
@@ -251,10 +265,13 @@ export class Router implements Writes {
       places = failed.map(({ place }) => place).sort((a, b) => a - b);
       for (const { place, node, error } of failed) {
         if (error?.code !== "ingest.unavailable") continue;
-        owners.doubt((things[place] as Routed).shard, node);
+        owners.doubt(shardOf(place), node);
       }
       const nowMs = clock.monotonicMs();
-      const isOver = nowMs >= this.#stopMs || !isWanted();
+      const shards = places.map(shardOf);
+      for (const shard of shards) this.#held.failed(shard, nowMs);
+      const isTooMuch = this.#held.isTooMuch(bytes, shards, nowMs);
+      const isOver = nowMs >= this.#stopMs || isTooMuch || !isWanted();
       const pauseMs = isOver ? undefined : hold.next(nowMs);
       const last = failed.find(({ error }) => error !== undefined)?.error;
       if (pauseMs === undefined) {
@@ -262,7 +279,7 @@ export class Router implements Writes {
         throw givenUp(things, places, isMaybeStored, last);
       }
       this.#counts.held += places.length;
-      await owners.changed(pauseMs, changes);
+      await this.#held.during(bytes, owners.changed(pauseMs, changes));
       this.#counts.held -= places.length;
       this.#counts.retries += places.length;
     }
