@@ -37,6 +37,6 @@ export async function inTime<T>(
 function unavailable(mayBeDone: boolean, waitedMs: number, cause: unknown): ServiceError {
   const what = mayBeDone
     ? "the coordinator has not answered; whether it was done is not known"
-    : "the coordinator does not answer, which it does while most of its members are there; nothing was changed";
+    : "the coordinator does not answer; nothing was changed";
   return new ServiceError("coordinator.unavailable", what, { waitedMs }, { cause });
 }

@@ -31,6 +31,7 @@ import { startOwnLogs } from "./own-logs.ts";
 import { openQueryIndex } from "./query-index.ts";
 import { openReading } from "./reading.ts";
 import { Sources } from "./sources/sources.ts";
+import { journalLosses } from "./storage/loss-note.ts";
 import { openStorePart } from "./store-part.ts";
 import { TailService } from "./tail-service.ts";
 
@@ -85,6 +86,7 @@ async function start(
     signal: AbortSignal.any([abortedBy(failure.promise), signal]),
   });
   const { identity, cluster, ownAcl, coordinator } = node;
+  await journalLosses(data.path, identity.nodeId, cluster, logger);
   const config = await cluster.openConfig({ sections: sharedSections, clock: systemClock });
   lifecycle.add("cluster's settings", () => config.close());
   const live = new LiveSettings(load, config.values(), logger);

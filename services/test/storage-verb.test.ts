@@ -1,13 +1,19 @@
 // Goal: `logkeep storage` tells whether stored files are whole, what they hold, and gives their records back, beside a
 // running node and without one.
 import assert from "node:assert/strict";
-import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { after, before, test } from "node:test";
 import type { CliIo } from "../../cli/src/io.ts";
 import { programOf, runCli } from "../../cli/src/program.ts";
+import { type AuditEntry, auditEntrySchema } from "../../cluster/src/audit/entry.ts";
+import { paths } from "../../cluster/src/paths.ts";
+import { Given } from "../../cluster/test/given.ts";
+import { silentLogger } from "../../kit/src/logger.ts";
 import { readLogFile } from "../../storage/src/inspect/log-reading.ts";
+import { journalLosses } from "../src/storage/loss-note.ts";
 import { registerStorage } from "../src/storage-verb.ts";
 import { openGiven, openStoreGiven, type StoreGiven, ship } from "./store-given.ts";
 
@@ -150,6 +156,7 @@ test("what a damaged log lost is given up, once no node uses the directory", asy
   const [path] = globSync(join(folder, "storage/log/log-*")).sort();
   assert.ok(path !== undefined);
   assert.match((await run("accept-loss", folder)).out, /is whole, nothing was given up/);
+  assert.equal(existsSync(join(folder, "accepted-loss.json")), false);
   const bytes = readFileSync(path);
   const entries = readLogFile(path).scan.entries;
   const lost = entries.find(
@@ -163,4 +170,19 @@ test("what a damaged log lost is given up, once no node uses the directory", asy
   const { places } = JSON.parse(out) as { places: { offset: number }[] };
   assert.deepEqual([code, places.map(({ offset }) => offset)], [0, [lost.offset]]);
   assert.equal((await run("verify", folder)).code, 0);
+  const coordinator = await Given.open();
+  t.after(() => coordinator.close());
+  const cluster = await coordinator.cluster();
+  const journal = async (): Promise<AuditEntry[]> => {
+    const { children } = await cluster.client.getChildren(paths.audit);
+    const found = children.map((name) => cluster.client.getData(`${paths.audit}/${name}`));
+    return (await Promise.all(found)).map(({ data }) =>
+      auditEntrySchema.parse(JSON.parse(`${data}`)),
+    );
+  };
+  for (let start = 0; start < 2; start++) await journalLosses(folder, 3, cluster, silentLogger);
+  const [entry, ...more] = await journal();
+  assert.deepEqual([entry?.action, entry?.target, more], ["storage.accept-loss", "3", []]);
+  const { user, places: told } = JSON.parse(entry?.after ?? "") as Record<string, unknown>;
+  assert.deepEqual([user, told], [userInfo().username, places]);
 });

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { userInfo } from "node:os";
 import path from "node:path";
 import { CliExit, type CliIo, print } from "../../../cli/src/io.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
@@ -6,6 +7,7 @@ import { type AcceptedLoss, acceptLogLoss } from "../../../storage/src/log/accep
 import { nodeDisk } from "../../../storage/src/log/disk.ts";
 import { EpochFile } from "../../../storage/src/log/epoch-file.ts";
 import { openDataDirectory, storePaths } from "../../../storage/src/shard/data-directory.ts";
+import { noteLoss } from "./loss-note.ts";
 
 /** Gives up what the commit log of a data directory lost, and prints it. No node may use the directory. */
 export async function acceptLoss(io: CliIo, directory: string, isJson: boolean): Promise<void> {
@@ -17,12 +19,24 @@ export async function acceptLoss(io: CliIo, directory: string, isJson: boolean):
     const { log, root } = storePaths(data, 0);
     const epochs = EpochFile.open(nodeDisk, root);
     const accepted = await acceptLogLoss(nodeDisk, log, (shard) => epochs.of(shard));
+    if (accepted.places.length > 0) {
+      await noteLoss(data.path, accepted, { user: userName(), nowMs: Date.now() });
+    }
     await print(io.stdout, isJson ? `${JSON.stringify(accepted)}\n` : textOf(log, accepted));
   } catch (thrown) {
     if (!(thrown instanceof ServiceError) || thrown.code !== "storage.damaged") throw thrown;
     throw new CliExit(1, `${thrown.message} ${JSON.stringify(thrown.fields)}; nothing was changed`);
   } finally {
     data.release();
+  }
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container's user may have a number and no name.
+    return String(process.getuid?.() ?? "");
   }
 }
 
@@ -35,5 +49,6 @@ function textOf(log: string, { entries, places }: AcceptedLoss): string {
     return `shard ${shard}: entries ${from} to ${through} are given up\n`;
   });
   const none = "no entry is known to be missing; the last ones of a shard may be\n";
-  return [...lines, ...(runs.length === 0 ? [none] : runs)].join("");
+  const next = "the audit journal gets it at the node's next start\n";
+  return [...lines, ...(runs.length === 0 ? [none] : runs), next].join("");
 }
