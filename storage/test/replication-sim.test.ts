@@ -85,6 +85,7 @@ const mustBeSeen: readonly string[] = [
   ...["multi acquire", "multi change-set", "multi hand-over", "multi manifest"],
   ...["commit committed", "hand-over done", "query opened", "cut no-lease", "refuse moved"],
   ...["input session-expired", "input disk-failed", "input entries-read", "input strain"],
+  ...["core failed", "core opened again"],
 ];
 
 /** The same in each run, so that a change is to blame for what fails; soak draws. */

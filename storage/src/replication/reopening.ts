@@ -8,6 +8,7 @@ export class Reopening {
   /** Undefined while it is to be opened. */
   #openedMs: number | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #isRecent = false;
   #isOver = false;
 
   constructor(nowMs: number) {
@@ -18,6 +19,7 @@ export class Reopening {
   later(nowMs: number, open: () => void): { readonly attempt: number; readonly inMs: number } {
     if (this.#openedMs !== undefined && nowMs - this.#openedMs > reopenMsMax) this.#tries = 0;
     this.#openedMs = undefined;
+    this.#isRecent = false;
     const inMs = Math.min(reopenMsMax, reopenMs * 2 ** this.#tries);
     this.#tries++;
     clearTimeout(this.#timer);
@@ -25,8 +27,18 @@ export class Reopening {
     return { attempt: this.#tries, inMs };
   }
 
-  opened(nowMs: number): void {
+  /** It is open: recently, until `lasted` is called. */
+  opened(nowMs: number, lasted: () => void): void {
     this.#openedMs = nowMs;
+    this.#isRecent = true;
+    this.#timer = setTimeout(() => {
+      this.#isRecent = false;
+      lasted();
+    }, reopenMsMax).unref();
+  }
+
+  get isRecent(): boolean {
+    return this.#isRecent;
   }
 
   get isOver(): boolean {

@@ -40,6 +40,8 @@ export interface ReplicaHostOptions {
   readonly shard: Shard;
   /** As it was found when the store was opened. */
   readonly opened: OpenedReplica;
+  /** What gives the shard up in place of a core that has failed, until it is opened again. */
+  readonly standIn: (failed: ReplicaStatus, reason: string) => Replica;
   /** Looks at the disk anew, of which nothing is in flight. Rejects when the manifest is needed for that and cannot be read. */
   readonly reopen: () => Promise<OpenedReplica>;
   readonly calls: CoordinatorCalls;
@@ -69,10 +71,13 @@ export class ReplicaHost implements ShardHost, CommitHost {
   #core: Replica;
   #damage: ServiceError | undefined;
   #deeds: ReplicaDeeds;
+  /** Of the core that another stands in for. */
+  #failedDeeds: ReplicaDeeds;
   #commits: CommitDesk;
   #requests = new ReplicaRequests();
-  /** Its core has failed, and takes nothing any more. */
+  /** Its core has failed, and another stands in for it. */
   #isBroken = false;
+  #isDiskStrained = false;
   #isStepping = false;
   #isStopping = false;
   #isStopped = false;
@@ -92,11 +97,12 @@ export class ReplicaHost implements ShardHost, CommitHost {
     this.#damage = options.opened.damage;
     this.#commits = new CommitDesk(options.commitManifest);
     this.#deeds = this.#deedsOf(this.#core, this.#commits);
+    this.#failedDeeds = this.#deeds;
   }
 
   /** What becomes of deeds of a core that has failed since is of no interest. */
   #deedsOf(core: Replica, commits: CommitDesk): ReplicaDeeds {
-    const isOf = (): boolean => this.#core === core && !this.#isBroken;
+    const isOf = (): boolean => this.#core === core;
     return new ReplicaDeeds(
       { ...this.#options, commits },
       {
@@ -171,6 +177,18 @@ export class ReplicaHost implements ShardHost, CommitHost {
     this.input({ kind: "disk-failed", reason: error.message });
   }
 
+  /** The disk is full or slow, or is not any more. */
+  strained(isStrained: boolean): void {
+    this.#isDiskStrained = isStrained;
+    this.#tellStrain();
+  }
+
+  /** Who has failed just now may fail again: others are preferred as owners for a while. */
+  #tellStrain(): void {
+    const isStrained = this.#isDiskStrained || this.#reopening.isRecent;
+    this.input({ kind: "strain", isStrained });
+  }
+
   link(replica: string, link: number | undefined): void {
     this.input({ kind: "link", replica, link });
   }
@@ -179,7 +197,6 @@ export class ReplicaHost implements ShardHost, CommitHost {
   input(input: Input): void {
     if (this.#isStopped) return;
     this.#given.note(input);
-    if (this.#isBroken) return;
     this.#inputs.push(input);
     if (this.#isStepping) return;
     this.#isStepping = true;
@@ -363,20 +380,41 @@ export class ReplicaHost implements ShardHost, CommitHost {
   #broken(thrown: unknown): void {
     const { context, shard } = this.#options;
     context.logger.error({ err: thrown, shard: shard.id }, "replication of a shard failed");
+    // Who stands in has nothing to give up any more, or its session ends some time.
+    if (this.#isStopping || this.#isBroken) return;
     const reason = messageOf(thrown);
-    if (this.#isStopping || this.#reopening.isOver || isOfDisk(thrown)) {
-      this.#loadError = brokenError(shard.id, reason, thrown);
-      this.#halt("replication failed");
-      void this.stop();
-      return;
-    }
     this.#isBroken = true;
     this.#close(brokenReason);
-    this.#reopenLater(reason, thrown);
+    if (this.#reopening.isOver || isOfDisk(thrown)) {
+      this.#reopening.over();
+      this.#loadError = brokenError(shard.id, reason, thrown);
+      this.#halt("replication failed");
+    } else this.#reopenLater(reason, thrown);
+    this.#standIn(reason);
+  }
+
+  /** Another member takes the shard over at once, however long this one stays away. */
+  #standIn(reason: string): void {
+    this.#failedDeeds = this.#deeds;
+    this.#begin(this.#options.standIn(this.#core.status, reason));
+    // The step that failed is still under way.
+    queueMicrotask(() => this.#tellAll());
+  }
+
+  #begin(core: Replica): void {
+    this.#core = core;
+    this.#commits = new CommitDesk(this.#options.commitManifest);
+    this.#deeds = this.#deedsOf(core, this.#commits);
+  }
+
+  /** What the core before was told, and that it starts. */
+  #tellAll(): void {
+    for (const input of this.#given.all) this.input(input);
+    this.start();
   }
 
   #reopenLater(reason: string, cause: unknown): void {
-    const { context, onRole, shard } = this.#options;
+    const { context, shard } = this.#options;
     const { attempt, inMs } = this.#reopening.later(context.clock.monotonicMs(), () => {
       void this.#reopen();
     });
@@ -384,24 +422,22 @@ export class ReplicaHost implements ShardHost, CommitHost {
     context.logger.warn(facts, "shard is stopped, and opened again in a while");
     const next = `${reason}; opened again in ${inMs / 1_000} s, try ${attempt}`;
     shard.stop(brokenError(shard.id, next, cause));
-    this.#role = { kind: "stopped", reason: next };
-    onRole(this.#role);
   }
 
   /** From what is on disk, once nothing of the failed core is on its way there. */
   async #reopen(): Promise<void> {
-    const { commitManifest, context, held, onRole, reopen, shard } = this.#options;
+    const { context, held, onRole, reopen, shard } = this.#options;
     const isOff = (): boolean => this.#reopening.isOver || context.log.failure !== undefined;
+    let opened: OpenedReplica;
     try {
       await held.forget();
+      await this.#failedDeeds.settled();
       await this.#deeds.settled();
       // A seal or merge that is under way still reads what is in memory.
-      await shard.exclusive(async () => {
-        const opened = await reopen();
-        if (isOff()) return;
-        shard.forget(unknownOutcome(shard));
-        this.#core = opened.core;
-        this.#damage = opened.damage;
+      opened = await shard.exclusive(async () => {
+        const found = await reopen();
+        if (!isOff()) shard.forget(unknownOutcome(shard));
+        return found;
       });
     } catch (thrown) {
       if (isOfDisk(thrown)) this.failed(serviceErrorOf(thrown));
@@ -409,19 +445,20 @@ export class ReplicaHost implements ShardHost, CommitHost {
       return;
     }
     if (isOff()) return;
-    this.#commits = new CommitDesk(commitManifest);
+    this.#close("the shard is opened again");
+    this.#begin(opened.core);
+    this.#damage = opened.damage;
     this.#requests = new ReplicaRequests();
-    this.#deeds = this.#deedsOf(this.#core, this.#commits);
     this.#loadError = undefined;
     this.#isHeldBack = false;
     this.#role = { kind: "waiting" };
     shard.state = { kind: "waiting" };
     this.#isBroken = false;
-    this.#reopening.opened(context.clock.monotonicMs());
+    this.#reopening.opened(context.clock.monotonicMs(), () => this.#tellStrain());
     context.logger.info({ shard: shard.id }, "shard is opened again");
     onRole(this.#role);
-    for (const input of this.#given.all) this.input(input);
-    this.start();
+    this.#tellStrain();
+    this.#tellAll();
   }
 
   /** One timer, that may come early: an early tick does no harm. */

@@ -5,7 +5,8 @@ import type { LiveSegment } from "../shard/segment-set.ts";
 import type { Shard } from "../shard/shard.ts";
 import { CoordinatorCalls } from "./coordinator-calls.ts";
 import type { Message } from "./core/messages.ts";
-import type { Replica, ReplicaOptions, Role } from "./core/types.ts";
+import { StandIn } from "./core/stand-in.ts";
+import type { Replica, ReplicaOptions, ReplicaStatus, Role } from "./core/types.ts";
 import { DiskStrain, type Strain } from "./disk-strain.ts";
 import { HeldSegments, type SealedFile } from "./held-segments.ts";
 import { drainWaitMs, startWaitMs, strainLookMs } from "./limits.ts";
@@ -192,6 +193,7 @@ export class Replication {
     host = new ReplicaHost({
       ...{ context, shard, calls, member, held, outbox: this.#outbox },
       opened: this.#opened(shard, found),
+      standIn: (failed, reason) => this.#standIn(failed, reason),
       reopen: async () => {
         return this.#opened(shard, await replicaStateNow(context, manifest, shard.id));
       },
@@ -212,6 +214,14 @@ export class Replication {
     return { core: makeReplica({ replica: member, self, minInSync, state }), damage };
   }
 
+  /** Of what the failed one had on disk it says what it had. */
+  #standIn({ committed, end, promised }: ReplicaStatus, reason: string): Replica {
+    const { member: replica, ownership } = this.#options;
+    const log = { base: end, end, lineage: [], entryEpochs: [], entryCommitted: committed };
+    const state = { ...log, promised, committed, isDamaged: false };
+    return new StandIn({ replica, self: ownership.self, state }, reason);
+  }
+
   /** Tells the shards when the disk has become too full or too slow to own them, and when it is not any more. */
   #watchDisk(): () => void {
     const { context, slowSyncMs = 0 } = this.#options;
@@ -224,7 +234,7 @@ export class Replication {
         const what = "disk is full or slow: shards go to replicas in sync whose disks are not";
         context.logger.warn({ strain, slowSyncMs }, what);
       } else context.logger.info({}, "disk is neither full nor slow any more");
-      for (const host of this.hosts) host.input({ kind: "strain", isStrained });
+      for (const host of this.hosts) host.strained(isStrained);
     }, strainLookMs);
     timer.unref();
     return () => clearInterval(timer);

@@ -44,6 +44,11 @@ export class Disk {
     return this.log.rotten.size > 0 || this.rottenFiles.size > 0;
   }
 
+  /** Nothing that was asked for is not on it. */
+  get isDrained(): boolean {
+    return this.logLane.length + this.recordLane.length + this.fileLane.length === 0;
+  }
+
   get isEmpty(): boolean {
     return this.record.promised === 0 && this.log.end.position === 0;
   }

@@ -1,73 +1,18 @@
 import type { Message } from "../../src/replication/core/messages.ts";
-import type {
-  Effect,
-  Input,
-  PlantedFault,
-  RefuseReason,
-  Replica,
-  ReplicaOptions,
-  Role,
-} from "../../src/replication/core/types.ts";
-import type { Checker, Committed } from "./checker.ts";
+import { StandIn } from "../../src/replication/core/stand-in.ts";
+import type { Effect, Input, Replica, Role } from "../../src/replication/core/types.ts";
+import { GivenInputs } from "../../src/replication/given-inputs.ts";
 import type { Clock } from "./clock.ts";
-import type { Coordinator } from "./coordinator.ts";
 import { applyWrite, type Disk, type LogWrite } from "./disk.ts";
 import type { StoredFile } from "./files.ts";
 import { Keeper } from "./keeper.ts";
 import { Lanes } from "./lanes.ts";
 import type { LogImage } from "./log-image.ts";
-import type { Endpoint, Network } from "./network.ts";
+import type { Endpoint } from "./network.ts";
+import { Replies, type Reply } from "./replies.ts";
 import { Seat } from "./seat.ts";
+import type { AppendReply, CutReply, Surroundings } from "./surroundings.ts";
 import type { Part } from "./tables.ts";
-import type { Timeline } from "./timeline.ts";
-
-/** Makes the core; another one with a fault planted. */
-export type CoreMake = (options: ReplicaOptions) => Replica;
-
-/** What a router is told of a part. */
-export type AppendReply =
-  | { readonly kind: "stored" }
-  | {
-      readonly kind: "refused";
-      readonly reason: RefuseReason;
-      readonly owner: string | undefined;
-    }
-  /** It may be stored, or be so yet. */
-  | { readonly kind: "unknown" };
-
-export type CutReply =
-  | { readonly kind: "opened"; readonly through: number; readonly records: readonly number[] }
-  | { readonly kind: "refused"; readonly owner: string | undefined }
-  /** Some of it could not be read. */
-  | { readonly kind: "partial" };
-
-/** The world around a process. */
-export interface Surroundings {
-  readonly timeline: Timeline;
-  readonly coordinator: Coordinator;
-  readonly network: Network<Message>;
-  readonly checker: Checker;
-  readonly make: CoreMake;
-  readonly faults: ReadonlySet<PlantedFault>;
-  /** Told before each effect: it may be the last, or the next for a long while. */
-  beforeEffect(process: Process, effect: Effect): "go" | "crash" | { readonly pauseMs: number };
-  isDiskFailing(process: Process): boolean;
-  fetch(
-    process: Process,
-    from: string,
-    uuid: string,
-    done: (file: StoredFile | undefined) => void,
-  ): void;
-  /** It needs a restart, at least. */
-  halted(process: Process, reason: string): void;
-  committed(process: Process, entry: Committed): void;
-  saw(what: string): void;
-  /** Told of each input and effect, when somebody wants to read how it came. */
-  readonly trace: ((process: Process, what: Input | Effect) => void) | undefined;
-  uuidNext(): string;
-}
-
-type Reply<R> = (reply: R) => void;
 
 /** One process of a node with its disk: the real core, and a simulated host that performs what it asks for. */
 export class Process implements Endpoint<Message> {
@@ -78,10 +23,10 @@ export class Process implements Endpoint<Message> {
   readonly disk: Disk;
   readonly lanes: Lanes;
   readonly log: LogImage;
-  readonly keeper: Keeper;
+  keeper: Keeper;
   readonly seat: Seat;
   readonly clock: Clock;
-  readonly core: Replica;
+  core: Replica;
   isDown = false;
   hasHalted = false;
   role: Role = { kind: "waiting" };
@@ -91,11 +36,14 @@ export class Process implements Endpoint<Message> {
   #isWorking = false;
   #pausedUntil = 0;
   #wakesAtMs: number | undefined;
-  readonly #asked = new Map<Part, Reply<AppendReply>>();
-  /** By position: who waits for it to be committed. */
-  readonly #waiters = new Map<number, Reply<AppendReply>[]>();
-  readonly #cuts = new Map<number, Reply<CutReply>>();
-  #cutLast = 0;
+  readonly #replies = new Replies();
+  readonly #given = new GivenInputs();
+  /** Cores that it had before this one, and those that stood in for them. */
+  #generation = 0;
+  /** Its core has failed, and another stands in for it. */
+  #isBroken = false;
+  /** Conditional writes that are not answered. */
+  #asking = 0;
 
   constructor(disk: Disk, incarnation: number, clock: Clock, around: Surroundings) {
     const { timeline } = around;
@@ -106,26 +54,33 @@ export class Process implements Endpoint<Message> {
     this.node = disk.replica.slice(0, disk.replica.indexOf("/"));
     this.self = `${disk.replica}/${incarnation}`;
     this.log = disk.log.copy();
-    const { record, log } = disk;
-    this.committed = log.base.position;
-    const options: ReplicaOptions = {
-      replica: this.replica,
-      self: this.self,
+    this.committed = disk.log.base.position;
+    this.core = this.#coreMake();
+    this.lanes = new Lanes(timeline, disk, this.#host());
+    this.keeper = this.#keeperMake();
+    this.seat = new Seat(around.coordinator, this);
+  }
+
+  /** Of what is on disk. */
+  #coreMake(): Replica {
+    const { faults, make } = this.#around;
+    const { record, log } = this.disk;
+    return make({
+      ...{ replica: this.replica, self: this.self, minInSync: 1, faults },
       state: {
         ...record,
         base: log.base,
         end: log.end,
         entryEpochs: log.epochs,
         entryCommitted: Math.max(0, ...log.entries.map(({ committed }) => committed)),
-        isDamaged: disk.isRotten,
+        isDamaged: this.disk.isRotten,
       },
-      minInSync: 1,
-    };
-    this.core = around.make({ ...options, faults: around.faults });
-    const host = this.#host();
-    this.lanes = new Lanes(timeline, disk, host);
-    this.keeper = new Keeper({ ...host, disk, lanes: this.lanes, log: this.log });
-    this.seat = new Seat(around.coordinator, this);
+    });
+  }
+
+  #keeperMake(): Keeper {
+    const { disk, lanes, log } = this;
+    return new Keeper({ ...this.#host(), input: this.#teller(), disk, lanes, log });
   }
 
   start(): void {
@@ -169,6 +124,54 @@ export class Process implements Endpoint<Message> {
     this.#pausedUntil = Math.max(this.#pausedUntil, this.#around.timeline.now + ms);
     this.#around.timeline.at(this.#pausedUntil, () => this.#run());
     this.#around.network.pausing(this);
+  }
+
+  /** Its core breaks its own rules: it is opened again from disk, in the same session and over the same links. */
+  fail(ms: number): void {
+    this.#enqueue(() => {
+      if (this.#isBroken || this.hasHalted) return;
+      this.#around.saw("core failed");
+      this.#isBroken = true;
+      this.#replies.over();
+      const { end, committed, promised } = this.core.status;
+      const log = { base: end, end, lineage: [], entryEpochs: [], entryCommitted: committed };
+      const state = { ...log, promised, committed, isDamaged: false };
+      this.#begin(new StandIn({ replica: this.replica, self: this.self, state }, "it failed"));
+      this.#around.timeline.after(ms, () => this.#reopen());
+    });
+  }
+
+  /** Once nothing of the failed core is on its way to disk or coordinator. */
+  #reopen(): void {
+    this.#enqueue(() => {
+      if (this.hasHalted) return;
+      if (this.#asking > 0 || !this.disk.isDrained) {
+        this.#around.timeline.after(20, () => this.#reopen());
+        return;
+      }
+      this.#isBroken = false;
+      this.committed = this.log.base.position;
+      this.#begin(this.#coreMake());
+      this.#around.saw("core opened again");
+    });
+  }
+
+  #begin(core: Replica): void {
+    this.#generation++;
+    this.core = core;
+    this.keeper = this.#keeperMake();
+    for (const input of this.#given.all) this.#step(input);
+    this.#step({ kind: "start" });
+  }
+
+  /** Hands inputs to the core that there is now, and to none after it. */
+  #teller(): (input: Input) => void {
+    const generation = this.#generation;
+    return (input) => {
+      this.#enqueue(() => {
+        if (generation === this.#generation) this.#step(input);
+      });
+    };
   }
 
   /** Whatever slowed it down is over. */
@@ -225,10 +228,14 @@ export class Process implements Endpoint<Message> {
       const known = part.key === undefined ? undefined : this.keeper.tables?.keys.get(part.key);
       if (this.isServing && known !== undefined) {
         if (known <= this.committed) reply({ kind: "stored" });
-        else this.#wait(known, reply);
+        else this.#replies.wait(known, reply);
         return;
       }
-      this.#asked.set(part, reply);
+      if (this.#isBroken) {
+        reply({ kind: "refused", reason: "stopped", owner: undefined });
+        return;
+      }
+      this.#replies.asks(part, reply);
       this.#step({ kind: "append", bytes: 100, body: part });
     });
   }
@@ -236,8 +243,8 @@ export class Process implements Endpoint<Message> {
   /** A query's cut. */
   cut(reply: Reply<CutReply>): void {
     this.#enqueue(() => {
-      this.#cuts.set(++this.#cutLast, reply);
-      this.#step({ kind: "cut", request: this.#cutLast });
+      if (this.#isBroken) reply({ kind: "refused", owner: undefined });
+      else this.#step({ kind: "cut", request: this.#replies.cut(reply) });
     });
   }
 
@@ -265,6 +272,11 @@ export class Process implements Endpoint<Message> {
 
   #step(input: Input): void {
     this.#around.trace?.(this, input);
+    this.#given.note(input);
+    if (this.#isBroken && input.kind === "disk-failed") {
+      this.hasHalted = true;
+      this.#around.halted(this, input.reason);
+    }
     const effects = this.core.step(this.clock.monotonicMs, input);
     this.#around.saw(`input ${input.kind}`);
     this.#perform(effects, 0);
@@ -299,7 +311,7 @@ export class Process implements Endpoint<Message> {
   }
 
   #do(effect: Effect): void {
-    const { timeline, network } = this.#around;
+    const { network } = this.#around;
     switch (effect.kind) {
       case "append":
         this.#append(effect);
@@ -318,17 +330,16 @@ export class Process implements Endpoint<Message> {
         this.lanes.record({ record: effect.record, state: effect.state });
         return;
       case "read":
-        timeline.after(1 + timeline.prng.below(8), () => this.#enqueue(() => this.#read(effect)));
+        this.#readLater(effect);
         return;
       case "free":
         this.#write({ kind: "free", through: effect.through.position, write: undefined });
         return;
       case "look":
-        this.seat.look(effect.look);
+        this.seat.look(effect.look, this.#teller());
         return;
       case "multi":
-        this.#around.saw(`multi ${effect.op.kind}`);
-        this.seat.multi(effect, this.keeper.sealed);
+        this.#multi(effect);
         return;
       case "send":
         network.send(this, effect.to, effect.link, effect.message);
@@ -354,9 +365,8 @@ export class Process implements Endpoint<Message> {
         this.#commit(effect.position);
         return;
       case "refuse": {
-        const { reason, owner } = effect;
-        this.#around.saw(`refuse ${reason}`);
-        this.#answer(effect.body as Part)?.({ kind: "refused", reason, owner });
+        this.#around.saw(`refuse ${effect.reason}`);
+        this.#replies.refused(effect);
         return;
       }
       case "cut-opened":
@@ -364,7 +374,7 @@ export class Process implements Endpoint<Message> {
         return;
       case "cut-refused":
         this.#around.saw(`cut ${effect.reason}`);
-        this.#cutReply(effect.request, { kind: "refused", owner: effect.owner });
+        this.#replies.cutReply(effect.request, { kind: "refused", owner: effect.owner });
         return;
       case "commit-settled":
         this.#around.saw(`commit ${effect.outcome}`);
@@ -390,8 +400,7 @@ export class Process implements Endpoint<Message> {
       this.#write({ kind: "append", entry, write: isLast ? write : undefined });
       if (!isOwn) continue;
       this.keeper.appended(entry);
-      const reply = this.#answer(entry.body as Part);
-      if (reply !== undefined) this.#wait(entry.position, reply);
+      this.#replies.placed(entry.body as Part, entry.position);
     }
   }
 
@@ -402,11 +411,27 @@ export class Process implements Endpoint<Message> {
 
   #forget(after: number): void {
     this.keeper.forget(after);
-    for (const [position, replies] of this.#waiters) {
-      if (position <= after) continue;
-      this.#waiters.delete(position);
-      for (const reply of replies) reply({ kind: "refused", reason: "waiting", owner: undefined });
-    }
+    this.#replies.forget(after);
+  }
+
+  #multi(effect: Extract<Effect, { kind: "multi" }>): void {
+    this.#around.saw(`multi ${effect.op.kind}`);
+    const tell = this.#teller();
+    this.#asking++;
+    this.seat.multi(effect, this.keeper.sealed, (input) => {
+      this.#asking--;
+      tell(input);
+    });
+  }
+
+  #readLater(effect: Extract<Effect, { kind: "read" }>): void {
+    const { timeline } = this.#around;
+    const generation = this.#generation;
+    timeline.after(1 + timeline.prng.below(8), () => {
+      this.#enqueue(() => {
+        if (generation === this.#generation) this.#read(effect);
+      });
+    });
   }
 
   #read({ read, from, bytesMax }: Extract<Effect, { kind: "read" }>): void {
@@ -423,11 +448,12 @@ export class Process implements Endpoint<Message> {
   }
 
   #load(effect: Extract<Effect, { kind: "load" }>): void {
-    const { seat } = this;
+    const { keeper, seat } = this;
     seat.client.read((outcome, view) => {
       this.#enqueue(() => {
+        if (keeper !== this.keeper) return;
         const isSame = outcome.kind === "done" && seat.client.session === seat.sessionAcquired;
-        this.keeper.load(effect, view, isSame);
+        keeper.load(effect, view, isSame);
       });
     });
   }
@@ -436,10 +462,7 @@ export class Process implements Endpoint<Message> {
     this.role = role;
     this.#around.saw(`role ${role.kind}`);
     if (role.kind === "serving" || role.kind === "handing-over") return;
-    for (const replies of this.#waiters.values()) {
-      for (const reply of replies) reply({ kind: "unknown" });
-    }
-    this.#waiters.clear();
+    this.#replies.unknown();
   }
 
   #commit(position: number): void {
@@ -450,32 +473,13 @@ export class Process implements Endpoint<Message> {
       this.#around.committed(this, { epoch: entry.epoch, position: at, key, body });
     }
     this.committed = Math.max(this.committed, position);
-    for (const [at, replies] of this.#waiters) {
-      if (at > position) continue;
-      this.#waiters.delete(at);
-      for (const reply of replies) reply({ kind: "stored" });
-    }
+    this.#replies.committed(position);
   }
 
   #cutOpened({ request, committed }: Extract<Effect, { kind: "cut-opened" }>): void {
     const records = this.keeper.cut(committed);
     const reply: CutReply =
       records === undefined ? { kind: "partial" } : { kind: "opened", through: committed, records };
-    this.#cutReply(request, reply);
-  }
-
-  #cutReply(request: number, reply: CutReply): void {
-    this.#cuts.get(request)?.(reply);
-    this.#cuts.delete(request);
-  }
-
-  #wait(position: number, reply: Reply<AppendReply>): void {
-    this.#waiters.set(position, [...(this.#waiters.get(position) ?? []), reply]);
-  }
-
-  #answer(part: Part): Reply<AppendReply> | undefined {
-    const reply = this.#asked.get(part);
-    this.#asked.delete(part);
-    return reply;
+    this.#replies.cutReply(request, reply);
   }
 }

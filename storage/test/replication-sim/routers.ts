@@ -1,6 +1,7 @@
 import type { Body, Checker } from "./checker.ts";
 import { paths, type ShardZnode } from "./files.ts";
-import type { AppendReply, CutReply, Process } from "./process.ts";
+import type { Process } from "./process.ts";
+import type { AppendReply, CutReply } from "./surroundings.ts";
 import type { Part } from "./tables.ts";
 import type { Timeline } from "./timeline.ts";
 import type { Znodes } from "./znodes.ts";

@@ -1,7 +1,8 @@
 import { Prng } from "../../../kit/src/prng.ts";
 import type { Effect, PlantedFault } from "../../src/replication/core/types.ts";
-import type { CoreMake, Process } from "./process.ts";
+import type { Process } from "./process.ts";
 import { ShardWorld } from "./shard-world.ts";
+import type { CoreMake } from "./surroundings.ts";
 
 export interface RunOptions {
   readonly seed: number;
@@ -57,6 +58,8 @@ class Run {
   readonly #troubleMs: number;
   /** Draws for which time disks are strained, in some seeds; apart, so that the others mean what they meant. */
   readonly #strain: Prng | undefined;
+  /** Likewise, when cores fail. */
+  readonly #failures: Prng | undefined;
   #faultsOn = true;
   #effects = 0;
   #crashes = 0;
@@ -80,6 +83,7 @@ class Run {
       },
     });
     this.#strain = seed % 4 === 2 ? new Prng(seed) : undefined;
+    this.#failures = seed % 3 === 1 ? new Prng(seed) : undefined;
     const { prng } = this.#world.timeline;
     this.#crashChance = options.crashAt === undefined ? prng.pick([0, 0.0003, 0.002]) : 0;
     this.#pauseChance = prng.pick([0, 0.0003, 0.002]);
@@ -96,6 +100,7 @@ class Run {
     for (const node of world.nodes.slice(0, 2)) world.routerStart(node);
     this.#disturbLater();
     if (this.#strain !== undefined) this.#strainLater(this.#strain);
+    if (this.#failures !== undefined) this.#failLater(this.#failures);
     this.#tidyLater();
     while (timeline.steps < steps * faultyShare) timeline.step();
     this.#calm();
@@ -379,6 +384,19 @@ class Run {
       if (prng.chance(0.5)) process.lanes.slow(ms);
       process.input({ kind: "strain", isStrained: true });
       timeline.after(ms, () => process.input({ kind: "strain", isStrained: false }));
+    });
+  }
+
+  /** Cores break their own rules, those of owners mostly, and are opened again, sooner or later. */
+  #failLater(prng: Prng): void {
+    const { timeline, processes } = this.#world;
+    timeline.after(500 + prng.below(6000), () => {
+      if (!this.#faultsOn) return;
+      this.#failLater(prng);
+      const { owner } = this.#world;
+      const all = [...processes.values()];
+      const process = owner !== undefined && prng.chance(0.6) ? owner : all[prng.below(all.length)];
+      process?.fail(prng.below(prng.chance(0.3) ? 8000 : 1000));
     });
   }
 

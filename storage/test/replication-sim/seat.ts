@@ -17,6 +17,9 @@ export interface SeatHost {
   input(input: Input): void;
 }
 
+/** Hands an answer to who asked. */
+export type Tell = (input: Input) => void;
+
 /** What a seal's or merge's `detail` says: how the sealed state changes. */
 export type SealedChange = (before: SealedZnode) => SealedZnode;
 
@@ -65,17 +68,19 @@ export class Seat {
     });
   }
 
-  look(look: number): void {
+  look(look: number, tell: Tell): void {
     this.#barrier((outcome, view) => {
       const facts = outcome.kind === "done" ? this.#facts(view) : undefined;
-      if (facts === undefined) this.#host.input({ kind: "view-failed", look });
-      else this.#host.input({ kind: "view", look, facts });
+      if (facts === undefined) tell({ kind: "view-failed", look });
+      else tell({ kind: "view", look, facts });
     });
   }
 
-  multi({ multi, version, op }: Extract<Effect, { kind: "multi" }>, before: SealedZnode): void {
+  /** `tell` is called once. */
+  multi(effect: Extract<Effect, { kind: "multi" }>, before: SealedZnode, tell: Tell): void {
+    const { multi, version, op } = effect;
     if (op.kind === "manifest" && op.isRepeat) {
-      this.#repeat(multi, version, op.commit, before);
+      this.#repeat(effect, op.commit, before, tell);
       return;
     }
     const ops = this.#opsOf(version, op, before);
@@ -84,7 +89,7 @@ export class Seat {
       if (op.kind === "acquire" && outcome.kind !== "expired") {
         this.sessionAcquired = this.client.session;
       }
-      this.#host.input({ kind: "outcome", multi, outcome: told });
+      tell({ kind: "outcome", multi, outcome: told });
     });
   }
 
@@ -218,24 +223,24 @@ export class Seat {
 
   /** An earlier try ended unknown: the manifest says whether it was carried out. */
   #repeat(
-    multi: number,
-    version: number | undefined,
+    { multi, version }: Extract<Effect, { kind: "multi" }>,
     commit: ManifestCommit,
     before: SealedZnode,
+    tell: Tell,
   ): void {
     this.#barrier((outcome, view) => {
       if (outcome.kind !== "done") {
-        this.#host.input({ kind: "outcome", multi, outcome: { kind: "unknown" } });
+        tell({ kind: "outcome", multi, outcome: { kind: "unknown" } });
         return;
       }
       const [first] = commit.add;
       if (first !== undefined && view.get(`${paths.segments}${first.uuid}`) !== undefined) {
         const done: MultiOutcome = { kind: "done", version: version ?? 0 };
-        this.#host.input({ kind: "outcome", multi, outcome: done });
+        tell({ kind: "outcome", multi, outcome: done });
         return;
       }
       const op: MultiOp = { kind: "manifest", commit, isRepeat: false };
-      this.multi({ kind: "multi", multi, version, op }, before);
+      this.multi({ kind: "multi", multi, version, op }, before, tell);
     });
   }
 

@@ -13,8 +13,9 @@ import {
 } from "./files.ts";
 import { Invariants } from "./invariants.ts";
 import { Network } from "./network.ts";
-import { type CoreMake, Process, type Surroundings } from "./process.ts";
+import { Process } from "./process.ts";
 import { Router, type RouterWorld } from "./routers.ts";
+import type { CoreMake, Surroundings } from "./surroundings.ts";
 import { Timeline, Violation } from "./timeline.ts";
 
 export interface ShardWorldOptions {

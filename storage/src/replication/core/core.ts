@@ -49,7 +49,7 @@ export class Core {
   #role: Role = { kind: "waiting" };
   #effects: Effect[] = [];
 
-  constructor(options: ReplicaOptions) {
+  constructor(options: Omit<ReplicaOptions, "minInSync">) {
     const { replica, self, state, faults = none } = options;
     const emit = (effect: Effect): void => this.emit(effect);
     this.replica = replica;

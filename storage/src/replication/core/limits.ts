@@ -28,6 +28,15 @@ export const repeatMs = 500;
 /** After how long a replica whose log is being cut or emptied is asked anew: its disk may take its time. */
 export const matchRepeatMs = 5_000;
 
+/**
+ * Who gets entries and has answered nothing for so long is announced to anew: it may have begun anew over the same link. Twice the time after
+ * which a member is taken out, so that a busy one is not asked for its promise again and again.
+ */
+export const unheardMs = 2 * replicaTimeoutMs;
+
+/** After how long a replica that has stopped is announced to anew: it may have been opened again over the same link. */
+export const haltedRepeatMs = 2_000;
+
 /** How long before the coordinator is asked again after it could not be, or did not settle a question. */
 export const lookRetryMs = 250;
 

@@ -1,11 +1,13 @@
 import { assert } from "../../../../kit/src/assert.ts";
 import {
+  haltedRepeatMs,
   heartbeatMs,
   lineageStepsMax,
   matchRepeatMs,
   messageBytesMax,
   messageEntriesMax,
   repeatMs,
+  unheardMs,
   windowBytesMax,
 } from "./limits.ts";
 import { commonPoint, lineageThrough } from "./lineage.ts";
@@ -203,12 +205,15 @@ export class Streams {
           if (nowMs >= other.phaseSinceMs + matchRepeatMs) this.#announce(other);
           break;
         case "streaming":
-          if (nowMs >= other.sentMs + heartbeatMs) this.#sendEntries(other, []);
+          if (nowMs >= other.heardMs + unheardMs) this.#announce(other);
+          else if (nowMs >= other.sentMs + heartbeatMs) this.#sendEntries(other, []);
+          break;
+        case "halted":
+          if (nowMs >= other.phaseSinceMs + haltedRepeatMs) this.#announce(other);
           break;
         case "promised":
         case "unfit":
-        case "halted":
-          // Waits for the owner, for the set to change, or for a person.
+          // Waits for the owner, or for the set to change.
           break;
       }
     }
