@@ -4,6 +4,7 @@ import type { CompareNode, FilterNode, PhraseNode, PrefixNode, TimeNode } from "
 import { parseIpv4, parseNumeric } from "../language/numeric.ts";
 import { printFilter } from "../language/print-filter.ts";
 import { Pattern } from "../regex/pattern.ts";
+import { streamIdField } from "../table/stream-id.ts";
 import { AndFilter } from "./and.ts";
 import { AnyFilter } from "./any.ts";
 import { CompareFieldFilter } from "./compare-field.ts";
@@ -30,7 +31,8 @@ import type { ValueTest } from "./value-test.ts";
 import { ValueTypeFilter } from "./value-type.ts";
 
 /** The filter that a node means. Its times are resolved. Throws `query.invalid` for what is no regular expression. */
-export function compileFilter(node: FilterNode): Filter {
+export function compileFilter(written: FilterNode): Filter {
+  const node = idsAsShown(written);
   switch (node.kind) {
     case "any":
       return new AnyFilter();
@@ -79,6 +81,21 @@ export function compileFilter(node: FilterNode): Filter {
       return new ValueFilter(node.field, testOf(node), printFilter(node));
     default:
       return new ValueFilter(node.field, testOf(node), printFilter(node));
+  }
+}
+
+/** An id of a stream is a number, whatever case its hexadecimal digits are written in; as a field it has small ones. */
+function idsAsShown(node: FilterNode): FilterNode {
+  if (!("field" in node) || node.field !== streamIdField) return node;
+  switch (node.kind) {
+    case "phrase":
+      return { ...node, text: node.text.toLowerCase() };
+    case "exact":
+      return { ...node, value: node.value.toLowerCase() };
+    case "in":
+      return { ...node, values: node.values.map((value) => value.toLowerCase()) };
+    default:
+      return node;
   }
 }
 
