@@ -128,6 +128,12 @@ export class Topology implements Closable {
     return this.#buckets.get(bucketOf(shard))?.get(shard);
   }
 
+  /** Whether the shard's records are on one disk alone, though more copies should be. */
+  isSingle(shard: number): boolean {
+    const wanted = this.assigned(shard)?.length ?? 1;
+    return wanted > 1 && (this.#places.get(shard)?.inSync.length ?? wanted) < 2;
+  }
+
   /** False from the loss of the connection until everything was read again. */
   get isCurrent(): boolean {
     return this.#caches.length > 0 && this.#caches.every(({ isCurrent }) => isCurrent);

@@ -34,11 +34,7 @@ export function registerClusterMetrics(
     help: "Shards whose records are on one disk alone, though more copies should be.",
     registers,
     collect() {
-      const single = ids.filter((id) => {
-        const wanted = topology.assigned(id)?.length ?? 1;
-        return wanted > 1 && (topology.shard(id)?.inSync.length ?? wanted) < 2;
-      });
-      this.set(single.length);
+      this.set(ids.filter((id) => topology.isSingle(id)).length);
     },
   });
 }

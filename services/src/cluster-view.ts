@@ -109,7 +109,7 @@ function shardListed(
     state: owner === undefined ? "offline" : settled,
     ...(owner === undefined ? {} : { owner }),
     ...(next === null ? {} : { next: nodeOfReplica(next) }),
-    isSingle: inSync.length < 2 && assigned.length > 1,
+    isSingle: topology.isSingle(id),
     ...(said === undefined ? {} : { records: said.records, segmentBytes: said.segmentBytes }),
   };
 }

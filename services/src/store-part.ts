@@ -28,6 +28,7 @@ import { Ingest } from "./ingest.ts";
 import { retentionRules } from "./retention-rules.ts";
 import { openRouting, type RoutingPart } from "./routing/routing-part.ts";
 import type { Writes } from "./routing/writes.ts";
+import { SingleWatch } from "./single-watch.ts";
 import { threadEntry } from "./threads/entry.ts";
 import { WorkerPool } from "./threads/pool.ts";
 import type { WorkerShared } from "./threads/worker.ts";
@@ -131,7 +132,12 @@ export async function openStorePart(options: StorePartOptions): Promise<StorePar
       },
     });
     lifecycle.add("store", () => store.close());
-    if (peers !== undefined) lifecycle.add("orders", followOrders(cluster, store));
+    if (peers !== undefined) {
+      lifecycle.add("orders", followOrders(cluster, store));
+      const { topology, shards: shardCount } = cluster;
+      const watch = new SingleWatch({ topology, shardCount, self: ownership.self, logger });
+      lifecycle.add("sets of one", () => watch.close());
+    }
     lifecycle.add("last seals", () => sealed(store));
     const routing = peers && openRouting({ peers, cluster, store, arena, clock });
     if (routing !== undefined) lifecycle.add("routing", () => routing.close());
