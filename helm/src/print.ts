@@ -52,17 +52,23 @@ function fullSchema(): Schema {
   const schema = chartSchema();
   const { $schema: _, ...settings } = settingsJsonSchema() as Schema;
   const description = schemaAt(["config"])?.description ?? "";
-  for (const [path, value] of Object.entries(fixedSettings)) fix(settings, path.split("."), value);
+  for (const [path, { one, several }] of Object.entries(fixedSettings)) {
+    fix(settings, path.split("."), [...new Set([one, several])]);
+  }
   return { ...schema, properties: { ...schema.properties, config: { description, ...settings } } };
 }
 
-/** Lets a setting have the chart's value alone. */
-function fix(settings: Schema, path: readonly string[], value: unknown): void {
+/** Lets a setting have the chart's values alone. */
+function fix(settings: Schema, path: readonly string[], values: readonly unknown[]): void {
   const name = path.at(-1) ?? "";
   let at = settings;
   for (const part of path.slice(0, -1)) at = childOf(at, part);
   const { description = "" } = childOf(at, name);
-  const fixed: Schema = { description: `${description} The chart's own.`, const: value as string };
+  const only = values as string[];
+  const fixed: Schema = {
+    description: `${description} The chart's own.`,
+    ...(only.length === 1 ? { const: only[0] as string } : { enum: only }),
+  };
   at.properties = { ...at.properties, [name]: fixed };
 }
 

@@ -10,14 +10,16 @@ const intro = `# logkeep
 
 <!-- Written by npm run chart; edit helm/src instead. -->
 
-One node of Logkeep on Kubernetes 1.25 or newer: a StatefulSet of one pod with its volume, a Service, an admin key, and
-what else is switched on below. [kubernetes.md](../../docs/kubernetes.md) tells how it is run: keys, ingress, upgrade,
-backup, sizes.
+Logkeep on Kubernetes 1.25 or newer: a StatefulSet of one pod, or of several that are one cluster, each with its volume, a
+Service, an admin key, and what else is switched on below. [kubernetes.md](../../docs/kubernetes.md) tells how it is run:
+several pods, keys, ingress, upgrade, backup, sizes.
 
 \`\`\`
 helm install logs helm/logkeep --namespace logs --create-namespace --set image.repository=REGISTRY/logkeep
 helm test logs --namespace logs
 \`\`\`
+
+\`--set replicas=3\` makes it a cluster in which one pod may be lost.
 
 Settings of the service go under \`config\`, with the names and forms of
 [configuration.md](../../docs/configuration.md):
@@ -32,7 +34,8 @@ config:
 
 Helm refuses unknown names and wrong values, those under \`config\` too, by \`values.schema.json\`. These settings are
 the chart's: \`data.dir\`, \`http.listen\`, \`coordinator.listen\`, \`peer.listen\`, \`roles\`, \`auth.adminKeyFile\`,
-\`auth.insecureListen\`.
+\`auth.insecureListen\`; with several pods also \`node.id\`, \`node.host\`, \`coordinator.ensemble\`, \`coordinator.connect\`,
+\`cluster.join\` and \`cluster.secretFile\`.
 
 ## Values
 `;

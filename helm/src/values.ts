@@ -11,17 +11,31 @@ export const mountPaths = {
   key: "/etc/logkeep-key",
 } as const;
 
-/** Settings that are the chart's. The file may name them with these values alone; flags give them. */
-export const fixedSettings: Readonly<Record<string, unknown>> = {
-  "data.dir": mountPaths.data,
-  "http.listen": "0.0.0.0:7070",
-  "coordinator.listen": "127.0.0.1:2181",
-  "peer.listen": "127.0.0.1:7071",
-  "auth.adminKeyFile": `${mountPaths.key}/admin-key`,
-  "auth.insecureListen": false,
-  // One pod has all roles.
-  roles: "all",
+/** Where a pod of several finds the secret that they share. */
+export const clusterSecretPath = "/etc/logkeep-cluster";
+
+/** A setting that is the chart's, for one pod and for several. */
+export interface FixedSetting {
+  readonly one: unknown;
+  readonly several: unknown;
+}
+
+/** The file may name them with these values alone; flags give them. */
+export const fixedSettings: Readonly<Record<string, FixedSetting>> = {
+  "data.dir": same(mountPaths.data),
+  "http.listen": same("0.0.0.0:7070"),
+  // Nobody but the pod itself has to reach these where there is no other.
+  "coordinator.listen": { one: "127.0.0.1:2181", several: "0.0.0.0:2181" },
+  "peer.listen": { one: "127.0.0.1:7071", several: "0.0.0.0:7071" },
+  "auth.adminKeyFile": same(`${mountPaths.key}/admin-key`),
+  "auth.insecureListen": same(false),
+  // Every pod has all roles.
+  roles: same("all"),
 };
+
+function same(value: unknown): FixedSetting {
+  return { one: value, several: value };
+}
 
 function text(description: string, preset = "") {
   return z.string().default(preset).describe(description);
@@ -86,6 +100,30 @@ const auth = z.strictObject({
     .describe("The key within `existingSecret` under which the token lies."),
 });
 
+const cluster = z.strictObject({
+  existingSecret: k.objectNameOrNone
+    .default("")
+    .describe(
+      "A Secret that holds what the pods prove themselves to each other with; by default the chart makes one for several pods, and keeps it.",
+    ),
+  existingSecretKey: k.secretKey
+    .default("secret")
+    .describe("The key within `existingSecret` under which it lies."),
+});
+
+const drain = z.strictObject({
+  endpointsSeconds: integer(
+    3,
+    { min: 0, max: 300 },
+    "With several pods: time in which Services forget a pod that is to stop, while it still serves.",
+  ),
+  copiesSeconds: integer(
+    30,
+    { min: 1, max: 3000 },
+    "With several pods: how long one that is to stop waits at most until every record is on two disks and all nodes are live, so that one stops after the other.",
+  ),
+});
+
 const service = z.strictObject({
   type: z
     .enum(["ClusterIP", "NodePort", "LoadBalancer"])
@@ -130,20 +168,23 @@ const ingress = z
   });
 
 const persistence = z.strictObject({
-  enabled: flag(true, "Keeps the data on a volume; without it the data goes with the pod."),
-  size: k.diskSize.default("50Gi").describe("The volume's size."),
+  enabled: flag(
+    true,
+    "Keeps the data on a volume, one for each pod; without it the data goes with the pod.",
+  ),
+  size: k.diskSize.default("50Gi").describe("The size of each volume."),
   storageClass: text("The volume's class; by default the cluster's, `-` is none."),
   accessModes: z
     .array(z.enum(["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]))
     .min(1)
     .max(1)
     .default(["ReadWriteOnce"])
-    .describe("The volume's access mode; one pod writes to it."),
+    .describe("A volume's access mode; one pod writes to it."),
   annotations: texts("The claim's annotations."),
   labels: texts("Further labels of the claim."),
   existingClaim: k.objectNameOrNone
     .default("")
-    .describe("A claim to use; by default the StatefulSet makes one."),
+    .describe("A claim to use, for one pod; by default the StatefulSet makes one for each."),
   retention: z
     .strictObject({
       whenDeleted: z
@@ -153,7 +194,7 @@ const persistence = z.strictObject({
       whenScaled: z
         .enum(["Retain", "Delete"])
         .default("Retain")
-        .describe("What becomes of it when the StatefulSet is scaled to 0."),
+        .describe("What becomes of it when the StatefulSet is scaled down, to 0 too."),
     })
     .prefault({}),
 });
@@ -207,20 +248,22 @@ const serviceMonitor = z.strictObject({
 });
 
 const podDisruptionBudget = z.strictObject({
-  enabled: flag(false, "Makes a PodDisruptionBudget."),
+  enabled: flag(true, "Makes a PodDisruptionBudget where it says anything."),
   maxUnavailable: integer(
-    0,
+    1,
     { min: 0, max: 1 },
-    "0: a drain of the node waits until the pod is deleted by hand.",
+    "Pods that a drain of Kubernetes' nodes may take away at a time; 0: it waits until the pod is deleted by hand.",
   ),
 });
 
 const networkPolicy = z.strictObject({
   enabled: flag(false, "Makes a NetworkPolicy."),
   from: objects(
-    "Who may reach the HTTP port, as NetworkPolicy peers; none: all pods of the namespace.",
+    "Who may reach the HTTP port, as NetworkPolicy peers; none: all pods of the namespace. Ports between pods are for them alone.",
   ),
-  egress: objects("Egress rules; none: all egress is open."),
+  egress: objects(
+    "Egress rules; none: all egress is open. Several pods may reach each other and ask for names in any case.",
+  ),
 });
 
 /** The values a user may give. */
@@ -228,6 +271,18 @@ export const valuesSchema = z.strictObject({
   image: image.prefault({}),
   nameOverride: k.nameOrNone.default("").describe("Stands for the chart's name in names."),
   fullnameOverride: k.nameOrNone.default("").describe("Stands for the whole name of all objects."),
+  replicas: integer(
+    1,
+    { min: 1, max: 255 },
+    "Pods: 1, or several as one cluster. 3 keep going when one is lost.",
+  ),
+  voters: z
+    .literal([0, 1, 3, 5])
+    .default(0)
+    .describe(
+      "How many pods, from the first on, have a vote in the coordinator: 1, 3 or 5, which 0, 1 or 2 may be lost of; 0: 3 where there are three pods, else 1. docs/kubernetes.md tells how it is raised.",
+    ),
+  cluster: cluster.prefault({}),
   config: z
     .record(z.string(), z.unknown())
     // A container without a CPU limit counts all cores of its node, and each worker takes memory.
@@ -242,10 +297,11 @@ export const valuesSchema = z.strictObject({
   resources: k.resources
     .default({ requests: { cpu: "500m", memory: "1Gi" }, limits: { memory: "2Gi" } })
     .describe("What the container asks for and may use; docs/kubernetes.md has a table."),
+  drain: drain.prefault({}),
   terminationGracePeriodSeconds: integer(
-    30,
+    60,
     { min: 30, max: 3600 },
-    "Time to stop; the service ends within 15 s.",
+    "Time to stop, `drain` included; the service ends within 15 s.",
   ),
   startupProbe: probe({ period: 2, failures: 900 }, "startup"),
   livenessProbe: probe({ period: 10, failures: 6 }, "liveness"),
@@ -271,23 +327,29 @@ export const valuesSchema = z.strictObject({
   updateStrategy: z
     .enum(["RollingUpdate", "OnDelete"])
     .default("RollingUpdate")
-    .describe("How a change reaches the pod."),
+    .describe(
+      "How a change reaches the pods: `RollingUpdate`, one after the other, or as they are deleted.",
+    ),
   labels: texts("Further labels of all objects."),
-  podLabels: texts("Further labels of the pod."),
-  podAnnotations: texts("The pod's annotations."),
-  nodeSelector: texts("Labels of nodes that may run the pod."),
-  tolerations: objects("Taints that the pod bears."),
-  affinity: k.object.default({}).describe("The pod's affinity."),
-  topologySpreadConstraints: objects("The pod's topology spread."),
-  priorityClassName: text("The pod's priority class."),
+  podLabels: texts("Further labels of the pods."),
+  podAnnotations: texts("The pods' annotations."),
+  nodeSelector: texts("Labels of nodes that may run the pods."),
+  tolerations: objects("Taints that the pods bear."),
+  affinity: k.object
+    .default({})
+    .describe("The pods' affinity; by default several go to different nodes where they can."),
+  topologySpreadConstraints: objects(
+    "The pods' topology spread; by default several go to different zones where they can.",
+  ),
+  priorityClassName: text("The pods' priority class."),
   extraEnv: z
     .array(k.envVar)
     .default([])
     .describe("Further variables, as for secret settings: `LOGKEEP_…` from a Secret."),
   extraEnvFrom: objects("ConfigMaps and Secrets whose entries become variables."),
-  extraVolumes: objects("Further volumes of the pod."),
+  extraVolumes: objects("Further volumes of the pods."),
   extraVolumeMounts: objects("Where the container has them."),
-  extraContainers: objects("Further containers of the pod."),
+  extraContainers: objects("Further containers of the pods."),
   serviceMonitor: serviceMonitor.prefault({}),
   podDisruptionBudget: podDisruptionBudget.prefault({}),
   networkPolicy: networkPolicy.prefault({}),

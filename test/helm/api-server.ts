@@ -4,16 +4,19 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { temporaryFolder } from "../service.ts";
+import type { Manifest } from "./chart.ts";
 
 /**
  * Stands in for a cluster's API server, which cannot run here: tells which kinds there are, and gives the
- * Secrets it was told of. Helm asks it for what a template looks up, in a run that changes nothing.
+ * Secrets and StatefulSets it was told of. Helm asks it for what a template looks up, in a run that changes nothing.
  */
 export interface ApiServer {
   /** For `--kubeconfig`. */
   readonly kubeconfig: string;
   /** Data of Secrets by `namespace/name`. */
   readonly secrets: Map<string, Readonly<Record<string, string>>>;
+  /** What StatefulSets are told to be, by `namespace/name`. */
+  readonly statefulSets: Map<string, Manifest>;
   close(): void;
 }
 
@@ -42,9 +45,11 @@ const fixed: Readonly<Record<string, object>> = {
 
 /** Listens on a free port of loopback. */
 export async function startApiServer(): Promise<ApiServer> {
-  const secrets = new Map<string, Readonly<Record<string, string>>>();
+  const secrets: ApiServer["secrets"] = new Map();
+  const statefulSets: ApiServer["statefulSets"] = new Map();
   const server = http.createServer((request, response) => {
-    const answer = answerTo(new URL(request.url ?? "/", "http://api").pathname, secrets);
+    const { pathname } = new URL(request.url ?? "/", "http://api");
+    const answer = answerTo(pathname, { secrets, statefulSets });
     response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });
     response.end(JSON.stringify(answer ?? notFound));
   });
@@ -65,6 +70,7 @@ export async function startApiServer(): Promise<ApiServer> {
   return {
     kubeconfig,
     secrets,
+    statefulSets,
     close() {
       server.close();
       server.closeAllConnections();
@@ -82,7 +88,7 @@ const notFound = {
 
 function answerTo(
   place: string,
-  secrets: ReadonlyMap<string, Readonly<Record<string, string>>>,
+  { secrets, statefulSets }: Pick<ApiServer, "secrets" | "statefulSets">,
 ): object | undefined {
   if (fixed[place] !== undefined) return fixed[place];
   const group = kinds[place];
@@ -93,8 +99,9 @@ function answerTo(
     const groupVersion = place.replace(/^\/apis?\//, "");
     return { kind: "APIResourceList", apiVersion: "v1", groupVersion, resources };
   }
-  const [, namespace = "", name = ""] =
-    /^\/api\/v1\/namespaces\/([^/]+)\/secrets\/([^/]+)$/.exec(place) ?? [];
+  const form = /^\/apis?\/(?:apps\/)?v1\/namespaces\/([^/]+)\/(secrets|statefulsets)\/([^/]+)$/;
+  const [, namespace = "", kind, name = ""] = form.exec(place) ?? [];
+  if (kind === "statefulsets") return statefulSets.get(`${namespace}/${name}`);
   const data = secrets.get(`${namespace}/${name}`);
   if (data === undefined) return undefined;
   return { apiVersion: "v1", kind: "Secret", metadata: { name, namespace }, data };

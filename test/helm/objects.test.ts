@@ -65,9 +65,11 @@ test("the settings that are the chart's are flags, and lie where things are moun
     "peer.listen": "--peer ",
     roles: "--roles ",
   };
+  const several = argsOf(await render({ replicas: 3 })).join(" ");
   for (const [path, value] of Object.entries(fixedSettings)) {
     const flag = flags[path] ?? `--set ${path}=`;
-    assert.ok(args.includes(`${flag}${value}`), `${path} in ${args}`);
+    assert.ok(args.includes(`${flag}${value.one}`), `${path} in ${args}`);
+    assert.ok(several.includes(`${flag}${value.several}`), `${path} in ${several}`);
   }
   const mounts = containerOf(rendered)["volumeMounts"] as readonly { mountPath: string }[];
   assert.deepEqual(
@@ -156,7 +158,7 @@ test("the first host of the ingress is http.publicUrl, unless that is set", { sk
 test("every selector meets the pod, and the ServiceMonitor meets one Service", {
   skip,
 }, async () => {
-  const sets = { serviceMonitor: { enabled: true }, podDisruptionBudget: { enabled: true } };
+  const sets = { serviceMonitor: { enabled: true }, podDisruptionBudget: { maxUnavailable: 0 } };
   const rendered = await render({ ...sets, networkPolicy: { enabled: true }, labels: { a: "b" } });
   const labels = at(rendered.find("StatefulSet"), "spec.template.metadata.labels");
   const services = rendered.manifests.filter(({ kind }) => kind === "Service");

@@ -81,7 +81,7 @@ test("the rendered pod becomes ready, takes a push and answers a query with its 
   const grace = Number(at(spec, "terminationGracePeriodSeconds"));
   const service = rendered.find("Service").metadata.name.replace(/-headless$/, "");
   const claims = { data: temporaryFolder() };
-  const options = { image, installed, rendered, hosts: [service], claims };
+  const options = { image, installed, rendered, hosts: { [service]: "127.0.0.1" }, claims };
   const container = await PodContainer.make(sandbox, spec, options);
   const run = await start(sandbox, container, rendered);
   context.after(() => run.child.kill("SIGKILL"));

@@ -40,7 +40,10 @@ interface VolumeMount {
 interface Variable {
   readonly name: string;
   readonly value?: string;
-  readonly valueFrom?: { readonly secretKeyRef: { readonly name: string; readonly key: string } };
+  readonly valueFrom?: {
+    readonly secretKeyRef?: { readonly name: string; readonly key: string };
+    readonly fieldRef?: { readonly fieldPath: string };
+  };
 }
 
 interface Container {
@@ -67,7 +70,7 @@ export interface PodSpec {
   readonly volumes: readonly Volume[];
 }
 
-/** A network with nothing but loopback, and mounts that nobody else sees. */
+/** A network, with nothing but loopback unless it is one that is there, and mounts that nobody else sees. */
 export class Sandbox {
   readonly #keeper: ChildProcess;
 
@@ -75,12 +78,12 @@ export class Sandbox {
     this.#keeper = keeper;
   }
 
-  static async make(): Promise<Sandbox> {
+  /** `network`: what stands before a command so that it runs in a network that is there. */
+  static async make(network: readonly string[] = ["unshare", "--net"]): Promise<Sandbox> {
     // It ends by itself, should the test die before it ends it.
     const script = "ip link set lo up && echo made && exec sleep 600";
-    const keeper = spawn("unshare", ["--net", "--mount", "sh", "-c", script], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const [program = "", ...args] = [...network, "unshare", "--mount", "sh", "-c", script];
+    const keeper = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
     await once(keeper.stdout as NodeJS.ReadableStream, "data");
     return new Sandbox(keeper);
   }
@@ -114,33 +117,43 @@ export interface PodOptions {
   readonly image: Image;
   /** What is /opt/logkeep in the image. */
   readonly installed: string;
+  /** Folders of this machine that are at other places in the root as well. */
+  readonly beside?: Readonly<Record<string, string>>;
   readonly rendered: Rendered;
-  /** Names that lead to this pod's network, as Services would. */
-  readonly hosts: readonly string[];
+  /** Addresses of names, as DNS would tell them. */
+  readonly hosts: Readonly<Record<string, string>>;
+  /** The pod's name; of a StatefulSet's pods it ends in the ordinal. */
+  readonly name?: string;
   /** Folders of claims by volume; where one is missing the pod gets an empty folder. */
   readonly claims: Readonly<Record<string, string>>;
 }
 
 /** A container, ready to run. */
 export class PodContainer {
-  readonly #command: readonly string[];
+  readonly #enter: readonly string[];
+  readonly #program: readonly string[];
   readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(command: readonly string[], env: Readonly<Record<string, string>>) {
-    this.#command = command;
+  private constructor(
+    enter: readonly string[],
+    program: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ) {
+    this.#enter = enter;
+    this.#program = program;
     this.#env = env;
   }
 
   /** Lays out the root of the pod's first container. */
   static async make(sandbox: Sandbox, spec: PodSpec, options: PodOptions): Promise<PodContainer> {
-    const { image, installed, rendered, hosts } = options;
+    const { image, rendered } = options;
     const container = spec.containers[0] as Container;
     const { runAsUser, runAsGroup, fsGroup } = spec.securityContext;
     const folder = temporaryFolder();
     // Others than root must get through to what lies below.
     chmodSync(folder, 0o755);
     const rootfs = path.join(folder, "root");
-    const script = [`mount --bind ${rootfs} ${rootfs}`, ...layOut(folder, image, installed, hosts)];
+    const script = [`mount --bind ${rootfs} ${rootfs}`, ...layOut(folder, options)];
     for (const mount of container.volumeMounts) {
       const volume = spec.volumes.find(({ name }) => name === mount.name);
       const from =
@@ -160,16 +173,21 @@ export class PodContainer {
     if (!securityContext.allowPrivilegeEscalation) rights.push("--no-new-privs");
     const program = [...(container.command ?? image.entrypoint), ...(container.args ?? [])];
     // Into the working folder by a shell: chroot alone begins at the root.
-    const entered = ["sh", "-c", 'cd "$0" && exec "$@"', image.workdir, ...program];
+    const entered = ["sh", "-c", 'cd "$0" && exec "$@"', image.workdir];
     const pod = ["chroot", rootfs, "setpriv", ...rights, "--pdeathsig", "KILL", "--", ...entered];
-    const variables = (container.env ?? []).map((each) => [each.name, variableOf(each, rendered)]);
+    const variables = (container.env ?? []).map((each) => [each.name, variableOf(each, options)]);
     const env = { PATH: imagePath, ...image.env, ...Object.fromEntries(variables) };
-    return new PodContainer(sandbox.within(pod), env);
+    return new PodContainer(sandbox.within(pod), program, env);
   }
 
   /** The process is the container's own: signals reach it as a kubelet's do. */
   start(): ChildProcess {
-    const [program = "", ...args] = this.#command;
+    return this.exec(this.#program);
+  }
+
+  /** Another process in the container, as a kubelet runs a hook. */
+  exec(command: readonly string[]): ChildProcess {
+    const [program = "", ...args] = [...this.#enter, ...command];
     return spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: this.#env });
   }
 }
@@ -180,16 +198,17 @@ const imagePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /** The image's files: the machine's /usr in place of Debian's, its Node, and the installed package. */
 function layOut(
   folder: string,
-  image: Image,
-  installed: string,
-  hosts: readonly string[],
+  { image, installed, hosts, beside = {} }: PodOptions,
 ): readonly string[] {
   const rootfs = path.join(folder, "root");
-  for (const name of ["usr", "proc", "dev", "etc", "opt/logkeep", image.workdir])
+  const places = ["usr", "proc", "dev", "etc", "opt/logkeep", image.workdir];
+  for (const name of [...places, ...Object.keys(beside)])
     mkdirSync(path.join(rootfs, name), { recursive: true });
   for (const name of ["bin", "lib", "lib64", "sbin"])
     symlinkSync(`usr/${name}`, path.join(rootfs, name));
-  writeFileSync(path.join(rootfs, "etc/hosts"), `127.0.0.1 localhost ${hosts.join(" ")}\n`);
+  const names = Object.entries({ localhost: "127.0.0.1", ...hosts });
+  const lines = names.map(([name, address]) => `${address} ${name}\n`);
+  writeFileSync(path.join(rootfs, "etc/hosts"), lines.join(""));
   writeFileSync(path.join(rootfs, "etc/passwd"), `logkeep:x:${image.user}:${image.user}::/tmp:\n`);
   const local = path.join(folder, "local");
   mkdirSync(path.join(local, "bin"), { recursive: true });
@@ -201,6 +220,7 @@ function layOut(
     `mount --bind ${local} ${rootfs}/usr/local`,
     `mount --bind ${process.execPath} ${rootfs}/usr/local/bin/node`,
     `mount --bind ${installed} ${rootfs}/opt/logkeep`,
+    ...Object.entries(beside).map(([place, from]) => `mount --bind ${from} ${rootfs}${place}`),
     `mount --rbind /proc ${rootfs}/proc`,
     `mount --rbind /dev ${rootfs}/dev`,
   ];
@@ -243,8 +263,11 @@ function ownByGroup(folder: string, fsGroup: number, volume: Volume | undefined)
   }
 }
 
-function variableOf({ value, valueFrom }: Variable, rendered: Rendered): string {
-  if (valueFrom === undefined) return value ?? "";
+function variableOf({ value, valueFrom }: Variable, { rendered, name: pod }: PodOptions): string {
+  // Of what a pod knows of itself there is its name here, and no label beside the chart's.
+  if (valueFrom?.fieldRef !== undefined)
+    return valueFrom.fieldRef.fieldPath === "metadata.name" ? (pod ?? "") : "";
+  if (valueFrom?.secretKeyRef === undefined) return value ?? "";
   const { name, key } = valueFrom.secretKeyRef;
   const { data } = rendered.find("Secret", name) as unknown as { data: Texts };
   return Buffer.from(data[key] ?? "", "base64").toString();

@@ -10,7 +10,43 @@ const wrong: readonly { readonly values: Values; readonly says: readonly string[
   { values: { image: { tga: "1" } }, says: ["'/image'", "'tga' not allowed"] },
   { values: { image: { pullPolicy: "Sometimes" } }, says: ["'/image/pullPolicy'", "'Always'"] },
   { values: { image: { digest: "abc" } }, says: ["'/image/digest'", "sha256:"] },
-  { values: { replicas: 3 }, says: ["'replicas' not allowed"] },
+  { values: { replicaCount: 3 }, says: ["'replicaCount' not allowed"] },
+  { values: { replicas: 0 }, says: ["'/replicas'", "want 1"] },
+  { values: { replicas: 4, voters: 4 }, says: ["'/voters'", "0, 1, 3, 5"] },
+  { values: { replicas: 2, voters: 2 }, says: ["'/voters'", "0, 1, 3, 5"] },
+  { values: { voters: 3 }, says: ["voters: 3 votes need as many pods; replicas is 1"] },
+  {
+    values: { replicas: 4, voters: 5 },
+    says: ["voters: 5 votes need as many pods; replicas is 4"],
+  },
+  {
+    values: { replicas: 3, persistence: { enabled: false } },
+    says: ["persistence.enabled: several pods need volumes"],
+  },
+  {
+    values: { replicas: 3, persistence: { existingClaim: "old" } },
+    says: ["persistence.existingClaim: is for one pod"],
+  },
+  {
+    values: { replicas: 3, persistence: { retention: { whenScaled: "Delete" } } },
+    says: ["persistence.retention.whenScaled: Delete would drop"],
+  },
+  {
+    values: { replicas: 3, drain: { copiesSeconds: 60 } },
+    says: ["terminationGracePeriodSeconds: must be at least 83"],
+  },
+  {
+    values: { replicas: 3, config: { node: { id: 2 } } },
+    says: ["config.node.id: with several pods it is the chart's own"],
+  },
+  {
+    values: { replicas: 3, config: { coordinator: { connect: ["zk:2181"] } } },
+    says: ["config.coordinator.connect: with several pods it is the chart's own"],
+  },
+  {
+    values: { replicas: 3, extraEnv: [{ name: "LOGKEEP_CLUSTER_SECRET", value: "x" }] },
+    says: ["extraEnv[0].name: with several pods LOGKEEP_CLUSTER_SECRET is the chart's own"],
+  },
   { values: { service: { port: 70_000 } }, says: ["'/service/port'", "want 65,535"] },
   { values: { service: { type: "ExternalName" } }, says: ["'/service/type'", "'ClusterIP'"] },
   { values: { service: { nodePort: 30_000 } }, says: ["service.nodePort: needs service.type"] },
@@ -64,8 +100,8 @@ const wrong: readonly { readonly values: Values; readonly says: readonly string[
     says: ["'/config/http/listen'", "must be '0.0.0.0:7070'"],
   },
   {
-    values: { config: { coordinator: { listen: "0.0.0.0:2181" } } },
-    says: ["'/config/coordinator/listen'", "must be '127.0.0.1:2181'"],
+    values: { config: { coordinator: { listen: "0.0.0.0:2182" } } },
+    says: ["'/config/coordinator/listen'", "'127.0.0.1:2181', '0.0.0.0:2181'"],
   },
   {
     values: { config: { data: { dir: "/var/lib/logkeep" } } },

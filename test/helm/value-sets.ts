@@ -116,7 +116,17 @@ export const valueSets: Readonly<Record<string, Values>> = {
       from: [{ namespaceSelector: { matchLabels: { team: "ops" } } }],
       egress: [{ to: [{ ipBlock: { cidr: "10.0.0.0/8" } }] }],
     },
-    podDisruptionBudget: { enabled: true, maxUnavailable: 1 },
+    podDisruptionBudget: { enabled: true, maxUnavailable: 0 },
+  },
+  "three pods": { replicas: 3 },
+  "seven pods, of which five vote, with a Secret that is there": {
+    replicas: 7,
+    voters: 5,
+    cluster: { existingSecret: "logs-secret", existingSecretKey: "hex" },
+    extraEnv: [{ name: "NODE_OPTIONS", value: "--max-old-space-size=1024" }],
+    networkPolicy: { enabled: true, egress: [{ to: [{ ipBlock: { cidr: "10.0.0.0/8" } }] }] },
+    podDisruptionBudget: { maxUnavailable: 0 },
+    terminationGracePeriodSeconds: 90,
   },
   "a NetworkPolicy of the namespace": { networkPolicy: { enabled: true } },
   "no persistence, no class": {

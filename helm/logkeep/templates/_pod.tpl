@@ -23,13 +23,13 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.affinity }}
+{{- with include "logkeep.affinity" . }}
 affinity:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end }}
-{{- with .Values.topologySpreadConstraints }}
+{{- with include "logkeep.spread" . }}
 topologySpreadConstraints:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end }}
 containers:
   - name: logkeep
@@ -49,6 +49,16 @@ volumes:
       items:
         - key: {{ include "logkeep.keySecretKey" . }}
           path: admin-key
+  {{- with include "logkeep.clusterSecret" . }}
+  - name: cluster-secret
+    secret:
+      secretName: {{ . }}
+      # 0440
+      defaultMode: 288
+      items:
+        - key: {{ include "logkeep.clusterSecretKey" $ }}
+          path: secret
+  {{- end }}
   - name: tmp
     emptyDir: {}
   {{- if not .Values.persistence.enabled }}
@@ -65,8 +75,13 @@ volumes:
 {{- end -}}
 
 {{- define "logkeep.container" -}}
+{{- $isCluster := include "logkeep.isCluster" . -}}
 image: {{ include "logkeep.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- if $isCluster }}
+command:
+  {{- include "logkeep.clusterCommand" . | nindent 2 }}
+{{- end }}
 # Flags override variables and the file: these settings are the chart's.
 args:
   - start
@@ -77,9 +92,13 @@ args:
   - --http
   - 0.0.0.0:7070
   - --coordinator
-  - 127.0.0.1:2181
+  - {{ ternary "0.0.0.0" "127.0.0.1" (eq $isCluster "yes") }}:2181
   - --peer
-  - 127.0.0.1:7071
+  - {{ ternary "0.0.0.0" "127.0.0.1" (eq $isCluster "yes") }}:7071
+  {{- if include "logkeep.clusterSecret" . }}
+  - --secret-file
+  - /etc/logkeep-cluster/secret
+  {{- end }}
   - --roles
   - all
   - --set
@@ -92,9 +111,22 @@ args:
   - http.publicUrl={{ . }}
   {{- end }}
   {{- end }}
-{{- with .Values.extraEnv }}
+{{- if or $isCluster .Values.extraEnv }}
 env:
+  {{- if $isCluster }}
+  - name: POD_NAME
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.name
+  # Newer versions of Kubernetes put it there; where it is missing the node is of no zone.
+  - name: POD_ZONE
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.labels['topology.kubernetes.io/zone']
+  {{- end }}
+  {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- with .Values.extraEnvFrom }}
 envFrom:
@@ -104,7 +136,20 @@ ports:
   - name: http
     containerPort: 7070
     protocol: TCP
-# HTTP listens only when the logs are replayed; until then connections are refused.
+  {{- if $isCluster }}
+  {{- range include "logkeep.clusterPorts" . | fromYamlArray }}
+  - name: {{ .name }}
+    containerPort: {{ .port }}
+    protocol: TCP
+  {{- end }}
+lifecycle:
+  preStop:
+    exec:
+      command:
+        {{- include "logkeep.clusterPreStop" . | nindent 8 }}
+  {{- end }}
+# HTTP listens only when the logs are replayed and, with several pods, most voters are there; until then connections are refused.
+# Once it listens, /healthz asks nothing of other pods, and /readyz no quorum as long as the others are reached.
 startupProbe:
   httpGet:
     path: /healthz
@@ -137,6 +182,11 @@ volumeMounts:
   - name: key
     mountPath: /etc/logkeep-key
     readOnly: true
+  {{- if include "logkeep.clusterSecret" . }}
+  - name: cluster-secret
+    mountPath: /etc/logkeep-cluster
+    readOnly: true
+  {{- end }}
   - name: tmp
     mountPath: /tmp
   {{- with .Values.extraVolumeMounts }}
