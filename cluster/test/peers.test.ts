@@ -95,6 +95,55 @@ test("bytes that were sent may be changed at once", () =>
     assert.ok(got[0]!.equals(Buffer.alloc(600_000, 1)));
   }));
 
+test("a message's bytes that are kept stay as they are until they are given back, and others' are used again", () =>
+  withRig(async (rig) => {
+    const [one, two] = await rig.pair();
+    const kept: { readonly bytes: Uint8Array; readonly give: () => void }[] = [];
+    const others: Uint8Array[] = [];
+    two.onMessage("log", (_from, _link, { head, bytes }, keep) => {
+      if (head === "keep") kept.push({ bytes: bytes[0]!, give: keep() });
+      else others.push(bytes[0]!);
+    });
+    const send = (head: string, value: number): void => {
+      assert.ok(one.send(2, "log", message(head, Buffer.alloc(100_000, value))));
+    };
+    send("keep", 1);
+    for (let value = 2; value < 10; value++) send("do not", value);
+    await until(() => others.length === 8);
+    assert.ok(Buffer.alloc(100_000, 1).equals(kept[0]!.bytes));
+    assert.equal(new Set(others.map(({ buffer }) => buffer)).size, 1);
+    kept[0]!.give();
+    send("keep", 10);
+    await until(() => kept.length === 2);
+    assert.equal(kept[1]!.bytes.buffer, kept[0]!.bytes.buffer);
+  }));
+
+test("an answer may be sent from where it lies, and says when it is on its way, or never will be", () =>
+  withRig(async (rig) => {
+    const [one, two] = await rig.pair();
+    const piece = Buffer.alloc(600_000, 1);
+    let sent = 0;
+    two.handle("piece", async () => ({
+      ...message(undefined, piece),
+      sent: () => {
+        sent++;
+        piece.fill(2);
+      },
+    }));
+    const { bytes } = await one.call(2, "piece", message(0), options);
+    assert.ok(Buffer.alloc(600_000, 1).equals(bytes[0]!));
+    await until(() => sent === 1);
+    const asker = new AbortController();
+    two.handle("late", async (_from, _asked, signal) => {
+      const left = once(signal, "abort");
+      asker.abort();
+      await left;
+      return { ...message(undefined, piece), sent: () => void sent++ };
+    });
+    await assert.rejects(one.call(2, "late", message(0), { ...options, signal: asker.signal }));
+    await until(() => sent === 2);
+  }));
+
 test("an answer's error comes as it was thrown, and other errors as internal", () =>
   withRig(async (rig) => {
     const [one, two] = await rig.pair();

@@ -4,7 +4,7 @@ import { type FrameKind, frameKinds, malformed } from "./frame.ts";
 import { exchangesMax, failureTextMax, streamWindowBytes } from "./limits.ts";
 import { type NamedMessage, packMessage } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
-import type { CallHandler, PeerIdentity, PeerMessage, StreamHandler } from "./peers.ts";
+import type { CallHandler, PeerAnswer, PeerIdentity, PeerMessage, StreamHandler } from "./peers.ts";
 import type { ReceiveMemory } from "./receive-memory.ts";
 
 /** Who answers a method. */
@@ -141,16 +141,23 @@ export class Answering {
     answer: Answer,
     kind: FrameKind,
     exchange: number,
-    message: PeerMessage,
+    message: PeerAnswer,
   ): Promise<boolean> {
     const { signal } = answer.abort;
-    if (signal.aborted) return false;
-    const packed = packMessage("", message);
-    answer.credit -= packed.size;
-    while (this.#outbox.push("exchanges", kind, exchange, packed) === undefined) {
-      await this.#outbox.whenRoom();
+    const { sent } = message;
+    let isTaken = false;
+    try {
       if (signal.aborted) return false;
+      const packed = packMessage("", message, sent !== undefined);
+      answer.credit -= packed.size;
+      while (this.#outbox.push("exchanges", kind, exchange, packed, sent) === undefined) {
+        await this.#outbox.whenRoom();
+        if (signal.aborted) return false;
+      }
+      isTaken = true;
+      return true;
+    } finally {
+      if (!isTaken) sent?.();
     }
-    return true;
   }
 }

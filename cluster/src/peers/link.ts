@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
+import { freed } from "../../../kit/src/freed.ts";
 import { Answering, type Handler } from "./answering.ts";
 import { Asking } from "./asking.ts";
 import { type AssembledSink, Assembly } from "./assembly.ts";
@@ -7,7 +8,7 @@ import { type FrameKind, frameKinds } from "./frame.ts";
 import { heartbeatMs, linkDeadMs } from "./limits.ts";
 import { type NamedMessage, packMessage } from "./message.ts";
 import { Outbox } from "./outbox.ts";
-import type { PeerIdentity, PeerLink, PeerMessage } from "./peers.ts";
+import type { Keep, PeerIdentity, PeerLink, PeerMessage } from "./peers.ts";
 import type { ReceiveMemory } from "./receive-memory.ts";
 
 export interface LinkOptions {
@@ -27,7 +28,7 @@ export interface LinkOptions {
 /** What a link asks of whoever holds it. */
 export interface LinkEvents {
   handlerOf(method: string): Handler | undefined;
-  message(link: PeerLink, message: NamedMessage): void;
+  message(link: PeerLink, message: NamedMessage, keep: Keep): void;
   /** One-way messages may be sent again, after one was refused. */
   room(link: Link): void;
   /** Once, after everything under way has failed. */
@@ -141,8 +142,15 @@ export class Link implements PeerLink, AssembledSink {
 
   #oneWay(message: NamedMessage): void {
     const { events, memory } = this.#options;
-    events.message(this, message);
-    memory.give(message.memory);
+    let holders = 1;
+    const give = (): void => {
+      if (--holders === 0) memory.give(message.memory);
+    };
+    events.message(this, message, () => {
+      holders++;
+      return give;
+    });
+    give();
   }
 
   #read(chunk: Buffer): void {
@@ -150,6 +158,7 @@ export class Link implements PeerLink, AssembledSink {
     this.#silentBeats = 0;
     try {
       this.#assembly.push(chunk);
+      freed(chunk);
     } catch (thrown) {
       // What a listener throws is a fault of ours and no peer's.
       if (!(thrown instanceof ServiceError) || thrown.code !== "peer.malformed") throw thrown;

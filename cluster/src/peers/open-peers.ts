@@ -17,6 +17,7 @@ import type { NamedMessage } from "./message.ts";
 import type {
   CallHandler,
   HandleOptions,
+  Keep,
   PeerAddress,
   PeerDirectory,
   PeerIdentity,
@@ -199,11 +200,11 @@ class OpenPeers implements Peers, LinkEvents {
     return this.#handlers.get(method);
   }
 
-  message(link: PeerLink, message: NamedMessage): void {
+  message(link: PeerLink, message: NamedMessage, keep: Keep): void {
     // A guest is nobody's replica.
     if (link.identity.cluster === undefined) return;
     for (const listener of this.#listeners.get(message.name) ?? []) {
-      listener(link.identity, link.id, message);
+      listener(link.identity, link.id, message, keep);
     }
   }
 

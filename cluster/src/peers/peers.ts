@@ -7,7 +7,7 @@ export interface PeerMessage {
   readonly head: unknown;
   /**
    * Those of an answer belong to whoever asked. Those of a call are valid until its handler has settled, those of a one-way message until its
-   * listeners have returned. What is sent is copied before the call returns, unless `sent` is given.
+   * listeners have returned, or have given back what they keep. What is sent is copied before the call returns, unless `sent` is given.
    */
   readonly bytes: readonly Uint8Array[];
 }
@@ -29,11 +29,22 @@ export interface PeerLink {
   readonly queuedBytes: number;
 }
 
+/** An answer; with `sent`, its bytes are sent from where they lie, as those of `CallOptions` are. */
+export interface PeerAnswer extends PeerMessage {
+  readonly sent?: () => void;
+}
+
 export type CallHandler = (
   from: PeerIdentity,
   message: PeerMessage,
   signal: AbortSignal,
-) => Promise<PeerMessage>;
+) => Promise<PeerAnswer>;
+
+/**
+ * Keeps the bytes of a one-way message beyond the call of its listener, until what this returns is called, once. What never is given back is
+ * left to the collector.
+ */
+export type Keep = () => () => void;
 
 export type StreamHandler = (
   from: PeerIdentity,
@@ -92,7 +103,7 @@ export interface Peers extends Closable {
   /** Called in the order of sending; several may listen. Returns how to stop. */
   onMessage(
     channel: string,
-    listener: (from: PeerIdentity, link: number, message: PeerMessage) => void,
+    listener: (from: PeerIdentity, link: number, message: PeerMessage, keep: Keep) => void,
   ): () => void;
   /** Called with a link that is there from now on, and with undefined once it is not; with those that are there, at once. */
   onLink(listener: (node: number, link: PeerLink | undefined) => void): () => void;

@@ -23,13 +23,11 @@ export class PeerReplicaLinks implements ReplicaLinks {
     return this.#peers.send(node, channel, { head: message, bytes }, sent);
   }
 
-  onMessage(
-    listener: (from: string, link: number, message: object, bytes: Buffer) => void,
-  ): () => void {
-    return this.#peers.onMessage(channel, (from, link, { head, bytes }) => {
+  onMessage(listener: Parameters<ReplicaLinks["onMessage"]>[0]): () => void {
+    return this.#peers.onMessage(channel, (from, link, { head, bytes }, keep) => {
       // What it says is the replication's to check; that it says something is checked here.
       if (typeof head !== "object" || head === null) return;
-      listener(replicaAt(from), link, head, joined(bytes));
+      listener(replicaAt(from), link, head, joined(bytes), keep);
     });
   }
 

@@ -41,7 +41,10 @@ export class PeerSegmentSource implements SegmentSource {
   }
 }
 
-/** Answers what `PeerSegmentSource` of other nodes asks; `read` is as that of `SegmentSource`, of this node's own files. */
+/**
+ * Answers what `PeerSegmentSource` of other nodes asks; `read` is as that of `SegmentSource`, of this node's own files, and gives bytes that
+ * nobody else writes to.
+ */
 export function serveSegmentReads(
   peers: Peers,
   read: (part: SegmentFilePart) => Promise<Uint8Array | undefined>,
@@ -54,6 +57,7 @@ export function serveSegmentReads(
       throw new ServiceError("peer.unavailable", "the replica is not here", facts);
     }
     const bytes = await read(part);
-    return { head: { isFound: bytes !== undefined }, bytes: bytes === undefined ? [] : [bytes] };
+    if (bytes === undefined) return { head: { isFound: false }, bytes: [] };
+    return { head: { isFound: true }, bytes: [bytes], sent: () => undefined };
   });
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { ServiceError } from "../../../kit/src/errors.ts";
+import { freed } from "../../../kit/src/freed.ts";
 import { type BodyMemory, pieceBytes } from "./body-memory.ts";
 import type { ByteBudget } from "./budget.ts";
 
@@ -79,15 +80,6 @@ function collect(request: IncomingMessage, take: (chunk: Buffer) => void): Promi
       if (!request.complete) brokeOff();
     });
   });
-}
-
-/**
- * Gives the memory of a chunk back at once. Left to the collector, which sees small objects only, tens of
- * megabytes of chunks would gather before it looks.
- */
-function freed({ buffer, byteLength }: Buffer): void {
-  // A chunk that is not alone in its memory, as the first behind the headers may be, is left as it is.
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 class Room {

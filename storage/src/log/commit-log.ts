@@ -39,6 +39,8 @@ export interface LogEntry {
   readonly header: EntryHeader;
   /** Empty for entries without a body. */
   readonly body: Uint8Array;
+  /** Called once it is on disk, after which nobody looks at the body. */
+  readonly written?: () => void;
 }
 
 /** The first file of a log. */
@@ -322,7 +324,10 @@ export class CommitLog {
         break;
       }
       this.#group = [];
-      for (const waiting of group) waiting.resolve();
+      for (const { entry, resolve } of group) {
+        resolve();
+        entry.written?.();
+      }
     }
     this.#isRunning = false;
     this.#closing?.();

@@ -15,11 +15,18 @@ export interface ReplicaLinks {
     sent?: (() => void) | undefined,
   ): boolean;
   /**
-   * Calls with what comes; `bytes` are the sender's one behind the other, and only valid in the call. `link` is the number that
-   * `onLink` told before. Returns how to stop.
+   * Calls with what comes; `bytes` are the sender's one behind the other, and only valid in the call, or where `keep` is called in it, until
+   * what that returns is called, once; what never is given back is left to the collector. `link` is the number that `onLink` told before.
+   * Returns how to stop.
    */
   onMessage(
-    listener: (from: string, link: number, message: object, bytes: Buffer) => void,
+    listener: (
+      from: string,
+      link: number,
+      message: object,
+      bytes: Buffer,
+      keep: () => () => void,
+    ) => void,
   ): () => void;
   /**
    * Calls when a link to a replica is there, with a number that no earlier one had in this process, and with `undefined`

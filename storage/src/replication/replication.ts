@@ -4,9 +4,8 @@ import type { Manifest, ManifestOutcome } from "../shard/manifest.ts";
 import type { LiveSegment } from "../shard/segment-set.ts";
 import type { Shard } from "../shard/shard.ts";
 import { CoordinatorCalls } from "./coordinator-calls.ts";
-import type { Message } from "./core/messages.ts";
 import { StandIn } from "./core/stand-in.ts";
-import type { Replica, ReplicaOptions, ReplicaStatus, Role } from "./core/types.ts";
+import type { Entry, Replica, ReplicaOptions, ReplicaStatus, Role } from "./core/types.ts";
 import { DiskStrain, type Strain } from "./disk-strain.ts";
 import { HeldSegments, type SealedFile } from "./held-segments.ts";
 import { drainWaitMs, startWaitMs, strainLookMs } from "./limits.ts";
@@ -74,8 +73,8 @@ export class Replication {
       links.onLink((replica, link) => {
         for (const host of this.hosts) host.link(replica, link);
       }),
-      links.onMessage((from, link, message, bytes) => {
-        this.#received(from, link, message as WireMessage, bytes);
+      links.onMessage((from, link, message, bytes, keep) => {
+        this.#received(from, link, message as WireMessage, () => entriesDecode(bytes, keep()));
       }),
       ownership.onLost((shards) => {
         for (const shard of shards) this.hosts[shard]?.input({ kind: "owner-lost" });
@@ -287,7 +286,12 @@ export class Replication {
     for (const look of this.#roleWaiters) look();
   }
 
-  #received(from: string, link: number, { shard, message }: WireMessage, bytes: Buffer): void {
+  #received(
+    from: string,
+    link: number,
+    { shard, message }: WireMessage,
+    entries: () => readonly Entry[],
+  ): void {
     const host = this.hosts[shard];
     if (host === undefined) return;
     if (message.kind === "seal-wanted") {
@@ -295,7 +299,7 @@ export class Replication {
       return;
     }
     try {
-      const whole = message.kind === "append" ? withEntries(message, bytes) : message;
+      const whole = message.kind === "append" ? { ...message, entries: entries() } : message;
       host.input({ kind: "message", from, link, message: whole });
     } catch (thrown) {
       const { logger } = this.#options.context;
@@ -307,9 +311,4 @@ export class Replication {
 /** An owner is named with its incarnation. */
 function replicaOf(owner: string): string {
   return owner.slice(0, owner.lastIndexOf("/"));
-}
-
-/** The bytes are the link's; what is kept of them is a copy. */
-function withEntries(message: Extract<Message, { kind: "append" }>, bytes: Buffer): Message {
-  return { ...message, entries: entriesDecode(Buffer.from(bytes)) };
 }

@@ -28,8 +28,11 @@ export function entriesEncode(entries: readonly LogEntry[]): Uint8Array[] {
   });
 }
 
-/** Entries that came; their bodies lie in `bytes`. Throws `storage.damaged` when these are not what was sent. */
-export function entriesDecode(bytes: Buffer): Entry[] {
+/**
+ * Entries that came; their bodies lie in `bytes`, which are needed no more once `written` is called: when the last is on disk. That may never
+ * be. Throws `storage.damaged` when they are not what was sent.
+ */
+export function entriesDecode(bytes: Buffer, written?: () => void): Entry[] {
   const entries: Entry[] = [];
   for (let at = 0; at < bytes.length; ) {
     const decoded = headerDecode(bytes, at, linkId);
@@ -38,8 +41,9 @@ export function entriesDecode(bytes: Buffer): Entry[] {
     const bodyEnd = at + headerLength + header.bodyLength;
     const body = bytes.subarray(at + headerLength, bodyEnd);
     if (body.length !== header.bodyLength || crc32(body) !== header.bodyCrc) throw garbled(at);
-    entries.push(entryOf({ header, body }));
     at = bodyEnd;
+    const isLast = at === bytes.length && written !== undefined;
+    entries.push(entryOf(isLast ? { header, body, written } : { header, body }));
   }
   return entries;
 }

@@ -106,9 +106,17 @@ export class MemoryLinks implements ReplicaLinks {
   received(from: string, link: number, { head, bytes }: Waiting): void {
     if (this.#links.get(from)?.link !== link) return;
     this.receivedBytes += bytes.length;
-    for (const tell of this.#onMessage) tell(from, link, deserialize(head) as object, bytes);
+    let holders = 1;
     // Nothing of it is the receiver's any more.
-    bytes.fill(0xdd);
+    const give = (): void => {
+      if (--holders === 0) bytes.fill(0xdd);
+    };
+    const keep = (): (() => void) => {
+      holders++;
+      return give;
+    };
+    for (const tell of this.#onMessage) tell(from, link, deserialize(head) as object, bytes, keep);
+    give();
   }
 
   #deliver(replica: string, link: number): void {
