@@ -7,8 +7,8 @@ export const root: string = path.resolve(import.meta.dirname, "..");
 export interface Suite {
   readonly name: string;
   readonly files: readonly string[];
-  /** How many files run side by side. */
-  readonly atOnce: number;
+  /** How much of the machine a file of it takes. */
+  readonly share: number;
   /** Variables that its tests are given besides. */
   readonly env: Readonly<Record<string, string>>;
   /** What it needs that `npm test` does not give: it runs when it is named, not with all others. */
@@ -24,7 +24,7 @@ const rooms = [
 const house = [
   ...["tidy", "scenarios", "contracts", "data", "alerts", "faults", "ensemble"],
   ...["cluster", "cluster-faults"],
-  ...["clients", "browser", "package", "helm"],
+  ...["clients", "browser", "package", "helm", "helm-cluster"],
   ...["redis", "mixed", "coordinator-client", "kafka", "elastic", "engines"],
 ];
 
@@ -36,6 +36,7 @@ const named: Readonly<Record<string, string>> = {
   ensemble: "three minutes, and root for partitions",
   cluster: "three minutes",
   "cluster-faults": "ten minutes, and root for partitions",
+  "helm-cluster": "half a minute, helm, and root",
   redis: "redis-server",
   mixed: "Apache ZooKeeper",
   "coordinator-client": "Apache ZooKeeper",
@@ -45,17 +46,22 @@ const named: Readonly<Record<string, string>> = {
 };
 
 /** Of a room many files wait, for timeouts and disks; a file of the house has whole services, which want the machine. */
-const filesAtOnce = { room: 4, house: 2 };
+const shares = { room: 1, house: 2 };
 
-/** Simulations of which a room's own suite runs a few seeds: this one runs as many as a change has to pass. */
-const simulations = ["core-sim", "core-sim-crash", "core-reconfig"].map(
+/** Shares that run side by side: one file of the house beside three of rooms while there are both, then two. */
+export const machine = 5;
+
+/** What draws, of which a room's own suite runs a few seeds: this one runs as many as a change has to pass. */
+const simulations = ["core-sim", "core-sim-crash", "core-reconfig", "log-damage"].map(
   (name) => `coordinator/test/${name}`,
 );
 
 /** What shows that simulations bite needs to be shown only where they are run in full. */
-const planted = ["core-sim-faults", "core-reconfig-faults"].map(
-  (name) => `coordinator/test/${name}`,
-);
+const planted = [
+  "coordinator/test/core-sim-faults",
+  "coordinator/test/core-reconfig-faults",
+  "storage/test/replication-sim-faults",
+];
 
 /** Every room's tests, rooms from the ground up, then those of the whole house. */
 export function suites(): Suite[] {
@@ -77,8 +83,8 @@ function houseSuite(part: string): Suite {
 }
 
 function roomSuite(room: string): Suite {
-  const atOnce = filesAtOnce.room;
-  return suiteOf(room, `${room}/test/**/*.test.ts`, { atOnce, except: planted });
+  const share = shares.room;
+  return suiteOf(room, `${room}/test/**/*.test.ts`, { share, except: planted });
 }
 
 function suiteOf(
@@ -86,17 +92,17 @@ function suiteOf(
   pattern: string,
   {
     needs,
-    atOnce = filesAtOnce.house,
+    share = shares.house,
     env = {},
     except = [],
   }: {
     readonly needs?: string | undefined;
-    readonly atOnce?: number;
+    readonly share?: number;
     readonly env?: Suite["env"];
     readonly except?: readonly string[];
   } = {},
 ): Suite {
   const exclude = except.map((file) => `${file}.test.ts`);
   const files = globSync(pattern, { cwd: root }).filter((file) => !exclude.includes(file));
-  return { name, files: files.sort(), atOnce, needs, env };
+  return { name, files: files.sort(), share, needs, env };
 }

@@ -10,7 +10,7 @@ import { firstSeed, seedsOf } from "./sim/seeds.ts";
 import { type RunReport, runSeed } from "./sim/world.ts";
 
 const seedGiven = process.env["SEED"];
-const seedCount = seedGiven === undefined ? seedsOf({ few: 5, whole: 20 }) : 1;
+const seedCount = seedGiven === undefined ? seedsOf({ few: 3, whole: 20 }) : 1;
 const steps = 5000;
 
 const cases: {

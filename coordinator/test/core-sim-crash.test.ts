@@ -9,7 +9,7 @@ import * as core from "../src/core/peer.ts";
 import { firstSeed, seedsOf } from "./sim/seeds.ts";
 import { runSeed } from "./sim/world.ts";
 
-const count = seedsOf({ few: 15, whole: 50 });
+const count = seedsOf({ few: 8, whole: 50 });
 const steps = 1500;
 
 test("a crash before any effect breaks no promise", (context) => {

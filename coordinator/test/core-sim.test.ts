@@ -13,7 +13,7 @@ import { firstSeed, seedsOf } from "./sim/seeds.ts";
 import { type RunReport, runSeed } from "./sim/world.ts";
 
 const seedGiven = process.env["SEED"];
-const seedCount = seedsOf({ few: 30, whole: 200 });
+const seedCount = seedsOf({ few: 15, whole: 200 });
 const steps = 5000;
 
 /** Who must have heard what, or the runs mean little. */

@@ -18,9 +18,10 @@ import { logRecordWrite } from "../src/wire/files.ts";
 import { JuteWriter } from "../src/wire/writer.ts";
 import { everyEntry, everyTxn } from "./log-given.ts";
 import { recoverAll, temporaryDirectory } from "./log-harness.ts";
+import { seedsOf } from "./sim/seeds.ts";
 
 const seed = Number(process.env["SEED"] ?? 1);
-const flips = Number(process.env["LOGKEEP_FLIPS"] ?? 1000);
+const flips = seedsOf({ few: 250, whole: 1000 });
 const epoch1 = 2 ** 32;
 const damaged = { name: "ServiceError", code: "storage.damaged" };
 
@@ -160,10 +161,10 @@ test(`${flips} random flips end in the whole history or in an error`, async (con
   const outcomes = { damaged: 0, whole: 0, less: 0 };
   const names = ["snapshot.0", "log.100000001", "snapshot.100000009", "log.10000000a"];
   const last = recordBytes(everyTxn.length - 1);
+  const copy = join(dataDir, "..", `${basename(dataDir)}-copy`);
+  context.after(() => rmSync(copy, { recursive: true, force: true }));
   for (let round = 0; round < flips; round++) {
     const name = prng.pick(names);
-    const copy = join(dataDir, "..", `${basename(dataDir)}-copy`);
-    context.after(() => rmSync(copy, { recursive: true, force: true }));
     rmSync(copy, { recursive: true, force: true });
     cpSync(dataDir, copy, { recursive: true });
     const path = join(copy, "version-2", name);

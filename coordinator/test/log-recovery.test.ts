@@ -119,11 +119,13 @@ test("a damaged snapshot stops with an error, or is set aside when an older one 
   const aside = join(directory, "damaged.snapshot.10000000a");
   const whole = readFileSync(path);
   const damages = [
-    ...Array.from({ length: whole.length }, (_, at) => {
+    // That any flipped bit is noticed is for log-damage; each of these is a start, which syncs files. An odd step meets each bit.
+    ...Array.from({ length: Math.ceil(whole.length / 13) }, (_, step) => {
+      const at = step * 13;
       const bytes = Buffer.from(whole);
       bytes[at]! ^= 1 << (at % 8);
       return bytes;
-    }).filter((_, at) => at % 3 === 0),
+    }),
     ...Array.from({ length: 20 }, (_, cut) => whole.subarray(0, whole.length - 1 - cut * 29)),
   ];
   const logBytes = readFileSync(log);
