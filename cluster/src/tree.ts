@@ -31,7 +31,8 @@ export async function ensureTree(
     return await settle(() => ensureOnce(client, access, shards));
   } catch (thrown) {
     if (!isZooKeeperError(thrown, "NOAUTH")) throw thrown;
-    const text = "the coordinator's /logkeep belongs to other credentials";
+    const text =
+      "the coordinator's /logkeep belongs to other credentials: nodes of its cluster have another secret than this one (--secret-file)";
     const fields = { path: thrown.path };
     throw new ServiceError("cluster.mismatch", text, fields, { cause: thrown });
   }

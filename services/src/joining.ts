@@ -54,7 +54,8 @@ export async function findCluster(options: JoinOptions): Promise<KnownCluster> {
         return { ...found, peers: all };
       } catch (thrown) {
         signal.throwIfAborted();
-        if (!(thrown instanceof ServiceError) || thrown.code !== "peer.unavailable") throw thrown;
+        if (!(thrown instanceof ServiceError)) throw thrown;
+        if (thrown.code !== "peer.unavailable") throw refusalOf(thrown, address);
         const facts = { address, reason: messageOf(thrown) };
         if (round % roundsToSay === 0) logger.warn(facts, "a node of the cluster does not answer");
       }
@@ -62,6 +63,22 @@ export async function findCluster(options: JoinOptions): Promise<KnownCluster> {
     if (known !== undefined && known.coordinators.length > 0) return known;
     await pause(retryMs, signal);
   }
+}
+
+/** What came of an address, with the address and what to do about it. */
+function refusalOf(thrown: ServiceError, address: string): ServiceError {
+  const { code, fields, message } = thrown;
+  if (code === "peer.malformed") {
+    const what = `what answers at ${address} is no node's listener for other nodes; --join wants the address that a node has in --peer`;
+    return new ServiceError(code, what, {}, { cause: thrown });
+  }
+  if (code !== "peer.refused") return thrown;
+  const hint =
+    fields["why"] === "secret"
+      ? ": give both the same --secret-file or LOGKEEP_CLUSTER_SECRET"
+      : "";
+  const { why: _, ...facts } = fields;
+  return new ServiceError(code, `${message} (${address})${hint}`, facts, { cause: thrown });
 }
 
 async function ask(

@@ -5,6 +5,7 @@ import { flagValues, settingFlags } from "../../config/src/flags.ts";
 import { loadSettings } from "../../config/src/load.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import { messageOf, ServiceError } from "../../kit/src/errors.ts";
+import { listenFailure } from "./listen-failure.ts";
 import type { LoadOver } from "./live-settings.ts";
 import { createLogger } from "./logger.ts";
 import { startStandalone } from "./standalone.ts";
@@ -69,7 +70,7 @@ async function runStart(io: CliIo, load: LoadOver): Promise<void> {
   }).catch((thrown: unknown) => {
     // One that was waiting for others has been told to stop.
     if (io.signal.aborted) return undefined;
-    throw takenAddress(thrown, settings) ?? thrown;
+    throw failedListen(thrown, settings) ?? thrown;
   });
   if (service === undefined) return;
   await print(io.stdout, `logkeep ready http=${service.http} coordinator=${service.coordinator}\n`);
@@ -80,19 +81,10 @@ async function runStart(io: CliIo, load: LoadOver): Promise<void> {
   if (failure !== undefined) throw new CliExit(1, failure.message);
 }
 
-/** Says which flag chooses another address, where the one that is set is taken. */
-function takenAddress(thrown: unknown, { http, coordinator }: Settings): CliExit | undefined {
-  // An error that crossed from the coordinator's thread has only its message left.
-  const address = /EADDRINUSE: address already in use (\S+)/.exec(messageOf(thrown))?.[1];
-  if (address === undefined) return undefined;
-  const port = address.slice(address.lastIndexOf(":"));
-  const flag = http.listen.endsWith(port)
-    ? "--http"
-    : coordinator.listen.endsWith(port)
-      ? "--coordinator"
-      : "--peer";
-  const hint = `another process listens there; ${flag} HOST:PORT chooses another address`;
-  return new CliExit(1, `cannot listen on ${address}: ${hint}`, { cause: thrown });
+/** Says which flag chooses another address, where the one that is set cannot be listened on. */
+function failedListen(thrown: unknown, settings: Settings): CliExit | undefined {
+  const said = listenFailure(messageOf(thrown), settings);
+  return said === undefined ? undefined : new CliExit(1, said, { cause: thrown });
 }
 
 function interrupted(signal: AbortSignal): Promise<undefined> {
