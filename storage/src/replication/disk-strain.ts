@@ -41,7 +41,7 @@ export class DiskStrain {
     return this.#strain;
   }
 
-  /** Looks, every `strainLookMs`; `nowMs` is monotonic. Returns whether it has begun or ended. */
+  /** Looks, every `strainLookMs`; `nowMs` is monotonic. Returns whether the strain is another. */
   look(nowMs: number): boolean {
     const stoodMs = nowMs - this.#lookedMs;
     this.#lookedMs = nowMs;
@@ -56,7 +56,7 @@ export class DiskStrain {
       this.#strain = undefined;
       this.#endedMs = nowMs;
     }
-    return (this.#strain === undefined) !== (before === undefined);
+    return this.#strain !== before;
   }
 
   #seen(): Strain | undefined {

@@ -15,6 +15,7 @@ import type {
   SealedState,
   ShardFacts,
 } from "./core/types.ts";
+import type { Strain } from "./disk-strain.ts";
 import { GivenInputs } from "./given-inputs.ts";
 import type { HeldSegments } from "./held-segments.ts";
 import { heldBackMs } from "./limits.ts";
@@ -77,7 +78,7 @@ export class ReplicaHost implements ShardHost, CommitHost {
   #requests = new ReplicaRequests();
   /** Its core has failed, and another stands in for it. */
   #isBroken = false;
-  #isDiskStrained = false;
+  #diskStrain: Strain | undefined;
   #isStepping = false;
   #isStopping = false;
   #isStopped = false;
@@ -178,15 +179,15 @@ export class ReplicaHost implements ShardHost, CommitHost {
   }
 
   /** The disk is full or slow, or is not any more. */
-  strained(isStrained: boolean): void {
-    this.#isDiskStrained = isStrained;
+  strained(strain: Strain | undefined): void {
+    this.#diskStrain = strain;
     this.#tellStrain();
   }
 
   /** Who has failed just now may fail again: others are preferred as owners for a while. */
   #tellStrain(): void {
-    const isStrained = this.#isDiskStrained || this.#reopening.isRecent;
-    this.input({ kind: "strain", isStrained });
+    const isStrained = this.#diskStrain !== undefined || this.#reopening.isRecent;
+    this.input({ kind: "strain", isStrained, isSlow: this.#diskStrain === "slow" });
   }
 
   link(replica: string, link: number | undefined): void {

@@ -233,7 +233,7 @@ export class Replication {
         const what = "disk is full or slow: shards go to replicas in sync whose disks are not";
         context.logger.warn({ strain, slowSyncMs }, what);
       } else context.logger.info({}, "disk is neither full nor slow any more");
-      for (const host of this.hosts) host.strained(isStrained);
+      for (const host of this.hosts) host.strained(strain);
     }, strainLookMs);
     timer.unref();
     return () => clearInterval(timer);

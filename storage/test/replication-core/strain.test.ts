@@ -38,6 +38,59 @@ test("an owner whose disk is strained gives the shard to a member whose disk is 
   assert.deepEqual(rig.znodes.inSync, [a, b, c]);
 });
 
+/** A follower whose syncs are slow, or are not any more. */
+function slow(node: Node, isSlow: boolean): void {
+  node.input({ kind: "strain", isStrained: isSlow, isSlow });
+  node.rig.run();
+}
+
+test("a member whose disk is slow is left out of a set that is large enough without it, until it is slow no more", () => {
+  const { rig, nodes } = served(a, b, c);
+  const [owner, second, third] = nodes as [Node, Node, Node];
+  slow(second, true);
+  rig.until(() => rig.znodes.inSync.length === 2, "it is left out");
+  assert.deepEqual(rig.znodes.inSync, [a, c]);
+  second.isDiskHeld = true;
+  owner.append("x");
+  rig.run();
+  assert.equal(owner.core.status.committed, 2);
+  second.release();
+  rig.pass(30_000);
+  // It has all there is, and would only be waited for.
+  assert.deepEqual(bodies(second), ["x"]);
+  assert.deepEqual(rig.znodes.inSync, [a, c]);
+  // Two are no more than enough.
+  slow(third, true);
+  rig.pass(30_000);
+  assert.deepEqual(rig.znodes.inSync, [a, c]);
+  slow(second, false);
+  rig.until(() => rig.znodes.inSync.includes(b), "it is let in again");
+  rig.until(() => !rig.znodes.inSync.includes(c), "the other is left out");
+  assert.equal(owner.role, "serving");
+});
+
+test("a member whose disk is slow stays where one disk alone would be left, and where the owner's is slow too", () => {
+  const pair = served(a, b);
+  slow(pair.nodes[1]!, true);
+  pair.rig.pass(30_000);
+  assert.deepEqual(pair.rig.znodes.inSync, [a, b]);
+  const { rig, nodes } = served(a, b, c);
+  for (const node of nodes) slow(node, true);
+  rig.pass(30_000);
+  assert.equal(rig.znodes.inSync.length, 3);
+});
+
+test("a member whose disk is slow comes into the set in place of one that leaves", () => {
+  const { rig, nodes } = served(a, b, c);
+  const moved = rig.start("4/d4");
+  const order = { kind: "assign", replicas: [a, b, "4/d4"], owner: a, minInSync: 2 } as const;
+  slow(moved, true);
+  for (const node of [...nodes, moved]) node.input(order);
+  rig.until(() => !rig.znodes.inSync.includes(c), "it has left");
+  rig.until(() => !rig.znodes.inSync.includes("4/d4"), "the slow one is left out then");
+  assert.deepEqual(rig.znodes.replicas, [a, b, "4/d4"]);
+});
+
 test("an owner that all members share the strain with stays", () => {
   const { rig, nodes } = served(a, b);
   const [owner, second] = nodes as [Node, Node];

@@ -381,8 +381,9 @@ class Run {
       const process = owner !== undefined && prng.chance(0.6) ? owner : all[prng.below(all.length)];
       if (process === undefined) return;
       const ms = prng.below(9000);
-      if (prng.chance(0.5)) process.lanes.slow(ms);
-      process.input({ kind: "strain", isStrained: true });
+      const isSlow = prng.chance(0.5);
+      if (isSlow) process.lanes.slow(ms);
+      process.input({ kind: "strain", isStrained: true, isSlow });
       timeline.after(ms, () => process.input({ kind: "strain", isStrained: false }));
     });
   }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import test, { type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Disk, nodeDisk } from "../../src/log/disk.ts";
+import { nodeDisk } from "../../src/log/disk.ts";
 import { SyncWatch } from "../../src/log/sync-watch.ts";
 import { DiskStrain } from "../../src/replication/disk-strain.ts";
 import {
@@ -142,17 +142,9 @@ test("a store whose disk is full hands its shard to another, with all that was a
 });
 
 test("a store whose syncs are slow hands its shard to another, with all that was acknowledged", async (t) => {
-  const delaysMs = new Map<number, number>();
-  const diskOf = (id: number): Disk => ({
-    ...nodeDisk,
-    // Those of the other cost nothing, however loaded the machine.
-    async fdatasync() {
-      const delayMs = delaysMs.get(id);
-      if (delayMs !== undefined) await sleep(delayMs);
-    },
-  });
-  const { owner, other } = await served(t, (id) => ({ disk: diskOf(id) }));
-  delaysMs.set(owner.id, 3 * bound.boundMs);
+  const waits = new Map<number, () => Promise<unknown>>();
+  const { owner, other } = await served(t, slowDisks(waits));
+  waits.set(owner.id, () => sleep(3 * bound.boundMs));
   const stored: string[] = [];
   while (owner.isServing) {
     const name = `record ${stored.length}`;
@@ -170,16 +162,57 @@ test("a store whose syncs are slow hands its shard to another, with all that was
   assert.equal((await other.read())?.at(-1), "after");
 });
 
-/** Two stores that tell slow syncs, and who of them serves. */
+test("of three stores the one whose syncs are slow is left out of the set, and appends wait for it no longer", async (t) => {
+  const waits = new Map<number, () => Promise<unknown>>();
+  const { nodes, owner, other } = await served(t, slowDisks(waits), [1, 2, 3]);
+  const { inSync } = nodes.coordinator.node(0);
+  assert.equal(inSync.length, 3);
+  waits.set(other.id, () => sleep(3 * bound.boundMs));
+  const stored: string[] = [];
+  const append = async (): Promise<void> => {
+    stored.push(`record ${stored.length}`);
+    await owner.append([stored.at(-1)!]);
+  };
+  while (nodes.coordinator.node(0).inSync.length === 3) await append();
+  assert.deepEqual(
+    nodes.coordinator.node(0).inSync.toSorted(),
+    inSync.filter((member) => member !== other.member).toSorted(),
+  );
+  const held = Promise.withResolvers<void>();
+  waits.set(other.id, () => held.promise);
+  await append();
+  assert.deepEqual(await owner.read(), stored);
+  held.resolve();
+});
+
+/** Stores that tell slow syncs, and who of them serves. */
 async function served(
   t: TestContext,
   over: (id: number) => Partial<StoreOptions>,
-): Promise<{ readonly owner: Node; readonly other: Node }> {
+  ids: readonly number[] = [1, 2],
+): Promise<{ readonly nodes: Nodes; readonly owner: Node; readonly other: Node }> {
   const nodes = new Nodes(temp(t));
   closeAfter(t, () => nodes.closeAll());
   nodes.slowSyncMs = bound.boundMs;
-  await nodes.found([1, 2]);
-  const [a, b] = await Promise.all([nodes.start(1, over(1)), nodes.start(2, over(2))]);
-  await until("one serves", () => a.isServing || b.isServing);
-  return a.isServing ? { owner: a, other: b } : { owner: b, other: a };
+  await nodes.found(ids);
+  const all = await Promise.all(ids.map((id) => nodes.start(id, over(id))));
+  await until("one serves", () => all.some(({ isServing }) => isServing));
+  const owner = all.find(({ isServing }) => isServing)!;
+  return { nodes, owner, other: all.find((each) => each !== owner)! };
+}
+
+/** Disks whose syncs wait for what they are told to, by node. */
+function slowDisks(
+  waits: ReadonlyMap<number, () => Promise<unknown>>,
+): (id: number) => Partial<StoreOptions> {
+  return (id) => ({
+    disk: {
+      ...nodeDisk,
+      // Those of the others cost nothing, however loaded the machine.
+      async fdatasync() {
+        const wait = waits.get(id);
+        if (wait !== undefined) await wait();
+      },
+    },
+  });
 }

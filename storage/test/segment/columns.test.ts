@@ -14,8 +14,8 @@ after(() => rmSync(directory, { recursive: true }));
 
 /** More than blocks take in, so that a second run begins. */
 const batchCount = 12;
-const recordsOfBatch = 10;
-const fieldsOfRecord = 100;
+const recordsOfBatch = 3;
+const fieldsOfRecord = 340;
 const columnsAtMost = 8_192;
 
 /** Records of which each has fields that no other has. */

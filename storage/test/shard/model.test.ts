@@ -13,7 +13,7 @@ import { routerKey } from "../../src/shard/dedupe-key.ts";
 import { temp } from "../log/temp.ts";
 import { always, openRig, type PartOptions, type Rig, readCut } from "./rig.ts";
 
-const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 40);
+const seeds = Number(process.env["LOGKEEP_SOAK_SEEDS"] ?? 25);
 const firstSeed = Number(process.env["SEED"] ?? 1);
 const lastSeed = process.env["SEED"] === undefined ? seeds : firstSeed;
 const steps = 40;

@@ -44,6 +44,8 @@ export class Core {
   reachedMs = Number.NEGATIVE_INFINITY;
   /** The disk is full or slow: others are preferred as owners. */
   isStrained = false;
+  /** It is slow: every append waits for it. */
+  isSlow = false;
   /** For a planted fault: where the log ended when the znodes were asked for last. */
   lookedEnd: LogPoint;
   #role: Role = { kind: "waiting" };

@@ -221,12 +221,12 @@ export class Follower {
 
   /** Answers when the promise is on disk, and with it all that came of owners before. */
   #promised(followed: Followed): void {
-    const { isDamaged, isStrained, log, self } = this.#core;
+    const { isDamaged, isSlow, isStrained, log, self } = this.#core;
     if (log.promisedDurable < followed.epoch || !log.isDrained) return;
     followed.phase = "promised";
     this.#answer({
       ...{ kind: "promised", epoch: followed.epoch, incarnation: self, isDamaged },
-      ...{ lineage: log.lineage, end: log.end, committed: log.committed, isStrained },
+      ...{ lineage: log.lineage, end: log.end, committed: log.committed, isStrained, isSlow },
       sentMs: followed.sentMs,
     });
   }
@@ -293,11 +293,11 @@ export class Follower {
   }
 
   #acknowledge({ epoch, sentMs }: Followed): void {
-    const { faults, isStrained, log } = this.#core;
+    const { faults, isSlow, isStrained, log } = this.#core;
     if (epoch < log.promised && !faults.has("older-epoch-accepted")) return;
     const isEarly = faults.has("acknowledged-before-fsync");
     const durable = isEarly ? log.end.position : log.durable;
-    this.#answer({ kind: "ack", epoch, durable, sentMs, isStrained });
+    this.#answer({ kind: "ack", epoch, durable, sentMs, isStrained, isSlow });
   }
 
   #matched({ epoch, sentMs }: Followed): void {

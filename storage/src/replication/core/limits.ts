@@ -19,6 +19,9 @@ export const replicaStallMs = 10_000;
 /** A member that does not come to hold the files of a seal or merge for so long is taken out: seals would wait for ever, and logs fill up. */
 export const holdStallMs = 300_000;
 
+/** A member whose disk is slow is left out of a set that has so many without it: one disk alone is not worth being faster. */
+export const membersBesideSlowMin = 2;
+
 /** A sign of life is asked for when nothing was sent for so long: four chances within `replicaTimeoutMs`. */
 export const heartbeatMs = 500;
 

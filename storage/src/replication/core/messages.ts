@@ -84,6 +84,7 @@ export type FollowerMessage =
       readonly isDamaged: boolean;
       /** Its disk is full or slow; so are those of later answers. */
       readonly isStrained?: boolean;
+      readonly isSlow?: boolean;
       readonly sentMs: number;
     }
   /** Its reading of the znode is older than this epoch; it reads again and answers by itself. */
@@ -103,6 +104,7 @@ export type FollowerMessage =
       readonly epoch: number;
       readonly durable: number;
       readonly isStrained?: boolean;
+      readonly isSlow?: boolean;
       readonly sentMs: number;
     }
   /** An append began behind its end: `end` is the last it has. Or, `isOther`, its predecessor is another entry. */

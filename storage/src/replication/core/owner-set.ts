@@ -3,6 +3,7 @@ import {
   heartbeatMs,
   holdStallMs,
   joinTimeoutMs,
+  membersBesideSlowMin,
   replicaStallMs,
   replicaTimeoutMs,
 } from "./limits.ts";
@@ -72,6 +73,8 @@ export class SetChanges {
       return other === undefined || !this.#isLost(other);
     });
     if (set.length === 1 && !this.#mayBeAlone()) set = [...members];
+    const slow = set.find((member) => this.#canSpare(others.get(member), set));
+    if (slow !== undefined) set = set.filter((member) => member !== slow);
     let joiner: Other | undefined;
     // Until its first entry is committed, an owner does not know of all that was committed before it.
     const isKnown = inSync.committed >= start;
@@ -80,7 +83,10 @@ export class SetChanges {
         .map((replica) => others.get(replica))
         .find(
           (other) =>
-            other !== undefined && !set.includes(other.replica) && isReady(this.#state, other),
+            other !== undefined &&
+            !set.includes(other.replica) &&
+            !this.#canSpare(other, set) &&
+            isReady(this.#state, other),
         );
       if (joiner !== undefined) set = [...set, joiner.replica];
     }
@@ -92,6 +98,18 @@ export class SetChanges {
     const wanted = [...new Set([...assigned, ...set])];
     if (isSameSet(set, members) && isSameSet(wanted, replicas)) return undefined;
     return { replicas: wanted, inSync: set, joiner };
+  }
+
+  /**
+   * Whether others are enough without a member on whose disk every append would wait. An owner that is slow cannot tell whether it
+   * is the other; and who leaves the set is to be replaced, by whomever.
+   */
+  #canSpare(other: Other | undefined, set: readonly string[]): boolean {
+    const { assigned, core, minInSync } = this.#state;
+    if (other?.isSlow !== true || core.isSlow) return false;
+    const left = set.filter((member) => member !== other.replica);
+    const isEnough = left.length >= Math.max(membersBesideSlowMin, minInSync);
+    return isEnough && left.every((member) => assigned.includes(member));
   }
 
   /**

@@ -34,6 +34,7 @@ export class Other {
   needsReset = false;
   /** Its disk is full or slow. */
   isStrained = false;
+  isSlow = false;
   /** The last entry sent; the next one follows it. */
   sent: LogPoint = logStart;
   /** Everything up to here is on its disk, and equal to the owner's. */

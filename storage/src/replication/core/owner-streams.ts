@@ -119,6 +119,7 @@ export class Streams {
       case "promised":
         this.#confirm(other, message.sentMs);
         other.isStrained = message.isStrained === true;
+        other.isSlow = message.isSlow === true;
         if (other.phase !== "announced") return;
         other.promised = message;
         other.enter("promised", core.nowMs);
@@ -142,6 +143,7 @@ export class Streams {
       case "ack":
         this.#confirm(other, message.sentMs);
         other.isStrained = message.isStrained === true;
+        other.isSlow = message.isSlow === true;
         if (other.phase === "streaming") this.#landed(other, message.durable);
         break;
       case "behind":

@@ -227,6 +227,7 @@ export class ShardReplica implements Replica {
         break;
       case "strain":
         this.#core.isStrained = input.isStrained;
+        this.#core.isSlow = input.isSlow === true;
         this.#follower.strained();
         this.#owner?.strained();
         break;

@@ -285,9 +285,10 @@ export type LocalInput =
   | { readonly kind: "recover"; readonly liveMembers: readonly string[] }
   /**
    * The disk of this replica is full or slow, or is not any more: as an owner it hands the shard over to a member whose disk is
-   * neither, and does not take one over that such a member could. The host says so no more often than moves are worth it.
+   * neither, and does not take one over that such a member could. As a member whose disk is slow (`isSlow`) it is left out of the
+   * set where others are enough. The host says so no more often than moves are worth it.
    */
-  | { readonly kind: "strain"; readonly isStrained: boolean }
+  | { readonly kind: "strain"; readonly isStrained: boolean; readonly isSlow?: boolean }
   /** The process ends: nothing comes after. */
   | { readonly kind: "stop" };
 
