@@ -12,10 +12,10 @@ import { batchOf, recordsOf, type TestRecord } from "../format/records.ts";
 const directory = mkdtempSync(join(tmpdir(), "logkeep-columns-"));
 after(() => rmSync(directory, { recursive: true }));
 
-/** More than blocks take in, so that a second run begins. */
+/** More fields than a block takes columns, so that a second one begins. */
 const batchCount = 12;
 const recordsOfBatch = 3;
-const fieldsOfRecord = 340;
+const fieldsOfRecord = 240;
 const columnsAtMost = 8_192;
 
 /** Records of which each has fields that no other has. */
