@@ -1,6 +1,8 @@
 import { join } from "node:path";
+import { assert } from "../../../kit/src/assert.ts";
 import type { Disk } from "./disk.ts";
 import { fileEndHeader, headerEncode, noShard } from "./entry.ts";
+import { logFileHeadBytes } from "./limits.ts";
 import { draftName, headDecode, type LogFileHead, logFileSequence, zeroFill } from "./log-file.ts";
 import {
   damageError,
@@ -56,15 +58,13 @@ export class DamagedShards extends Map<number, readonly LogDamage[]> {
 /**
  * Reads a log's directory. The rest of a group that was never synced is wiped from the tail. Damage stops the shards that it
  * may have taken entries of: of a body the one that its header names, of anything else those that no later entry clears.
- * A file without its head, or one that is missing, throws `storage.damaged`.
+ * A file that may have entries and is without its head, or one that is missing, throws `storage.damaged`.
  */
 export async function recoverLog(disk: Disk, directory: string): Promise<RecoveredLog> {
   const names = disk.readdir(directory);
   if (names.includes(draftName)) disk.unlink(join(directory, draftName));
-  const files = names
-    .filter((name) => logFileSequence(name) !== undefined)
-    .sort()
-    .map((name) => readFile(disk, directory, name));
+  const logNames = names.filter((name) => logFileSequence(name) !== undefined).sort();
+  const files = await readFiles(disk, directory, logNames);
   const tail = files.findLastIndex((file) => file.scan.entries.length > 0);
   for (const [index, file] of files.entries()) {
     if (index > 0 && file.sequence !== files[index - 1]!.sequence + 1) {
@@ -91,15 +91,51 @@ function withEnd(file: RecoveredFile): RecoveredFile {
   return { ...file, holes: [...file.holes, { offset: file.scan.endOffset, end: file.bytes }] };
 }
 
+/** Deletes files without a head that never had an entry, and those behind them: others are made in their place. */
+async function readFiles(
+  disk: Disk,
+  directory: string,
+  names: readonly string[],
+): Promise<RecoveredFile[]> {
+  const read = names.map((name) => {
+    return hasHead(disk, directory, name) ? readFile(disk, directory, name) : undefined;
+  });
+  const first = read.indexOf(undefined);
+  if (first === -1) return read as RecoveredFile[];
+  const [before, behind] = [read[first - 1], read.slice(first)];
+  // A file gets its first entry when the one before it was ended.
+  const isUnused =
+    before?.isMarked === false && behind.every((file) => (file?.scan.entries.length ?? 0) === 0);
+  if (!isUnused) throw damageError({ file: names[first]!, offset: 0, reason: headReason });
+  // From the end, where files that are missing are none that were lost.
+  for (const name of names.slice(first).reverse()) disk.unlink(join(directory, name));
+  await disk.fsyncDirectory(directory);
+  return read.slice(0, first) as RecoveredFile[];
+}
+
+/** Nothing in a file can be told to be its own without the id in its head. */
+const headReason =
+  "head of the file is damaged, without which nothing in it can be read; keep the directory, and start the node with " +
+  "an empty one where others have copies of its shards, else with a backup";
+
+function hasHead(disk: Disk, directory: string, name: string): boolean {
+  const fd = disk.open(join(directory, name), "r");
+  try {
+    const bytes = Buffer.alloc(logFileHeadBytes);
+    const got = disk.read(fd, bytes, 0);
+    return headDecode(bytes.subarray(0, got))?.sequence === logFileSequence(name);
+  } finally {
+    disk.close(fd);
+  }
+}
+
 function readFile(disk: Disk, directory: string, name: string, isSettled = false): RecoveredFile {
   const fd = disk.open(join(directory, name), "r");
   try {
     const bytes = Buffer.allocUnsafe(disk.size(fd));
     const got = disk.read(fd, bytes, 0);
     const head = headDecode(bytes.subarray(0, got));
-    if (head === undefined || head.sequence !== logFileSequence(name)) {
-      throw damageError({ file: name, offset: 0, reason: "head of the file is damaged" });
-    }
+    assert(head !== undefined, "a file is read that has its head");
     const scan = scanFile(bytes.subarray(0, got), head.fileId, isSettled);
     const isMarked = scan.end === "closed" || isLikeMark(bytes, head.fileId, scan.endOffset);
     return { ...head, name, bytes: got, scan, isMarked, holes: scan.holes };

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import type { ServiceError } from "../../../kit/src/errors.ts";
 import { silentLogger } from "../../../kit/src/logger.ts";
 import { Prng } from "../../../kit/src/prng.ts";
 import { acceptLogLoss, type EpochsOf } from "../../src/log/accept-loss.ts";
@@ -191,5 +192,42 @@ test("damage anywhere in a log of several files is read past, and never stops th
       for (const [name, copy] of copies) writeFileSync(join(directory, name), copy);
     }
     writeFileSync(path, whole);
+  }
+});
+
+test("a file whose head is damaged stops the start, with what to do, unless it never had an entry", async (t) => {
+  const directory = temp(t);
+  const positions = Array.from({ length: 300 }, (_, i) => i + 1);
+  await logOf(
+    directory,
+    positions.map((position) => entryOf(0, position, "x".repeat(500))),
+  );
+  const names = readdirSync(directory).sort();
+  const headless = async (name: string, bytes: Buffer): Promise<RecoveredLog> => {
+    const path = join(directory, name);
+    const whole = readFileSync(path);
+    writeFileSync(path, Buffer.concat([bytes, whole.subarray(bytes.length)]));
+    try {
+      return await started(directory);
+    } catch (thrown) {
+      writeFileSync(path, whole);
+      throw thrown;
+    }
+  };
+  const spare = names.at(-1)!;
+  assert.ok(names.length >= 4);
+  for (const name of names.slice(0, -1)) {
+    await assert.rejects(headless(name, Buffer.alloc(logFileHeadBytes)), (thrown: ServiceError) => {
+      assert.equal(thrown.code, "storage.damaged");
+      assert.match(thrown.message, /head of the file is damaged.*keep the directory/);
+      assert.deepEqual(thrown.fields, { file: name, offset: 0 });
+      return true;
+    });
+  }
+  for (const bytes of [Buffer.alloc(logFileHeadBytes), Buffer.alloc(33, 1)]) {
+    const { damaged, shards } = await headless(spare, bytes);
+    assert.deepEqual([...damaged], []);
+    assert.equal(shards.get(0)?.entries.length, positions.length);
+    assert.deepEqual(readdirSync(directory).sort(), names);
   }
 });
