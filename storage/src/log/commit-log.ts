@@ -208,8 +208,10 @@ export class CommitLog {
     const isHere = (of: Waiting): boolean =>
       of.offset === place.offset && of.file.sequence === place.file;
     const waiting = this.#group.find(isHere) ?? this.#queue.find(isHere);
-    if (waiting !== undefined) return waiting.entry;
-    return readEntry(this.#options, file, place.offset);
+    if (waiting === undefined) return readEntry(this.#options, file, place.offset);
+    // A copy: once it is on disk, its memory may be another's.
+    const { header, body } = waiting.entry;
+    return { header, body: Buffer.from(body) };
   }
 
   /** What holds the oldest file, which is the next to be let go. */

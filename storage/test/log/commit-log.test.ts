@@ -94,6 +94,24 @@ test("entries of many shards come back in order over files and restarts", async 
   }
 });
 
+test("who brought an entry is told when it is on disk, and may then use its memory anew, whoever read it before", async (t) => {
+  const directory = temp(t);
+  const { log } = await openAt(t, directory);
+  const { header, body } = entryOf(1, 1, "a body");
+  let told = 0;
+  const written = (): void => {
+    told++;
+    body.fill(0xdd);
+  };
+  const appended = log.append({ header, body, written });
+  const early = log.read(1, 1);
+  assert.equal(told, 0);
+  await appended;
+  assert.equal(told, 1);
+  assert.equal(String(early?.body), "a body");
+  assert.equal(String(log.read(1, 1)?.body), "a body");
+});
+
 test("a tail torn at any byte of its last entry loses that entry and no other", async (t) => {
   const directory = temp(t);
   const { log } = await CommitLog.open(optionsOf(directory));
