@@ -24,7 +24,7 @@ const rooms = [
 const house = [
   ...["tidy", "scenarios", "contracts", "data", "alerts", "faults", "ensemble"],
   ...["cluster", "cluster-faults"],
-  ...["clients", "browser", "package", "helm", "helm-cluster"],
+  ...["clients", "browser", "package", "helm", "helm-cluster", "helm-growth"],
   ...["redis", "mixed", "coordinator-client", "kafka", "elastic", "engines"],
 ];
 
@@ -37,6 +37,7 @@ const named: Readonly<Record<string, string>> = {
   cluster: "three minutes",
   "cluster-faults": "ten minutes, and root for partitions",
   "helm-cluster": "half a minute, helm, and root",
+  "helm-growth": "a minute, helm, and root",
   redis: "redis-server",
   mixed: "Apache ZooKeeper",
   "coordinator-client": "Apache ZooKeeper",

@@ -57,14 +57,27 @@ export class RunningPod {
     const exited = once(child, "exit");
     const graceMs = Number(at(this.#spec, "terminationGracePeriodSeconds")) * 1000;
     const late = setTimeout(() => child.kill("SIGKILL"), graceMs);
-    const hook = at(this.#spec, "containers.0.lifecycle.preStop.exec.command") as string[];
-    const { code, said } = await endOf(this.#container.exec(hook));
+    try {
+      await this.#runHook();
+      child.kill("SIGTERM");
+      const [status] = (await exited) as [number | null];
+      assert.equal(status, 0, this.log);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  async #runHook(): Promise<void> {
+    const hook = at(this.#spec, "containers.0.lifecycle.preStop.exec.command");
+    if (hook === undefined) return;
+    const { code, said } = await endOf(this.#container.exec(hook as string[]));
     assert.equal(code, 0, said);
     assert.ok(this.isRunning, "the hook ends nothing");
-    child.kill("SIGTERM");
-    const [status] = (await exited) as [number | null];
-    clearTimeout(late);
-    assert.equal(status, 0, this.log);
+  }
+
+  /** Other addresses of names. */
+  tell(hosts: Readonly<Record<string, string>>): void {
+    this.#container.tell(hosts);
   }
 
   async kill(): Promise<void> {

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import test from "node:test";
 import { parseEnsemble, votersOf } from "../../config/src/ensemble.ts";
 import { type ApiServer, startApiServer } from "./api-server.ts";
-import { at, missingHelm, type Rendered, render, type Values } from "./chart.ts";
+import { at, type Manifest, missingHelm, type Rendered, render, type Values } from "./chart.ts";
 
 const skip = missingHelm();
 
@@ -251,13 +251,21 @@ const growths: readonly {
   },
 ];
 
+const sets = new Map<string, Promise<Rendered>>();
+
+async function setOf(values: Values): Promise<Manifest> {
+  const name = JSON.stringify(values);
+  if (!sets.has(name)) sets.set(name, render(values));
+  return (await (sets.get(name) as Promise<Rendered>)).find("StatefulSet");
+}
+
 for (const { from, pods, to, refused } of growths) {
   const how = refused === undefined ? "may become" : "may not become";
   test(`${JSON.stringify(from)} with ${pods} pods ${how} ${JSON.stringify(to)}`, {
     skip,
   }, async () => {
     await withApiServer(async (api, args) => {
-      const set = (await render(from)).find("StatefulSet");
+      const set = await setOf(from);
       api.statefulSets.set("logs/logs-logkeep", { ...set, status: { replicas: pods } });
       const upgrade = render(to, [...args, "--is-upgrade"]);
       if (refused === undefined) await upgrade;

@@ -130,15 +130,18 @@ export interface PodOptions {
 
 /** A container, ready to run. */
 export class PodContainer {
+  readonly #rootfs: string;
   readonly #enter: readonly string[];
   readonly #program: readonly string[];
   readonly #env: Readonly<Record<string, string>>;
 
   private constructor(
+    rootfs: string,
     enter: readonly string[],
     program: readonly string[],
     env: Readonly<Record<string, string>>,
   ) {
+    this.#rootfs = rootfs;
     this.#enter = enter;
     this.#program = program;
     this.#env = env;
@@ -177,12 +180,17 @@ export class PodContainer {
     const pod = ["chroot", rootfs, "setpriv", ...rights, "--pdeathsig", "KILL", "--", ...entered];
     const variables = (container.env ?? []).map((each) => [each.name, variableOf(each, options)]);
     const env = { PATH: imagePath, ...image.env, ...Object.fromEntries(variables) };
-    return new PodContainer(sandbox.within(pod), program, env);
+    return new PodContainer(rootfs, sandbox.within(pod), program, env);
   }
 
   /** The process is the container's own: signals reach it as a kubelet's do. */
   start(): ChildProcess {
     return this.exec(this.#program);
+  }
+
+  /** What its names lead to from now on, as DNS changes. */
+  tell(hosts: PodOptions["hosts"]): void {
+    tellHosts(this.#rootfs, hosts);
   }
 
   /** Another process in the container, as a kubelet runs a hook. */
@@ -206,9 +214,7 @@ function layOut(
     mkdirSync(path.join(rootfs, name), { recursive: true });
   for (const name of ["bin", "lib", "lib64", "sbin"])
     symlinkSync(`usr/${name}`, path.join(rootfs, name));
-  const names = Object.entries({ localhost: "127.0.0.1", ...hosts });
-  const lines = names.map(([name, address]) => `${address} ${name}\n`);
-  writeFileSync(path.join(rootfs, "etc/hosts"), lines.join(""));
+  tellHosts(rootfs, hosts);
   writeFileSync(path.join(rootfs, "etc/passwd"), `logkeep:x:${image.user}:${image.user}::/tmp:\n`);
   const local = path.join(folder, "local");
   mkdirSync(path.join(local, "bin"), { recursive: true });
@@ -224,6 +230,12 @@ function layOut(
     `mount --rbind /proc ${rootfs}/proc`,
     `mount --rbind /dev ${rootfs}/dev`,
   ];
+}
+
+function tellHosts(rootfs: string, hosts: PodOptions["hosts"]): void {
+  const names = Object.entries({ localhost: "127.0.0.1", ...hosts });
+  const lines = names.map(([name, address]) => `${address} ${name}\n`);
+  writeFileSync(path.join(rootfs, "etc/hosts"), lines.join(""));
 }
 
 /** A volume that is not a claim, with what Kubernetes would put there. */

@@ -261,4 +261,10 @@ const jobs: readonly Job[] = [
     files: ["test/faults/hostile.test.ts"],
     env: seedOf,
   },
+  {
+    suite: "helm",
+    name: "helm-growth",
+    files: ["test/helm-growth/*.test.ts"],
+    env: () => ({}),
+  },
 ];
