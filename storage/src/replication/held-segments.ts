@@ -51,6 +51,7 @@ const draftEnd = ".part";
 export class HeldSegments {
   readonly #options: HeldSegmentsOptions;
   readonly #orders: HoldOrder[] = [];
+  #orderCount = 0;
   /** Files that go in a while, by name. */
   readonly #removals = new Map<string, NodeJS.Timeout>();
   #stopping = new AbortController();
@@ -62,9 +63,30 @@ export class HeldSegments {
     this.#options = options;
   }
 
+  /** How many orders there were: whoever looks whether files are needed tells by it that none came meanwhile. */
+  get orders(): number {
+    return this.#orderCount;
+  }
+
+  get isEmpty(): boolean {
+    return readdirSync(this.#options.directory).length === 0;
+  }
+
   hold(order: HoldOrder): void {
+    this.#orderCount++;
     this.#orders.push(order);
     this.#wake();
+  }
+
+  /** Deletes all files at once and says how many; none when an order has come since there were so many, or is carried out. */
+  clear(orders: number): number {
+    if (this.#orderCount !== orders || this.#isRunning) return 0;
+    const files = readdirSync(this.#options.directory);
+    for (const file of files) {
+      clearTimeout(this.#removals.get(file));
+      this.#removeNow(file);
+    }
+    return files.length;
   }
 
   /** Orders that are not carried out are void: who gave them is none any more. Nothing is told of them afterwards. */

@@ -44,3 +44,7 @@ export const strainCalmMs = 60_000;
 
 /** The most of it, where the strain has come back again and again. */
 export const strainCalmMsMax = 15 * 60_000;
+
+/** How often it is looked whether shards have left this disk for long; where they may go sooner, more often. */
+export const leftLookMs = 60_000;
+export const leftLookMsMin = 100;

@@ -8,6 +8,7 @@ import { StandIn } from "./core/stand-in.ts";
 import type { Entry, Replica, ReplicaOptions, ReplicaStatus, Role } from "./core/types.ts";
 import { DiskStrain, type Strain } from "./disk-strain.ts";
 import { HeldSegments, type SealedFile } from "./held-segments.ts";
+import { LeftShards } from "./left-shards.ts";
 import { drainWaitMs, startWaitMs, strainLookMs } from "./limits.ts";
 import type { ReplicaLinks } from "./links.ts";
 import { loadShard } from "./load-shard.ts";
@@ -40,6 +41,8 @@ export interface ReplicationOptions extends ReplicationPorts {
   readonly makeReplica: (options: ReplicaOptions) => Replica;
   /** How long files stay that are needed no more, for queries that began before. */
   readonly keepMs: number;
+  /** How long files stay of shards that have gone elsewhere. */
+  readonly leftKeepMs: number;
   /** A follower's log fills up with what this owner has not sealed. */
   readonly onSealWanted: (shard: Shard) => void;
 }
@@ -68,7 +71,14 @@ export class Replication {
     );
     const calls = new CoordinatorCalls(ownership, context.logger);
     this.hosts = context.shards.map((shard, index) => this.#host(shard, calls, found[index]!));
+    const { member, leftKeepMs: keepMs } = options;
+    const { shards, clock, logger } = context;
+    const { hosts } = this;
+    const left = new LeftShards({
+      ...{ shards, hosts, held: this.#held, calls, member, keepMs, clock, logger },
+    });
     this.#stops.push(
+      () => left.stop(),
       () => this.#repair.stop(),
       links.onLink((replica, link) => {
         for (const host of this.hosts) host.link(replica, link);

@@ -82,6 +82,7 @@ export class OpenStore implements Store {
       ...(replication ?? { ownership, links: noLinks, source: noSource }),
       ...{ context, member, manifest, makeReplica: (options) => new ShardReplica(options) },
       keepMs: this.#settings.segmentLimits.replacedKeepMs,
+      leftKeepMs: this.#settings.segmentLimits.trashKeepMs,
       onSealWanted: (shard) => maintenance.sealSoon(shard),
     });
     this.#hosts.push(...made.hosts);

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../../kit/src/clock.ts";
 import { silentLogger } from "../../../kit/src/logger.ts";
@@ -94,6 +94,11 @@ export class Nodes {
       statSync(join(directory, file), { throwIfNoEntry: false })?.size;
     const missing = segments.filter(({ file, bytes }) => sizeOf(file) !== bytes).length;
     return missing + (checkpoint === undefined || sizeOf(checkpoint) !== undefined ? 0 : 1);
+  }
+
+  /** Names of the files that a node has of the shard. */
+  files(id: number): readonly string[] {
+    return readdirSync(storePaths(this.#data.get(id)!, shardCount).shard(0));
   }
 
   async closeAll(): Promise<void> {

@@ -77,6 +77,40 @@ test("an order of other replicas makes a new one of them, hands the shard over t
   assert.equal((await second.read())?.length, 11);
 });
 
+test("files of a shard that has gone elsewhere go after a while, and are there again before it is a member again", async (t) => {
+  const nodes = new Nodes(temp(t));
+  closeAfter(t, () => nodes.closeAll());
+  await nodes.found([1]);
+  const segments = { replacedKeepMs: 100, trashKeepMs: 300 };
+  const first = await nodes.start(1, { segments });
+  for (let i = 0; i < 5; i++) await first.append([`sealed ${i}`]);
+  await first.store.seal();
+  const second = await nodes.start(2, { segments });
+  const order = (...replicas: readonly string[]): void => {
+    for (const { store } of [first, second]) {
+      store.assign(0, { replicas, owner: second.member, minInSync: 1 });
+    }
+  };
+  const isSet = (...replicas: readonly string[]): boolean => {
+    const { inSync, replicas: all } = nodes.coordinator.node(0);
+    return inSync.length === replicas.length && all.length === replicas.length;
+  };
+  // Twice, since the second time it is the same owner and epoch that takes it in again.
+  for (let round = 0; round < 2; round++) {
+    order(second.member);
+    await until("the other has it alone", () => second.isServing && isSet(second.member));
+    await until("no file of it is left", () => nodes.files(1).length === 0);
+    assert.equal(nodes.filesMissing(2), 0);
+    await second.append([`logged ${round}`]);
+    order(second.member, first.member);
+    await until("both are in sync", () => isSet(second.member, first.member));
+    assert.equal(nodes.filesMissing(1), 0);
+  }
+  await nodes.close(2);
+  await until("the first serves", () => first.isServing);
+  assert.equal((await first.read())?.length, 7);
+});
+
 test("below the least number of members in sync nothing is taken, until one comes back", async (t) => {
   const { nodes, all } = await three(t);
   const order = { replicas: all.map(({ member }) => member), owner: undefined, minInSync: 2 };

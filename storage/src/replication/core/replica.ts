@@ -124,6 +124,7 @@ export class ShardReplica implements Replica {
       case "hand-over":
       case "recover":
       case "strain":
+      case "left":
       case "stop":
         this.#asked(input);
         break;
@@ -230,6 +231,9 @@ export class ShardReplica implements Replica {
         this.#core.isSlow = input.isSlow === true;
         this.#follower.strained();
         this.#owner?.strained();
+        break;
+      case "left":
+        this.#follower.leave();
         break;
       case "stop":
         this.#halted = "the process ends";

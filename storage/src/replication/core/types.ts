@@ -289,6 +289,11 @@ export type LocalInput =
    * set where others are enough. The host says so no more often than moves are worth it.
    */
   | { readonly kind: "strain"; readonly isStrained: boolean; readonly isSlow?: boolean }
+  /**
+   * The shard has been elsewhere for long, as far as is known, and what of it is held may go: whoever was followed has to announce
+   * itself anew, and to name all segments anew.
+   */
+  | { readonly kind: "left" }
   /** The process ends: nothing comes after. */
   | { readonly kind: "stop" };
 

@@ -1,0 +1,107 @@
+import type { Clock } from "../../../kit/src/clock.ts";
+import type { Logger } from "../../../kit/src/logger.ts";
+import type { Shard } from "../shard/shard.ts";
+import type { CoordinatorCalls } from "./coordinator-calls.ts";
+import { replicaOf } from "./core/core.ts";
+import type { ShardFacts } from "./core/types.ts";
+import type { HeldSegments } from "./held-segments.ts";
+import { leftLookMs, leftLookMsMin } from "./limits.ts";
+import type { ReplicaHost } from "./replica-host.ts";
+
+export interface LeftShardsOptions {
+  readonly shards: readonly Shard[];
+  readonly hosts: readonly ReplicaHost[];
+  readonly held: readonly HeldSegments[];
+  readonly calls: CoordinatorCalls;
+  /** This replica, as `nodeId/diskId`. */
+  readonly member: string;
+  /** How long files stay of a shard that has gone elsewhere, in milliseconds. */
+  readonly keepMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A shard that this replica seems to have nothing to do with. */
+interface Left {
+  readonly sinceMs: number;
+  /** Orders there had been when the core was told, after which nothing that it said of its files counts any more. */
+  readonly orders: number | undefined;
+}
+
+/**
+ * Deletes the sealed files of shards that were moved away from this disk: nobody would merge, drop or delete anything in them any more.
+ * A shard counts as left when it is served elsewhere and its znode, read after a barrier write, has not named this replica for long. The
+ * core forgets whom it followed before that is read, so that whoever takes this replica in again has it fetch all files anew.
+ */
+export class LeftShards {
+  readonly #options: LeftShardsOptions;
+  readonly #left = new Map<number, Left>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(options: LeftShardsOptions) {
+    this.#options = options;
+    const everyMs = Math.min(leftLookMs, Math.max(leftLookMsMin, options.keepMs));
+    this.#timer = setInterval(() => this.#look(), everyMs).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#left.clear();
+  }
+
+  #look(): void {
+    const { shards, hosts, held, clock, keepMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    for (const { id } of shards) {
+      if (!this.#isElsewhere(id) || held[id]!.isEmpty) {
+        this.#left.delete(id);
+        continue;
+      }
+      const { sinceMs, orders } = this.#left.get(id) ?? { sinceMs: nowMs, orders: undefined };
+      this.#left.set(id, { sinceMs, orders });
+      if (nowMs - sinceMs < keepMs) continue;
+      this.#confirm(id, () => {
+        if (orders !== undefined) {
+          this.#clear(id, orders);
+          return;
+        }
+        hosts[id]!.input({ kind: "left" });
+        this.#left.set(id, { sinceMs, orders: held[id]!.orders });
+      });
+    }
+  }
+
+  /** By what this replica knows, which may be old. */
+  #isElsewhere(id: number): boolean {
+    const { shards, hosts, member } = this.#options;
+    const { kind } = shards[id]!.state;
+    const { members } = hosts[id]!.core.status;
+    return (
+      kind !== "serving" && kind !== "stopped" && members.length > 0 && !members.includes(member)
+    );
+  }
+
+  /** Goes on where the znode says so too; one that names this replica, as for a learner that takes long, begins the wait anew. */
+  #confirm(id: number, deed: () => void): void {
+    const { calls, member } = this.#options;
+    calls.look(id, (facts) => {
+      if (facts === undefined || !this.#left.has(id)) return;
+      if (isOther(facts, member) && this.#isElsewhere(id)) deed();
+      else this.#left.delete(id);
+    });
+  }
+
+  #clear(id: number, orders: number): void {
+    const { held, logger } = this.#options;
+    this.#left.delete(id);
+    const files = held[id]!.clear(orders);
+    if (files > 0)
+      logger.info({ shard: id, files }, "files of a shard that is elsewhere are deleted");
+  }
+}
+
+/** Whether others have the shard, and one of them serves it. */
+function isOther({ version, replicas, inSync, holder }: ShardFacts, member: string): boolean {
+  const isNamed = replicas.includes(member) || inSync.includes(member);
+  return version >= 0 && !isNamed && holder !== undefined && replicaOf(holder.name) !== member;
+}
