@@ -45,7 +45,7 @@ test("settings of the cluster are set, edited, gone back on, and outlive a resta
   assert.match(set, /after a restart of each node: storage\.retention\.days/);
   assert.match(
     await run(first, ["config", "get", "storage.retention.days"]),
-    / 7 +cluster +30 after a restart/,
+    / 7 +default +30 after a restart/,
   );
   assert.match(
     await run(first, ["config", "set", "query.timeoutMs=1ms"]),
