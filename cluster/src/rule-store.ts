@@ -16,7 +16,7 @@ import type { AuditTrail } from "./audit/entry.ts";
 import { retryMs, ruleGatherMs, rulesInFlight, ruleWriteMs } from "./limits.ts";
 import { paths } from "./paths.ts";
 import { decodeRule, encodeRule, rulePath, rulePlace } from "./rule-data.ts";
-import { isPassing } from "./settle.ts";
+import { isPassing, settle } from "./settle.ts";
 
 export interface RuleStoreOptions {
   readonly client: ZooKeeperClient;
@@ -48,7 +48,9 @@ export class ZnodeRuleStore implements RuleStore {
   static async open(options: RuleStoreOptions): Promise<ZnodeRuleStore> {
     const store = new ZnodeRuleStore(options);
     const onEvent = (event: WatchEvent): void => store.#changed(event);
-    store.#watch = await options.client.addWatch(paths.alerts, "persistentRecursive", onEvent);
+    store.#watch = await settle(() =>
+      options.client.addWatch(paths.alerts, "persistentRecursive", onEvent),
+    );
     await store.#reload();
     return store;
   }

@@ -87,7 +87,8 @@ async function start(
   });
   const { identity, cluster, ownAcl, coordinator } = node;
   await journalLosses(data.path, identity.nodeId, cluster, logger);
-  const config = await cluster.openConfig({ sections: sharedSections, clock: systemClock });
+  const opened = cluster.openConfig({ sections: sharedSections, clock: systemClock });
+  const config = await unlessAborted(opened, signal);
   lifecycle.add("cluster's settings", () => config.close());
   const live = new LiveSettings(load, config.values(), logger);
   config.onChange(() => live.apply(config.values()));
@@ -97,9 +98,9 @@ async function start(
     logger.level = settings.log.level;
   });
   node.balance(settings);
-  const keys = await openKeys(settings.auth, {
-    ...{ client: cluster.client, acl: ownAcl, audit: cluster.audit, logger },
-  });
+  const { client, audit } = cluster;
+  const openedKeys = openKeys(settings.auth, { client, acl: ownAcl, audit, logger });
+  const keys = await unlessAborted(openedKeys, signal);
   checkExposure(settings, keys.size, logger, lifecycle);
   const hearing = new Hearing(node.peers, cluster.client);
   lifecycle.add("hearing", () => hearing.close());
@@ -258,6 +259,19 @@ async function openKeys(
     await keys.adopt(readAdminKeyFile(adminKeyFile), tenantDefault);
   }
   return keys;
+}
+
+/** What a start waits for of a coordinator that may have lost its leader again; rejects with the signal's reason. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /** Aborted when something fails: a coordinator that has ended will not answer who waits for it. */

@@ -11,6 +11,7 @@ import {
 } from "../../../api/src/key.ts";
 import type { Actor, AuditTrail } from "../../../cluster/src/audit/entry.ts";
 import { inTime } from "../../../cluster/src/in-time.ts";
+import { settle } from "../../../cluster/src/settle.ts";
 import type { ZooKeeperClient } from "../../../coordinator/src/client/client.ts";
 import { isZooKeeperError } from "../../../coordinator/src/client/errors.ts";
 import { steps } from "../../../coordinator/src/client/multi.ts";
@@ -47,9 +48,11 @@ export class KeyStore {
     this.#options = options;
   }
 
+  /** Waits for the coordinator: others of its members may be starting as well, or have just ended. */
   static async open(options: KeyStoreOptions): Promise<KeyStore> {
     const store = new KeyStore(options);
-    await options.client.addWatch(keysPath, "persistentRecursive", () => store.#reload());
+    const { client } = options;
+    await settle(() => client.addWatch(keysPath, "persistentRecursive", () => store.#reload()));
     await store.#load();
     return store;
   }
@@ -97,7 +100,7 @@ export class KeyStore {
       audit.step({ by, action: "key.create", tenant, target: id, after }),
     ];
     await inTime(client, (signal) => client.multi(changes, { signal }));
-    await this.#load();
+    await this.#loadSoon();
     return made;
   }
 
@@ -106,6 +109,23 @@ export class KeyStore {
    * file held before.
    */
   async adopt(token: string, tenant: string): Promise<void> {
+    for (;;) {
+      try {
+        await settle(async () => {
+          // A try of which nothing was heard may have been done.
+          await this.#load();
+          await this.#adopt(token, tenant);
+        });
+        break;
+      } catch (thrown) {
+        // Another node that starts has adopted it first.
+        if (!isZooKeeperError(thrown, "NODEEXISTS", "NONODE")) throw thrown;
+      }
+    }
+    await this.#load();
+  }
+
+  async #adopt(token: string, tenant: string): Promise<void> {
     const createdAt = this.#options.clock.now();
     const scopes = ["admin"] as const;
     const stored = storedKeyOf(token, { name: adminFileName, scopes, tenant, createdAt });
@@ -123,7 +143,6 @@ export class KeyStore {
     if (changes.length === 0) return;
     const note = { by: undefined, action: "key.adopt", tenant, target: stored.id };
     await client.multi([...changes, this.#options.audit.step(note)]);
-    await this.#load();
   }
 
   /** Throws `request.not-found`; rejects as `inTime`. */
@@ -141,7 +160,12 @@ export class KeyStore {
       // Another node revoked it first: it is gone, which is what was asked.
       if (!isZooKeeperError(thrown, "NONODE")) throw thrown;
     }
-    await this.#load();
+    await this.#loadSoon();
+  }
+
+  /** The change is made, whether it is read back here by now or when the coordinator answers again. */
+  async #loadSoon(): Promise<void> {
+    await inTime(this.#options.client, () => this.#load()).catch(() => undefined);
   }
 
   #reload(): void {
@@ -162,7 +186,7 @@ export class KeyStore {
   }
 
   #startLoad(): Promise<void> {
-    this.#loading = this.#read().finally(() => {
+    this.#loading = settle(() => this.#read()).finally(() => {
       this.#loading = undefined;
     });
     return this.#loading;
