@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import type { Service } from "../service.ts";
 import { Nodes, type NodesOptions } from "./nodes.ts";
 import { Queriers } from "./queriers.ts";
-import { faultsOf, Shippers } from "./shippers.ts";
+import { faultsOf, Shippers, type ShippersOptions } from "./shippers.ts";
 
 export interface StoryOptions extends NodesOptions {
   /** Whom shippers and queriers ask; by default all that run. */
   readonly targets?: (nodes: Nodes) => readonly Service[];
   readonly queriers?: number;
+  /** How fast records come. */
+  readonly shipping?: Pick<ShippersOptions, "recordsPerBatch" | "pauseMs">;
 }
 
 /** Who listens to what a story has to say. */
@@ -31,7 +33,7 @@ export class Story {
   static async begin(options: StoryOptions): Promise<Story> {
     const nodes = await Nodes.start(options);
     const targets = () => options.targets?.(nodes) ?? nodes.running();
-    const shippers = new Shippers({ targets });
+    const shippers = new Shippers({ targets, ...options.shipping });
     const queriers = new Queriers({ targets, shippers, queriers: options.queriers ?? 1 });
     const story = new Story(nodes, shippers, queriers);
     try {

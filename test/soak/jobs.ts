@@ -203,8 +203,18 @@ const jobs: readonly Job[] = [
   },
   {
     suite: "cluster-house",
+    name: "cluster-steady",
+    files: ["test/soak/steady.test.ts"],
+    env: ({ secondsLeft }) => ({
+      LOGKEEP_STEADY_MS: String(Math.max(30, Math.min(300, Math.floor(secondsLeft / 2))) * 1000),
+    }),
+  },
+  {
+    suite: "cluster-house",
     name: "cluster-forms",
-    files: ["upgrade", "recover", "roles", "grow"].map((name) => `test/cluster/${name}.test.ts`),
+    files: ["upgrade", "recover", "roles", "grow", "shrink", "straggler"].map(
+      (name) => `test/cluster/${name}.test.ts`,
+    ),
     env: () => ({ LOGKEEP_NODES_BACK: "3" }),
   },
   {
