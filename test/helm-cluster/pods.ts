@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, realpathSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterAnswer } from "../../api/src/answers.ts";
@@ -158,16 +166,25 @@ export class Pods {
   }
 }
 
+/** The checkout's own folder may be its user's alone, which the pods' user is not; those within it are open to all. */
 function checkoutAsInstalled(): {
   readonly installed: string;
   readonly beside: Readonly<Record<string, string>>;
 } {
   const place = "/opt/checkout";
-  const modules = realpathSync(path.join(root, "node_modules"));
+  const open = temporaryFolder();
+  chmodSync(open, 0o755);
+  copyFileSync(path.join(root, "package.json"), path.join(open, "package.json"));
+  const folders = readdirSync(root).filter((name) => statSync(path.join(root, name)).isDirectory());
+  const beside: Record<string, string> = { [place]: open };
+  for (const name of folders.filter((each) => !each.startsWith("."))) {
+    mkdirSync(path.join(open, name));
+    beside[`${place}/${name}`] = realpathSync(path.join(root, name));
+  }
   const installed = temporaryFolder();
   chmodSync(installed, 0o755);
   mkdirSync(path.join(installed, "node_modules/.bin"), { recursive: true });
   const command = path.join(installed, "node_modules/.bin/logkeep");
   symlinkSync(path.join(place, "services/bin/logkeep"), command);
-  return { installed, beside: { [place]: root, [`${place}/node_modules`]: modules } };
+  return { installed, beside };
 }

@@ -30,9 +30,10 @@ const kinds: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   "/apis/apps/v1": { statefulsets: "StatefulSet" },
   "/apis/networking.k8s.io/v1": { ingresses: "Ingress" },
+  "/apis/policy/v1": { poddisruptionbudgets: "PodDisruptionBudget" },
 };
 
-const groups = ["apps", "networking.k8s.io"].map((name) => {
+const groups = ["apps", "networking.k8s.io", "policy"].map((name) => {
   const version = { groupVersion: `${name}/v1`, version: "v1" };
   return { name, versions: [version], preferredVersion: version };
 });

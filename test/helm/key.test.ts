@@ -87,7 +87,14 @@ test("the notes tell how to read the key, and the first commands", { skip }, asy
     assert.ok(plain.includes(read), plain);
     assert.match(plain, /port-forward -n logs service\/logs-logkeep 7070:7070/);
     assert.match(plain, /echo hello \| logkeep ship --stream service=hello -\n {2}logkeep search/);
-    assert.doesNotMatch(plain, /WARNING/);
+    assert.doesNotMatch(plain, /WARNING|as one cluster/);
+
+    const several = await notes("replicas=3");
+    assert.match(several, /in logs: 3 pods as one cluster, 3 of which vote in its coordinator\./);
+    assert.match(several, /logkeep shard list/);
+    assert.doesNotMatch(several, /alone|may be lost yet/);
+    assert.match(await notes("replicas=2"), /on logs-logkeep-0 alone/);
+    assert.match(await notes("replicas=2", "voters=3"), /Neither pod may be lost yet: go on/);
 
     const exposed = await notes("ingress.enabled=true,ingress.hosts={logs.example.com}");
     assert.match(exposed, /export LOGKEEP_URL=http:\/\/logs\.example\.com\n/);
