@@ -3,24 +3,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { LogPoint, ManifestCommit, SegmentRef } from "../../src/replication/core/types.ts";
-import { type Node, Rig } from "./rig.ts";
+import { bodies, members, type Node, Rig, served } from "./rig.ts";
 
-const [a, b, c] = ["1/d1", "2/d2", "3/d3"] as const;
-
-/** A shard of some members, served by the first. */
-function served(...members: readonly string[]): { rig: Rig; nodes: Node[] } {
-  const rig = new Rig(members);
-  const nodes = members.map((member) => rig.start(member));
-  rig.serving(nodes[0]!);
-  return { rig, nodes };
-}
+const [a, b, c] = members;
 
 function sealOf(sealedThrough: LogPoint, add: readonly SegmentRef[] = []): ManifestCommit {
   return { id: "s1", kind: "seal", sealedThrough, add, remove: [], detail: undefined };
-}
-
-function bodies(node: Node): unknown[] {
-  return node.entries.filter(({ kind }) => kind === "batch").map(({ body }) => body);
 }
 
 test("a set of one commits with its own disk, sends nothing and wants no tick", () => {

@@ -426,3 +426,19 @@ export class Rig {
     b.linked(a.replica, link);
   }
 }
+
+/** Replicas of a shard. */
+export const members = ["1/d1", "2/d2", "3/d3"] as const;
+
+/** A shard of some members, served by the first. */
+export function served(...replicas: readonly string[]): { rig: Rig; nodes: Node[] } {
+  const rig = new Rig(replicas);
+  const nodes = replicas.map((replica) => rig.start(replica));
+  rig.serving(nodes[0]!);
+  return { rig, nodes };
+}
+
+/** Of the batches that a node has, in their order. */
+export function bodies(node: Node): unknown[] {
+  return node.entries.filter(({ kind }) => kind === "batch").map(({ body }) => body);
+}

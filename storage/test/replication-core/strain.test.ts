@@ -4,20 +4,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { strainedHandOverTimeoutMs } from "../../src/replication/core/limits.ts";
-import { type Node, Rig } from "./rig.ts";
+import { bodies, members, type Node, served } from "./rig.ts";
 
-const [a, b, c] = ["1/d1", "2/d2", "3/d3"] as const;
-
-function served(...members: readonly string[]): { rig: Rig; nodes: Node[] } {
-  const rig = new Rig(members);
-  const nodes = members.map((member) => rig.start(member));
-  rig.serving(nodes[0]!);
-  return { rig, nodes };
-}
-
-function bodies(node: Node): unknown[] {
-  return node.entries.filter(({ kind }) => kind === "batch").map(({ body }) => body);
-}
+const [a, b, c] = members;
 
 function strain(node: Node, isStrained: boolean): void {
   node.input({ kind: "strain", isStrained });

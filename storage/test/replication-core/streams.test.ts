@@ -7,20 +7,9 @@ import {
   messageEntriesMax,
   windowBytesMax,
 } from "../../src/replication/core/limits.ts";
-import { type Node, Rig } from "./rig.ts";
+import { bodies, members, type Node, Rig, served } from "./rig.ts";
 
-const [a, b] = ["1/d1", "2/d2"] as const;
-
-function served(...members: readonly string[]): { rig: Rig; nodes: Node[] } {
-  const rig = new Rig(members);
-  const nodes = members.map((member) => rig.start(member));
-  rig.serving(nodes[0]!);
-  return { rig, nodes };
-}
-
-function bodies(node: Node): unknown[] {
-  return node.entries.filter(({ kind }) => kind === "batch").map(({ body }) => body);
-}
+const [a, b] = members;
 
 test("entries that were lost on a link that lasts are sent again", () => {
   const { rig, nodes } = served(a, b);

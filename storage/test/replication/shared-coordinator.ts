@@ -6,9 +6,9 @@ import type {
   ManifestOutcome,
   MergeCommit,
   SealCommit,
-  SegmentEntry,
   ShardManifest,
 } from "../../src/shard/manifest.ts";
+import { afterDrop, afterMerge, afterSeal, emptyManifest } from "../shard/manifest-changes.ts";
 
 interface ShardNode {
   version: number;
@@ -22,13 +22,6 @@ interface ShardNode {
   holder: { readonly name: string; readonly session: number } | undefined;
   manifest: ShardManifest;
 }
-
-const empty: ShardManifest = {
-  generation: 0,
-  sealedThrough: { epoch: 0, position: 0 },
-  checkpoint: undefined,
-  segments: [],
-};
 
 /** The znodes of several nodes' shards, in memory: each node has a session. */
 export class SharedCoordinator {
@@ -74,7 +67,7 @@ export class SharedCoordinator {
     const { members } = this;
     const made: ShardNode = {
       ...{ version: 0, epoch: 0, owner: undefined, next: undefined, transferMs: 0 },
-      ...{ replicas: members, inSync: members, holder: undefined, manifest: empty },
+      ...{ replicas: members, inSync: members, holder: undefined, manifest: emptyManifest },
     };
     this.#shards.set(shard, made);
     return made;
@@ -171,22 +164,15 @@ export class CoordinatorSession implements Manifest, SharedOwnership {
   }
 
   commitSeal(commit: SealCommit): Promise<ManifestOutcome> {
-    const { sealedThrough, checkpoint, segments } = commit;
-    return this.#commit(commit, (old) => {
-      return { ...old, sealedThrough, checkpoint, segments: [...old.segments, ...segments] };
-    });
+    return this.#commit(commit, (old) => afterSeal(old, commit));
   }
 
   commitMerge(commit: MergeCommit): Promise<ManifestOutcome> {
-    return this.#commit(commit, (old) => {
-      return { ...old, segments: [...without(old.segments, commit.inputs), commit.output] };
-    });
+    return this.#commit(commit, (old) => afterMerge(old, commit));
   }
 
   commitDrop(commit: DropCommit): Promise<ManifestOutcome> {
-    return this.#commit(commit, (old) => {
-      return { ...old, segments: without(old.segments, commit.uuids) };
-    });
+    return this.#commit(commit, (old) => afterDrop(old, commit));
   }
 
   async #commit(
@@ -198,9 +184,8 @@ export class CoordinatorSession implements Manifest, SharedOwnership {
     if (node.epoch !== epoch || node.owner !== this.self) {
       return { kind: "deposed", epoch: node.epoch };
     }
-    const generation = node.manifest.generation + 1;
-    node.manifest = { ...change(node.manifest), generation };
-    return { kind: "committed", generation };
+    node.manifest = change(node.manifest);
+    return { kind: "committed", generation: node.manifest.generation };
   }
 
   #apply(node: ShardNode, change: ShardChange): boolean {
@@ -237,8 +222,4 @@ export class CoordinatorSession implements Manifest, SharedOwnership {
 
 function replicaOf(incarnation: string): string {
   return incarnation.slice(0, incarnation.lastIndexOf("/"));
-}
-
-function without(segments: readonly SegmentEntry[], uuids: readonly string[]): SegmentEntry[] {
-  return segments.filter(({ uuid }) => !uuids.includes(uuid));
 }

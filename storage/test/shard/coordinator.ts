@@ -7,9 +7,9 @@ import type {
   ManifestOutcome,
   MergeCommit,
   SealCommit,
-  SegmentEntry,
   ShardManifest,
 } from "../../src/shard/manifest.ts";
+import { afterDrop, afterMerge, afterSeal, emptyManifest } from "./manifest-changes.ts";
 
 interface ShardNode {
   epoch: number;
@@ -17,13 +17,6 @@ interface ShardNode {
   version: number;
   manifest: ShardManifest;
 }
-
-const empty: ShardManifest = {
-  generation: 0,
-  sealedThrough: { epoch: 0, position: 0 },
-  checkpoint: undefined,
-  segments: [],
-};
 
 /**
  * Manifest and ownership in one small file, replaced whole at each change, so that a killed process
@@ -102,24 +95,17 @@ export class FileCoordinator implements Manifest, SharedOwnership {
 
   async commitSeal(commit: SealCommit): Promise<ManifestOutcome> {
     await this.beforeCommit("seal");
-    const { sealedThrough, checkpoint, segments } = commit;
-    return this.#change(commit, (old) => {
-      return { ...old, sealedThrough, checkpoint, segments: [...old.segments, ...segments] };
-    });
+    return this.#change(commit, (old) => afterSeal(old, commit));
   }
 
   async commitMerge(commit: MergeCommit): Promise<ManifestOutcome> {
     await this.beforeCommit("merge");
-    return this.#change(commit, (old) => {
-      return { ...old, segments: [...without(old.segments, commit.inputs), commit.output] };
-    });
+    return this.#change(commit, (old) => afterMerge(old, commit));
   }
 
   async commitDrop(commit: DropCommit): Promise<ManifestOutcome> {
     await this.beforeCommit("drop");
-    return this.#change(commit, (old) => {
-      return { ...old, segments: without(old.segments, commit.uuids) };
-    });
+    return this.#change(commit, (old) => afterDrop(old, commit));
   }
 
   #change(
@@ -128,16 +114,15 @@ export class FileCoordinator implements Manifest, SharedOwnership {
   ): ManifestOutcome {
     const node = this.#node(shard);
     if (node.epoch !== epoch) return { kind: "deposed", epoch: node.epoch };
-    const generation = node.manifest.generation + 1;
-    node.manifest = { ...change(node.manifest), generation };
+    node.manifest = change(node.manifest);
     this.#store();
-    return { kind: "committed", generation };
+    return { kind: "committed", generation: node.manifest.generation };
   }
 
   #node(shard: number): ShardNode {
     const node = this.#nodes.get(shard) ?? {
       ...{ epoch: 0, owner: undefined, version: 0 },
-      manifest: empty,
+      manifest: emptyManifest,
     };
     this.#nodes.set(shard, node);
     return node;
@@ -147,10 +132,4 @@ export class FileCoordinator implements Manifest, SharedOwnership {
     writeFileSync(`${this.#path}.tmp`, JSON.stringify([...this.#nodes]));
     renameSync(`${this.#path}.tmp`, this.#path);
   }
-}
-
-function without(segments: readonly SegmentEntry[], uuids: readonly string[]): SegmentEntry[] {
-  const left = segments.filter(({ uuid }) => !uuids.includes(uuid));
-  if (left.length + uuids.length !== segments.length) throw new Error("a segment is not live");
-  return left;
 }
