@@ -1,35 +1,28 @@
 // Goal: settings of the whole cluster are checked before they are written, versioned, applied within a second and journalled; the journal
 // is a chain that shows when somebody meddled with it.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
-import { promisify } from "node:util";
+import { run as runCli } from "../../cli/test/run.ts";
 import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { Service } from "../service.ts";
-import { root } from "../suites.ts";
 
-const bin = path.join(root, "services/bin/logkeep");
-
-/** What a person types; gives stdout, or what the failure said. */
-async function run(service: Service, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  try {
-    const { stdout } = await promisify(execFile)(bin, args, {
-      env: { ...process.env, LOGKEEP_URL: service.http, ...env },
-    });
-    return stdout;
-  } catch (thrown) {
-    return `failed: ${(thrown as { stderr: string }).stderr}`;
-  }
+/** What a person types, in this process; gives stdout, or what the failure said. */
+async function run(
+  { http }: Service,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const { code, out, err } = await runCli(args, { env: { LOGKEEP_URL: http, ...env } });
+  return code === 0 ? out : `failed: ${err}`;
 }
 
 async function until(what: string, claim: () => Promise<boolean>): Promise<void> {
   const endMs = performance.now() + 60_000;
   while (!(await claim())) {
     assert.ok(performance.now() < endMs, what);
-    // Claims run a whole process.
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
 
