@@ -73,7 +73,7 @@ test("a batch holds what kafkajs reads in it, whatever was written", async () =>
       );
     },
   );
-  await fc.assert(property, { numRuns: 60 });
+  await fc.assert(property, { seed: 9, numRuns: 60 });
 });
 
 test("a message with very many headers is read at once", async () => {
