@@ -251,6 +251,7 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
   const access = accessOf(options);
   const timeout = sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs };
   const client = openClient({ connect, ...timeout });
+  const opened = closingOnAbort(client, signal);
   try {
     await client.connected(signal === undefined ? {} : { signal });
     await client.addAuth("digest", `${credentials.user}:${credentials.password}`);
@@ -262,8 +263,25 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
     return cluster;
   } catch (thrown) {
     await client.close();
+    signal?.throwIfAborted();
     throw thrown;
+  } finally {
+    opened();
   }
+}
+
+/**
+ * Closes the client when the signal aborts, so that whatever waits for a coordinator that has no leader ends. To be called when there is
+ * nothing more to give up.
+ */
+export function closingOnAbort(
+  client: ZooKeeperClient,
+  signal: AbortSignal | undefined,
+): () => void {
+  const close = (): void => void client.close().catch(() => undefined);
+  signal?.addEventListener("abort", close, { once: true });
+  if (signal?.aborted === true) close();
+  return () => signal?.removeEventListener("abort", close);
 }
 
 /** The first of those that the balancer wants and that are there; its owner brings the others into the set. */

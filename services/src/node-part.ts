@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import os from "node:os";
 import type { NodeFacts } from "../../cluster/src/announcement.ts";
-import type { Cluster } from "../../cluster/src/cluster.ts";
+import { type Cluster, closingOnAbort } from "../../cluster/src/cluster.ts";
 import type { NodeIdentity } from "../../cluster/src/node.ts";
 import { openPeers } from "../../cluster/src/peers/open-peers.ts";
 import type { Peers } from "../../cluster/src/peers/peers.ts";
@@ -97,7 +97,10 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
   });
   lifecycle.add("peers", () => peers.close());
   answerJoins(peers, cluster, coordinator.address.split(","));
-  await cluster.announce(factsOf(options, { roles, plan, coordinator, peers }), failed);
+  const announced = closingOnAbort(cluster.client, options.signal);
+  await cluster
+    .announce(factsOf(options, { roles, plan, coordinator, peers }), failed)
+    .finally(announced);
   const { host } = settings.node;
   return {
     ...{ identity, roles, coordinator, cluster, ownAcl, peers },

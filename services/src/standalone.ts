@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Cluster } from "../../cluster/src/cluster.ts";
+import { type Cluster, closingOnAbort } from "../../cluster/src/cluster.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import { sharedSections } from "../../config/src/shared.ts";
 import { systemClock } from "../../kit/src/clock.ts";
@@ -87,8 +87,9 @@ async function start(
   });
   const { identity, cluster, ownAcl, coordinator } = node;
   await journalLosses(data.path, identity.nodeId, cluster, logger);
-  const opened = cluster.openConfig({ sections: sharedSections, clock: systemClock });
-  const config = await unlessAborted(opened, signal);
+  const started = closingOnAbort(cluster.client, signal);
+  lifecycle.add("start", started);
+  const config = await cluster.openConfig({ sections: sharedSections, clock: systemClock });
   lifecycle.add("cluster's settings", () => config.close());
   const live = new LiveSettings(load, config.values(), logger);
   config.onChange(() => live.apply(config.values()));
@@ -99,8 +100,7 @@ async function start(
   });
   node.balance(settings);
   const { client, audit } = cluster;
-  const openedKeys = openKeys(settings.auth, { client, acl: ownAcl, audit, logger });
-  const keys = await unlessAborted(openedKeys, signal);
+  const keys = await openKeys(settings.auth, { client, acl: ownAcl, audit, logger });
   checkExposure(settings, keys.size, logger, lifecycle);
   const hearing = new Hearing(node.peers, cluster.client);
   lifecycle.add("hearing", () => hearing.close());
@@ -112,6 +112,7 @@ async function start(
     ? await serveRecords(base, node, data, lifecycle)
     : await serveNoRecords(base, data, lifecycle);
   await node.serves(served.url);
+  started();
   return {
     http: served.url,
     coordinator: coordinator.address,
@@ -259,19 +260,6 @@ async function openKeys(
     await keys.adopt(readAdminKeyFile(adminKeyFile), tenantDefault);
   }
   return keys;
-}
-
-/** What a start waits for of a coordinator that may have lost its leader again; rejects with the signal's reason. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 /** Aborted when something fails: a coordinator that has ended will not answer who waits for it. */
