@@ -257,9 +257,13 @@ const podDisruptionBudget = z.strictObject({
 });
 
 const networkPolicy = z.strictObject({
-  enabled: flag(false, "Makes a NetworkPolicy."),
+  enabled: flag(false, "Makes a NetworkPolicy for the HTTP port."),
+  betweenPods: flag(
+    true,
+    "With several pods: makes one by which nobody but they reaches the ports that they have for each other.",
+  ),
   from: objects(
-    "Who may reach the HTTP port, as NetworkPolicy peers; none: all pods of the namespace. Ports between pods are for them alone.",
+    "Who may reach the HTTP port, as NetworkPolicy peers; none: all pods of the namespace.",
   ),
   egress: objects(
     "Egress rules; none: all egress is open. Several pods may reach each other and ask for names in any case.",

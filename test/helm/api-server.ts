@@ -29,7 +29,7 @@ const kinds: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     services: "Service",
   },
   "/apis/apps/v1": { statefulsets: "StatefulSet" },
-  "/apis/networking.k8s.io/v1": { ingresses: "Ingress" },
+  "/apis/networking.k8s.io/v1": { ingresses: "Ingress", networkpolicies: "NetworkPolicy" },
   "/apis/policy/v1": { poddisruptionbudgets: "PodDisruptionBudget" },
 };
 

@@ -146,6 +146,13 @@ test("ports between pods are in the headless Service, and for pods of the Statef
   assert.deepEqual(at(policy, "spec.ingress.1.from"), [{ podSelector: { matchLabels: labels } }]);
   assert.deepEqual(at(policy, "spec.egress.1.to"), [{ podSelector: { matchLabels: labels } }]);
   assert.equal(at(policy, "spec.egress.2.ports.0.port"), 53);
+  // Without being asked for, it leaves HTTP open.
+  const preset = (await render({ replicas: 3 })).find("NetworkPolicy");
+  assert.deepEqual(at(preset, "spec.ingress.0"), { ports: [{ port: "http", protocol: "TCP" }] });
+  assert.deepEqual(at(preset, "spec.ingress.1"), at(policy, "spec.ingress.1"));
+  assert.deepEqual(at(preset, "spec.policyTypes"), ["Ingress"]);
+  const none = await render({ replicas: 3, networkPolicy: { betweenPods: false } });
+  assert.throws(() => none.find("NetworkPolicy"));
 });
 
 async function withApiServer(
