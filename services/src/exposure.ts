@@ -10,8 +10,15 @@ import { type ClusterSecret, secretNeeded } from "./cluster-secret.ts";
 const insecureWarnMs = 60_000;
 
 /** Whether anybody beyond this machine can reach a listener for clients. */
-export function isExposed({ http, coordinator }: Settings): boolean {
-  return ![http.listen, coordinator.listen].every((text) => isLoopback(parseAddress(text).host));
+export function isExposed(settings: Settings): boolean {
+  return exposedOf(settings).length > 0;
+}
+
+/** The listeners for clients that others can reach, as `http.listen 10.0.0.1:7070`. */
+function exposedOf({ http, coordinator }: Settings): string[] {
+  return Object.entries({ "http.listen": http.listen, "coordinator.listen": coordinator.listen })
+    .filter(([, address]) => !isLoopback(parseAddress(address).host))
+    .map(([name, address]) => `${name} ${address}`);
 }
 
 /** Refuses to let other machines in by a secret that anybody knows. */
@@ -31,7 +38,7 @@ export function checkClusterListeners(settings: Settings, secret: ClusterSecret)
   );
 }
 
-/** Refuses to listen beyond this machine while there is no key; says which two lines mend it. */
+/** Refuses to listen beyond this machine while there is no key; says what mends it. */
 export function checkExposure(
   settings: Settings,
   keyCount: number,
@@ -53,8 +60,10 @@ export function checkExposure(
   if (keyCount > 0) return;
   throw new ServiceError(
     "config.invalid",
-    `listening beyond loopback (${settings.http.listen}) needs an API key first:\n` +
-      "  logkeep start --http 127.0.0.1:7070\n" +
-      "  logkeep keys create admin --scope admin        (in another terminal; then start as you wanted)",
+    `listening beyond loopback (${exposedOf(settings).join("; ")}) needs an API key first; draw one, for a cluster the same file on all nodes:\n` +
+      '  echo "lk_$(openssl rand -hex 8)_$(openssl rand -hex 32)" > admin.key\n' +
+      "  logkeep start … --set auth.adminKeyFile=admin.key\n" +
+      "or start with these listeners on 127.0.0.1, and in another terminal, before you start as you wanted:\n" +
+      "  logkeep keys create admin --scope admin",
   );
 }
