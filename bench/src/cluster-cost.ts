@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { Nodes } from "../../test/cluster/nodes.ts";
 import { Service } from "../../test/service.ts";
 import { generateCorpus } from "./corpus.ts";
-import { processTree } from "./process-tree.ts";
+import { processTree, threadSeconds } from "./process-tree.ts";
 import { quantile, round, shipAll } from "./shipping.ts";
 
 const { values: options } = parseArgs({
@@ -65,6 +65,17 @@ function cpuOf(nodes: readonly Service[]): number {
   return nodes.reduce((sum, { pid }) => sum + processTree(pid).cpuSeconds, 0);
 }
 
+/** CPU seconds of all nodes' threads together, by the name of their kind. */
+function threadsOf(nodes: readonly Service[]): Map<string, number> {
+  const sum = new Map<string, number>();
+  for (const { pid } of nodes) {
+    for (const [name, seconds] of threadSeconds(pid)) {
+      sum.set(name, (sum.get(name) ?? 0) + seconds);
+    }
+  }
+  return sum;
+}
+
 /** Ships everything, each sender to one node; gives CPU seconds per GB, with what follows the last acknowledgement. */
 async function load(
   name: string,
@@ -73,6 +84,7 @@ async function load(
 ): Promise<number> {
   const bytes = bodies.reduce((sum, { length }) => sum + length, 0);
   const before = cpuOf(nodes);
+  const threadsBefore = threadsOf(nodes);
   const startedMs = performance.now();
   const shares = nodes.map((_, node) => bodies.filter((_body, at) => at % nodes.length === node));
   const senders = Math.max(1, Math.round(Number(options.senders) / nodes.length));
@@ -85,6 +97,11 @@ async function load(
   const cpuPerGb = cpu / (bytes / 1e9);
   print({
     ...{ name, megabytes: round(bytes / 1e6), seconds: round(seconds), cpuSeconds: round(cpu) },
+    threads: Object.fromEntries(
+      [...threadsOf(nodes)]
+        .map(([kind, now]) => [kind, round(now - (threadsBefore.get(kind) ?? 0))] as const)
+        .filter(([, spent]) => spent > 0),
+    ),
     ...{ cpuPerGb: round(cpuPerGb), ackMsP50: quantile(latencies.flat(), 0.5), load: loadavg()[0] },
   });
   return cpuPerGb;

@@ -18,6 +18,19 @@ export function processTree(pid: number): { readonly cpuSeconds: number } {
   return { cpuSeconds: ticks / ticksPerSecond };
 }
 
+/** CPU seconds of a process's threads since they started, by the name of their kind; of threads that have ended, nothing. */
+export function threadSeconds(pid: number): ReadonlyMap<string, number> {
+  const seconds = new Map<string, number>();
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, "utf8");
+    const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    seconds.set(name, (seconds.get(name) ?? 0) + ticks / ticksPerSecond);
+  }
+  return seconds;
+}
+
 /** Bytes on disk of the files below a folder that are wanted. */
 export function folderBytes(folder: string, isWanted: (file: string) => boolean): number {
   let bytes = 0;
