@@ -47,9 +47,12 @@ const named: Readonly<Record<string, string>> = {
 };
 
 /** Of a room many files wait, for timeouts and disks; a file of the house has whole services, which want the machine. */
-const shares = { room: 1, house: 2 };
+const shares = { room: 1, house: 2, built: 3 };
 
-/** Shares that run side by side: one file of the house beside three of rooms while there are both, then two. */
+/** These serve what is built in `dist`, or build it anew: of shares above half of the machine no two run side by side. */
+const built = ["browser", "package", "helm"];
+
+/** Shares that run side by side: one file of the house beside two or three of rooms while there are both, then two. */
 export const machine = 5;
 
 /** What draws, of which a room's own suite runs a few seeds: this one runs as many as a change has to pass. */
@@ -80,7 +83,8 @@ export function suites(): Suite[] {
 
 function houseSuite(part: string): Suite {
   const name = rooms.includes(part) ? `${part}-house` : part;
-  return suiteOf(name, `test/${part}/**/*.test.ts`, { needs: named[part] });
+  const share = built.includes(part) ? shares.built : shares.house;
+  return suiteOf(name, `test/${part}/**/*.test.ts`, { share, needs: named[part] });
 }
 
 function roomSuite(room: string): Suite {
