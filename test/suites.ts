@@ -50,7 +50,7 @@ const named: Readonly<Record<string, string>> = {
 const shares = { room: 1, house: 2, built: 3 };
 
 /** These serve what is built in `dist`, or build it anew: of shares above half of the machine no two run side by side. */
-const built = ["browser", "package", "helm"];
+const built = ["browser", "package", "helm", "helm-cluster", "helm-growth"];
 
 /** Shares that run side by side: one file of the house beside two or three of rooms while there are both, then two. */
 export const machine = 5;
