@@ -91,12 +91,17 @@ export class Pods {
   async until(what: string, claim: () => Promise<boolean>): Promise<void> {
     const endMs = performance.now() + 90_000;
     while (!(await claim().catch(() => false))) {
-      const logs = (): string[] =>
-        this.#pods.map(({ isRunning, log }) => `--- ${isRunning}\n${log.slice(-9000)}`);
-      if (performance.now() > endMs)
-        throw new Error(`${what} did not come to be\n${logs().join("\n")}`);
+      const isOver = performance.now() > endMs || this.#pods.some(({ hasFailed }) => hasFailed);
+      if (isOver) throw new Error(`${what} did not come to be\n${this.#logs()}`);
       await sleep(100);
     }
+  }
+
+  #logs(): string {
+    const logs = this.#pods.map(({ isRunning, log }, ordinal) => {
+      return `--- pod ${ordinal} (${isRunning ? "runs" : "ended"})\n${log.slice(-9000)}`;
+    });
+    return logs.join("\n");
   }
 
   async ask(pod: RunningPod, place: string, init: RequestInit = {}): Promise<string> {

@@ -31,6 +31,11 @@ export class RunningPod {
     return this.#child?.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** It ended by itself, which a kubelet would answer with another start. */
+  get hasFailed(): boolean {
+    return (this.#child?.exitCode ?? 0) !== 0;
+  }
+
   start(): void {
     const child = this.#container.start();
     for (const stream of [child.stdout, child.stderr])
