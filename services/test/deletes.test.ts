@@ -69,6 +69,7 @@ test("a delete ends without a damaged file, which is named, and hides what that 
   const impatient = {
     status: () => store.status(),
     forgetTombstone: (id: string) => store.forgetTombstone(id),
+    keptCopies: () => store.keptCopies(),
     tombstones: () =>
       store.tombstones().map((each) => {
         return { ...each, isEnded: each.filesLeft === each.filesStuck && each.filesKept === 0 };
@@ -102,6 +103,7 @@ test("a look at the disk that fails is taken again, and ends no process", async 
   const failing = {
     status: () => store.status(),
     forgetTombstone: (id: string) => store.forgetTombstone(id),
+    keptCopies: () => store.keptCopies(),
     tombstones: () => {
       failures++;
       throw new Error("EIO: i/o error, scandir");

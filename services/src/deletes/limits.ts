@@ -12,3 +12,6 @@ export const lookEveryMs = 500;
 
 /** How long another node has to say how far deletes have come there, in milliseconds. */
 export const statusCallMs = 5000;
+
+/** How much later than its owner a node may come to know that a file is needed no more, in milliseconds: it hears of it in turn. */
+export const copiesLateMs = 60_000;

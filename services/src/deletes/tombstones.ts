@@ -4,22 +4,17 @@ import type { Topology } from "../../../cluster/src/topology.ts";
 import type { Store } from "../../../storage/src/shard/store.ts";
 import type { TombstoneStatus } from "../../../storage/src/shard/tombstone-progress.ts";
 import { statusCallMs } from "./limits.ts";
+import { type NodeProgress, withCopies } from "./node-progress.ts";
 
 const method = "deletes.status";
 
-type DeletingStore = Pick<Store, "status" | "tombstones" | "forgetTombstone">;
+type DeletingStore = Pick<Store, "status" | "tombstones" | "forgetTombstone" | "keptCopies">;
 
 /** How far deletes have come in all shards that answered. */
 export interface TombstoneProgress {
   readonly statuses: readonly TombstoneStatus[];
-  /** Whether every shard of the cluster answered: one that did not may hold matches of a delete that others are done with. */
+  /** Whether every shard and node of the cluster answered: one that did not may hold matches of a delete that others are done with. */
   readonly isWhole: boolean;
-}
-
-/** What some node has to say: the shards that it serves, and what is known of deletes there. */
-interface NodeProgress {
-  readonly shards: readonly number[];
-  readonly statuses: readonly TombstoneStatus[];
 }
 
 /** Asks all nodes how far deletes have come. */
@@ -43,13 +38,16 @@ export class Tombstones {
   }
 
   async all(): Promise<TombstoneProgress> {
+    const { answers, isWhole } = await this.#others();
+    const nodes = [this.#own(), ...answers];
     const found = new Map<number, readonly TombstoneStatus[]>();
-    for (const { shards, statuses } of [this.#own(), ...(await this.#others())]) {
+    for (const { shards, statuses } of nodes) {
       const byShard = Map.groupBy(statuses, ({ shard }) => shard);
       // On the move, two nodes may speak for one.
       for (const shard of shards) if (!found.has(shard)) found.set(shard, byShard.get(shard) ?? []);
     }
-    return { statuses: [...found.values()].flat(), isWhole: found.size === this.#shardCount };
+    const statuses = [...found.values()].flat().map((status) => withCopies(status, nodes));
+    return { statuses, isWhole: isWhole && found.size === this.#shardCount };
   }
 
   /** Of the shards that are served here. */
@@ -65,11 +63,12 @@ export class Tombstones {
   #own(): NodeProgress {
     const { shards } = this.#store.status();
     const serving = shards.filter(({ state }) => state === "serving").map(({ shard }) => shard);
-    return { shards: serving, statuses: this.#store.tombstones() };
+    const copies = this.#nodes === undefined ? [] : this.#store.keptCopies();
+    return { shards: serving, statuses: this.#store.tombstones(), copies };
   }
 
-  async #others(): Promise<NodeProgress[]> {
-    if (this.#nodes === undefined) return [];
+  async #others(): Promise<{ readonly answers: NodeProgress[]; readonly isWhole: boolean }> {
+    if (this.#nodes === undefined) return { answers: [], isWhole: true };
     const { peers, topology } = this.#nodes;
     const others = topology.nodes().filter(({ nodeId }) => nodeId !== peers.self.nodeId);
     const asked = others.map(async ({ nodeId }) => {
@@ -78,6 +77,7 @@ export class Tombstones {
       return deserialize(bytes[0] ?? Buffer.alloc(0)) as NodeProgress;
     });
     const settled = await Promise.allSettled(asked);
-    return settled.filter((one) => one.status === "fulfilled").map(({ value }) => value);
+    const heard = settled.filter((one) => one.status === "fulfilled");
+    return { answers: heard.map(({ value }) => value), isWhole: heard.length === others.length };
   }
 }

@@ -8,6 +8,7 @@ import { unlinkIfThere } from "../shard/sealing.ts";
 import type { SegmentWork } from "../shard/segment-work.ts";
 import type { SegmentRef } from "./core/types.ts";
 import { fetchTimeoutMs, segmentReadBytesMax } from "./limits.ts";
+import { segmentFilePattern } from "./segment-files.ts";
 import type { SegmentSource } from "./segment-source.ts";
 
 /** What a `SegmentRef` of this host says of its file. */
@@ -44,6 +45,12 @@ export interface HoldOrder {
 
 const draftEnd = ".part";
 
+interface Removal {
+  readonly timer: NodeJS.Timeout;
+  /** Since when the file is needed no more, by the monotonic clock in milliseconds; -Infinity where nobody has said. */
+  readonly sinceMs: number;
+}
+
 /**
  * A follower's copies of a shard's sealed files. A copy is fetched beside its name, piece by piece and from where it was left off,
  * checked byte by byte, made durable and only then named: a file that has its name is whole.
@@ -53,7 +60,7 @@ export class HeldSegments {
   readonly #orders: HoldOrder[] = [];
   #orderCount = 0;
   /** Files that go in a while, by name. */
-  readonly #removals = new Map<string, NodeJS.Timeout>();
+  readonly #removals = new Map<string, Removal>();
   #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   /** Ends in the turn in which the last order does: one that comes before a promise has told of it would be carried out by nobody. */
@@ -72,6 +79,13 @@ export class HeldSegments {
     return readdirSync(this.#options.directory).length === 0;
   }
 
+  /** For how long each segment's file that still lies here has been needed no more, in milliseconds; Infinity where nobody has said. */
+  get putAwayMs(): readonly number[] {
+    const nowMs = performance.now();
+    const gone = [...this.#removals].filter(([file]) => segmentFilePattern.test(file));
+    return gone.map(([, { sinceMs }]) => nowMs - sinceMs);
+  }
+
   hold(order: HoldOrder): void {
     this.#orderCount++;
     this.#orders.push(order);
@@ -83,7 +97,7 @@ export class HeldSegments {
     if (this.#orderCount !== orders || this.#isRunning) return 0;
     const files = readdirSync(this.#options.directory);
     for (const file of files) {
-      clearTimeout(this.#removals.get(file));
+      clearTimeout(this.#removals.get(file)?.timer);
       this.#removeNow(file);
     }
     return files.length;
@@ -102,7 +116,7 @@ export class HeldSegments {
     this.#orders.length = 0;
     this.#stopping.abort();
     await this.#running;
-    for (const [file, timer] of this.#removals) {
+    for (const [file, { timer }] of this.#removals) {
       clearTimeout(timer);
       this.#removeNow(file);
     }
@@ -141,7 +155,7 @@ export class HeldSegments {
 
   async #have(from: string, { uuid, detail }: SegmentRef): Promise<void> {
     const { file, bytes } = detail as SealedFile;
-    clearTimeout(this.#removals.get(file));
+    clearTimeout(this.#removals.get(file)?.timer);
     this.#removals.delete(file);
     const path = join(this.#options.directory, file);
     if (sizeOf(path) === bytes) return;
@@ -202,13 +216,15 @@ export class HeldSegments {
       // A segment is called by its epoch and uuid, a checkpoint by its whole name.
       const uuid = file.slice(file.indexOf("-") + 1);
       const isGone = isWhole ? !kept.has(file) : gone.has(file) || gone.has(uuid);
-      if (isGone && !kept.has(file) && !this.#removals.has(file)) this.#removeLater(file);
+      if (!isGone || kept.has(file) || this.#removals.has(file)) continue;
+      // Whoever names all there is does not say since when the others are not.
+      this.#removeLater(file, isWhole ? Number.NEGATIVE_INFINITY : performance.now());
     }
   }
 
-  #removeLater(file: string): void {
+  #removeLater(file: string, sinceMs: number): void {
     const timer = setTimeout(() => this.#removeNow(file), this.#options.keepMs).unref();
-    this.#removals.set(file, timer);
+    this.#removals.set(file, { timer, sinceMs });
   }
 
   #removeNow(file: string): void {

@@ -8,6 +8,7 @@ import { StandIn } from "./core/stand-in.ts";
 import type { Entry, Replica, ReplicaOptions, ReplicaStatus, Role } from "./core/types.ts";
 import { DiskStrain, type Strain } from "./disk-strain.ts";
 import { HeldSegments, type SealedFile } from "./held-segments.ts";
+import { type KeptCopies, keptCopies } from "./kept-copies.ts";
 import { LeftShards } from "./left-shards.ts";
 import { drainWaitMs, startWaitMs, strainLookMs } from "./limits.ts";
 import type { ReplicaLinks } from "./links.ts";
@@ -107,6 +108,12 @@ export class Replication {
     const { context, manifest } = options;
     const found = context.shards.map(({ id }) => replicaStateOf(context, manifest, id));
     return new Replication(options, await Promise.all(found));
+  }
+
+  /** Files of segments of shards that are not served here, and which their owners may count as gone. Throws as `readdir`. */
+  keptCopies(): readonly KeptCopies[] {
+    const { context, member } = this.#options;
+    return keptCopies({ context, hosts: this.hosts, held: this.#held, member });
   }
 
   /** Resolves when each shard is served here or elsewhere or cannot be, or after a while. */

@@ -7,6 +7,9 @@ import type { SegmentFilePart } from "./segment-source.ts";
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$/;
 const draftPattern = /\.part$/;
 
+/** What the file of a segment is called: its epoch and uuid. */
+export const segmentFilePattern = /^\d+-[0-9a-f-]{36}$/;
+
 /**
  * Reads parts of this node's own sealed files, as `SegmentSource.read` does of others'; undefined where there is no such file.
  * `directoryOf`: where the files of a shard lie. Rejects with `storage.failed`.

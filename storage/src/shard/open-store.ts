@@ -2,6 +2,7 @@ import { assert } from "../../../kit/src/assert.ts";
 import type { ServiceError } from "../../../kit/src/errors.ts";
 import type { Assignment } from "../replication/core/owner.ts";
 import { ShardReplica } from "../replication/core/replica.ts";
+import type { KeptCopies } from "../replication/kept-copies.ts";
 import { handOverHoldMs } from "../replication/limits.ts";
 import type { Recovered, ReplicaHost, Settled } from "../replication/replica-host.ts";
 import { Replication } from "../replication/replication.ts";
@@ -123,6 +124,10 @@ export class OpenStore implements Store {
 
   tombstones(): readonly TombstoneStatus[] {
     return tombstoneStatus(this.#open.context);
+  }
+
+  keptCopies(): readonly KeptCopies[] {
+    return this.#open.replication.keptCopies();
   }
 
   forgetTombstone(id: string): void {

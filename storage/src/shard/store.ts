@@ -1,6 +1,7 @@
 import type { ServiceError } from "../../../kit/src/errors.ts";
 import type { Closable } from "../../../kit/src/lifecycle.ts";
 import type { Assignment } from "../replication/core/owner.ts";
+import type { KeptCopies } from "../replication/kept-copies.ts";
 import type { Recovered, Settled } from "../replication/replica-host.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import type { IdempotencyResult } from "./appender.ts";
@@ -39,6 +40,8 @@ export interface Store extends Closable {
   addTombstone(tombstone: Tombstone, shards?: readonly number[]): Promise<void>;
   /** How far the tombstones have come, one of each shard that is served. */
   tombstones(): readonly TombstoneStatus[];
+  /** Files of shards that are not served here, which may hold what tombstones of their owners hide. Throws as `readdir`. */
+  keptCopies(): readonly KeptCopies[];
   /** One that is done in every shard needs no more to be looked at. */
   forgetTombstone(id: string): void;
   /** Up to where each shard, or each that is named, has stored a source; 0n for those that know nothing of it. */

@@ -23,6 +23,8 @@ export interface TombstoneStatus {
   readonly stuck: readonly string[];
   /** Files that no query finds any more and that still lie on the disk. */
   readonly filesKept: number;
+  /** For how long no file that could be rewritten has held a match, in milliseconds; undefined while one may. */
+  readonly settledForMs: number | undefined;
   readonly isDone: boolean;
   /**
    * All that can be done is: what is left are damaged files that nobody could repair in a while. The tombstone goes on to hide
@@ -52,9 +54,10 @@ export function tombstoneStatus(context: StoreContext): TombstoneStatus[] {
       }
       const isDone = filesLeft === 0 && filesKept === 0;
       const isSettled = settledMs !== undefined && filesKept === 0;
+      const settledForMs = settledMs === undefined ? undefined : context.clock.now() - settledMs;
       const isEnded = isSettled && context.clock.now() - settledMs >= stuckWaitMs;
       const stuck = files.stuck.slice(0, stuckNamedMax).map(nameOf);
-      const facts = { filesLeft, filesStuck, filesKept, stuck, isDone, isEnded };
+      const facts = { filesLeft, filesStuck, filesKept, stuck, settledForMs, isDone, isEnded };
       return { shard: shard.id, placed, filesRewritten, rowsRemoved, ...facts };
     });
   });

@@ -171,6 +171,21 @@ test("seals and merges go on with two replicas, and both hold the files before t
   assert.deepEqual(await other.read(), expected);
 });
 
+test("a follower tells of copies that are needed no more and still lie there", async (t) => {
+  const nodes = await nodesOf(t, [1, 2]);
+  const [owner, follower] = await startBoth(nodes, { segments: { replacedKeepMs: 600_000 } });
+  for (let round = 0; round < 4; round++) {
+    await appendMany(owner, round * 10, round * 10 + 10);
+    await owner.store.seal();
+  }
+  assert.deepEqual(owner.store.keptCopies(), []);
+  await owner.store.merge();
+  await until("it is told", () => follower.store.keptCopies().length === 1);
+  const [kept] = follower.store.keptCopies();
+  assert.equal(kept?.shard, 0);
+  assert.ok(kept!.agesMs.length > 0 && kept!.agesMs.every((ageMs) => ageMs >= 0));
+});
+
 test("both replicas stop and start again, in either order, and nothing is lost", async (t) => {
   const nodes = await nodesOf(t, [1, 2]);
   const [owner, other] = await startBoth(nodes);
