@@ -22,9 +22,11 @@ const rooms = [
 
 /** Tests of the whole house, each a folder of `test/`. */
 const house = [
+  // Of these one runs at a time: they begin before what runs beside anything.
+  ...["browser", "package", "helm"],
   ...["tidy", "scenarios", "contracts", "data", "alerts", "faults", "ensemble"],
   ...["cluster", "cluster-faults"],
-  ...["clients", "browser", "package", "helm", "helm-cluster", "helm-growth"],
+  ...["clients", "helm-cluster", "helm-growth"],
   ...["redis", "mixed", "coordinator-client", "kafka", "elastic", "engines"],
 ];
 

@@ -101,7 +101,9 @@ test("renewed files count once they fit each other; until then those before do, 
     const stop = source.onChange(() => changes++);
     writeFileSync(files.tlsCertFile, two.cert);
     // A look may have met the file while it was written.
-    await until("a warning", () => JSON.stringify(warnings).includes("is not that of the certificate"));
+    await until("a warning", () =>
+      JSON.stringify(warnings).includes("is not that of the certificate"),
+    );
     const { length } = warnings;
     await sleep(10 * everyMs);
     assert.deepEqual(source.current(), { ca, ...one });
