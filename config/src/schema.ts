@@ -200,7 +200,7 @@ const storage = z.strictObject({
     "The commit log of the disk; at half of it shards are asked to seal, beyond it appends get 503.",
   ),
   slowSyncMs: duration(2000, { min: 0, max: 10 * minute }).describe(
-    "A sync of the commit log is slow beyond this; a node whose syncs are slow many times, or whose disk is full, hands its shards to others in sync. 0 leaves them where they are.",
+    "A sync of the commit log is slow beyond this; a node whose syncs are slow many times, or whose disk is full, hands its shards to others in sync, and of three copies its own is not waited for. 0 leaves all as it is.",
   ),
   scrubMs: duration(7 * 24 * 60 * minute, { min: 0, max: 90 * 24 * 60 * minute }).describe(
     "Time in which every segment file, also copies of other nodes' shards, is read once and compared with its checksums, at most 8 MiB a second; what is damaged is repaired from another node. 0 reads none.",
