@@ -35,3 +35,17 @@ export class Release implements MultiItem {
     return false;
   }
 }
+
+/**
+ * Whether the znode names this process for what an earlier core of it was, which failed before it could give the shard up: damaged, a core
+ * that does not own the shard never takes it over, and while the session lives nobody else does.
+ */
+export function isNameLeft(
+  { isDamaged, multis, replica, self }: Core,
+  { holder, inSync, owner }: ShardFacts,
+): boolean {
+  const isNamed = owner === self && holder?.isOwnSession === true;
+  // Whoever is alone in the set gives it to nobody.
+  const hasOthers = inSync.some((member) => member !== replica);
+  return isDamaged && isNamed && hasOthers && multis.isIdle;
+}

@@ -5,7 +5,7 @@ import { isOwnerMessage } from "./messages.ts";
 import { type Acquired, type Assignment, Owner } from "./owner.ts";
 import { isDeposed } from "./owner-view.ts";
 import { recoveryObstacle } from "./recovery.ts";
-import { Release } from "./release.ts";
+import { isNameLeft, Release } from "./release.ts";
 import { statusOf } from "./replica-status.ts";
 import { Takeover } from "./takeover.ts";
 import type {
@@ -319,7 +319,8 @@ export class ShardReplica implements Replica {
     if (this.#halted !== undefined) return;
     const owner = this.#owner;
     if (owner !== undefined) this.#readAsOwner(owner, facts, isFresh);
-    else if (isFresh) this.#takeover?.viewed(facts);
+    else if (isFresh && this.#takeover !== undefined) this.#takeover.viewed(facts);
+    else if (isFresh && isNameLeft(core, facts)) core.multis.add(new Release(core, facts));
     this.#follower.read();
   }
 
@@ -367,6 +368,9 @@ export class ShardReplica implements Replica {
     if (this.#halted !== undefined) return;
     if (this.#isDoubtful && multis.isIdle && !looks.isWanted) looks.want();
     if (this.#owner !== undefined || this.#takeover !== undefined || this.#isDraining) return;
+    const { facts } = this.#core;
+    // Damage may be found when the znode was read already.
+    if (facts !== undefined && !looks.isWanted && isNameLeft(this.#core, facts)) looks.want();
     switch (this.#vacancy.turn(this.#follower.heardMs)) {
       case "rest":
         break;
