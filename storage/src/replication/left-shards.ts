@@ -24,8 +24,10 @@ export interface LeftShardsOptions {
 /** A shard that this replica seems to have nothing to do with. */
 interface Left {
   readonly sinceMs: number;
-  /** Orders there had been when the core was told, after which nothing that it said of its files counts any more. */
-  readonly orders: number | undefined;
+  /** Orders there had been by then: one more, and somebody wants it to have files. */
+  readonly orders: number;
+  /** The core was told, after which nothing that it said of its files counts any more. */
+  readonly isTold: boolean;
 }
 
 /**
@@ -57,16 +59,20 @@ export class LeftShards {
         this.#left.delete(id);
         continue;
       }
-      const { sinceMs, orders } = this.#left.get(id) ?? { sinceMs: nowMs, orders: undefined };
-      this.#left.set(id, { sinceMs, orders });
-      if (nowMs - sinceMs < keepMs) continue;
+      const { orders } = held[id]!;
+      const left = this.#left.get(id);
+      if (left === undefined || left.orders !== orders) {
+        this.#left.set(id, { sinceMs: nowMs, orders, isTold: false });
+        continue;
+      }
+      if (nowMs - left.sinceMs < keepMs) continue;
       this.#confirm(id, () => {
-        if (orders !== undefined) {
+        if (left.isTold) {
           this.#clear(id, orders);
           return;
         }
         hosts[id]!.input({ kind: "left" });
-        this.#left.set(id, { sinceMs, orders: held[id]!.orders });
+        this.#left.set(id, { ...left, isTold: true });
       });
     }
   }
@@ -101,7 +107,10 @@ export class LeftShards {
 }
 
 /** Whether others have the shard, and one of them serves it. */
-function isOther({ version, replicas, inSync, holder }: ShardFacts, member: string): boolean {
+export function isOther(
+  { version, replicas, inSync, holder }: ShardFacts,
+  member: string,
+): boolean {
   const isNamed = replicas.includes(member) || inSync.includes(member);
   return version >= 0 && !isNamed && holder !== undefined && replicaOf(holder.name) !== member;
 }

@@ -57,6 +57,8 @@ export class Keeper {
   #holding: Holding | undefined;
   seals = 0;
   merges = 0;
+  /** Orders to hold files. */
+  orders = 0;
 
   constructor(host: KeeperHost) {
     this.#host = host;
@@ -251,6 +253,7 @@ export class Keeper {
   /** A follower's: has copies of what the owner names, and of nothing that it knows to be needless. */
   hold({ from, revision, isWhole, add, remove }: Extract<Effect, { kind: "hold-segments" }>): void {
     const { disk } = this.#host;
+    this.orders++;
     const named = new Set(add.map(({ uuid }) => uuid));
     const before = isWhole ? [] : (this.#holding?.missing ?? []);
     const wanted = new Set([...before, ...named].filter((uuid) => !remove.includes(uuid)));
@@ -262,6 +265,15 @@ export class Keeper {
     this.#holding = { revision, missing };
     for (const uuid of missing) this.#fetch(from, uuid, this.#holding);
     this.#heldIfWhole();
+  }
+
+  /** Deletes all files; false when an order has come since there were so many, or is carried out. */
+  clear(orders: number): boolean {
+    if (this.orders !== orders || (this.#holding?.missing.size ?? 0) > 0) return false;
+    const { disk } = this.#host;
+    const files = [...disk.files.keys()];
+    for (const uuid of files) disk.fileDelete(uuid);
+    return files.length > 0;
   }
 
   #fetch(from: string, uuid: string, holding: Holding): void {

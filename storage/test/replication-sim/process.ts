@@ -44,6 +44,8 @@ export class Process implements Endpoint<Message> {
   #isBroken = false;
   /** Conditional writes that are not answered. */
   #asking = 0;
+  /** It is not known here whether a change of the set came about, nor may it have come about yet. */
+  isDoubtful = false;
 
   constructor(disk: Disk, incarnation: number, clock: Clock, around: Surroundings) {
     const { timeline } = around;
@@ -114,6 +116,13 @@ export class Process implements Endpoint<Message> {
 
   get isPaused(): boolean {
     return this.#around.timeline.now < this.#pausedUntil;
+  }
+
+  /** It has a core that works, by which the shard is elsewhere. */
+  get isElsewhere(): boolean {
+    const { members } = this.core.status;
+    const isOwn = this.isServing || members.length === 0 || members.includes(this.replica);
+    return !isOwn && !this.#isBroken && !this.hasHalted && this.isHeard;
   }
 
   get isServing(): boolean {
@@ -273,6 +282,7 @@ export class Process implements Endpoint<Message> {
   #step(input: Input): void {
     this.#around.trace?.(this, input);
     this.#given.note(input);
+    if (input.kind === "view") this.isDoubtful = false;
     if (this.#isBroken && input.kind === "disk-failed") {
       this.hasHalted = true;
       this.#around.halted(this, input.reason);
@@ -420,6 +430,8 @@ export class Process implements Endpoint<Message> {
     this.#asking++;
     this.seat.multi(effect, this.keeper.sealed, (input) => {
       this.#asking--;
+      const isUnknown = input.kind === "outcome" && input.outcome.kind === "unknown";
+      if (isUnknown && effect.op.kind === "change-set") this.isDoubtful = true;
       tell(input);
     });
   }

@@ -1,5 +1,6 @@
 import { Prng } from "../../../kit/src/prng.ts";
 import type { Effect, PlantedFault } from "../../src/replication/core/types.ts";
+import { letGo } from "./letting-go.ts";
 import type { Process } from "./process.ts";
 import { ShardWorld } from "./shard-world.ts";
 import type { CoreMake } from "./surroundings.ts";
@@ -37,6 +38,8 @@ export interface RunReport {
 
 /** Of a run's steps: what mends after faults takes some thousand more. */
 const faultyShare = 0.8;
+/** Between the looks at files of a shard that is elsewhere: a node's are further apart, and an owner's silence is noticed within them. */
+const leftLookMs = 6_000;
 /** Once faults have ended, the shard serves with its whole set within this many milliseconds. */
 const healedMsMax = 60_000;
 
@@ -60,6 +63,8 @@ class Run {
   readonly #strain: Prng | undefined;
   /** Likewise, when cores fail. */
   readonly #failures: Prng | undefined;
+  /** Likewise, when files of shards that went elsewhere are looked for. */
+  readonly #leavings: Prng | undefined;
   #faultsOn = true;
   #effects = 0;
   #crashes = 0;
@@ -84,6 +89,7 @@ class Run {
     });
     this.#strain = seed % 4 === 2 ? new Prng(seed) : undefined;
     this.#failures = seed % 3 === 1 ? new Prng(seed) : undefined;
+    this.#leavings = seed % 7 === 3 ? new Prng(seed) : undefined;
     const { prng } = this.#world.timeline;
     this.#crashChance = options.crashAt === undefined ? prng.pick([0, 0.0003, 0.002]) : 0;
     this.#pauseChance = prng.pick([0, 0.0003, 0.002]);
@@ -101,6 +107,7 @@ class Run {
     this.#disturbLater();
     if (this.#strain !== undefined) this.#strainLater(this.#strain);
     if (this.#failures !== undefined) this.#failLater(this.#failures);
+    if (this.#leavings !== undefined) this.#letGoLater(this.#leavings);
     this.#tidyLater();
     while (timeline.steps < steps * faultyShare) timeline.step();
     this.#calm();
@@ -341,7 +348,7 @@ class Run {
   #rotRunning(process: Process): void {
     const { invariants } = this.#world;
     // A set that is being changed may be smaller than it seems.
-    if (process.isPaused || process.core.status.isChanging) return;
+    if (process.isPaused || process.isDoubtful || process.core.status.isChanging) return;
     if (!invariants.canLose(process.replica) || !process.rot()) return;
     invariants.hurts(process.replica);
     this.#rotted++;
@@ -398,6 +405,19 @@ class Run {
       const all = [...processes.values()];
       const process = owner !== undefined && prng.chance(0.6) ? owner : all[prng.below(all.length)];
       process?.fail(prng.below(prng.chance(0.3) ? 8000 : 1000));
+    });
+  }
+
+  /** Whoever holds files of a shard that is elsewhere deletes them, much sooner than a node does. */
+  #letGoLater(prng: Prng): void {
+    const { timeline, processes } = this.#world;
+    timeline.after(50 + prng.below(1500), () => {
+      this.#letGoLater(prng);
+      const all = [...processes.values()];
+      const process = all[prng.below(all.length)];
+      const lookMs = leftLookMs + prng.below(4000);
+      const done = (): void => this.#world.saw("files let go");
+      if (process !== undefined) letGo(process, { timeline, lookMs, done });
     });
   }
 
