@@ -52,7 +52,7 @@ export class Tombstones {
 
   /** Of the shards that are served here. */
   own(): readonly TombstoneStatus[] {
-    return this.#own().statuses;
+    return this.#store.tombstones();
   }
 
   /** One that is done everywhere needs no more to be looked at here. */
