@@ -1,4 +1,4 @@
-import type { Column } from "../../../kit/src/block.ts";
+import type { Column, Streams } from "../../../kit/src/block.ts";
 import type { SortKey } from "../language/ast.ts";
 import type { ScatteredRows } from "./collect.ts";
 import { codeAt, gatherNumbers } from "./column.ts";
@@ -38,7 +38,10 @@ function comparatorOf(scattered: ScatteredRows, order: RowOrder): Compare {
   const newest = newestFirst(scattered);
   if (order.kind === "newest") return newest;
   if (order.kind === "oldest") return (a, b) => newest(b, a);
-  if (order.kind === "position") return (a, b) => byPosition(scattered, a, b) || newest(b, a);
+  if (order.kind === "position") {
+    const positionAt = positionsOf(scattered);
+    return (a, b) => positionAt(a) - positionAt(b) || newest(b, a);
+  }
   const keys = order.by.map(({ field, desc }) => keyComparator(scattered, field, desc));
   const [first] = keys;
   if (keys.length === 1 && first !== undefined) return (a, b) => first(a, b) || newest(a, b);
@@ -59,12 +62,6 @@ function newestFirst(scattered: ScatteredRows): Compare {
     (ms[b] as number) - (ms[a] as number) || (ns[b] as number) - (ns[a] as number) || ties(a, b);
 }
 
-function byPosition({ views, viewOf, rows }: ScatteredRows, a: number, b: number): number {
-  const positionAt = (i: number) =>
-    (views[viewOf[i] as number] as View).positions()[rows[i] as number] as number;
-  return positionAt(a) - positionAt(b);
-}
-
 function timeKeys({ views, viewOf, rows }: ScatteredRows) {
   const times = views.map((view) => view.times());
   const ms = new Float64Array(rows.length);
@@ -77,18 +74,33 @@ function timeKeys({ views, viewOf, rows }: ScatteredRows) {
   return { ms, ns };
 }
 
-/** Equal times are rare, so streams and positions are looked up only when compared. */
-function tieComparator({ views, viewOf, rows }: ScatteredRows): Compare {
+/**
+ * Streams and positions of a view are looked up when the first two of its rows have equal times, and then kept: where
+ * times are of whole seconds, or those of a shipper's request, most comparisons end here.
+ */
+function tieComparator(scattered: ScatteredRows): Compare {
+  const { views, viewOf, rows } = scattered;
+  const streams = new Array<Streams | undefined>(views.length);
+  const positionAt = positionsOf(scattered);
   const streamAt = (i: number) => {
-    const { labels, codes } = (views[viewOf[i] as number] as View).streams();
+    const of = viewOf[i] as number;
+    streams[of] ??= (views[of] as View).streams();
+    const { labels, codes } = streams[of];
     return labels[codes === undefined ? 0 : (codes[rows[i] as number] as number)]?.text ?? "";
   };
-  const positionAt = (i: number) =>
-    (views[viewOf[i] as number] as View).positions()[rows[i] as number] as number;
   return (a, b) => {
     const [x, y] = [streamAt(a), streamAt(b)];
     if (x !== y) return x < y ? -1 : 1;
     return positionAt(b) - positionAt(a);
+  };
+}
+
+function positionsOf({ views, viewOf, rows }: ScatteredRows): (i: number) => number {
+  const positions = new Array<Float64Array | undefined>(views.length);
+  return (i) => {
+    const of = viewOf[i] as number;
+    positions[of] ??= (views[of] as View).positions();
+    return positions[of][rows[i] as number] as number;
   };
 }
 
