@@ -57,5 +57,5 @@ export const reconnectMsMax = 800;
  */
 export const electionSilenceMs = 2_000;
 
-/** Between two lines of the log that somebody's TLS was refused: who does so all the time shall not fill it. */
-export const refusalLogMs = 10_000;
+/** Between two lines of the log that somebody's TLS failed: who does so all the time shall not fill it. */
+export const failureLogMs = 10_000;

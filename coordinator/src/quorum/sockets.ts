@@ -106,6 +106,11 @@ function contextOf({ material, trust }: QuorumCertificates): SecureContextOption
   return { ...material, ...(trust === undefined ? {} : { ca: trust }), minVersion: "TLSv1.2" };
 }
 
+/** Whether a handshake of TLS failed because the other end closed the connection, which says nothing about its TLS. */
+export function isHangUp({ code }: NodeJS.ErrnoException): boolean {
+  return code === "ECONNRESET" || code === "EPIPE";
+}
+
 /** Ends a connection once what was written is on its way; who does not take that in time loses it. */
 export function leaveInTime(socket: Socket): void {
   socket.on("error", () => undefined);

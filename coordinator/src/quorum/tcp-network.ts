@@ -11,12 +11,12 @@ import { ElectionConnections } from "./election-connections.ts";
 import { ensembleParse, ensembleText } from "./ensembles.ts";
 import { LeaderWire } from "./leader-wire.ts";
 import { LearnerWire } from "./learner-wire.ts";
-import { linkBytesMaxDefault, linksMax, refusalLogMs } from "./limits.ts";
+import { failureLogMs, linkBytesMaxDefault, linksMax } from "./limits.ts";
 import { Link, type LinkEvents } from "./link.ts";
 import { type Membership, membershipText } from "./members.ts";
 import { Newcomers } from "./newcomers.ts";
 import type { ImageSource, QuorumEvents, QuorumMessage, QuorumNetwork } from "./ports.ts";
-import { membersConnect, membersServer, type QuorumTls } from "./sockets.ts";
+import { isHangUp, membersConnect, membersServer, type QuorumTls } from "./sockets.ts";
 
 export interface TcpQuorumNetworkOptions {
   readonly self: PeerId;
@@ -47,7 +47,7 @@ export class TcpQuorumNetwork implements QuorumNetwork {
   readonly #linkEvents: LinkEvents;
   readonly #ensembleParse: ((text: string) => Ensemble) | undefined;
   #linkLast = 0;
-  #tlsRefusedSaidMs = -refusalLogMs;
+  #tlsFailedSaidMs = -failureLogMs;
   #attempt: (() => void) | undefined;
   #isOver = false;
 
@@ -169,16 +169,22 @@ export class TcpQuorumNetwork implements QuorumNetwork {
       });
     });
     server.on("error", (error) => this.#events.failed(error));
-    server.on("tlsClientError", (error: Error, socket: Socket) => this.#tlsRefused(error, socket));
+    server.on("tlsClientError", (error: Error, socket: Socket) => this.#tlsFailed(error, socket));
   }
 
-  /** Once in a while: whoever reaches the port can bring it about. */
-  #tlsRefused({ message }: Error, { remoteAddress }: Socket): void {
+  #tlsFailed(error: Error, { remoteAddress }: Socket): void {
+    const { logger } = this.#options;
+    const fields = { from: remoteAddress, reason: error.message };
+    if (isHangUp(error)) {
+      // Members do so at every start: they dial again what does not answer, and keep the first that does.
+      logger.debug(fields, "connection of a coordinator member closed during its TLS handshake");
+      return;
+    }
+    // Once in a while: whoever reaches the port can bring it about.
     const now = performance.now();
-    if (now < this.#tlsRefusedSaidMs + refusalLogMs) return;
-    this.#tlsRefusedSaidMs = now;
-    const fields = { from: remoteAddress, reason: message };
-    this.#options.logger.warn(fields, "coordinator member is refused: its TLS is not ours");
+    if (now < this.#tlsFailedSaidMs + failureLogMs) return;
+    this.#tlsFailedSaidMs = now;
+    logger.warn(fields, "coordinator member is refused: its TLS handshake failed");
   }
 
   #accept(socket: Socket): void {
