@@ -6,6 +6,7 @@ import type { Acl, Stat } from "../wire/records.ts";
 import * as records from "../wire/records.ts";
 import { aclOpen } from "./acl.ts";
 import { Asker } from "./asker.ts";
+import { securityOf } from "./dial.ts";
 import { Ensemble } from "./ensemble.ts";
 import { errorCodeOf, isZooKeeperError, ZooKeeperError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
@@ -63,7 +64,7 @@ export class ZooKeeperClient {
         clock: options.clock ?? systemClock,
         random: options.random ?? Math.random,
         resolve: options.resolve ?? resolveAll,
-        tls: options.tls,
+        securityOf: securityOf(options.tls),
         sasl: options.sasl,
         canBeReadOnly: options.canBeReadOnly ?? false,
       });
@@ -333,7 +334,8 @@ export class ZooKeeperClient {
 
   /**
    * Takes another list of servers (`host:port,…`; the chroot stays), and moves to another of them if that is this
-   * client's share, so that servers which are added get theirs. With `stays` it keeps its server as long as that is listed.
+   * client's share, so that servers which are added get theirs. With `stays` it keeps its server as long as that is listed. A
+   * connection without TLS to a server that is now to be spoken to by it is made anew.
    */
   updateServers(servers: string, { stays = false }: { readonly stays?: boolean } = {}): void {
     const { servers: parsed, chroot } = parseConnectString(servers);

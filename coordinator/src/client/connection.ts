@@ -6,7 +6,7 @@ import { opCodes, xids } from "../wire/constants.ts";
 import { FrameSplitter } from "../wire/frames.ts";
 import { ConnectRequest, ConnectResponse, RequestHeader } from "../wire/records.ts";
 import { JuteWriter } from "../wire/writer.ts";
-import { type ClientTls, dial } from "./dial.ts";
+import { type ClientSecurity, dial } from "./dial.ts";
 import { answerBytesMax, lapseShare } from "./limits.ts";
 import type { Target } from "./server-list.ts";
 
@@ -16,6 +16,8 @@ export interface ConnectionHost {
   attached(response: ConnectResponse): void;
   /** A frame after that; valid during the call only. Throwing closes the connection. */
   frame(bytes: Buffer): void;
+  /** The server was reached, and TLS with it failed; `closed` follows. */
+  insecure(cause: Error): void;
   /** The connection stands, but nothing proves that the server has heard of us for most of the session's timeout. */
   lapsed(): void;
   closed(cause: Error | undefined): void;
@@ -29,7 +31,10 @@ export class Connection {
   readonly #host: ConnectionHost;
   readonly #clock: Clock;
   readonly #socket: Socket;
+  /** Whether it speaks TLS. */
+  readonly isSecured: boolean;
   readonly #splitter = new FrameSplitter(answerBytesMax);
+  #isReached = false;
   #attached = false;
   #closed = false;
   #outgoing: Buffer[] = [];
@@ -50,17 +55,21 @@ export class Connection {
     options: {
       readonly connectTimeoutMs: number;
       readonly clock: Clock;
-      readonly tls: ClientTls | undefined;
+      readonly security: ClientSecurity | undefined;
     },
   ) {
     this.#host = host;
+    this.isSecured = options.security !== undefined;
     this.#clock = options.clock;
     this.#heardMs = this.#receivedMs = this.#sentMs = options.clock.monotonicMs();
-    this.#socket = dial(target, options.tls, () =>
+    this.#socket = dial(target, options.security, () =>
       this.write(framed(encode(ConnectRequest, request))),
     );
+    this.#socket.once("connect", () => {
+      this.#isReached = true;
+    });
     this.#socket.on("data", (chunk: Buffer) => this.#received(chunk));
-    this.#socket.on("error", (error) => this.close(error));
+    this.#socket.on("error", (error) => this.#failed(error));
     this.#socket.on("close", () => this.close());
     this.#timer = setTimeout(
       () => this.close(new Error("the server did not answer in time")),
@@ -90,6 +99,13 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#socket.destroy();
     this.#host.closed(cause);
+  }
+
+  /** A server that does not believe us says so after the client's part of the handshake, in place of an answer. */
+  #failed(error: Error): void {
+    const isOfTls = this.isSecured && this.#isReached && !this.#attached;
+    if (isOfTls && !this.#closed) this.#host.insecure(error);
+    this.close(error);
   }
 
   #flush(): void {

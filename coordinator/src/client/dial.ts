@@ -1,6 +1,8 @@
 import { connect, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 
+import { keyClientOptions, type TlsKey } from "../wire/tls-key.ts";
+import type { ServerAddress } from "./paths.ts";
 import type { Target } from "./server-list.ts";
 
 /** How to speak TLS. Certificates and keys as PEM. */
@@ -17,15 +19,40 @@ export interface ClientTls {
   readonly isServerVerified?: boolean;
 }
 
+/** By certificates, or by a key that client and server have. */
+export type ClientSecurity = ClientTls | TlsKey;
+
+/** How to speak to a server, by how the connect string names it; undefined: without TLS. Asked for each connection. */
+export type SecurityOf = (server: ServerAddress) => ClientSecurity | undefined;
+
+/** As a function of the server, where it is said for all. */
+export function securityOf(said: ClientSecurity | SecurityOf | undefined): SecurityOf {
+  return typeof said === "function" ? said : () => said;
+}
+
 /** Begins to connect. `connected` is called once bytes can be sent: over TLS, after the handshake. */
-export function dial(target: Target, tls: ClientTls | undefined, connected: () => void): Socket {
-  const { host, port, server } = target;
-  if (tls === undefined) return connect({ host, port, noDelay: true }, connected);
-  const { serverName = server.host, isServerVerified = true, ...rest } = tls;
+export function dial(
+  target: Target,
+  security: ClientSecurity | undefined,
+  connected: () => void,
+): Socket {
+  const { host, port } = target;
+  if (security === undefined) return connect({ host, port, noDelay: true }, connected);
+  const socket =
+    "psk" in security
+      ? connectTls({ host, port, ...keyClientOptions(security) }, connected)
+      : dialByCertificates(target, security, connected);
+  socket.setNoDelay(true);
+  return socket;
+}
+
+function dialByCertificates(
+  { host, port, server }: Target,
+  { serverName = server.host, isServerVerified = true, ...rest }: ClientTls,
+  connected: () => void,
+): TLSSocket {
   // An address is no name to ask for (RFC 6066), and the certificate is then checked for the address.
   const servername = isIP(serverName) === 0 ? serverName : "";
   const options = { host, port, servername, rejectUnauthorized: isServerVerified, ...rest };
-  const socket = connectTls(options, connected);
-  socket.setNoDelay(true);
-  return socket;
+  return connectTls(options, connected);
 }

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 
-import { type ClientTls, dial } from "./dial.ts";
+import { dial, type SecurityOf } from "./dial.ts";
 import { connectTimeoutMsMax, probeMsMax, probeMsMin } from "./limits.ts";
 import type { ServerList, Target } from "./server-list.ts";
 
@@ -10,16 +10,16 @@ import type { ServerList, Target } from "./server-list.ts";
  */
 export class EnsembleProbe {
   readonly #servers: ServerList;
-  readonly #tls: ClientTls | undefined;
+  readonly #securityOf: SecurityOf;
   readonly #found: (target: Target) => void;
   #socket: Socket | undefined;
   #timer: NodeJS.Timeout | undefined;
   #waitMs = probeMsMin;
   #isStopped = false;
 
-  constructor(servers: ServerList, tls: ClientTls | undefined, found: (target: Target) => void) {
+  constructor(servers: ServerList, securityOf: SecurityOf, found: (target: Target) => void) {
     this.#servers = servers;
-    this.#tls = tls;
+    this.#securityOf = securityOf;
     this.#found = found;
     this.#later();
   }
@@ -47,7 +47,7 @@ export class EnsembleProbe {
   #ask(target: Target): Promise<string> {
     return new Promise((resolve) => {
       let said = "";
-      const socket = dial(target, this.#tls, () => socket.write("isro"));
+      const socket = dial(target, this.#securityOf(target.server), () => socket.write("isro"));
       this.#socket = socket;
       socket.setTimeout(connectTimeoutMsMax, () => socket.destroy());
       socket.on("error", () => undefined);

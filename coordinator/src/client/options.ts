@@ -1,7 +1,7 @@
 import type { Clock } from "../../../kit/src/clock.ts";
 import type { createModes } from "../wire/constants.ts";
 import type { Acl } from "../wire/records.ts";
-import type { ClientTls } from "./dial.ts";
+import type { ClientSecurity, SecurityOf } from "./dial.ts";
 import type { SaslUser } from "./sasl.ts";
 import type { Random, Resolve } from "./server-list.ts";
 import type { Watcher } from "./watches.ts";
@@ -11,8 +11,8 @@ export interface ClientOptions {
   readonly connect: string;
   /** Asked for; the server may bound it. */
   readonly sessionTimeoutMs?: number;
-  /** For `secureClientPort`. */
-  readonly tls?: ClientTls;
+  /** For `secureClientPort`, and for servers that share a key with their clients; by server where they differ. */
+  readonly tls?: ClientSecurity | SecurityOf | undefined;
   /** Who we are by SASL DIGEST-MD5. Nothing is asked before it is proved; a refusal closes the client. */
   readonly sasl?: SaslUser;
   /**

@@ -1,3 +1,5 @@
+import type { ServerAddress } from "./paths.ts";
+
 /**
  * What becomes of the session.
  *
@@ -7,6 +9,7 @@
  * - `lapsed`: for most of that timeout nothing has proved that the server knows of us. The session may be over any
  *   moment, and somebody else may then act in its place.
  * - `expired`: its ephemerals and one-shot watches are gone; a new session follows by itself.
+ * - `tlsFailed`: a server was reached and its TLS, or it ours, was not believed; others are tried, and it again.
  * - `authFailed`: a server does not take an identity. After a refusal of SASL the client is closed.
  * - `closed`: by `close`, or after SASL failed; the last.
  */
@@ -21,5 +24,6 @@ export type SessionEvent =
   | { readonly kind: "suspended"; readonly reason: string | undefined }
   | { readonly kind: "lapsed" }
   | { readonly kind: "expired"; readonly sessionId: bigint }
+  | { readonly kind: "tlsFailed"; readonly server: ServerAddress; readonly reason: string }
   | { readonly kind: "authFailed"; readonly scheme: string }
   | { readonly kind: "closed" };

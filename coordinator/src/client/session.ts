@@ -6,7 +6,7 @@ import type { ConnectResponse } from "../wire/records.ts";
 import { ReplyHeader, WatcherEvent } from "../wire/records.ts";
 import { Connection } from "./connection.ts";
 import { Credentials } from "./credentials.ts";
-import type { ClientTls } from "./dial.ts";
+import type { SecurityOf } from "./dial.ts";
 import { EnsembleProbe } from "./ensemble-probe.ts";
 import { ZooKeeperError } from "./errors.ts";
 import * as limits from "./limits.ts";
@@ -28,7 +28,7 @@ export interface SessionOptions {
   /** Which server is tried first, and how long to wait. */
   readonly random: Random;
   readonly resolve: Resolve;
-  readonly tls: ClientTls | undefined;
+  readonly securityOf: SecurityOf;
   readonly sasl: SaslUser | undefined;
   /** Whether a server that only reads will do until one is found that takes writes. */
   readonly canBeReadOnly: boolean;
@@ -122,6 +122,13 @@ export class Session {
   replaceServers(servers: readonly ServerAddress[], stays: boolean): void {
     const isToMove = this.#servers.replace(servers, this.#target?.server, stays);
     if (isToMove) this.#connection?.close(new Error("the ensemble is another"));
+    else if (this.#isToBeSecured()) this.#connection?.close(new Error("TLS is to be spoken"));
+  }
+
+  #isToBeSecured(): boolean {
+    const { server } = this.#target ?? {};
+    if (server === undefined || this.#connection?.isSecured !== false) return false;
+    return this.#options.securityOf(server) !== undefined;
   }
 
   /** Ends the session at the server, if one can be reached now, and then the connection. */
@@ -178,7 +185,8 @@ export class Session {
       this.#dialTimer = setTimeout(() => void this.#dial(), this.#waitMs());
       return;
     }
-    const { clock, tls, canBeReadOnly } = this.#options;
+    const { clock, canBeReadOnly } = this.#options;
+    const security = this.#options.securityOf(target.server);
     const request = {
       protocolVersion: 0,
       lastZxidSeen: this.#zxidSeen,
@@ -194,9 +202,11 @@ export class Session {
         attached: (response) => this.#answered(connection, response),
         frame: (bytes) => this.#frame(bytes),
         lapsed: () => this.#emit({ kind: "lapsed" }),
+        insecure: ({ message }) =>
+          this.#emit({ kind: "tlsFailed", server: target.server, reason: message }),
         closed: (cause) => this.#lost(connection, cause),
       },
-      { connectTimeoutMs: this.#connectTimeoutMs(), clock, tls },
+      { connectTimeoutMs: this.#connectTimeoutMs(), clock, security },
     );
     this.#target = target;
     this.#connection = connection;
@@ -244,7 +254,7 @@ export class Session {
 
   #readOnly(connection: Connection): void {
     this.#emit({ kind: "readOnly" });
-    this.#probe = new EnsembleProbe(this.#servers, this.#options.tls, (target) => {
+    this.#probe = new EnsembleProbe(this.#servers, this.#options.securityOf, (target) => {
       connection.close(new Error("there is a server that takes writes"));
       this.#servers.beginWith(target);
     });

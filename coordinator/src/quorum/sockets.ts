@@ -7,6 +7,7 @@ import {
 
 import { messageOf, ServiceError } from "../../../kit/src/errors.ts";
 import type { KeyMaterial } from "../server/key-stores.ts";
+import { keyClientOptions, keyServerOptions, type TlsKey } from "../wire/tls-key.ts";
 import {
   closeWithinMs,
   connectWithinMs,
@@ -17,13 +18,7 @@ import {
 } from "./limits.ts";
 
 /** Members know each other by certificates or by a key that all of them have, on both ports and both ways. */
-export type QuorumTls = QuorumCertificates | QuorumKey;
-
-/** TLS 1.3 with a pre-shared key: whoever connects has it, or does not come through the handshake. */
-export interface QuorumKey {
-  /** 32 random bytes. */
-  readonly psk: Uint8Array;
-}
+export type QuorumTls = QuorumCertificates | TlsKey;
 
 /** `sslQuorum`. */
 export interface QuorumCertificates {
@@ -71,9 +66,8 @@ function addressesLimit(server: Server): void {
 
 function tlsServer(tls: QuorumTls, onSocket: (socket: Socket) => void): Server {
   if ("psk" in tls) {
-    const { psk } = tls;
     return tlsCreateServer(
-      { ...keyContext, pskCallback: () => psk, handshakeTimeout: connectWithinMs },
+      { ...keyServerOptions(tls), handshakeTimeout: connectWithinMs },
       onSocket,
     );
   }
@@ -93,14 +87,6 @@ function tlsServer(tls: QuorumTls, onSocket: (socket: Socket) => void): Server {
     throw new ServiceError("config.invalid", message, {}, { cause: thrown });
   }
 }
-
-/** Keys from outside go with SHA-256 suites alone (RFC 8446, 4.2.11). */
-const keyContext: SecureContextOptions = {
-  minVersion: "TLSv1.3",
-  ciphers: "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256",
-};
-
-const keyName = "logkeep";
 
 function contextOf({ material, trust }: QuorumCertificates): SecureContextOptions {
   return { ...material, ...(trust === undefined ? {} : { ca: trust }), minVersion: "TLSv1.2" };
@@ -189,15 +175,7 @@ function leave(socket: Socket): void {
 }
 
 function tlsDial({ host, port }: Place, tls: QuorumTls): Socket {
-  if ("psk" in tls) {
-    const psk = Buffer.from(tls.psk);
-    return tlsConnect({
-      ...{ host, port, ...keyContext },
-      pskCallback: () => ({ psk, identity: keyName }),
-      // There is no certificate to look at.
-      checkServerIdentity: () => undefined,
-    });
-  }
+  if ("psk" in tls) return tlsConnect({ host, port, ...keyClientOptions(tls) });
   const isNamed = tls.hostnameVerification !== false;
   return tlsConnect({
     host,

@@ -48,7 +48,6 @@ export interface ConnectionEvents {
  * request means is the server's business.
  */
 export class Connection {
-  readonly socket: Socket;
   readonly address: string;
   readonly port: number;
   readonly establishedMs: number;
@@ -67,6 +66,8 @@ export class Connection {
   knowsReadOnly = false;
   /** Its server had no leader when it came, and answers reads only. */
   isReadOnly = false;
+  /** It speaks TLS at a port where others do not. */
+  isSecured = false;
   /** Nothing has come yet: only then can it be a four-letter word. */
   isUntouched = true;
   lastType = 0;
@@ -79,6 +80,9 @@ export class Connection {
   attachedZxid = 0;
   readonly waiting: Waiting[] = [];
   readonly #splitter: FrameSplitter;
+  #socket: Socket;
+  /** TLS reads the socket, and is not through its handshake. */
+  #isSecuring = false;
   readonly #events: ConnectionEvents;
   readonly #out = new JuteWriter();
   /** Copies of frames that came before they could be answered; never more than one read of the socket brings. */
@@ -92,7 +96,7 @@ export class Connection {
   /** `frameBytes`: of the longest request that is taken. */
   constructor(socket: Socket, events: ConnectionEvents, nowMs: number, frameBytes: number) {
     this.#splitter = new FrameSplitter(frameBytes);
-    this.socket = socket;
+    this.#socket = socket;
     this.#events = events;
     this.establishedMs = nowMs;
     // A client of IPv4 at a socket of both kinds.
@@ -100,10 +104,30 @@ export class Connection {
     this.port = socket.remotePort ?? 0;
     this.ids = [{ scheme: "ip", id: this.address }];
     socket.setNoDelay(true);
-    socket.on("error", () => this.close());
-    socket.on("close", () => this.close());
-    socket.on("end", () => this.close());
-    socket.on("drain", () => this.#heldProceed());
+    this.#watch(socket);
+  }
+
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  /** Gives the socket to TLS, with the bytes that were read: nothing is read or written here until there is one of TLS. */
+  beginSecuring(bytes: Buffer): Socket {
+    this.#isSecuring = true;
+    const socket = this.#socket;
+    // Flowing on it would lose what is put back.
+    socket.pause();
+    socket.unshift(Buffer.from(bytes));
+    return socket;
+  }
+
+  /** Goes on over TLS. */
+  secured(socket: Socket): void {
+    this.#isSecuring = false;
+    this.isSecured = true;
+    this.#socket = socket;
+    this.#watch(socket);
+    this.#readingDecide();
   }
 
   get isClosed(): boolean {
@@ -219,6 +243,13 @@ export class Connection {
     this.#readingDecide();
   }
 
+  #watch(socket: Socket): void {
+    socket.on("error", () => this.close());
+    socket.on("close", () => this.close());
+    socket.on("end", () => this.close());
+    socket.on("drain", () => this.#heldProceed());
+  }
+
   #markDirty(): void {
     if (this.#isDirty) return;
     this.#isDirty = true;
@@ -226,7 +257,7 @@ export class Connection {
   }
 
   #readingDecide(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isSecuring) return;
     const wantsPause =
       this.#isBlocked || this.#held.length > 0 || this.waiting.length > connectionQueueMax;
     if (wantsPause && !this.socket.isPaused()) this.socket.pause();

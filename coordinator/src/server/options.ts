@@ -6,6 +6,7 @@ import { snapCountDefault, snapshotsKept } from "../log/limits.ts";
 import type { Membership } from "../quorum/members.ts";
 import type { QuorumTls } from "../quorum/sockets.ts";
 import { frameBytesMax, frameBytesSettableMax } from "../wire/limits.ts";
+import type { TlsKey } from "../wire/tls-key.ts";
 import {
   type ConnectionThrottleSettings,
   connectionThrottleDefault,
@@ -79,6 +80,8 @@ export interface CoordinatorOptions {
   readonly metrics?: MetricsOptions | undefined;
   /** System properties as `system_properties` tells them; nothing is read from them. */
   readonly properties?: ReadonlyMap<string, string>;
+  /** Whoever has it may speak TLS at the client port, where others go on without. Default: nobody. */
+  readonly clientKey?: TlsKey | undefined;
   /** A second port, for TLS. */
   readonly secure?: SecureOptions | undefined;
   /** Between two looks at containers and TTL znodes (`znode.container.checkIntervalMs`). Default 60 s. */
@@ -161,6 +164,7 @@ export interface CoordinatorSettings {
   readonly enforceQuota: boolean;
   readonly skipAcl: boolean;
   readonly digests: boolean;
+  readonly clientKey: TlsKey | undefined;
   readonly secure: SecureOptions | undefined;
   readonly containerCheckMs: number;
   readonly containersPerMinute: number;
@@ -214,6 +218,7 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
     enforceQuota: options.enforceQuota ?? true,
     skipAcl: options.skipAcl ?? false,
     digests: options.digests ?? true,
+    clientKey: options.clientKey,
     secure: options.secure,
     containerCheckMs: whole("containerCheckMs", containerCheckMs, 1, int),
     containersPerMinute: whole("containersPerMinute", perMinute, 1, int),

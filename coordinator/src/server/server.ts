@@ -34,6 +34,7 @@ import { secureServer } from "./secure-listener.ts";
 import { SessionHost } from "./session-host.ts";
 import { readShared } from "./shared-reads.ts";
 import { ServerStats } from "./stats.ts";
+import { UnifiedPort } from "./unified-port.ts";
 
 /** The TCP side of a coordinator: sockets, turns, back-pressure. One write a socket and turn, one log write a turn. */
 export class CoordinatorServer {
@@ -51,6 +52,7 @@ export class CoordinatorServer {
   #txns = 0;
   readonly #pipeline: Pipeline;
   readonly #server: Server;
+  readonly #unified: UnifiedPort | undefined;
   readonly #secure: Server | undefined;
   readonly #metrics: HttpServer | undefined;
   readonly #connectionsMax = connectionsAllowed(limitsRead());
@@ -100,6 +102,11 @@ export class CoordinatorServer {
       isLeading: () => this.replica.isLeading,
     });
     this.#server = createServer((socket) => this.#guard(() => this.#accept(socket, [])));
+    if (settings.clientKey !== undefined) {
+      this.#unified = new UnifiedPort(settings.clientKey, settings.logger, (connection, bytes) =>
+        this.#guard(() => this.#receive(connection, bytes)),
+      );
+    }
     if (settings.metrics !== undefined) this.#metrics = metricsServer(this, settings.metrics);
     if (settings.secure !== undefined) {
       this.#secure = secureServer(settings.secure, settings.logger, (socket, ids) =>
@@ -210,6 +217,7 @@ export class CoordinatorServer {
 
   #receive(connection: Connection, chunk: Buffer): void {
     if (this.#isClosed || connection.isClosed) return;
+    if (connection.isUntouched && this.#unified?.take(connection, chunk) === true) return;
     const command = connection.isUntouched ? commandOf(chunk) : undefined;
     connection.isUntouched = false;
     if (command !== undefined) {
