@@ -65,7 +65,7 @@ test("following sends what is added, over a rotation and a truncation, and ends 
   // Rotated: the old file gets one more line before the new one is there.
   renameSync(file, `${file}.1`);
   appendFileSync(`${file}.1`, "line 3\n");
-  await sleep(300);
+  await until(() => service.records.length === 4);
   // Longer than what follows the truncation, which is seen even when nobody looked in between.
   writeFileSync(file, "line 4 of this file\n");
   await until(() => service.records.length === 5);

@@ -113,12 +113,18 @@ test("servers that hang up without an answer are left for the next one at once",
   });
   // Draws the order as given, so that ours comes last.
   const connect = [...others.map(({ address }) => address), own.address].join();
-  const client = new ZooKeeperClient({ connect, random: () => 0 });
-  context.after(() => client.close());
-  const start = performance.now();
-  await client.connected({ signal: AbortSignal.timeout(60_000) });
-  // A wait after each would be a second at least.
-  assert.ok(performance.now() - start < 900);
+  const connectedMs = async (): Promise<number> => {
+    const client = new ZooKeeperClient({ connect, random: () => 0 });
+    const startMs = performance.now();
+    await client.connected({ signal: AbortSignal.timeout(60_000) });
+    const tookMs = performance.now() - startMs;
+    await client.close();
+    return tookMs;
+  };
+  // A wait after each would be a second at least, each time; a busy machine is slow now and then.
+  let tookMs = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < 10 && tookMs >= 900; tries++) tookMs = await connectedMs();
+  assert.ok(tookMs < 900, `${tookMs} ms`);
 });
 
 test("a client whose servers are replaced moves to one of the new ones and keeps its session", async (context) => {

@@ -83,17 +83,17 @@ test("a TTL znode goes when it is unchanged for its time and has no children", a
   const clock = clockAhead();
   const client = await clientOf(context, await serve(context, { ...often, clock }));
   for (const path of ["/short", "/changed", "/parent"]) {
-    const { error, body } = await client.ask("createTTL", CreateTtlRequest, forMs(path, 60_000n));
+    const { error, body } = await client.ask("createTTL", CreateTtlRequest, forMs(path, 600_000n));
     assert.deepEqual([error, Create2Response.read(body).stat.ephemeralOwner], ["OK", 0n]);
   }
-  await client.ask("createTTL", CreateTtlRequest, forMs("/long", 600_000n));
-  const numbered = await client.ask("createTTL", CreateTtlRequest, forMs("/s-", 600_000n, 6));
+  await client.ask("createTTL", CreateTtlRequest, forMs("/long", 6_000_000n));
+  const numbered = await client.ask("createTTL", CreateTtlRequest, forMs("/s-", 6_000_000n, 6));
   assert.equal(numbered.body.string(), "/s-0000000004");
   await client.create("/parent/child");
-  clock.aheadMs = 59_000;
+  clock.aheadMs = 400_000;
   const request = { path: "/changed", data: Buffer.from("new"), version: -1 };
   assert.equal((await client.ask("setData", SetDataRequest, request)).error, "OK");
-  clock.aheadMs = 61_000;
+  clock.aheadMs = 601_000;
   await gone(client, "/short");
   await someLooks();
   for (const path of ["/changed", "/parent", "/long"]) {
@@ -101,7 +101,7 @@ test("a TTL znode goes when it is unchanged for its time and has no children", a
   }
   await client.ask("delete", VersionRequest, { path: "/parent/child", version: -1 });
   await gone(client, "/parent");
-  clock.aheadMs = 125_000;
+  clock.aheadMs = 1_202_000;
   await gone(client, "/changed");
   assert.equal(await client.exists("/long"), true);
 });

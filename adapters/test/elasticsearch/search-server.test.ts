@@ -52,9 +52,13 @@ test("a few requests are under way at a time, and who leaves while it waits is n
   let open = 0;
   let most = 0;
   let asked = 0;
+  const full = Promise.withResolvers<void>();
   const server = await serverOf(t, async (_, response) => {
     asked++;
     most = Math.max(most, ++open);
+    // However long the last of them takes to get here; and then some, in which no more may come.
+    if (most === requestsMax) full.resolve();
+    await full.promise;
     await sleep(50);
     open--;
     response.end("{}");

@@ -90,10 +90,14 @@ test("a large request waits for as much room as it needs, and gets it from shard
     logFileBytes: 8 << 20,
     logBytesMax: 256 << 20,
   });
+  // Nothing is sealed away before it has been seen that there is no room.
+  const gate = Promise.withResolvers<void>();
+  rig.coordinator.beforeCommit = () => gate.promise;
   for (let i = 0; i < 5; i++) await rig.append(["x".repeat(3 << 20)], { shard: i % 3 });
   await rig.store.room(0);
   const bytes = 30 << 20;
   await assert.rejects(rig.store.room(0, bytes), { code: "ingest.busy" });
+  gate.resolve();
   await rig.store.room(20_000, bytes);
   assert.ok(rig.arena.freeBytes >= bytes, `${rig.arena.freeBytes} bytes are free`);
 });
