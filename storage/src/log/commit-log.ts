@@ -327,6 +327,7 @@ export class CommitLog {
       }
       this.#group = [];
       for (const { entry, resolve } of group) {
+        if (entry.header.kind === "reset") this.#files.resetWritten();
         resolve();
         entry.written?.();
       }

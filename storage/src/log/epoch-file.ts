@@ -112,6 +112,13 @@ export class EpochFile {
       this.#shards.set(shard, { ...known, sealed });
   }
 
+  /** The log begins anew behind a position: what was sealed beyond it need not be here any more. On disk with the next change. */
+  noteReset(shard: number, position: number): void {
+    const known = this.of(shard);
+    if ((known.sealed?.position ?? 0) > position)
+      this.#shards.set(shard, { ...known, sealed: undefined });
+  }
+
   /** Writes what was noted. */
   flush(): Promise<void> {
     return this.#store();

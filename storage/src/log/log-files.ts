@@ -38,6 +38,8 @@ export class LogFiles {
   /** Files let go, oldest first. They leave the directory in this order, one by one. */
   readonly #released: { readonly name: string; readonly bytes: number }[] = [];
   readonly #sealed = new Map<number, number>();
+  /** Resets that are not on disk yet. */
+  #resets = 0;
   #sequenceNext: number;
   #preparing: Promise<void> | undefined;
   #refusal: ServiceError | undefined;
@@ -127,10 +129,20 @@ export class LogFiles {
     this.#sealed.set(shard, Math.min(through, this.sealedThrough(shard)));
   }
 
-  /** All entries of the shard are gone, and what comes follows a position. */
+  /**
+   * All entries of the shard are gone, and what comes follows a position. No file goes by it before `resetWritten`: without the reset, some
+   * of the entries would be there at the next start, and those before them not.
+   */
   reset(shard: number, position: number): void {
+    this.#resets++;
     for (const { positions } of this.#used) positions.delete(shard);
     this.#sealed.set(shard, position);
+  }
+
+  /** A reset is on disk. */
+  resetWritten(): void {
+    this.#resets--;
+    this.#release();
   }
 
   /** Files that are let go by it are told to `onReleased` before. */
@@ -164,7 +176,7 @@ export class LogFiles {
 
   #release(): void {
     // Never the last: it is being written.
-    while (this.#used.length > 1 && this.#isSealed(this.#used[0]!)) {
+    while (this.#resets === 0 && this.#used.length > 1 && this.#isSealed(this.#used[0]!)) {
       const file = this.#used.shift()!;
       this.#options.onReleased(file);
       this.#released.push({ name: logFileName(file.sequence), bytes: file.bytes });

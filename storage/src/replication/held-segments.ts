@@ -92,9 +92,9 @@ export class HeldSegments {
     this.#wake();
   }
 
-  /** Deletes all files at once and says how many; none when an order has come since there were so many, or is carried out. */
-  clear(orders: number): number {
-    if (this.#orderCount !== orders || this.#isRunning) return 0;
+  /** Deletes all files at once and says how many; undefined: none, since an order has come since there were so many, or is carried out. */
+  clear(orders: number): number | undefined {
+    if (this.#orderCount !== orders || this.#isRunning) return undefined;
     const files = readdirSync(this.#options.directory);
     for (const file of files) {
       clearTimeout(this.#removals.get(file)?.timer);

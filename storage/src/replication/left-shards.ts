@@ -1,5 +1,6 @@
 import type { Clock } from "../../../kit/src/clock.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
+import type { CommitLog } from "../log/commit-log.ts";
 import type { Shard } from "../shard/shard.ts";
 import type { CoordinatorCalls } from "./coordinator-calls.ts";
 import { replicaOf } from "./core/core.ts";
@@ -13,6 +14,7 @@ export interface LeftShardsOptions {
   readonly hosts: readonly ReplicaHost[];
   readonly held: readonly HeldSegments[];
   readonly calls: CoordinatorCalls;
+  readonly log: Pick<CommitLog, "range">;
   /** This replica, as `nodeId/diskId`. */
   readonly member: string;
   /** How long files stay of a shard that has gone elsewhere, in milliseconds. */
@@ -31,7 +33,8 @@ interface Left {
 }
 
 /**
- * Deletes the sealed files of shards that were moved away from this disk: nobody would merge, drop or delete anything in them any more.
+ * Deletes the sealed files of shards that were moved away from this disk, and frees their entries in its log: nobody would merge, drop or
+ * delete anything in them any more, nor seal them.
  * A shard counts as left when it is served elsewhere and its znode, read after a barrier write, has not named this replica for long. The
  * core forgets whom it followed before that is read, so that whoever takes this replica in again has it fetch all files anew.
  */
@@ -55,7 +58,7 @@ export class LeftShards {
     const { shards, hosts, held, clock, keepMs } = this.#options;
     const nowMs = clock.monotonicMs();
     for (const { id } of shards) {
-      if (!this.#isElsewhere(id) || held[id]!.isEmpty) {
+      if (!this.#isElsewhere(id) || (held[id]!.isEmpty && !this.#isLogged(id))) {
         this.#left.delete(id);
         continue;
       }
@@ -87,6 +90,12 @@ export class LeftShards {
     );
   }
 
+  /** Nobody here seals what its log has of the shard, so that it would be written again and again. */
+  #isLogged(id: number): boolean {
+    const range = this.#options.log.range(id);
+    return range !== undefined && range.end.position > range.base.position;
+  }
+
   /** Goes on where the znode says so too; one that names this replica, as for a learner that takes long, begins the wait anew. */
   #confirm(id: number, deed: () => void): void {
     const { calls, member } = this.#options;
@@ -98,11 +107,16 @@ export class LeftShards {
   }
 
   #clear(id: number, orders: number): void {
-    const { held, logger } = this.#options;
+    const { held, hosts, logger } = this.#options;
     this.#left.delete(id);
     const files = held[id]!.clear(orders);
-    if (files > 0)
-      logger.info({ shard: id, files }, "files of a shard that is elsewhere are deleted");
+    if (files === undefined) return;
+    const isLogged = this.#isLogged(id);
+    if (isLogged) hosts[id]!.input({ kind: "let-go" });
+    logger.info(
+      { shard: id, files, isLogged },
+      "what is here of a shard that is elsewhere is deleted",
+    );
   }
 }
 

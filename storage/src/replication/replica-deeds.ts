@@ -103,6 +103,7 @@ export class ReplicaDeeds {
         this.#writes.add({ kind: "truncate", write: deed.write, to: deed.after });
         break;
       case "reset-log":
+        context.epochs.noteReset(shard.id, deed.base.position);
         this.#writes.add({ kind: "reset", write: deed.write, to: deed.base });
         break;
       case "forget":

@@ -312,6 +312,11 @@ export class ReplicaHost implements ShardHost, CommitHost {
       case "halt":
         this.#halt(effect.reason);
         break;
+      case "reset-log":
+        // What was damaged is not there any more.
+        this.#damage = undefined;
+        this.#deeds.perform(effect);
+        break;
       default:
         this.#deeds.perform(effect);
     }

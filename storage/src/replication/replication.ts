@@ -73,10 +73,10 @@ export class Replication {
     const calls = new CoordinatorCalls(ownership, context.logger);
     this.hosts = context.shards.map((shard, index) => this.#host(shard, calls, found[index]!));
     const { member, leftKeepMs: keepMs } = options;
-    const { shards, clock, logger } = context;
+    const { shards, clock, log, logger } = context;
     const { hosts } = this;
     const left = new LeftShards({
-      ...{ shards, hosts, held: this.#held, calls, member, keepMs, clock, logger },
+      ...{ shards, hosts, held: this.#held, calls, log, member, keepMs, clock, logger },
     });
     this.#stops.push(
       () => left.stop(),

@@ -267,13 +267,13 @@ export class Keeper {
     this.#heldIfWhole();
   }
 
-  /** Deletes all files; false when an order has come since there were so many, or is carried out. */
-  clear(orders: number): boolean {
-    if (this.orders !== orders || (this.#holding?.missing.size ?? 0) > 0) return false;
+  /** Deletes all files; not when an order has come since there were so many, or is carried out. */
+  clear(orders: number): "wanted" | "cleared" | "nothing" {
+    if (this.orders !== orders || (this.#holding?.missing.size ?? 0) > 0) return "wanted";
     const { disk } = this.#host;
     const files = [...disk.files.keys()];
     for (const uuid of files) disk.fileDelete(uuid);
-    return files.length > 0;
+    return files.length > 0 ? "cleared" : "nothing";
   }
 
   #fetch(from: string, uuid: string, holding: Holding): void {

@@ -6,11 +6,11 @@ export interface LettingGo {
   readonly timeline: Timeline;
   /** Between looks. */
   readonly lookMs: number;
-  /** Called when files were deleted. */
-  readonly done: () => void;
+  /** Called when files were deleted, or the log was to be emptied. */
+  readonly done: (isLogged: boolean) => void;
 }
 
-/** Deletes a process's files where the shard is elsewhere at two looks and nothing was to be held from the first on, as `LeftShards` does. */
+/** Deletes a process's files, and empties its log, where the shard is elsewhere at two looks and nothing was to be held from the first on, as `LeftShards` does. */
 export function letGo(process: Process, { timeline, lookMs, done }: LettingGo): void {
   const { keeper } = process;
   const { orders } = keeper;
@@ -22,7 +22,12 @@ export function letGo(process: Process, { timeline, lookMs, done }: LettingGo): 
   later(() => {
     process.input({ kind: "left" });
     later(() => {
-      if (keeper === process.keeper && keeper.clear(orders)) done();
+      if (keeper !== process.keeper) return;
+      const what = keeper.clear(orders);
+      if (what === "wanted") return;
+      const isLogged = process.log.entries.length > 0;
+      if (isLogged) process.input({ kind: "let-go" });
+      if (isLogged || what === "cleared") done(isLogged);
     });
   });
 }

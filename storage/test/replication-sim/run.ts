@@ -416,7 +416,9 @@ class Run {
       const all = [...processes.values()];
       const process = all[prng.below(all.length)];
       const lookMs = leftLookMs + prng.below(4000);
-      const done = (): void => this.#world.saw("files let go");
+      const done = (isLogged: boolean): void => {
+        this.#world.saw(isLogged ? "log let go" : "files let go");
+      };
       if (process !== undefined) letGo(process, { timeline, lookMs, done });
     });
   }

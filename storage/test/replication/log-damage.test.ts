@@ -55,6 +55,13 @@ for (const byte of [8, 12, 4]) {
     await nodes.close(owner.id);
     await until("it serves", () => back.isServing);
     assert.deepEqual(await back.read(), ["a", "b", "c", "d", "e"]);
+    // What was repaired is no reason to stop for one who is alone and looks at the znodes again.
+    await until("it is alone", () => inSync() === 1);
+    const before = back.session.readCount;
+    back.session.tellLost([0]);
+    await until("it has looked", () => back.session.readCount > before);
+    await back.append(["f"]);
+    assert.ok(back.isServing);
   });
 }
 

@@ -102,6 +102,8 @@ export class CoordinatorSession implements Manifest, SharedOwnership {
   readonly #onChanged = new Set<(shards: readonly number[]) => void>();
   readonly #onLost = new Set<(shards: readonly number[]) => void>();
   readonly #onLive = new Set<(replica: string, incarnation: string | undefined) => void>();
+  /** Answers to reads. */
+  readCount = 0;
   /** Runs before each change of the set: where tests lose connections. */
   beforeChange: (change: ShardChange) => "lost-before" | "lost-after" | undefined = () => undefined;
 
@@ -113,6 +115,7 @@ export class CoordinatorSession implements Manifest, SharedOwnership {
 
   async read(shards: readonly number[]): Promise<readonly ShardFacts[]> {
     await this.#turn();
+    this.readCount++;
     return shards.map((shard) => this.#shared.facts(shard, this.id));
   }
 

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { nodeDisk } from "../../src/log/disk.ts";
+import { EpochFile } from "../../src/log/epoch-file.ts";
+import { recoverLog } from "../../src/log/recovery.ts";
 import { closeAfter, temp } from "../log/temp.ts";
 import { type Node, Nodes, until } from "./nodes.ts";
 
@@ -109,6 +114,49 @@ test("files of a shard that has gone elsewhere go after a while, and are there a
   await nodes.close(2);
   await until("the first serves", () => first.isServing);
   assert.equal((await first.read())?.length, 7);
+});
+
+test("log files that hold a shard which has gone elsewhere are let go after a while, and it is as new here after a restart", async (t) => {
+  const directory = temp(t);
+  const nodes = new Nodes(directory);
+  closeAfter(t, () => nodes.closeAll());
+  await nodes.found([1]);
+  const segments = { replacedKeepMs: 100, trashKeepMs: 300 };
+  const first = await nodes.start(1, { segments });
+  const expected = Array.from({ length: 30 }, (_, i) => `${i}`.padEnd(20_000, "x"));
+  for (const text of expected) await first.append([text]);
+  const usedBytes = (): number => first.store.status().logBytes;
+  assert.ok(usedBytes() > 2 * 256 * 1024, "its log has several files, of which nothing is sealed");
+  const second = await nodes.start(2, { segments });
+  const order = { replicas: [second.member], owner: second.member, minInSync: 1 };
+  for (const { store } of [first, second]) store.assign(0, order);
+  await until("the other has it alone", () => {
+    const { inSync, replicas } = nodes.coordinator.node(0);
+    return second.isServing && inSync.length === 1 && replicas.length === 1;
+  });
+  await until("one file is left, the one that is written", () => usedBytes() <= 256 * 1024);
+  const copy = join(directory, "copy");
+  await until("whoever begins from what is on disk has nothing but the promise", async () => {
+    rmSync(copy, { recursive: true, force: true });
+    try {
+      cpSync(join(directory, "1", "storage"), copy, { recursive: true });
+    } catch {
+      // A file that was let go has just got another name.
+      return false;
+    }
+    const { shards } = await recoverLog(nodeDisk, join(copy, "log"));
+    const { promised, ...left } = EpochFile.open(nodeDisk, copy).of(0);
+    const isEmpty = (shards.get(0)?.entries ?? []).length === 0;
+    return isEmpty && promised > 0 && left.committed === 0 && left.lineage.length === 0;
+  });
+  await nodes.close(1);
+  const again = await nodes.start(1, { segments });
+  const both = { ...order, replicas: [second.member, again.member] };
+  for (const { store } of [again, second]) store.assign(0, both);
+  await until("both are in sync", () => nodes.coordinator.node(0).inSync.length === 2);
+  await nodes.close(2);
+  await until("the first serves", () => again.isServing);
+  assert.deepEqual(await again.read(), expected);
 });
 
 test("below the least number of members in sync nothing is taken, until one comes back", async (t) => {

@@ -97,6 +97,23 @@ export class Core {
     if (link !== undefined) this.emit({ kind: "send", to, link, message });
   }
 
+  /** There is a link to a replica with this number, or none. */
+  linked(replica: string, link: number | undefined): void {
+    if (link === undefined) {
+      this.links.delete(replica);
+      if (!this.unlinkedSinceMs.has(replica)) this.unlinkedSinceMs.set(replica, this.nowMs);
+    } else {
+      this.links.set(replica, link);
+      this.unlinkedSinceMs.delete(replica);
+    }
+  }
+
+  /** This replica owns the shard no more: it waits for whoever does. */
+  waitFor({ epoch, owner }: ShardFacts): void {
+    const isOther = owner !== undefined && owner !== this.self;
+    this.role = isOther ? { kind: "follower", owner, epoch } : { kind: "waiting" };
+  }
+
   /** Takes a reading, unless a newer one is known. At one version the owner znode may still differ. */
   learn(facts: ShardFacts): boolean {
     const known = this.facts;

@@ -1,6 +1,7 @@
 import { type Core, replicaOf } from "./core.ts";
 import { FollowedSegments } from "./followed-segments.ts";
 import { committedPersistMs } from "./limits.ts";
+import { logStart } from "./lineage.ts";
 import type { FollowerMessage, OwnerMessage } from "./messages.ts";
 
 type Of<K extends OwnerMessage["kind"]> = Extract<OwnerMessage, { readonly kind: K }>;
@@ -137,6 +138,16 @@ export class Follower {
   leave(): void {
     this.#followed = undefined;
     this.#segments.leave();
+  }
+
+  /** Nobody counts on what it has: it is empty from now on, as a new replica that promises what this one did. */
+  letGo(): void {
+    const { facts, log, replica } = this.#core;
+    const isNamed = facts?.replicas.includes(replica) === true || facts?.inSync.includes(replica);
+    if (this.#followed !== undefined || facts === undefined || isNamed === true) return;
+    this.#segments.leave();
+    log.reset(logStart, [], true);
+    this.#core.isDamaged = false;
   }
 
   /** Damage was found in what it has: its owner is to ask for it anew. */

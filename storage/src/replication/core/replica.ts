@@ -125,6 +125,7 @@ export class ShardReplica implements Replica {
       case "recover":
       case "strain":
       case "left":
+      case "let-go":
       case "stop":
         this.#asked(input);
         break;
@@ -235,6 +236,11 @@ export class ShardReplica implements Replica {
       case "left":
         this.#follower.leave();
         break;
+      case "let-go":
+        // Whoever takes it over, or owns it, needs what there is.
+        if (this.#halted === undefined && this.#owner === undefined && this.#takeover === undefined)
+          this.#follower.letGo();
+        break;
       case "stop":
         this.#halted = "the process ends";
         this.#leave(this.#halted);
@@ -280,14 +286,7 @@ export class ShardReplica implements Replica {
   }
 
   #linked({ replica, link }: Of<"link">): void {
-    const { links, nowMs, unlinkedSinceMs } = this.#core;
-    if (link === undefined) {
-      links.delete(replica);
-      if (!unlinkedSinceMs.has(replica)) unlinkedSinceMs.set(replica, nowMs);
-    } else {
-      links.set(replica, link);
-      unlinkedSinceMs.delete(replica);
-    }
+    this.#core.linked(replica, link);
     this.#follower.linked(replica);
     this.#owner?.linked(replica);
   }
@@ -330,7 +329,7 @@ export class ShardReplica implements Replica {
     if (isDeposed(facts, { epoch, version, self })) {
       if (owner.gaveAwayBy(facts)) return;
       this.#leave("deposed");
-      this.#waitFor(facts);
+      this.#core.waitFor(facts);
       return;
     }
     if (!isFresh || !this.#isDoubtful) return;
@@ -355,11 +354,6 @@ export class ShardReplica implements Replica {
     this.#takeover = undefined;
     takeover?.over();
     if (takeover?.isRecovery === true) this.#recovered(false, reason);
-  }
-
-  #waitFor({ epoch, owner }: ShardFacts): void {
-    const isOther = owner !== undefined && owner !== this.#core.self;
-    this.#core.role = isOther ? { kind: "follower", owner, epoch } : { kind: "waiting" };
   }
 
   /** Begins to take the shard over, when it has no owner as far as is known; a fresh reading decides. */
@@ -402,7 +396,7 @@ export class ShardReplica implements Replica {
         abandoned: (reason) => {
           this.#vacancy.failed();
           this.#leave(reason);
-          if (core.facts !== undefined) this.#waitFor(core.facts);
+          if (core.facts !== undefined) core.waitFor(core.facts);
         },
         failed: (reason) => this.#halt(reason),
       },
@@ -421,7 +415,7 @@ export class ShardReplica implements Replica {
       refused: (promised) => this.#refused(promised),
       handedOver: () => {
         this.#leave("handed over");
-        if (this.#core.facts !== undefined) this.#waitFor(this.#core.facts);
+        if (this.#core.facts !== undefined) this.#core.waitFor(this.#core.facts);
       },
       damaged: () => this.#damaged(),
     });

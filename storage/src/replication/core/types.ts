@@ -294,6 +294,8 @@ export type LocalInput =
    * itself anew, and to name all segments anew.
    */
   | { readonly kind: "left" }
+  /** After `left`: nothing of the shard is here any more but its log, which is emptied unless somebody has this replica follow again. */
+  | { readonly kind: "let-go" }
   /** The process ends: nothing comes after. */
   | { readonly kind: "stop" };
 
