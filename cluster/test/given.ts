@@ -46,7 +46,8 @@ export class Given {
   options(more: Partial<ClusterOptions> = {}): ClusterOptions {
     return {
       connect: this.connect,
-      sessionTimeoutMs: 1_000,
+      // Client and server are one process, which a busy machine may hold up for seconds.
+      sessionTimeoutMs: 20_000,
       credentials: { user: "logkeep", password: "secret" },
       closed: false,
       inboxOpen: true,
@@ -67,7 +68,7 @@ export class Given {
 
   /** A client past any proxy, without an identity. */
   direct(): ZooKeeperClient {
-    const client = new ZooKeeperClient({ connect: this.connect });
+    const client = new ZooKeeperClient({ connect: this.connect, sessionTimeoutMs: 20_000 });
     this.#lifecycle.add("direct", () => client.close());
     return client;
   }
@@ -82,6 +83,9 @@ export class Given {
     return this.#lifecycle.close();
   }
 }
+
+/** Of sessions that are to expire. */
+export const expiringMs = 1_000;
 
 /** Acquires shards as their replicas do; returns their epochs. */
 export async function acquire(
@@ -117,6 +121,7 @@ export function facts(more: Partial<NodeFacts> = {}): NodeFacts {
     http: "127.0.0.1:7070",
     peer: "127.0.0.1:7071",
     coordinator: "",
+    coordinatorTls: false,
     zone: "",
     roles: ["ingest"],
     version: "0",

@@ -7,11 +7,11 @@ import { after, afterEach, before, test } from "node:test";
 import { aclOpen } from "../../coordinator/src/client/acl.ts";
 import { Prng } from "../../kit/src/prng.ts";
 import type { SegmentEntry } from "../../storage/src/shard/manifest.ts";
-import type { Cluster } from "../src/cluster.ts";
+import type { Cluster, ClusterOptions } from "../src/cluster.ts";
 import { ZnodeFolds } from "../src/folds.ts";
 import { entriesMax } from "../src/limits.ts";
 import { paths } from "../src/paths.ts";
-import { acquire, Given, segment, until } from "./given.ts";
+import { acquire, expiringMs, Given, segment, until } from "./given.ts";
 
 const shards = 4_096;
 let given: Given;
@@ -35,13 +35,19 @@ interface Owner {
   readonly epoch: number;
 }
 
+/** One whose session expires when its connection is down for long. */
+function expiringOwner(connect: string): Promise<Owner> {
+  return owner(connect, undefined, undefined, { sessionTimeoutMs: expiringMs });
+}
+
 /** An owner of a shard that no other test uses; the cluster has so many shards that entries fold soon. */
 async function owner(
   connect = given.connect,
   shard = count++,
   foldDirectory = join(given.directory, "folds"),
+  more: Partial<ClusterOptions> = {},
 ): Promise<Owner> {
-  const cluster = await given.cluster({ connect, shards, foldDirectory });
+  const cluster = await given.cluster({ connect, shards, foldDirectory, ...more });
   opened.push(cluster);
   const [epoch] = await acquire(cluster, [shard]);
   return { cluster, shard, epoch: epoch as number };
@@ -120,7 +126,7 @@ test("a commit whose answer was lost is known by its segment, and made once", as
 
 test("a commit waits for the coordinator, and survives the expiry of its session", async () => {
   const proxy = await given.proxy();
-  const own = await owner(proxy.address + given.server.chroot);
+  const own = await expiringOwner(proxy.address + given.server.chroot);
   const direct = given.direct();
   proxy.cut("down");
   const outcome = own.cluster.manifest.commitSeal(seal(own, [segment(1, 1, 5)], 5));
@@ -140,7 +146,7 @@ test("a change of the set by this owner does not stand in the way", async () => 
 
 test("a closed cluster leaves a commit's outcome open", async () => {
   const proxy = await given.proxy();
-  const own = await owner(proxy.address + given.server.chroot);
+  const own = await expiringOwner(proxy.address + given.server.chroot);
   proxy.cut("down");
   const outcome = own.cluster.manifest.commitSeal(seal(own, [segment(1, 1, 5)], 5));
   const rejected = assert.rejects(outcome, { code: "coordinator.unavailable" });

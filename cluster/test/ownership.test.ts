@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import type { Cluster } from "../src/cluster.ts";
 import { paths } from "../src/paths.ts";
 import { decodeZnode, type ShardState, shardSchema } from "../src/znode-data.ts";
-import { acquire, claimOf, Given, until } from "./given.ts";
+import { acquire, claimOf, expiringMs, Given, until } from "./given.ts";
 
 let given: Given;
 
@@ -88,7 +88,8 @@ test("who acquires on a version that has passed is refused", async () => {
 
 test("an expired session loses its shards, and they are acquired again with higher epochs", async () => {
   const proxy = await given.proxy();
-  const cluster = await given.cluster({ connect: proxy.address + given.server.chroot });
+  const connect = proxy.address + given.server.chroot;
+  const cluster = await given.cluster({ connect, sessionTimeoutMs: expiringMs });
   const before = await acquire(cluster, [0, 1]);
   const lost: (readonly number[])[] = [];
   cluster.ownership.onLost((shards) => lost.push(shards));

@@ -8,7 +8,7 @@ import { openRig, type Rig } from "../../storage/test/shard/rig.ts";
 import type { Cluster, ClusterOptions } from "../src/cluster.ts";
 import type { InboxBatch, InboxId, InboxSink } from "../src/inbox-sink.ts";
 import { paths } from "../src/paths.ts";
-import { Given, until } from "./given.ts";
+import { expiringMs, Given, until } from "./given.ts";
 
 const shardCount = 3;
 let given: Given;
@@ -62,7 +62,8 @@ test("a store on znodes keeps its records over seals, merges and incarnations", 
 
 test("a store whose session expired acquires its shards again and goes on", async () => {
   const proxy = await given.proxy();
-  const { rig, close } = await node({ connect: proxy.address + given.server.chroot });
+  const connect = proxy.address + given.server.chroot;
+  const { rig, close } = await node({ connect, sessionTimeoutMs: expiringMs });
   await rig.append(["before"]);
   proxy.cut("down");
   assert.equal((await rig.append(["meanwhile"])).kind, "committed", "appends need no coordinator");
