@@ -10,7 +10,7 @@ import { CuttableProxy, openServer } from "./client-server.ts";
 export const sessionTimeoutMs = 1_000;
 
 /** Of all others: a busy machine may hold up client, proxy and server, which are one process, for a second and more. */
-const patientTimeoutMs = 10_000;
+const patientTimeoutMs = 20_000;
 
 /** A client behind a proxy of its own, that can lose its connection alone. */
 export interface Party {
@@ -28,7 +28,10 @@ export interface World {
 export async function world(context: TestContext): Promise<World> {
   const server = await openServer();
   const parties: Party[] = [];
-  const client = new ZooKeeperClient({ connect: server.address + server.chroot });
+  const client = new ZooKeeperClient({
+    connect: server.address + server.chroot,
+    sessionTimeoutMs: patientTimeoutMs,
+  });
   context.after(async () => {
     for (const party of parties) party.proxy.up();
     await Promise.all([client, ...parties.map((party) => party.client)].map((one) => one.close()));
@@ -48,7 +51,7 @@ export async function world(context: TestContext): Promise<World> {
 
 export async function until(claim: () => boolean | Promise<boolean>): Promise<void> {
   for (let waited = 0; !(await claim()); waited += 5) {
-    assert.ok(waited < 30_000, "it did not come to be");
+    assert.ok(waited < 60_000, "it did not come to be");
     await sleep(5);
   }
 }

@@ -14,7 +14,8 @@ let client: ZooKeeperClient;
 
 before(async () => {
   server = await openServer();
-  client = new ZooKeeperClient({ connect: server.address + server.chroot });
+  const connect = server.address + server.chroot;
+  client = new ZooKeeperClient({ connect, sessionTimeoutMs: 20_000 });
 });
 
 after(async () => {
