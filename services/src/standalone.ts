@@ -1,5 +1,5 @@
 import path from "node:path";
-import { type Cluster, closingOnAbort } from "../../cluster/src/cluster.ts";
+import type { Cluster } from "../../cluster/src/cluster.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import { sharedSections } from "../../config/src/shared.ts";
 import { systemClock } from "../../kit/src/clock.ts";
@@ -87,7 +87,7 @@ async function start(
   });
   const { identity, cluster, ownAcl, coordinator } = node;
   await journalLosses(data.path, identity.nodeId, cluster, logger);
-  const started = closingOnAbort(cluster.client, signal);
+  const started = onAbort(signal, () => closeWhileAway(cluster));
   lifecycle.add("start", started);
   const config = await cluster.openConfig({ sections: sharedSections, clock: systemClock });
   lifecycle.add("cluster's settings", () => config.close());
@@ -164,20 +164,40 @@ const coordinatorLooksMax = 4;
 /** A stop that takes longer says what for. */
 const longStopMs = 10_000;
 
-/** Closes everything, and what would wait for a coordinator without a quorum does so for a moment only. */
-async function closeInTime(lifecycle: Lifecycle, cluster: Cluster, logger: Logger): Promise<void> {
+/** Lets what waits for a coordinator without a quorum do so for a moment only. Returns how to stop looking. */
+function closeWhileAway({ client }: Cluster): () => void {
   let missed = 0;
   const timer = setInterval(() => {
-    missed = cluster.client.isConnected ? 0 : missed + 1;
-    if (missed === coordinatorLooksMax) void cluster.client.close();
+    missed = client.isConnected ? 0 : missed + 1;
+    if (missed === coordinatorLooksMax) void client.close().catch(() => undefined);
   }, coordinatorLookMs);
+  return () => clearInterval(timer);
+}
+
+/** Begins something when the signal aborts; what it returns, and so does this, ends it. */
+function onAbort(signal: AbortSignal, begin: () => () => void): () => void {
+  let end: (() => void) | undefined;
+  const abort = (): void => {
+    end = begin();
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  return () => {
+    signal.removeEventListener("abort", abort);
+    end?.();
+  };
+}
+
+/** Closes everything, and what would wait for a coordinator without a quorum does so for a moment only. */
+async function closeInTime(lifecycle: Lifecycle, cluster: Cluster, logger: Logger): Promise<void> {
+  const away = closeWhileAway(cluster);
   const late = setInterval(() => {
     logger.warn({ part: lifecycle.part }, "stopping takes long");
   }, longStopMs);
   // For who looks: what moves is moved by the parts as they close.
   if (cluster.client.isConnected) void cluster.say({ state: "stopping" }).catch(() => undefined);
   await lifecycle.close().finally(() => {
-    clearInterval(timer);
+    away();
     clearInterval(late);
   });
 }
