@@ -2,6 +2,7 @@ import type { DecodeJob, DecodeResult } from "../../ingest/src/job.ts";
 import { assert } from "../../kit/src/assert.ts";
 import type { ArenaOwner } from "../../storage/src/shard/arena.ts";
 import type { BodyMemory } from "./http/body-memory.ts";
+import { appendKeyed } from "./routing/keyed-request.ts";
 import type { Writes } from "./routing/writes.ts";
 import type { WorkerPool } from "./threads/pool.ts";
 
@@ -28,9 +29,6 @@ export interface IngestCounts {
 
 /** How long a request waits for room in memory before it is told to come back. */
 const roomWaitMs = 5000;
-
-/** Versions that a request with a key is processed with: there are no pipelines or split streams yet. */
-const versions = { pipelineVersion: 0, splitVersion: 0 } as const;
 
 /** What logs are deflated to, about: a guess that costs only a wait when it is too high. */
 const deflatedShare = 1 / 8;
@@ -94,8 +92,7 @@ export class Ingest {
     for (const { offset, length } of parts) arena.retain(offset, length);
     try {
       const { tenant, idempotencyKey: key } = job;
-      await store.commitIdempotency({ tenant, key, digest, ...versions }, isWanted);
-      await store.append(parts, isWanted);
+      await appendKeyed(store, { tenant, key, digest }, parts, isWanted);
     } finally {
       for (const { offset, length } of parts) arena.release(offset, length);
     }

@@ -51,7 +51,7 @@ export class RoutingGiven {
     await cluster.close();
   }
 
-  /** A process of a node. */
+  /** A process of a node; its store has the router's clock. */
   async node(nodeId: number, more: Partial<RouterDeps> = {}): Promise<RoutingNode> {
     const lifecycle = new Lifecycle();
     const diskId = `disk-${nodeId}`;
@@ -67,8 +67,9 @@ export class RoutingGiven {
     lifecycle.add("peers", () => peers.close());
     await cluster.announce(facts({ peer: peers.address }), () => undefined);
     const { ownership, manifest } = cluster;
+    const { clock = systemClock } = more;
     const rig = await openRig(join(this.#directory, `node-${nodeId}`), {
-      ...{ ownership, manifest, member: `${nodeId}/${diskId}`, shardCount },
+      ...{ ownership, manifest, member: `${nodeId}/${diskId}`, shardCount, clock },
     });
     lifecycle.add("store", () => rig.close());
     const { store, arena } = rig;
@@ -77,7 +78,7 @@ export class RoutingGiven {
     new AppendHost({ peers, store, arena, shardCount });
     const others = () => cluster.topology.nodes().length - 1;
     const router = new Router({
-      ...{ peers, owners, store, arena, others, clock: systemClock },
+      ...{ peers, owners, store, arena, others, clock },
       ...more,
     });
     lifecycle.add("router", () => router.stop());

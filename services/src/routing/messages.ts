@@ -59,6 +59,8 @@ export const idempotencySchema = z.object({
   digest: z.string().max(256),
   pipelineVersion: count,
   splitVersion: count,
+  /** A release before says none, and strips it from what it keeps. */
+  batch: z.string().max(64).optional(),
 });
 
 export const tombstoneSchema = z.object({

@@ -4,17 +4,22 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import type { AppendPart, AppendResult } from "./append.ts";
 import type { StoreContext } from "./context.ts";
 import type { DedupeTable } from "./dedupe-table.ts";
-import { homeShardOf, type IdempotencyRecord, type IdempotencyTable } from "./idempotency-table.ts";
+import {
+  homeShardOf,
+  type IdempotencyRecord,
+  type IdempotencyTable,
+  isOver,
+  type StoredIdempotency,
+} from "./idempotency-table.ts";
 import { servingWaitMs } from "./limits.ts";
 import type { HeaderFields, Shard } from "./shard.ts";
 import type { ShardHost } from "./shard-host.ts";
 import type { Tombstone } from "./tombstone.ts";
 
-/** `first`: this request committed it now. `repeat`: another did before, with these versions. */
-export interface IdempotencyResult {
+/** `first`: this request committed it now. `repeat`: another did before, with these versions, and drew this `batch`. */
+export interface IdempotencyResult
+  extends Pick<IdempotencyRecord, "pipelineVersion" | "splitVersion" | "batch"> {
   readonly kind: "first" | "repeat";
-  readonly pipelineVersion: number;
-  readonly splitVersion: number;
 }
 
 const noTime = { ms: 0, ns: 0 };
@@ -64,15 +69,10 @@ export class Appender {
     const body = Buffer.from(JSON.stringify(record));
     for (;;) {
       while (!this.#isServing(shard)) await this.#room(shard);
-      const known = shard.once.idempotency.find(record.tenant, record.key);
+      const known = this.#knownOf(shard, record);
       if (known !== undefined) {
-        if (known.digest !== record.digest) {
-          const message = "this key was used with another body";
-          throw new ServiceError("ingest.idempotency-mismatch", message, { key: record.key });
-        }
         await shard.whenCommitted(known.position);
-        const { pipelineVersion, splitVersion } = known;
-        return { kind: "repeat", pipelineVersion, splitVersion };
+        return resultOf("repeat", known);
       }
       this.#checkKeys(shard, shard.once.idempotency);
       const fields: HeaderFields = {
@@ -89,11 +89,27 @@ export class Appender {
       const appended = this.#hostOf(shard).append(fields, body, { idempotency: record });
       if (appended !== undefined) {
         await appended.committed;
-        const { pipelineVersion, splitVersion } = record;
-        return { kind: "first", pipelineVersion, splitVersion };
+        return resultOf("first", record);
       }
       await this.#room(shard);
     }
+  }
+
+  /** The request that this one repeats. Throws when it is another under the same key. */
+  #knownOf(shard: Shard, record: IdempotencyRecord): StoredIdempotency | undefined {
+    const known = shard.once.idempotency.find(record.tenant, record.key);
+    if (known === undefined) return undefined;
+    if (known.digest !== record.digest) {
+      if (isOver(known, this.#context.clock.now())) return undefined;
+      const message = "this key was used with another body";
+      throw new ServiceError("ingest.idempotency-mismatch", message, { key: record.key });
+    }
+    if (known.batch !== undefined && record.batch === undefined) {
+      // A node of a release before, which would store its parts under other keys, and twice: until it is upgraded, another has to be asked.
+      const message = "the request was first sent to a node of a later release";
+      throw new ServiceError("ingest.unavailable", message, { shard: shard.id });
+    }
+    return known;
   }
 
   /** Puts a tombstone into a shard's log; it hides what matches below it from the step that commits it. */
@@ -207,6 +223,11 @@ export class Appender {
       throw new ServiceError("ingest.unavailable", message, { shard: shard.id });
     }
   }
+}
+
+function resultOf(kind: IdempotencyResult["kind"], record: IdempotencyRecord): IdempotencyResult {
+  const { pipelineVersion, splitVersion, batch } = record;
+  return { kind, pipelineVersion, splitVersion, ...(batch !== undefined && { batch }) };
 }
 
 function fieldsOf(part: AppendPart): HeaderFields {

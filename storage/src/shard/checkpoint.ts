@@ -5,12 +5,23 @@ import { IdempotencyTable, type StoredIdempotency } from "./idempotency-table.ts
 import { type SourceEnd, SourceTable } from "./source-table.ts";
 import { type PlacedTombstone, TombstoneTable } from "./tombstone.ts";
 
+/** How many keys a shard knows before new ones have to wait; as `limits.ts` says by default. */
+export interface OnceLimits {
+  readonly keysMax?: number | undefined;
+  readonly idempotencyKeysMax?: number | undefined;
+}
+
 /** What a shard knows beside its records, by which it stores once and hides what was deleted: rebuilt from a checkpoint and the entries behind it. */
 export class OnceTables {
-  readonly keys = new DedupeTable();
-  readonly idempotency = new IdempotencyTable();
+  readonly keys: DedupeTable;
+  readonly idempotency: IdempotencyTable;
   readonly sources = new SourceTable();
   readonly tombstones = new TombstoneTable();
+
+  constructor({ keysMax, idempotencyKeysMax }: OnceLimits = {}) {
+    this.keys = new DedupeTable(keysMax);
+    this.idempotency = new IdempotencyTable(idempotencyKeysMax);
+  }
 
   /** As of the committed position, which must be what `through` is. */
   snapshot(through: number): OnceSnapshot {

@@ -22,3 +22,9 @@ export function idempotencyPartKey(tenant: string, key: string, part: number): U
   const text = JSON.stringify([tenant, key, part]);
   return hash("sha256", text, "buffer").subarray(0, dedupeKeyBytes);
 }
+
+/** The key of a part as its shard knows it, of what `idempotencyPartKey` says and the request that the key counts for. */
+export function batchPartKey(partKey: Uint8Array, batch: string): Uint8Array {
+  const text = Buffer.concat([partKey, Buffer.from(batch)]);
+  return hash("sha256", text, "buffer").subarray(0, dedupeKeyBytes);
+}

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { Generations } from "./generations.ts";
 import { dedupeWindowMs, idempotencyKeysMax } from "./limits.ts";
 
 /** What a request with an `Idempotency-Key` committed first: a repeat is processed with the same. */
@@ -9,6 +10,11 @@ export interface IdempotencyRecord {
   readonly digest: string;
   readonly pipelineVersion: number;
   readonly splitVersion: number;
+  /**
+   * Drawn for each request; that of the first counts. It is part of its parts' keys, so that those of a later request with another body do not
+   * pass for them. Releases before had none.
+   */
+  readonly batch?: string | undefined;
 }
 
 /** A record with where and when it was stored. */
@@ -17,35 +23,61 @@ export interface StoredIdempotency extends IdempotencyRecord {
   readonly logMs: number;
 }
 
-/** The `Idempotency-Key`s at their home shard, for ten minutes of log time. */
+/** The `Idempotency-Key`s at their home shard, for as long as `Generations` says. */
 export class IdempotencyTable {
-  /** In the order of the log, so the oldest come first. */
-  readonly #records = new Map<string, StoredIdempotency>();
+  /** Each in the order of the log. */
+  readonly #generations = new Generations(() => new Map<string, StoredIdempotency>());
+  readonly #keysMax: number;
+
+  /** Beyond `keysMax` keys it `isFull`. */
+  constructor(keysMax = idempotencyKeysMax) {
+    this.#keysMax = keysMax;
+  }
 
   get isFull(): boolean {
-    return this.#records.size >= idempotencyKeysMax;
+    return this.#generations.all.reduce((sum, { table }) => sum + table.size, 0) >= this.#keysMax;
   }
 
   find(tenant: string, key: string): StoredIdempotency | undefined {
-    return this.#records.get(JSON.stringify([tenant, key]));
+    const name = nameOf(tenant, key);
+    for (const { table } of this.#generations.all) {
+      const found = table.get(name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
-  /** Forgets what is older than the window at a log time. */
-  expire(nowMs: number): void {
-    for (const [name, { logMs }] of this.#records) {
-      if (logMs >= nowMs - dedupeWindowMs) break;
-      this.#records.delete(name);
-    }
+  /** Forgets what is older than the window at a log time, for the sake of room. */
+  expire(logMs: number): void {
+    this.#generations.expire(logMs);
   }
 
   insert(record: StoredIdempotency): void {
-    this.expire(record.logMs);
-    this.#records.set(JSON.stringify([record.tenant, record.key]), record);
+    const table = this.#generations.at(record.logMs);
+    const name = nameOf(record.tenant, record.key);
+    // One that takes the place of another comes last in the log.
+    table.delete(name);
+    table.set(name, record);
   }
 
   snapshot(through: number): StoredIdempotency[] {
-    return [...this.#records.values()].filter(({ position }) => position <= through);
+    const oldestFirst = this.#generations.all.toReversed();
+    return oldestFirst.flatMap(({ table }) =>
+      [...table.values()].filter(({ position }) => position <= through),
+    );
   }
+}
+
+/**
+ * Whether another body under the key of a record is a request of its own: the record is known for as long as somebody may repeat it, but
+ * nobody else has to wait for longer than the window. `nowMs`: wall clock.
+ */
+export function isOver({ logMs }: StoredIdempotency, nowMs: number): boolean {
+  return nowMs - logMs > dedupeWindowMs;
+}
+
+function nameOf(tenant: string, key: string): string {
+  return JSON.stringify([tenant, key]);
 }
 
 /** The shard that keeps a request's `Idempotency-Key`. */

@@ -71,9 +71,9 @@ function contextOf(
     readonly paths: StorePaths;
   },
 ): StoreContext {
-  const { agreedMs, arena, clock, disk, logger, manifest, ownership, shardCount, work } = options;
+  const { agreedMs, arena, clock, disk, logger, manifest, once, ownership, work } = options;
   const { log, paths, recovered } = opened;
-  const shards = Array.from({ length: shardCount }, (_, id) => new Shard(id, arena));
+  const shards = Array.from({ length: options.shardCount }, (_, id) => new Shard(id, arena, once));
   const epochs = EpochFile.open(disk, paths.root);
   for (const { id } of shards) {
     // Without a promise it never took an entry, so none is lost.

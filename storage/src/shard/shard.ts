@@ -2,7 +2,7 @@ import { assert } from "../../../kit/src/assert.ts";
 import type { ServiceError } from "../../../kit/src/errors.ts";
 import type { EntryHeader, LogPoint } from "../log/entry.ts";
 import type { ArenaOwner } from "./arena.ts";
-import { OnceTables } from "./checkpoint.ts";
+import { type OnceLimits, OnceTables } from "./checkpoint.ts";
 import type { IdempotencyRecord } from "./idempotency-table.ts";
 import { type MemoryBatch, Memtable } from "./memtable.ts";
 import { SegmentSet } from "./segment-set.ts";
@@ -48,7 +48,7 @@ export class Shard {
   readonly memtable: Memtable;
   /** Files of a process before that nothing names, and that are too young to be sure. */
   readonly orphans = new Set<string>();
-  once = new OnceTables();
+  once: OnceTables;
   #state: ShardState = { kind: "waiting" };
   readonly #stateWaiters = new Set<() => void>();
   /** Acquired by this incarnation; 0 before. */
@@ -66,9 +66,12 @@ export class Shard {
   readonly #pending: Pending[] = [];
   #queue: Promise<unknown> = Promise.resolve();
   readonly #arena: ArenaOwner;
+  readonly #onceLimits: OnceLimits;
 
-  constructor(id: number, arena: ArenaOwner) {
+  constructor(id: number, arena: ArenaOwner, onceLimits: OnceLimits = {}) {
     this.id = id;
+    this.#onceLimits = onceLimits;
+    this.once = new OnceTables(onceLimits);
     this.memtable = new Memtable(arena);
     this.#arena = arena;
   }
@@ -206,7 +209,7 @@ export class Shard {
     this.memtable.dropThrough(Number.POSITIVE_INFINITY, 0);
     const all = new Set(this.segments.all.map(({ entry }) => entry.uuid));
     this.segments.replace(all, [], () => undefined);
-    this.once = new OnceTables();
+    this.once = new OnceTables(this.#onceLimits);
     this.end = { epoch: 0, position: 0 };
     this.sealedThrough = this.end;
     this.checkpoint = undefined;

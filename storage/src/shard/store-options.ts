@@ -5,6 +5,7 @@ import { logBytesMaxDefault, logFileBytesDefault } from "../log/limits.ts";
 import type { SharedOwnership } from "../replication/ownership.ts";
 import type { ReplicationPorts } from "../replication/replication.ts";
 import type { ArenaOwner } from "./arena.ts";
+import type { OnceLimits } from "./checkpoint.ts";
 import type { SegmentLimits } from "./context.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { type DiskUse, diskUseOf } from "./disk-limit.ts";
@@ -50,6 +51,8 @@ export interface StoreOptions {
     readonly bytesMax?: number;
   };
   readonly segments?: Partial<SegmentLimits>;
+  /** How many keys each shard knows. */
+  readonly once?: OnceLimits;
   /** How long until every segment file was read once for damage; 7 days by default, 0: none is. */
   readonly scrubPeriodMs?: number;
   /** Bytes that segments, log and trash may take; as much as there is by default. At 95 % appends get 503. */
