@@ -100,7 +100,12 @@ async function set(io: CliIo, pairs: readonly string[], options: SetOptions): Pr
   const unset: string[] = [];
   for (const pair of pairs) {
     const at = pair.indexOf("=");
-    if (at < 1) throw usageError(`${pair} is not of the form path=value`);
+    if (at < 1) {
+      const example = at === 0 ? "query.timeoutMs" : pair;
+      throw usageError(
+        `${pair} is not of the form path=value: ${example}=VALUE sets it, ${example}= takes it back to its default`,
+      );
+    }
     const value = pair.slice(at + 1);
     if (value === "") unset.push(pair.slice(0, at));
     else values[pair.slice(0, at)] = value;
@@ -121,20 +126,52 @@ async function edit(io: CliIo, section: string, options: ServiceOptions): Promis
   if (found === undefined) {
     throw usageError(`there is no section ${section}; there are ${[...sharedSections].join(", ")}`);
   }
-  const text = await edited(io, editText(before, found));
-  let wanted: Record<string, unknown>;
+  const folder = await mkdtemp(path.join(tmpdir(), "logkeep-config-"));
+  const file = path.join(folder, "section.yaml");
+  let isKept = false;
   try {
-    wanted = (parse(text) ?? {}) as Record<string, unknown>;
+    const first = editText(before, found);
+    const text = await edited(io, file, first);
+    isKept = text !== first;
+    await changeTo(io, client, found, valuesOf(text));
+    isKept = false;
+  } catch (thrown) {
+    // Nobody writes all of it again for one wrong value.
+    if (isKept) await print(io.stderr, `what you wrote is kept in ${file}\n`);
+    throw thrown;
+  } finally {
+    if (!isKept) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** As in the file of a node: what has no value is not set. */
+function valuesOf(text: string): Readonly<Record<string, unknown>> {
+  let found: unknown;
+  try {
+    found = parse(text) ?? {};
   } catch (thrown) {
     throw new CliExit(1, `this is no YAML, nothing was changed: ${messageOf(thrown)}`);
   }
-  if (JSON.stringify(wanted) === JSON.stringify(found.values)) {
+  if (typeof found !== "object" || Array.isArray(found)) {
+    const what = "this holds no settings, nothing was changed: each is a line of its own";
+    throw new CliExit(1, `${what}, as query.timeoutMs: 60s`);
+  }
+  return Object.fromEntries(Object.entries(found as object).filter(([, value]) => value !== null));
+}
+
+async function changeTo(
+  io: CliIo,
+  client: ServiceClient,
+  { section, version, values }: ConfigAnswer["sections"][number],
+  wanted: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  if (JSON.stringify(wanted) === JSON.stringify(values)) {
     await print(io.stdout, "nothing was changed\n");
     return;
   }
-  const unset = Object.keys(found.values).filter((name) => !Object.hasOwn(wanted, name));
+  const unset = Object.keys(values).filter((name) => !Object.hasOwn(wanted, name));
   // Whoever changed it meanwhile would be overwritten unseen.
-  await change(io, client, section, { set: wanted, unset, version: found.version });
+  await change(io, client, section, { set: wanted, unset, version });
 }
 
 /** What is set, and as a comment what can be. */
@@ -150,22 +187,19 @@ function editText(
   return `# Section ${section}, version ${version}; what stands behind # is as it is without being set.\n${set}${lines.join("\n")}\n`;
 }
 
-async function edited(io: CliIo, text: string): Promise<string> {
+/** The text as the editor left it in the file. */
+async function edited(io: CliIo, file: string, text: string): Promise<string> {
   const editor = io.env["VISUAL"] || io.env["EDITOR"] || "vi";
-  const folder = await mkdtemp(path.join(tmpdir(), "logkeep-config-"));
-  try {
-    const file = path.join(folder, "section.yaml");
-    await writeFile(file, text, { mode: 0o600 });
-    // As git does: an editor may have arguments.
-    const child = spawn("sh", ["-c", `${editor} "$1"`, "sh", file], { stdio: "inherit" });
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.once("error", reject).once("exit", resolve);
-    });
-    if (code !== 0) throw new CliExit(1, `the editor (${editor}) failed, nothing was changed`);
-    return await readFile(file, "utf8");
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await writeFile(file, text, { mode: 0o600 });
+  // As git does: an editor may have arguments.
+  const child = spawn("sh", ["-c", `${editor} "$1"`, "sh", file], { stdio: "inherit" });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject).once("exit", resolve);
+  });
+  if (code !== 0) throw new CliExit(1, `the editor (${editor}) failed, nothing was changed`);
+  return readFile(file, "utf8").catch((thrown: unknown) => {
+    throw new CliExit(1, `the editor left no file, nothing was changed: ${messageOf(thrown)}`);
+  });
 }
 
 async function history(io: CliIo, section: string, options: GetOptions): Promise<void> {

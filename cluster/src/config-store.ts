@@ -104,9 +104,9 @@ export class ConfigStore {
     for (;;) {
       const { found, znodeVersion } = await this.#asked(name, signal);
       if (version !== undefined && version !== found.version) {
-        throw new ServiceError("config.version-mismatch", "the section has another version", {
-          version: found.version,
-        });
+        const what =
+          "the section has another version, nothing was changed; look at it and ask again";
+        throw new ServiceError("config.version-mismatch", what, { version: found.version });
       }
       const values = change(found.values);
       const next: ConfigSection = {

@@ -56,7 +56,7 @@ storage is now at version 1
 after a restart of each node: storage.retention.days
 $ logkeep config get storage.retention.days
 SETTING                 VALUE  SET BY   WAITING
-storage.retention.days  7      cluster  30 after a restart
+storage.retention.days  7      default  30 after a restart
 $ logkeep config history query
 VERSION  AT                        BY        VALUES
 1        2026-11-21T18:11:15.297Z  (no key)  query.timeoutMs=60000
@@ -65,7 +65,8 @@ query is now at version 2
 \`\`\`
 
 - A change is of one section (\`query\`, \`storage\`, …), whole or not at all. Several settings of a section go together; \`query.timeoutMs=\` takes one
-  back to its default. \`logkeep config edit query\` opens the section in your editor, and is refused if somebody changed it meanwhile, as is \`--version N\`.
+  back to its default. \`logkeep config edit query\` opens the section in your editor, and is refused if somebody changed it meanwhile, as is \`--version N\`;
+  what you wrote is kept in a file then.
 - It is checked by the node that is asked, with that node's own settings beside it; what cannot be run with is refused and not written. Running nodes hear of it by a
   watch. A node of another version that cannot run with it keeps what it had, and says so in its log.
 - A node's own file, variables and flags are above it: \`config get\` says what set each, and \`config set\` when the node that answers is told otherwise by its own.

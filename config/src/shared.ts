@@ -44,8 +44,10 @@ export const sharedSections: ReadonlySet<string> = new Set(
   [...sharedSettings.keys()].map((path) => sectionOf(path)),
 );
 
+/** A path without a section is one itself, as far as it is any. */
 export function sectionOf(path: string): string {
-  return path.slice(0, path.indexOf("."));
+  const end = path.indexOf(".");
+  return end === -1 ? path : path.slice(0, end);
 }
 
 /** Values of shared settings by path, as the schema wants them. */
@@ -72,6 +74,10 @@ export function coerceShared(values: SharedValues): {
 }
 
 function hint(path: string): string {
+  if (sharedSections.has(path)) {
+    const [first] = [...sharedSettings.keys()].filter((known) => sectionOf(known) === path);
+    return ` but a section, of which each is set by its name, as ${first}`;
+  }
   const near = suggest(path, sharedSettings.keys());
   return near === undefined ? "" : `; did you mean ${near}?`;
 }

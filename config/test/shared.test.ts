@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeSettings } from "../src/describe.ts";
 import { loadSettings } from "../src/load.ts";
-import { coerceShared, sharedSettings } from "../src/shared.ts";
+import { coerceShared, sectionOf, sharedSettings } from "../src/shared.ts";
 
 test("every setting of the whole cluster is a setting, and none of them is a secret", () => {
   const infos = new Map(describeSettings().map((info) => [info.path, info]));
@@ -24,6 +24,14 @@ test("values of the whole cluster are read as those of flags, and a node's own a
   assert.equal(problems.length, 2);
   assert.match(problems[0] ?? "", /query\.timeout is no setting; did you mean query\.timeoutMs\?/);
   assert.match(problems[1] ?? "", /node\.id is a node's own.*LOGKEEP_NODE_ID/);
+});
+
+test("a section is no setting, which is said with one of its own; a word alone is a section as a whole", () => {
+  const { problems } = coerceShared({ query: 3 });
+  assert.deepEqual(problems, [
+    "query is no setting but a section, of which each is set by its name, as query.timeoutMs",
+  ]);
+  assert.deepEqual(["query", "query.timeoutMs", "foo"].map(sectionOf), ["query", "query", "foo"]);
 });
 
 test("what is set for the whole cluster lies below a node's file, variables and flags", () => {

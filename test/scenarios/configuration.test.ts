@@ -1,7 +1,7 @@
 // Goal: settings of the whole cluster are checked before they are written, versioned, applied within a second and journalled; the journal
 // is a chain that shows when somebody meddled with it.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { run as runCli } from "../../cli/test/run.ts";
@@ -57,6 +57,7 @@ test("settings of the cluster are set, edited, gone back on, and outlive a resta
   const env = { EDITOR: "sed -i s/^query.timeoutMs.*/query.timeoutMs:\\ 70s/" };
   assert.match(await run(first, ["config", "edit", "query"], env), /query is now at version 2/);
   assert.match(await run(first, ["config", "get", "query.timeoutMs"]), / 70000 /);
+  await refusesEdits(first);
   assert.match(await run(first, ["config", "rollback", "query", "1"]), /at version 3/);
   assert.match(await run(first, ["config", "rollback", "query", "9"]), /failed: .*no such version/);
   const history = await run(first, ["config", "history", "query"]);
@@ -83,6 +84,28 @@ test("settings of the cluster are set, edited, gone back on, and outlive a resta
   );
   await second.stop();
 });
+
+/** What cannot be taken of an editor is refused by its reason, changes nothing, and is not thrown away. */
+async function refusesEdits(service: Service): Promise<void> {
+  const refused = [
+    ["query.timeoutMs: soon", /must be a time in milliseconds.*"soon"/s],
+    ["just words", /holds no settings/],
+    ["- a", /holds no settings/],
+    ["][", /is no YAML/],
+  ] as const;
+  for (const [text, why] of refused) {
+    const env = { EDITOR: `f() { echo '${text}' > "$1"; }; f` };
+    const said = await run(service, ["config", "edit", "query"], env);
+    assert.match(said, why);
+    const [, kept = ""] = /what you wrote is kept in (\S+)/.exec(said) ?? [];
+    assert.equal(readFileSync(kept, "utf8"), `${text}\n`);
+    rmSync(path.dirname(kept), { recursive: true });
+  }
+  assert.match(await run(service, ["config", "get", "query.timeoutMs"]), / 70000 /);
+  const edit = ["config", "edit", "query"];
+  assert.equal(await run(service, edit, { EDITOR: "true" }), "nothing was changed\n");
+  assert.match(await run(service, edit, { EDITOR: "rm" }), /failed: .*nothing was changed/);
+}
 
 test("every change is in the audit journal once, whatever kills the service, and a forged entry is found", async (t) => {
   const first = await Service.start();

@@ -14,6 +14,7 @@ import {
   sharedSections,
   sharedSettings,
 } from "../../../config/src/shared.ts";
+import { suggest } from "../../../config/src/suggest.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import { type LiveSettings, valueAt } from "../live-settings.ts";
 import type { App } from "./app.ts";
@@ -117,17 +118,19 @@ async function versionOf(
   if (version === 0) return {};
   const found = (await store.history(section)).find((one) => one.version === version);
   if (found !== undefined) return found.values;
-  throw new ServiceError("request.not-found", "there is no such version", { section, version });
+  const what =
+    "there is no such version, or none that is kept; config history lists those that are";
+  throw new ServiceError("request.not-found", what, { section, version });
 }
 
 function sectionNamed(request: Request): string {
   const section = String(request.params["section"]);
   if (sharedSections.has(section)) return section;
   const known = [...sharedSections].join(", ");
-  const what = `the cluster has no such section, but ${known}; others are each node's own`;
-  throw new ServiceError("request.not-found", what, {
-    section,
-  });
+  const near = suggest(section, sharedSections);
+  const hint = near === undefined ? "" : `; did you mean ${near}?`;
+  const what = `the cluster has no such section, but ${known}; others are each node's own${hint}`;
+  throw new ServiceError("request.not-found", what, { section });
 }
 
 function bodyOf(request: Request): ConfigChange {
