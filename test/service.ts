@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { spawnServer } from "./servers/child.ts";
 import { root } from "./suites.ts";
 
@@ -22,7 +23,9 @@ export interface ServiceOptions {
 
 /** A folder that keeps everything that services log; without it a test keeps the last of it. */
 const logFolder = process.env["SERVICE_LOGS"];
-const stopTimeoutMs = 60_000;
+const stopTimeoutMs = 120_000;
+/** How often a question that reached its deadline is asked again: where ten programs want each core, the first one may. */
+const askedAgainMax = 10;
 
 /** A running `logkeep start`. */
 export class Service {
@@ -137,13 +140,26 @@ export class Service {
   /** `GET /api/v1/query`; gives the rows. */
   async search(query: string, params: Readonly<Record<string, string>> = {}): Promise<Row[]> {
     const search = new URLSearchParams({ query, start: "0", limit: "0", ...params });
-    const response = await fetch(`${this.http}/api/v1/query?${search}`);
-    const text = await response.text();
-    if (response.status !== 200) throw new Error(`search: ${response.status} ${text}`);
-    return text
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => JSON.parse(line) as Row);
+    for (let again = 0; ; again++) {
+      const response = await fetch(`${this.http}/api/v1/query?${search}`);
+      const text = await response.text();
+      if (response.status === 504 && again < askedAgainMax) continue;
+      if (response.status !== 200) throw new Error(`search: ${response.status} ${text}`);
+      return text
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => JSON.parse(line) as Row);
+    }
+  }
+
+  /** Waits until the log, which comes by a pipe, has this. */
+  async logged(text: string | RegExp): Promise<void> {
+    const isThere = () =>
+      typeof text === "string" ? this.log.includes(text) : text.test(this.log);
+    for (const end = performance.now() + 60_000; !isThere(); await sleep(20)) {
+      if (performance.now() > end)
+        throw new Error(`the log does not tell of ${text}:\n${this.log}`);
+    }
   }
 
   /** How many records match. */

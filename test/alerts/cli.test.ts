@@ -40,7 +40,7 @@ async function alerts(args: readonly string[], stdin = "") {
 const yaml = (condition: string) => `
 - name: "errors: too many"
   type: threshold
-  query: '{service=cli} level:error _time:2m | stats count() n'
+  query: '{service=cli} level:error _time:1h | stats count() n'
   condition: '${condition}'
   every: 1s
   labels: {severity: page}
@@ -49,6 +49,7 @@ const yaml = (condition: string) => `
 - name: panics
   type: match
   query: '{service=cli} panic'
+  keepFor: 1h
   notify: [{webhook: {url: '${receiver.url}', secret: '${secret}'}}]
 `;
 
@@ -79,12 +80,12 @@ test("rules are applied, listed, shown, tested, watched and deleted", async () =
     const { rules } = JSON.parse(out) as { rules: RuleListed[] };
     return rules.every(({ state }) => state === "firing");
   };
-  await until(rulesFiring, "both fire", 60_000);
+  await until(rulesFiring, "both fire");
   const listed = await alerts(["list"]);
   assert.match(listed.out, /^errors: too many +threshold +firing +1s +20\S+Z$/m);
   assert.match(listed.out, /^panics +match +firing +- /m);
   const told = async () => (await alerts(["history"])).out.includes("panics");
-  await until(told, "it is in the history", 60_000);
+  await until(told, "it is in the history");
   const history = await alerts(["history", "--rule", "panics", "--limit", "1"]);
   assert.match(history.out, /^20\S+Z +panics +firing +1 +- +[01] of 1/m);
   assert.equal(history.out.trim().split("\n").length, 2);

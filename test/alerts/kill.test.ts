@@ -65,10 +65,11 @@ test(`match rules count each record once through ${rounds} SIGKILLs`, async (con
     const counts = await counted();
     return Object.entries<number>(wanted).every(([rule, n]) => (counts[rule] ?? 0) >= n);
   };
-  await until(isCaughtUp, "all are counted", 60_000);
+  await until(isCaughtUp, "all are counted");
   assert.deepEqual(await counted(), wanted);
   context.diagnostic(`counted ${JSON.stringify(wanted)}`);
-  await until(() => receiver.keys.size === 3, "each was told");
+  assert.ok(stored.length > 0);
+  await until(() => receiver.keys.size === stored.length, "each was told");
   assert.ok(receiver.taken.every(({ status }) => status === "firing"));
   assert.equal(await service.stop(), 0);
 });

@@ -24,16 +24,14 @@ test("a match is told at once with its record, and resolved when none come any m
   const name = "payments fail";
   const labels = { team: "payments" };
   const query = '{service="pay"} level:error';
-  await apply(service, ruleOf({ name, query, labels, keepFor: "2s" }, receiver.url));
+  await apply(service, ruleOf({ name, query, labels, keepFor: "1h" }, receiver.url));
   const record = { service: "pay", host: "h", level: "error", _msg: "card refused" };
   await service.ship([{ ...record, level: "info" }, record]);
   const acked = performance.now();
-  await until(() => of(name).length === 1, "the alert fires", 10_000);
+  await until(() => of(name).length === 1, "the alert fires");
   const [fired] = of(name);
   assert.ok(fired !== undefined);
   context.diagnostic(`told ${(fired.atMs - acked).toFixed(0)} ms after the acknowledgement`);
-  // The figure is above; this only says that no timer of seconds stands between the two.
-  assert.ok(fired.atMs - acked < 3000);
   const { notification } = fired;
   assert.equal(notification.status, "firing");
   assert.deepEqual(notification.labels, labels);
@@ -46,6 +44,8 @@ test("a match is told at once with its record, and resolved when none come any m
   assert.equal((await listedRule(service, name)).state, "firing");
   const [alert] = (await alertsOf(service)).filter((each) => each.rule === name);
   assert.equal(alert?.status, "firing");
+  // Its end is not waited for while it is looked at.
+  await apply(service, ruleOf({ name, query, labels, keepFor: "2s" }, receiver.url));
   await until(() => of(name).length === 2, "the alert resolves");
   const resolved = of(name)[1]?.notification;
   assert.equal(resolved?.status, "resolved");
@@ -65,6 +65,21 @@ test("a match is told at once with its record, and resolved when none come any m
       { status: "firing", outcome: "delivered" },
     ],
   );
+});
+
+test("no timer of seconds stands between an acknowledgement and its alert", async (context) => {
+  const tookMs: number[] = [];
+  // More than one where the machine is so busy that it took as long without a timer.
+  for (let i = 0; i < 6 && Math.min(...tookMs) >= 2000; i++) {
+    const name = `prompt ${i}`;
+    await apply(service, ruleOf({ name, query: `{service=prompt${i}}` }, receiver.url));
+    await service.ship([{ service: `prompt${i}`, _msg: "now" }]);
+    const acked = performance.now();
+    await until(() => of(name).length > 0, "the alert fires");
+    tookMs.push((of(name)[0]?.atMs ?? 0) - acked);
+  }
+  context.diagnostic(`${tookMs.map(Math.round)} ms`);
+  assert.ok(Math.min(...tookMs) < 2000);
 });
 
 test("the link of a notification leads to its records", async () => {
@@ -87,7 +102,8 @@ test("the link of a notification leads to its records", async () => {
 
 test("while it fires matches are counted and not told again; lines are the newest and at most ten", async () => {
   const name = "many";
-  await apply(service, ruleOf({ name, query: "{service=many}", keepFor: "3s" }, receiver.url));
+  const rule = { name, query: "{service=many}" };
+  await apply(service, ruleOf({ ...rule, keepFor: "1h" }, receiver.url));
   const records = (from: number, count: number) =>
     Array.from({ length: count }, (_, i) => ({ service: "many", n: `${from + i}`, _msg: "m" }));
   await service.ship(records(0, 5000));
@@ -98,6 +114,7 @@ test("while it fires matches are counted and not told again; lines are the newes
     return alert?.count === 15_000;
   };
   await until(isCounted, "all are counted");
+  await apply(service, ruleOf({ ...rule, keepFor: "1s" }, receiver.url));
   await until(() => of(name).some((each) => each.notification.status === "resolved"), "resolved");
   assert.deepEqual(
     of(name).map(({ notification }) => notification.status),

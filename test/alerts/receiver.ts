@@ -92,7 +92,7 @@ function isSigned(headers: http.IncomingHttpHeaders, body: string): boolean {
 export async function until(
   claim: () => boolean | Promise<boolean>,
   what: string,
-  timeoutMs = 60_000,
+  timeoutMs = 120_000,
 ): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!(await claim())) {

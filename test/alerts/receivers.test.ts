@@ -8,8 +8,11 @@ import { apply, ask, base, historyOf, ruleOf } from "./rules.ts";
 
 const dataDir = temporaryFolder();
 let service: Service;
-const start = (env: Record<string, string> = {}): Promise<Service> =>
-  Service.start({ dataDir, env: { LOGKEEP_ALERTS_DELIVERY_TIMEOUT_MS: "1000", ...env } });
+/** Longer than anybody waits here, so that whoever waited for a receiver that never answers would be late. */
+const patient = { LOGKEEP_ALERTS_DELIVERY_TIMEOUT_MS: "300000" };
+const hasty = { LOGKEEP_ALERTS_DELIVERY_TIMEOUT_MS: "1000" };
+const start = (env: Record<string, string> = patient): Promise<Service> =>
+  Service.start({ dataDir, env });
 
 before(async () => {
   service = await start();
@@ -69,9 +72,8 @@ test("a receiver that never answers holds nobody else up, nor the end of the ser
   await fire("slow", slow.url);
   for (let i = 0; i < 5; i++) await fire(`quick${i}`, quick.url);
   await until(() => quick.taken.length === 5, "the others are told");
-  const started = performance.now();
+  // The stop that waited for it would be cut short.
   assert.equal(await service.stop(), 0);
-  assert.ok(performance.now() - started < 40_000);
   slow.answer = () => 200;
   service = await start();
   await until(() => slow.taken.length > 0, "it is told after the restart");
@@ -90,22 +92,21 @@ test("hundreds of receivers that never answer hold nobody else up", async (conte
   await service.ship([{ service: "many", _msg: "it happened" }]);
   const isWaiting = async (): Promise<boolean> => (await outcomesOf("many119")).length === 8;
   await until(isWaiting, "the last of them waits");
-  const startMs = performance.now();
   await fire("apart", quick.url);
   await until(() => quick.taken.length === 1, "the other one is told");
-  // One after the other they would take fifteen seconds.
-  assert.ok(performance.now() - startMs < 12_000);
 });
 
 test("tests of rules whose receivers never answer are few at once, and hold up no notification", async (context) => {
   const [slow, quick] = [await open(context), await open(context)];
   slow.answer = () => new Promise(() => undefined);
+  await service.stop();
+  service = await start(hasty);
   const urls = Array.from({ length: 8 }, (_, j) => `${slow.url}/${j}`);
   await apply(service, ruleOf({ name: "tested", query: "{service=tested}" }, ...urls));
   const path = `${base}/rules/tested/test`;
   const tests = Array.from({ length: 20 }, () => ask(service, path, { method: "POST" }));
   await fire("meanwhile", quick.url);
-  await until(() => quick.taken.length === 1, "it is told");
+  await until(() => quick.taken.length > 0, "it is told");
   const statuses = (await Promise.all(tests)).map(({ status }) => status);
   assert.deepEqual([...new Set(statuses)].sort(), [200, 429]);
   assert.equal((await ask(service, path, { method: "POST" })).status, 200);
@@ -113,12 +114,18 @@ test("tests of rules whose receivers never answer are few at once, and hold up n
 
 test("what cannot be delivered in time is given up and told in the history", async () => {
   await service.stop();
-  service = await start({ LOGKEEP_ALERTS_DELIVERY_RETRY_MS: "2000" });
-  await fire("never", "http://127.0.0.1:1/nobody");
-  await until(async () => (await outcomesOf("never")).includes("expired"), "it expires");
-  const [event] = (await historyOf(service)).filter((each) => each.rule === "never");
-  assert.ok((event?.deliveries[0]?.attempts ?? 0) > 1);
-  assert.ok((event?.deliveries[0]?.reason ?? "") !== "");
+  service = await start({ ...hasty, LOGKEEP_ALERTS_DELIVERY_RETRY_MS: "2000" });
+  let attempts = 0;
+  // On a busy machine the time may be up before the second attempt.
+  for (let i = 0; attempts < 2; i++) {
+    const name = `never${i}`;
+    await fire(name, "http://127.0.0.1:1/nobody");
+    await until(async () => (await outcomesOf(name)).includes("expired"), "it expires");
+    const [event] = (await historyOf(service)).filter((each) => each.rule === name);
+    assert.ok((event?.deliveries[0]?.reason ?? "") !== "");
+    attempts = event?.deliveries[0]?.attempts ?? 0;
+    assert.ok(attempts > 1 || i < 10, "it was tried once only");
+  }
 });
 
 test("private addresses are refused where the settings say so", async (context) => {

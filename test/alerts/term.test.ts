@@ -37,8 +37,8 @@ const isEvaluated = async (): Promise<boolean> =>
   (await ask(service, `${base}/alerts`)).status === 200;
 
 test("terms come and go, and each record is counted and each alert told once", async () => {
-  const rule = { name: "lasting", query: "{service=s}", keepFor: "4s" };
-  await apply(service, ruleOf(rule, receiver.url));
+  const rule = { name: "lasting", query: "{service=s}" };
+  await apply(service, ruleOf({ ...rule, keepFor: "1h" }, receiver.url));
   await service.ship([{ service: "s", _msg: "first" }]);
   await until(() => receiver.taken.length === 1, "it fires");
   for (let round = 0; round < 4; round++) {
@@ -53,6 +53,8 @@ test("terms come and go, and each record is counted and each alert told once", a
   const isCounted = async (): Promise<boolean> => (await alertsOf(service))[0]?.count === 9;
   await until(isCounted, "all are counted");
   assert.equal(receiver.taken.length, 1);
+  // Only now: on a busy machine the terms take longer than anybody wants to wait for its end.
+  await apply(service, ruleOf({ ...rule, keepFor: "1s" }, receiver.url));
   await until(() => receiver.taken.length > 1, "it resolves");
   assert.deepEqual(
     receiver.taken.map(({ status, count }) => [status, count]),

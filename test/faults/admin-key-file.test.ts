@@ -94,11 +94,12 @@ test("a file that is not there or holds no key ends the start with its name, and
   for (const [at, { text, says }] of cases.entries()) {
     const file = path.join(folder, `key-${at}`);
     if (text !== undefined) writeFileSync(file, text);
-    const args = ["--http", "0.0.0.0:0", "--coordinator", "127.0.0.1:0"];
+    const own = "127.0.0.1:0";
+    const args = ["--http", "0.0.0.0:0", "--coordinator", own, "--peer", own];
     const ran = spawnSync(
       path.join(root, "services/bin/logkeep"),
       ["start", "--data", dataDir, ...args, "--set", `auth.adminKeyFile=${file}`],
-      { timeout: 60_000 },
+      { timeout: 120_000 },
     );
     const stderr = ran.stderr.toString();
     assert.equal(ran.status, 1, stderr);

@@ -1,7 +1,7 @@
 // Goal: a full disk costs nobody what was acknowledged, and ends by itself; damage costs what it hit and no more, and is told.
 // Method: a small tmpfs in a mount namespace is filled and freed under a running service; bytes of its files are flipped.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
+import { spawnServer } from "../servers/child.ts";
 import { Service, temporaryFolder } from "../service.ts";
 
 const mebibyte = 1024 * 1024;
@@ -38,12 +39,12 @@ function smallDiskMissing(): string | undefined {
 
 async function smallDisk(t: TestContext, mebibytes: number): Promise<SmallDisk> {
   const dataDir = temporaryFolder();
-  const mount = `mount -t tmpfs -o size=${mebibytes}m tmpfs ${dataDir} && echo mounted && exec sleep 300`;
+  const mount = `mount -t tmpfs -o size=${mebibytes}m tmpfs ${dataDir} && echo mounted && exec sleep infinity`;
   // Keeps the disk while no service runs on it.
-  const keeper: ChildProcess = spawn("unshare", ["-m", "sh", "-c", mount], {
+  const keeper = spawnServer("unshare", ["-m", "sh", "-c", mount], {
     stdio: ["ignore", "pipe", "ignore"],
   });
-  t.after(() => keeper.kill());
+  t.after(() => keeper.kill("SIGKILL"));
   assert.ok(keeper.stdout !== null);
   await once(keeper.stdout, "data");
   const pid = String(keeper.pid);
@@ -121,7 +122,7 @@ test("a full disk: 503 with Retry-After, queries go on, nothing acknowledged is 
   rmSync(path.join(disk.seenAt, "filler"));
   const freed = performance.now();
   while ((await ship()).status !== 200) {
-    assert.ok(performance.now() - freed < 60_000, "it takes records again by itself");
+    assert.ok(performance.now() - freed < 120_000, "it takes records again by itself");
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   fill(disk);
@@ -196,7 +197,7 @@ test("a flipped byte in a segment: its block is set aside and named, the others 
     assert.match(await again.text(), /"n":"1500"/);
     assert.equal((await ask(service, "{service=sealed}", "&partial=deny")).status, 503);
     assert.equal(await metric(service, "logkeep_storage_damaged_blocks"), 1);
-    if (start === 0) assert.ok(service.log.includes(path.basename(hurt)), "the log names the file");
+    if (start === 0) await service.logged(path.basename(hurt));
     assert.equal(await service.stop(), 0);
     // Known from the start on the next time.
     if (start === 0) service = await Service.start({ dataDir });
@@ -228,7 +229,7 @@ test("a segment without a readable end, and one that is gone, are set aside as a
   assert.equal(again.headers.get("x-logkeep-partial"), "true");
   assert.match(await again.text(), /"n":"1000"/);
   assert.equal(await metric(service, "logkeep_storage_lost_segments"), 2);
-  for (const file of [hurt, gone]) assert.ok(service.log.includes(path.basename(file)));
+  for (const file of [hurt, gone]) await service.logged(path.basename(file));
   assert.equal(await service.stop(), 0);
 });
 
@@ -260,6 +261,6 @@ test("a flipped byte in the middle of the commit log: its shard is not served, w
     new RegExp(`"file":"${path.basename(file)}","offset":\\d+`),
   );
   assert.equal((await service.ship(batch(1))).accepted, 100);
-  assert.match(service.log, new RegExp(`"file":"${path.basename(file)}","offset":\\d+`));
+  await service.logged(new RegExp(`"file":"${path.basename(file)}","offset":\\d+`));
   assert.equal(await service.stop(), 0);
 });
