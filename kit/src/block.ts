@@ -8,6 +8,8 @@ import type { Moment } from "./time.ts";
 export interface Block {
   /** At most 65,536. */
   readonly rowCount: number;
+  /** Of all its values, about, in bytes; absent: not known. */
+  readonly byteSize?: number;
   /** Inclusive bounds of the records' times. */
   readonly timeMin: Moment;
   readonly timeMax: Moment;

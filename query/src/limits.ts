@@ -6,14 +6,31 @@ export const memoryBytesDefault = 256 * 1024 * 1024;
 /** Milliseconds until a query gives up, unless its caller says otherwise. */
 export const timeoutMsDefault = 30_000;
 
-/**
- * Rows that a worker serialises of one part in one turn. More would hold the part's neighbours back and
- * fill the main thread; fewer would evaluate the part's filter again and again.
- */
-export const chunkRowsMax = 16_384;
+/** How a worker answers the records of a part, piece by piece. */
+export interface RecordLimits {
+  /** Rows of one chunk. More would hold the part's neighbours back and fill the main thread. */
+  readonly chunkRows: number;
+  /** Bytes of one serialised chunk, for the same reason, when records are long. */
+  readonly chunkBytes: number;
+  /** Rows brought into order in one turn: several chunks, so that blocks are not read again for each of them. */
+  readonly orderedRows: number;
+  /** Raw bytes of the blocks that are looked at for it before what was found by then is answered. */
+  readonly orderedBytes: number;
+  /** Up to so many rows are no answer by themselves: a filter that finds little would come back for each block. */
+  readonly fewRows: number;
+  /** Bytes of rows in order that a worker keeps between two chunks, of all queries. */
+  readonly keptBytes: number;
+}
 
-/** Bytes of one serialised chunk, for the same reason, when records are long. */
-export const chunkBytesMax = 4 * 1024 * 1024;
+/** Two full blocks are looked at in one turn, and about four are kept. */
+export const recordLimits: RecordLimits = {
+  chunkRows: 16_384,
+  chunkBytes: 4 * 1024 * 1024,
+  orderedRows: 65_536,
+  orderedBytes: 32 * 1024 * 1024,
+  fewRows: 1_024,
+  keptBytes: 64 * 1024 * 1024,
+};
 
 /**
  * Records of one piece of work of an aggregate: some blocks. More would leave a worker alone at the end, fewer cost more

@@ -9,7 +9,7 @@ import { collectAnswer } from "../src/engine/questions.ts";
 import { parseQuery } from "../src/language/parse.ts";
 import { printFilter } from "../src/language/print-filter.ts";
 import type { Cut, Deletion, Source } from "../src/source.ts";
-import { LocalPool, storeOf, type TestRecord } from "./engine-blocks.ts";
+import { drawLimits, LocalPool, storeOf, type TestRecord } from "./engine-blocks.ts";
 import { drawFilter, drawQuery, drawRecords } from "./engine-draw.ts";
 import { evaluate, matches, type Row, withId } from "./engine-naive.ts";
 
@@ -57,7 +57,7 @@ test("drawn queries over parts with drawn deletes are answered as if those recor
     const records = drawRecords(prng, 20 + prng.below(100));
     const store = storeOf(records, prng);
     const query = drawQuery(prng);
-    const pool = new KeptAnswers(new LocalPool(store), 1 << 20);
+    const pool = new KeptAnswers(new LocalPool(store, drawLimits(new Prng(seed))), 1 << 20);
     const ask = async (deletions: readonly Deletion[]): Promise<void> => {
       const about = `SEED=${seed} ${JSON.stringify({ query, deletions })}`;
       const left = records.filter((record) => !deletions.some((each) => isHidden(record, each)));

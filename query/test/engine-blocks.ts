@@ -4,6 +4,7 @@ import { type Moment, momentCompare, momentPrint } from "../../kit/src/time.ts";
 import { type FinishMessage, type FinishTask, runFinish } from "../src/engine/finish.ts";
 import { FragmentHost } from "../src/engine/fragment-host.ts";
 import type { FragmentPool } from "../src/engine/pool.ts";
+import { type RecordLimits, recordLimits } from "../src/limits.ts";
 import type { Cut, Part, PartReader, Source } from "../src/source.ts";
 import { ValuesColumn, valuesOf } from "../src/table/column.ts";
 import { streamLabelsOf, TableBlock } from "../src/table/table-block.ts";
@@ -41,7 +42,7 @@ export function blockOf(records: readonly TestRecord[], prng: Prng): Block {
     );
   }
   const streams = [...new Set(records.map(({ stream }) => stream))];
-  return new TableBlock({
+  return new SizedBlock({
     rowCount: records.length,
     columns,
     times: {
@@ -59,6 +60,13 @@ export function blockOf(records: readonly TestRecord[], prng: Prng): Block {
     },
     positions: Float64Array.from(records, ({ position }) => position),
   });
+}
+
+/** Says how large it is, as stored blocks do. */
+class SizedBlock extends TableBlock {
+  get byteSize(): number {
+    return this.rowCount * 100;
+  }
 }
 
 function columnOf(texts: readonly string[], prng: Prng): Column {
@@ -140,12 +148,13 @@ export class LocalPool implements FragmentPool {
   /** Called before each piece of work. */
   onRun: () => void = () => undefined;
 
-  constructor(reader: PartReader) {
-    this.#hosts = [new FragmentHost(reader), new FragmentHost(reader)];
+  constructor(reader: PartReader, limits: RecordLimits = recordLimits) {
+    this.#hosts = [new FragmentHost(reader, limits), new FragmentHost(reader, limits)];
   }
 
   async run(...[plan, task]: Parameters<FragmentPool["run"]>) {
-    const host = this.#hosts[this.#next++ % 2] as FragmentHost;
+    // By threes, so that the next piece of a part goes sometimes to the worker that has what is left of it, sometimes not.
+    const host = this.#hosts[Math.floor(this.#next++ / 3) % 2] as FragmentHost;
     await new Promise((resolve) => setImmediate(resolve));
     this.onRun();
     // The flag is shared between threads; a clone within one thread would refuse nothing else.
@@ -164,6 +173,18 @@ export class FinishingPool extends LocalPool {
   readonly finish = (task: FinishTask): Promise<FinishMessage> => {
     this.finished++;
     return Promise.resolve(structuredClone(runFinish(structuredClone(task))));
+  };
+}
+
+/** Limits so small that few records are many chunks. */
+export function drawLimits(prng: Prng): RecordLimits {
+  return {
+    chunkRows: 1 + prng.below(8),
+    chunkBytes: 100 + prng.below(2000),
+    orderedRows: 1 + prng.below(40),
+    orderedBytes: prng.below(4000),
+    fewRows: prng.below(6),
+    keptBytes: prng.chance(0.7) ? 1 << 20 : prng.below(4000),
   };
 }
 

@@ -6,7 +6,7 @@ import { Prng } from "../../kit/src/prng.ts";
 import { KeptAnswers } from "../src/engine/kept-answers.ts";
 import { collectAnswer } from "../src/engine/questions.ts";
 import type { Query } from "../src/language/ast.ts";
-import { LocalPool, storeOf } from "./engine-blocks.ts";
+import { drawLimits, LocalPool, storeOf } from "./engine-blocks.ts";
 import { drawQuery, drawRecords } from "./engine-draw.ts";
 import { evaluate, type Row } from "./engine-naive.ts";
 
@@ -22,7 +22,7 @@ test("drawn queries over drawn stores are answered as plain code answers them", 
     const records = drawRecords(prng, 20 + prng.below(180));
     const store = storeOf(records, prng);
     const query = drawQuery(prng);
-    const pool = new KeptAnswers(new LocalPool(store), 1 << 20);
+    const pool = new KeptAnswers(new LocalPool(store, drawLimits(new Prng(seed))), 1 << 20);
     const about = () => `SEED=${seed} ${JSON.stringify(query)}`;
     const ask = () =>
       collectAnswer({ source: store, pool, tenant: "t", query, range: allTime }).catch(

@@ -1,16 +1,22 @@
 import { ServiceError } from "../../../kit/src/errors.ts";
-import { fragmentsKept } from "../limits.ts";
+import { fragmentsKept, type RecordLimits, recordLimits } from "../limits.ts";
 import type { PlanMessage } from "../plan/plan.ts";
 import type { PartReader } from "../source.ts";
 import { createFragment, type Fragment, type PartialMessage, type PartTask } from "./fragment.ts";
+import { KeptRecords } from "./kept-records.ts";
 
 /** A worker's queries: compiles each plan once and keeps the ones used last. */
 export class FragmentHost {
   readonly #reader: PartReader;
   readonly #fragments = new Map<string, Fragment>();
+  readonly #limits: RecordLimits;
+  readonly #kept: KeptRecords;
 
-  constructor(reader: PartReader) {
+  /** `limits.keptBytes` is 0 where a part gives other blocks each time. */
+  constructor(reader: PartReader, limits: RecordLimits = recordLimits) {
     this.#reader = reader;
+    this.#limits = limits;
+    this.#kept = new KeptRecords(limits.keptBytes);
   }
 
   run(plan: PlanMessage, task: PartTask): PartialMessage {
@@ -23,10 +29,15 @@ export class FragmentHost {
     }
   }
 
+  /** Lets go of what belongs to queries that have ended. */
+  closeIdle(): void {
+    this.#kept.dropEnded();
+  }
+
   #fragment(plan: PlanMessage): Fragment {
     const kept = this.#fragments.get(plan.id);
     this.#fragments.delete(plan.id);
-    const fragment = kept ?? createFragment(plan, this.#reader);
+    const fragment = kept ?? createFragment(plan, this.#reader, this.#limits, this.#kept);
     this.#fragments.set(plan.id, fragment);
     // A map keeps the order of insertion, so the first is the one not used for the longest time.
     for (const id of this.#fragments.keys()) {
@@ -40,7 +51,8 @@ export class FragmentHost {
 /** The buffers of a message that may be moved to another thread and not copied. */
 export function transferablesOf(message: PartialMessage): ArrayBuffer[] {
   if (message.kind !== "done" || message.answer.kind !== "records") return [];
-  const { bytes, offsets, ms, ns, positions } = message.answer.chunk;
-  const buffers = [bytes, offsets, ms, ns, positions].map((array) => array.buffer);
+  const { bytes, offsets, ms, ns, positions, streamCodes } = message.answer.chunk;
+  const arrays = [bytes, offsets, ms, ns, positions, streamCodes];
+  const buffers = arrays.map((array) => array.buffer);
   return buffers.filter((buffer): buffer is ArrayBuffer => buffer instanceof ArrayBuffer);
 }

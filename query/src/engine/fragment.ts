@@ -6,6 +6,7 @@ import type { Profile } from "../explain/profile.ts";
 import { compileFilter } from "../filter/compile.ts";
 import type { Filter } from "../filter/filter.ts";
 import { RowSet } from "../filter/row-set.ts";
+import { type RecordLimits, recordLimits } from "../limits.ts";
 import { createRowPipe } from "../pipe/create.ts";
 import { allRows, type RowPipe, type Rows } from "../pipe/pipe.ts";
 import type { PlanMessage } from "../plan/plan.ts";
@@ -13,8 +14,16 @@ import type { Part, PartReader, TimeRange } from "../source.ts";
 import { interrupt } from "../table/interrupt.ts";
 import { View } from "../table/view.ts";
 import { Deletions } from "./deletions.ts";
+import { KeptRecords } from "./kept-records.ts";
 import { narrowToRange } from "./range.ts";
-import { createSink, type PartEnd, type PartialAnswer, type PartSink } from "./sink.ts";
+import {
+  answerOfNothing,
+  createSink,
+  type Found,
+  type PartEnd,
+  type PartialAnswer,
+  type PartSink,
+} from "./sink.ts";
 
 /** A piece of work: one part, or the rest of a part whose first rows were answered before. */
 export interface PartTask {
@@ -62,10 +71,17 @@ export interface Fragment {
 }
 
 /** Compiles a plan. Throws `query.invalid` for what cannot be run. */
-export function createFragment(plan: PlanMessage, reader: PartReader): Fragment {
+export function createFragment(
+  plan: PlanMessage,
+  reader: PartReader,
+  limits: RecordLimits = recordLimits,
+  kept: KeptRecords = new KeptRecords(limits.keptBytes),
+): Fragment {
   const compiled = {
     plan,
     reader,
+    limits,
+    kept,
     filter: compileFilter(plan.filter),
     pipes: plan.pipes.map(createRowPipe),
     cancelled: new Int32Array(plan.cancelled),
@@ -80,6 +96,8 @@ export function createFragment(plan: PlanMessage, reader: PartReader): Fragment 
 interface Compiled {
   readonly plan: PlanMessage;
   readonly reader: PartReader;
+  readonly limits: RecordLimits;
+  readonly kept: KeptRecords;
   readonly filter: Filter;
   readonly pipes: readonly RowPipe[];
   readonly cancelled: Int32Array;
@@ -99,15 +117,30 @@ class EveryRow {
 }
 
 function runTask(compiled: Compiled, task: PartTask): PartialMessage {
+  const rest = task.after?.rest;
+  const records = rest === undefined ? undefined : compiled.kept.take(rest);
+  if (records === undefined) return evaluate(compiled, task);
+  compiled.probe?.begin();
+  const answer = answerOf(compiled, { kind: "records", records });
+  const profile = compiled.probe?.end();
+  return { kind: "done", answer, scanned: nothing, damaged: [], ...(profile && { profile }) };
+}
+
+function answerOf({ kept, cancelled }: Compiled, found: Found): PartialAnswer {
+  if (found.kind === "gather") return found;
+  return { kind: "records", chunk: kept.next(found.records, cancelled) };
+}
+
+function evaluate(compiled: Compiled, task: PartTask): PartialMessage {
   const damaged = new Map<number, string>();
   for (;;) {
     const progress = { block: -1 };
     try {
       compiled.probe?.begin();
-      const sink = createSink(compiled.plan.sink, task.after);
+      const sink = createSink(compiled.plan.sink, task.after, compiled.limits);
       const scanned = scanPart(compiled, { task, sink, damaged, progress });
       progress.block = -1;
-      const answer = sink.finish();
+      const answer = answerOf(compiled, sink.finish());
       const profile = compiled.probe?.end();
       const found = { kind: "done", answer, scanned, damaged: [...damaged.values()] } as const;
       return profile === undefined ? found : { ...found, profile };
@@ -129,7 +162,7 @@ function wholeDamaged(
   task: PartTask,
   damaged: ReadonlyMap<number, string>,
 ): PartialMessage {
-  const answer = createSink(plan.sink, task.after).finish();
+  const answer = answerOfNothing(plan.sink);
   const bytes = task.after === undefined ? Math.ceil(task.part.bytes / (task.slice?.of ?? 1)) : 0;
   const scanned = { rows: 0, bytes, blocks: 0 };
   return { kind: "done", answer, scanned, damaged: [...damaged.values()] };
@@ -150,12 +183,14 @@ interface Scan {
 }
 
 function scanPart(compiled: Compiled, { task, sink, damaged, progress }: Scan): Scanned {
-  const { plan, reader } = compiled;
+  const { plan, reader, limits } = compiled;
   const blocks = listBlocks(reader, task, damaged);
-  if (plan.sink.kind === "records" && plan.sink.oldestFirst === true) blocks.sort(oldestLast);
+  const oldestFirst = plan.sink.kind === "records" && plan.sink.oldestFirst === true;
+  if (oldestFirst) blocks.sort(oldestLast);
   compiled.probe?.lap("open");
   let rows = 0;
   let count = 0;
+  let heldBytes = 0;
   // What is done leaves the list, so that its memory goes.
   for (let next = blocks.pop(); next !== undefined; next = blocks.pop()) {
     interrupt.check();
@@ -170,6 +205,11 @@ function scanPart(compiled: Compiled, { task, sink, damaged, progress }: Scan): 
         bytesMax: plan.memoryBytesMax,
       });
     }
+    if (looked > 0) heldBytes += next.block.byteSize ?? 0;
+    const behind = blocks.at(-1)?.block;
+    if (heldBytes < limits.orderedBytes || behind === undefined) continue;
+    if (sink.isEnough?.(oldestFirst ? behind.timeMin : behind.timeMax) === true) break;
+    heldBytes = 0;
   }
   const bytes = Math.ceil(task.part.bytes / (task.slice?.of ?? 1));
   return task.after === undefined ? { rows, bytes, blocks: count } : nothing;

@@ -271,7 +271,8 @@ export function endOf(chunk: RecordsChunk, before: PartEnd | undefined): PartEnd
   let ordinal = 0;
   while (ordinal <= last && isSameKey(keyAt(chunk, last - ordinal), key)) ordinal++;
   const goesOn = ordinal > last && before !== undefined && isSameKey(before.key, key);
-  return { key, ordinal: goesOn ? before.ordinal + ordinal : ordinal };
+  const { rest } = chunk;
+  return { key, ordinal: goesOn ? before.ordinal + ordinal : ordinal, ...(rest && { rest }) };
 }
 
 function keyAt(chunk: RecordsChunk, at: number): RecordKey {

@@ -1,13 +1,14 @@
 import type { Codes } from "../../../kit/src/block.ts";
-import { chunkBytesMax, chunkRowsMax } from "../limits.ts";
+import type { Moment } from "../../../kit/src/time.ts";
+import { type RecordLimits, recordLimits } from "../limits.ts";
 import { createGatherPipe } from "../pipe/create.ts";
 import type { GatherPipe, Rows } from "../pipe/pipe.ts";
 import { SortPipe } from "../pipe/sort.ts";
 import type { RecordKey, Sink } from "../plan/plan.ts";
-import { encodeScattered } from "../table/ndjson-scattered.ts";
 import { TopRows } from "../table/top-rows.ts";
 import type { View } from "../table/view.ts";
 import { Matches } from "./matches.ts";
+import { type FoundRecords, OrderedRecords } from "./ordered-records.ts";
 
 /** Records of one part, in the order of the sink, serialised; with what the main thread orders them by. */
 export interface RecordsChunk {
@@ -21,11 +22,18 @@ export interface RecordsChunk {
   readonly positions: Float64Array;
   /** The part has more that may be wanted. */
   readonly more: boolean;
+  /** What the worker may have kept for the next chunk, by name. */
+  readonly rest?: string;
 }
 
 /** What a worker found in one part. */
 export type PartialAnswer =
   | { readonly kind: "records"; readonly chunk: RecordsChunk }
+  | { readonly kind: "gather"; readonly partial: unknown };
+
+/** What a sink has in the end. */
+export type Found =
+  | { readonly kind: "records"; readonly records: OrderedRecords }
   | { readonly kind: "gather"; readonly partial: unknown };
 
 /** Takes the rows of a part in, block by block. */
@@ -36,7 +44,12 @@ export interface PartSink {
   /** Nor are those newer than this, where the oldest come first. */
   readonly ceilingMs?: number | undefined;
   add(rows: Rows): void;
-  finish(): PartialAnswer;
+  /**
+   * Is asked where much memory is held. True: what is there is worth an answer by itself, and is cut where a row of a block
+   * from `next` on could come; the part is read on later.
+   */
+  isEnough?(next: Moment): boolean;
+  finish(): Found;
 }
 
 /** Where the records of a part that were answered before end. */
@@ -44,13 +57,15 @@ export interface PartEnd {
   readonly key: RecordKey;
   /** How many of the part's records of this very key were answered. */
   readonly ordinal: number;
+  /** The `rest` of the chunk before. */
+  readonly rest?: string | undefined;
 }
 
 /** An empty sink; `after`: only what comes after there. */
-export function createSink(sink: Sink, after: PartEnd | undefined): PartSink {
+export function createSink(sink: Sink, after: PartEnd | undefined, limits: RecordLimits): PartSink {
   switch (sink.kind) {
     case "records":
-      return new RecordsSink(sink, after);
+      return new RecordsSink(sink, after, limits);
     case "newest":
       return new GatherSink(createNewest(sink.wanted));
     case "gather":
@@ -60,6 +75,12 @@ export function createSink(sink: Sink, after: PartEnd | undefined): PartSink {
     case "matches":
       return new MatchesSink(sink);
   }
+}
+
+/** What a part gives of which nothing can be read. */
+export function answerOfNothing(sink: Sink): PartialAnswer {
+  const found = createSink(sink, undefined, recordLimits).finish();
+  return found.kind === "gather" ? found : { kind: "records", chunk: found.records.next("") };
 }
 
 /** Keeps the newest rows. */
@@ -86,7 +107,7 @@ class GatherSink implements PartSink {
     this.#pipe.add(rows);
   }
 
-  finish(): PartialAnswer {
+  finish(): Found {
     return { kind: "gather", partial: this.#pipe.export() };
   }
 }
@@ -132,7 +153,7 @@ class MatchesSink implements PartSink {
     this.#matches.add({ view, rows: rowsBetween(view, rows, this.#from, this.#upTo) });
   }
 
-  finish(): PartialAnswer {
+  finish(): Found {
     return { kind: "gather", partial: this.#matches.export() };
   }
 }
@@ -151,14 +172,22 @@ class RecordsSink implements PartSink {
   readonly #from: RecordKey | undefined;
   readonly #oldestFirst: boolean;
   readonly #skip: number;
-  /** Rows that this piece of work may answer. */
+  /** Rows that this piece of work may find. */
   readonly #rowsMax: number;
+  readonly #limits: RecordLimits;
+  /** Rows from this time on are left to the next piece of work, in milliseconds. */
+  #cutMs: number | undefined;
 
-  constructor(sink: Extract<Sink, { readonly kind: "records" }>, after: PartEnd | undefined) {
+  constructor(
+    sink: Extract<Sink, { readonly kind: "records" }>,
+    after: PartEnd | undefined,
+    limits: RecordLimits,
+  ) {
+    this.#limits = limits;
     this.#from = after?.key ?? sink.from;
     this.#skip = after?.ordinal ?? 0;
     this.#oldestFirst = sink.oldestFirst === true;
-    this.#rowsMax = Math.min(sink.wanted ?? Number.POSITIVE_INFINITY, chunkRowsMax);
+    this.#rowsMax = Math.min(sink.wanted ?? Number.POSITIVE_INFINITY, limits.orderedRows);
     const kind = this.#oldestFirst ? "oldest" : "newest";
     // One more tells whether the part has more.
     this.#top = new TopRows({ kind }, this.#skip + this.#rowsMax + 1);
@@ -182,51 +211,40 @@ class RecordsSink implements PartSink {
     this.#top.add(view, from === undefined ? rows : rowsFrom(view, rows, from, sign));
   }
 
-  finish(): PartialAnswer {
-    const { views, viewOf, rows } = this.#top.ordered();
-    const end = Math.min(this.#skip + this.#rowsMax, rows.length);
-    const scattered = {
-      views,
-      viewOf: viewOf.slice(this.#skip, end),
-      rows: rows.slice(this.#skip, end),
-    };
-    const { bytes, offsets } = encodeScattered(scattered, chunkBytesMax);
-    const count = offsets.length - 1;
-    const more = this.#skip + count < rows.length;
-    return { kind: "records", chunk: { bytes, offsets, ...keysOf(scattered, count), more } };
-  }
-}
-
-function keysOf(
-  { views, viewOf, rows }: { views: readonly View[]; viewOf: Uint32Array; rows: Uint32Array },
-  count: number,
-) {
-  const ms = new Float64Array(count);
-  const ns = new Uint32Array(count);
-  const positions = new Float64Array(count);
-  const streamCodes = new Uint32Array(count);
-  const streams = new Map<string, number>();
-  const sources = views.map((view) => ({
-    times: view.times(),
-    positions: view.positions(),
-    streams: view.streams(),
-  }));
-  for (let i = 0; i < count; i++) {
-    const source = sources[viewOf[i] as number] as (typeof sources)[number];
-    const row = rows[i] as number;
-    ms[i] = source.times.ms[row] as number;
-    ns[i] = source.times.ns?.[row] ?? 0;
-    positions[i] = source.positions[row] as number;
-    const { labels, codes } = source.streams;
-    const text = labels[codes === undefined ? 0 : (codes[row] as number)]?.text ?? "";
-    let code = streams.get(text);
-    if (code === undefined) {
-      code = streams.size;
-      streams.set(text, code);
+  isEnough({ ms }: Moment): boolean {
+    const { rows } = this.#top.ordered();
+    const certain = this.#countBefore(ms);
+    if (certain > this.#skip + this.#limits.fewRows) {
+      this.#cutMs = ms;
+      return true;
     }
-    streamCodes[i] = code;
+    // Few rows of many blocks: they are copied, so that the blocks go.
+    if (rows.length > 0 && rows.length <= this.#limits.fewRows) this.#top.compact();
+    return false;
   }
-  return { ms, ns, positions, streamCodes, streams: [...streams.keys()] };
+
+  finish(): Found {
+    const rows = this.#top.ordered();
+    const count = this.#cutMs === undefined ? rows.rows.length : this.#countBefore(this.#cutMs);
+    const end = Math.min(this.#skip + this.#rowsMax, count);
+    const more = this.#cutMs !== undefined || end < rows.rows.length;
+    const found: FoundRecords = { rows, from: this.#skip, end, more };
+    return { kind: "records", records: new OrderedRecords(found, this.#limits) };
+  }
+
+  /** How many of the rows, which are in order, come before all others of a time. */
+  #countBefore(timeMs: number): number {
+    const { views, viewOf, rows } = this.#top.ordered();
+    const sign = this.#oldestFirst ? -1 : 1;
+    let [low, high] = [0, rows.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const { ms } = (views[viewOf[middle] as number] as View).times();
+      if (((ms[rows[middle] as number] as number) - timeMs) * sign > 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }
 
 /** The rows that come at or after a key in the order of answers, or with the sign −1 in its reverse. */

@@ -1,45 +1,44 @@
 import type { ScatteredRows } from "./collect.ts";
-import { encodeNdjson, type NdjsonLines } from "./ndjson.ts";
-import type { View } from "./view.ts";
+import { LineBuffer, LineWriter, type NdjsonLines } from "./ndjson.ts";
 
-/** As `encodeNdjson`, of rows of many views; stops after `bytesMax` at a row's end, with at least one row. */
-export function encodeScattered(scattered: ScatteredRows, bytesMax: number): NdjsonLines {
-  const { views, viewOf, rows } = scattered;
-  const [first] = viewOf;
-  if (first === undefined) return { bytes: Buffer.alloc(0), offsets: new Uint32Array(1) };
-  if (viewOf.every((view) => view === first)) {
-    return encodeNdjson(views[first] as View, rows, bytesMax);
-  }
-  const lines = views.map((view, number) =>
-    encodeNdjson(
-      view,
-      rows.filter((_, i) => viewOf[i] === number),
-      bytesMax,
-    ),
-  );
-  return interleaved(lines, viewOf, bytesMax);
-}
+/** Rows of many views with all that their lines need; nothing is read any more while they are written. */
+export class ScatteredLines {
+  readonly #viewOf: Uint32Array;
+  /** Which of its view's rows each is. */
+  readonly #placeOf: Uint32Array;
+  readonly #writers: readonly (LineWriter | undefined)[];
 
-/** The lines of each view, taken by turns. A view that was cut short ends the answer where it is used up. */
-function interleaved(
-  lines: readonly NdjsonLines[],
-  viewOf: Uint32Array,
-  bytesMax: number,
-): NdjsonLines {
-  const next = new Uint32Array(lines.length);
-  const offsets = new Uint32Array(viewOf.length + 1);
-  const total = lines.reduce((sum, { bytes }) => sum + bytes.length, 0);
-  const out = Buffer.allocUnsafeSlow(total);
-  let at = 0;
-  let count = 0;
-  for (; count < viewOf.length && (at < bytesMax || count === 0); count++) {
-    const view = viewOf[count] as number;
-    const source = lines[view] as NdjsonLines;
-    const line = next[view] as number;
-    if (line + 1 >= source.offsets.length) break;
-    next[view] = line + 1;
-    at += source.bytes.copy(out, at, source.offsets[line], source.offsets[line + 1]);
-    offsets[count + 1] = at;
+  constructor({ views, viewOf, rows }: ScatteredRows) {
+    const counts = new Uint32Array(views.length);
+    const places = new Uint32Array(rows.length);
+    for (let i = 0; i < rows.length; i++) {
+      const view = viewOf[i] as number;
+      places[i] = counts[view] as number;
+      counts[view] = (counts[view] as number) + 1;
+    }
+    const own = Array.from(counts, (count) => new Uint32Array(count));
+    for (let i = 0; i < rows.length; i++) {
+      (own[viewOf[i] as number] as Uint32Array)[places[i] as number] = rows[i] as number;
+    }
+    this.#viewOf = viewOf;
+    this.#placeOf = places;
+    this.#writers = views.map((view, number) => {
+      const wanted = own[number] as Uint32Array;
+      return wanted.length === 0 ? undefined : new LineWriter(view, wanted);
+    });
   }
-  return { bytes: out.subarray(0, at), offsets: offsets.slice(0, count + 1) };
+
+  /** Bytes of the values held. */
+  get byteSize(): number {
+    return this.#writers.reduce((sum, writer) => sum + (writer?.byteSize ?? 0), 0);
+  }
+
+  /** As `encodeNdjson`, of the rows from `from` to before `end`. */
+  encode(from: number, end: number, bytesMax: number): NdjsonLines {
+    const out = new LineBuffer(end - from, bytesMax);
+    for (let i = from; i < end && !out.isFull; i++) {
+      out.add(this.#writers[this.#viewOf[i] as number] as LineWriter, this.#placeOf[i] as number);
+    }
+    return out.lines();
+  }
 }

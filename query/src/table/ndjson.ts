@@ -15,38 +15,104 @@ export interface NdjsonLines {
  * show them. Stops after `bytesMax` at a row's end, with at least one row.
  */
 export function encodeNdjson(view: View, rows: Uint32Array, bytesMax = Infinity): NdjsonLines {
-  const picked = new PickedRows(rows, view.rowCount);
-  const writers = view.names
-    .map((name) => writerOf(view, name, rows, picked))
-    .filter((each) => each !== undefined);
-  const offsets = new Uint32Array(rows.length + 1);
-  let out = Buffer.allocUnsafeSlow(Math.min(Math.max(rows.length * 256, 1024), 1 << 20));
-  let at = 0;
-  for (let i = 0; i < rows.length; i++) {
-    const start = at;
-    out[at++] = 0x7b;
-    for (const writer of writers) {
-      const room = writer.room(i);
-      if (at + room + 4 > out.length) out = grown(out, at, at + room + 4);
-      at = writer.write(out, at, i, at === start + 1);
-    }
-    if (at + 4 > out.length) out = grown(out, at, at + 4);
-    out[at++] = 0x7d;
-    out[at++] = 0x0a;
-    offsets[i + 1] = at;
-    if (at >= bytesMax) return { bytes: out.subarray(0, at), offsets: offsets.slice(0, i + 2) };
-  }
-  return { bytes: out.subarray(0, at), offsets };
+  const writer = new LineWriter(view, rows);
+  const out = new LineBuffer(rows.length, bytesMax);
+  for (let i = 0; i < rows.length && !out.isFull; i++) out.add(writer, i);
+  return out.lines();
 }
 
-function grown(out: Buffer, used: number, needed: number): Buffer<ArrayBuffer> {
-  const larger = Buffer.allocUnsafeSlow(Math.max(out.length * 2, needed * 2));
-  larger.set(out.subarray(0, used));
-  return larger as Buffer<ArrayBuffer>;
+/** Rows of a view with all that their lines need; nothing is read any more while they are written. */
+export class LineWriter {
+  readonly #fields: readonly FieldWriter[];
+  /** Bytes of the values held; those of other rows of their blocks among them. */
+  readonly byteSize: number;
+
+  constructor(view: View, rows: Uint32Array) {
+    const picked = new PickedRows(rows, view.rowCount);
+    this.#fields = view.names
+      .map((name) => writerOf(view, name, rows, picked))
+      .filter((each) => each !== undefined);
+    this.byteSize = this.#fields.reduce((sum, { byteSize }) => sum + byteSize, 0);
+  }
+
+  /** Bytes that the i-th line may take at most. */
+  room(i: number): number {
+    let room = 4;
+    for (const field of this.#fields) room += field.room(i);
+    return room;
+  }
+
+  /** Writes the i-th line; gives its end. */
+  write(out: Buffer, at: number, i: number): number {
+    const first = at + 1;
+    out[at++] = 0x7b;
+    for (const field of this.#fields) at = field.write(out, at, i, at === first);
+    out[at++] = 0x7d;
+    out[at++] = 0x0a;
+    return at;
+  }
+}
+
+/** Lines one after the other, in memory of about their size. */
+export class LineBuffer {
+  readonly #bytesMax: number;
+  readonly #offsets: Uint32Array;
+  #out: Buffer;
+  #count = 0;
+  #length = 0;
+
+  /** For at most so many lines; it is full with the one that goes beyond `bytesMax`. */
+  constructor(linesMax: number, bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    this.#offsets = new Uint32Array(linesMax + 1);
+    this.#out = Buffer.allocUnsafeSlow(Math.min(Math.max(linesMax * 256, 1024), 1 << 20));
+  }
+
+  get isFull(): boolean {
+    return this.#length >= this.#bytesMax || this.#count + 1 === this.#offsets.length;
+  }
+
+  add(writer: LineWriter, i: number): void {
+    const room = writer.room(i);
+    if (this.#length + room > this.#out.length) this.#grow(room);
+    this.#length = writer.write(this.#out, this.#length, i);
+    this.#offsets[++this.#count] = this.#length;
+  }
+
+  /** Once. */
+  lines(): NdjsonLines {
+    const bytes = this.#out.subarray(0, this.#length);
+    const offsets = this.#offsets.subarray(0, this.#count + 1);
+    // Whoever posts an array posts all memory that it lies in.
+    const isTight = this.#out.length <= this.#length * 1.25;
+    return {
+      bytes: isTight ? bytes : copyOf(bytes),
+      offsets: this.#count + 1 === this.#offsets.length ? offsets : offsets.slice(),
+    };
+  }
+
+  /** To what all lines will take if they go on as they began. */
+  #grow(room: number): void {
+    const all = (this.#length / Math.max(this.#count, 1)) * (this.#offsets.length - 1);
+    const expected = Math.min(all, this.#bytesMax) * 1.05;
+    const larger = Buffer.allocUnsafeSlow(
+      Math.ceil(Math.max(this.#length + room, this.#out.length * 1.5, expected)),
+    );
+    larger.set(this.#out.subarray(0, this.#length));
+    this.#out = larger;
+  }
+}
+
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 /** Writes one field of the i-th row: `,"name":"value"`, without the comma when it is the first. */
 interface FieldWriter {
+  /** Bytes of the values held. */
+  readonly byteSize: number;
   /** Bytes that `write` may take at most. */
   room(i: number): number;
   write(out: Buffer, at: number, i: number, isFirst: boolean): number;
@@ -67,6 +133,7 @@ function writerOf(
 }
 
 class TimeWriter implements FieldWriter {
+  readonly byteSize: number;
   readonly #times: Times;
   readonly #rows: Uint32Array;
   readonly #printer = new TimePrinter();
@@ -75,6 +142,7 @@ class TimeWriter implements FieldWriter {
   constructor(times: Times, rows: Uint32Array) {
     this.#times = times;
     this.#rows = rows;
+    this.byteSize = times.ms.byteLength + (times.ns?.byteLength ?? 0) + rows.byteLength;
   }
 
   room(): number {
@@ -97,6 +165,7 @@ class TimeWriter implements FieldWriter {
 }
 
 class EmptyWriter implements FieldWriter {
+  readonly byteSize = 0;
   readonly #prefix: Buffer;
 
   constructor(name: string) {
@@ -115,6 +184,7 @@ class EmptyWriter implements FieldWriter {
 }
 
 class ColumnWriter implements FieldWriter {
+  readonly byteSize: number;
   readonly #prefix: Buffer;
   readonly #values: Values;
   readonly #places: Uint32Array;
@@ -125,6 +195,7 @@ class ColumnWriter implements FieldWriter {
     this.#values = values;
     this.#places = places;
     this.#showsEmpty = showsEmpty;
+    this.byteSize = values.bytes.length + values.offsets.byteLength + places.byteLength;
   }
 
   room(i: number): number {

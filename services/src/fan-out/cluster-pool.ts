@@ -2,7 +2,7 @@ import type { Peers } from "../../../cluster/src/peers/peers.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { PartialMessage, PartTask } from "../../../query/src/engine/fragment.ts";
 import type { FragmentPool } from "../../../query/src/engine/pool.ts";
-import { createSink } from "../../../query/src/engine/sink.ts";
+import { answerOfNothing } from "../../../query/src/engine/sink.ts";
 import type { PlanMessage } from "../../../query/src/plan/plan.ts";
 import type { SealedPart } from "../../../storage/src/shard/sealed-parts.ts";
 import type { OwnSource } from "../asking.ts";
@@ -59,7 +59,7 @@ export class ClusterPool implements FragmentPool {
     } catch (thrown) {
       signal.throwIfAborted();
       if (!(thrown instanceof ServiceError)) throw thrown;
-      if (isUnreachable(thrown)) return missingPart(plan, task, ref, thrown);
+      if (isUnreachable(thrown)) return missingPart(plan, ref, thrown);
       const { code, message, fields } = thrown;
       return { kind: "failed", code, message, fields };
     }
@@ -163,11 +163,10 @@ function isUnreachable({ code }: ServiceError): boolean {
 /** The query goes on without it, and says so. */
 function missingPart(
   plan: PlanMessage,
-  task: PartTask,
   { shard, node }: RemoteRef,
   { message }: ServiceError,
 ): PartialMessage {
-  const answer = createSink(plan.sink, task.after).finish();
+  const answer = answerOfNothing(plan.sink);
   const damaged = [`shard ${shard} at node ${node}: ${message}`];
   return { kind: "done", answer, scanned: { rows: 0, bytes: 0, blocks: 0 }, damaged };
 }

@@ -28,6 +28,10 @@ export class WatchedBlock implements Block {
     return this.#block.rowCount;
   }
 
+  get byteSize(): number {
+    return this.#block.byteSize ?? 0;
+  }
+
   get timeMin(): Moment {
     return this.#block.timeMin;
   }

@@ -104,9 +104,10 @@ const jobs: Readonly<Record<string, (payload: never) => Done>> = {
   },
 };
 
-// Files that were deleted must not stay open for want of a next question.
+// Files that were deleted must not stay open for want of a next question, nor what was kept for one that has ended.
 setInterval(() => {
   stored.closeIdle();
+  fragments.closeIdle();
   documents.closeIdle();
 }, 10_000).unref();
 

@@ -68,6 +68,7 @@ export function verifyBatch(bytes: Uint8Array, offset: number, length: number): 
 class BatchBlock implements Batch {
   readonly header: BatchHeader;
   readonly rowCount: number;
+  readonly byteSize: number;
   readonly timeMin: Moment;
   readonly timeMax: Moment;
   readonly position: number;
@@ -82,6 +83,7 @@ class BatchBlock implements Batch {
   constructor(bytes: Buffer, header: BatchHeader, position: number) {
     this.header = header;
     this.rowCount = header.rowCount;
+    this.byteSize = header.byteLength;
     this.timeMin = header.timeMin;
     this.timeMax = header.timeMax;
     this.#bytes = bytes;

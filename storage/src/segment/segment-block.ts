@@ -43,6 +43,7 @@ export class SegmentBlock implements Block {
   readonly ordinal: number;
   readonly meta: BlockMeta;
   readonly rowCount: number;
+  readonly byteSize: number;
   readonly timeMin: Moment;
   readonly timeMax: Moment;
   readonly #file: BlockBytes;
@@ -54,6 +55,7 @@ export class SegmentBlock implements Block {
     this.ordinal = ordinal;
     this.meta = meta;
     this.rowCount = meta.rowCount;
+    this.byteSize = meta.rawBytes;
     this.timeMin = meta.timeMin;
     this.timeMax = meta.timeMax;
     this.#file = file;

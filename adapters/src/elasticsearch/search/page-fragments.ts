@@ -2,6 +2,7 @@ import type { Block } from "../../../../kit/src/block.ts";
 import { ServiceError } from "../../../../kit/src/errors.ts";
 import type { PartialMessage, PartTask } from "../../../../query/src/engine/fragment.ts";
 import { FragmentHost, transferablesOf } from "../../../../query/src/engine/fragment-host.ts";
+import { recordLimits } from "../../../../query/src/limits.ts";
 import type { PlanMessage } from "../../../../query/src/plan/plan.ts";
 import { type HitsPage, type PageEnd, readPage } from "./hits-block.ts";
 
@@ -26,7 +27,10 @@ export interface PageEvaluated {
 /** A worker's side: evaluates pages with the same fragments as blocks of our own. */
 export class PageFragments {
   #blocks: readonly Block[] = [];
-  readonly #host = new FragmentHost({ blocks: () => this.#blocks });
+  readonly #host = new FragmentHost(
+    { blocks: () => this.#blocks },
+    { ...recordLimits, keptBytes: 0 },
+  );
 
   run({ plan, task, page }: PageJob): PageEvaluated {
     try {
