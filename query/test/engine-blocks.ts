@@ -1,8 +1,14 @@
 import type { Block, Codes, Column } from "../../kit/src/block.ts";
 import type { Prng } from "../../kit/src/prng.ts";
 import { type Moment, momentCompare, momentPrint } from "../../kit/src/time.ts";
-import { type FinishMessage, type FinishTask, runFinish } from "../src/engine/finish.ts";
-import { FragmentHost } from "../src/engine/fragment-host.ts";
+import {
+  type FinishMessage,
+  type FinishTask,
+  finishTransferables,
+  runFinish,
+  taskTransferables,
+} from "../src/engine/finish.ts";
+import { FragmentHost, transferablesOf } from "../src/engine/fragment-host.ts";
 import type { FragmentPool } from "../src/engine/pool.ts";
 import { type RecordLimits, recordLimits } from "../src/limits.ts";
 import type { Cut, Part, PartReader, Source } from "../src/source.ts";
@@ -140,7 +146,7 @@ export class MemoryStore implements Source, PartReader {
   }
 }
 
-/** Two workers in this thread; what goes in and out is copied as between threads. */
+/** Two workers in this thread; what goes in and out is copied or moved as between threads. */
 export class LocalPool implements FragmentPool {
   readonly size = 2;
   readonly #hosts: readonly FragmentHost[];
@@ -162,7 +168,7 @@ export class LocalPool implements FragmentPool {
       { ...structuredClone({ ...plan, cancelled: null }), cancelled: plan.cancelled },
       structuredClone(task),
     );
-    return structuredClone(message);
+    return structuredClone(message, { transfer: transferablesOf(message) });
   }
 }
 
@@ -172,7 +178,8 @@ export class FinishingPool extends LocalPool {
 
   readonly finish = (task: FinishTask): Promise<FinishMessage> => {
     this.finished++;
-    return Promise.resolve(structuredClone(runFinish(structuredClone(task))));
+    const message = runFinish(structuredClone(task, { transfer: taskTransferables(task) }));
+    return Promise.resolve(structuredClone(message, { transfer: finishTransferables(message) }));
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Prng } from "../../kit/src/prng.ts";
+import { KeptAnswers } from "../src/engine/kept-answers.ts";
 import { collectAnswer } from "../src/engine/questions.ts";
 import { parseQuery } from "../src/language/parse.ts";
 import { FinishingPool, LocalPool, storeOf, type TestRecord } from "./engine-blocks.ts";
@@ -23,6 +24,7 @@ for (const text of [
   "* | stats by (group) count() n, sum(took) s | filter s:>180 | stats count() groups",
   "* | sort by (took desc, group) limit 9000 | stats by (took) count() n | sort by (took)",
   "* | uniq by (group) with hits as n | sort by (group) offset 7990",
+  "* | sort by (took desc, group)",
 ]) {
   test(`workers merge ${text} to the same rows`, async () => {
     const store = storeOf(manyGroups(32_000), new Prng(5));
@@ -34,6 +36,11 @@ for (const text of [
     assert.deepEqual(rows, expected.rows);
     assert.ok(rows.length > 0);
     assert.equal(pool.finished, 1);
+    // What was moved to a worker is nothing that was kept.
+    const kept = new KeptAnswers(pool, 1 << 24);
+    for (let time = 0; time < 2; time++) {
+      assert.deepEqual((await collectAnswer({ ...asked, pool: kept })).rows, rows);
+    }
   });
 }
 

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { FinishMessage } from "../../query/src/engine/finish.ts";
+import { type FinishMessage, taskTransferables } from "../../query/src/engine/finish.ts";
 import type { PartialMessage, PartTask } from "../../query/src/engine/fragment.ts";
 import type { FragmentPool } from "../../query/src/engine/pool.ts";
 import type { Cut, Deletion, Part, TimeRange } from "../../query/src/source.ts";
@@ -84,6 +84,9 @@ export function workerFragments(pool: WorkerPool, store: Store): FragmentPool {
       for (const found of evaluated.damage) store.reportDamage(found);
       return evaluated.message;
     },
-    finish: (task, signal) => pool.run<FinishMessage>("finish", task, { lane: "query", signal }),
+    finish: (task, signal) => {
+      const transfer = taskTransferables(task);
+      return pool.run<FinishMessage>("finish", task, { lane: "query", signal, transfer });
+    },
   };
 }

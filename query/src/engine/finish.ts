@@ -1,11 +1,15 @@
 import { type ErrorCode, type ErrorFields, ServiceError } from "../../../kit/src/errors.ts";
 import type { PipeNode } from "../language/ast.ts";
+import { keptAnswerBytesMax } from "../limits.ts";
 import { createGatherPipe } from "../pipe/create.ts";
 import type { GatherPipe, Rows } from "../pipe/pipe.ts";
 import type { Sink, Window } from "../plan/plan.ts";
 import { collectRows } from "../table/collect.ts";
 import { orderedRows } from "../table/order.ts";
-import { type PostedRows, postedOf } from "../table/posted.ts";
+import { buffersOf, type PostedRows, partialBuffers, postedOf } from "../table/posted.ts";
+import { TableBlock } from "../table/table-block.ts";
+import type { View } from "../table/view.ts";
+import { byteSizeOf } from "./byte-size.ts";
 import { runPipes, windowed } from "./rest.ts";
 import { createNewest } from "./sink.ts";
 
@@ -72,15 +76,32 @@ function ordered({ view, rows }: Rows, names: readonly string[]): Rows {
   return { view, rows: order.map((i) => rows[i] as number) };
 }
 
+/** The rows as all of a view's: those of a view that is not so already are copied. */
+function ownView({ view, rows }: Rows): View {
+  const isAll = rows.length === view.rowCount && rows.every((row, i) => row === i);
+  if (isAll && view.block instanceof TableBlock) return view;
+  return collectRows({ views: [view], viewOf: new Uint32Array(rows.length), rows });
+}
+
+/** The buffers of a message that may be moved to another thread. */
+export function finishTransferables(message: FinishMessage): ArrayBuffer[] {
+  return message.kind === "done" ? buffersOf(message.rows) : [];
+}
+
+/** The buffers of a piece of work that may be moved: what is small may be kept for the same question, too. */
+export function taskTransferables({ partials }: FinishTask): ArrayBuffer[] {
+  return partials
+    .filter((partial) => byteSizeOf(partial) > keptAnswerBytesMax)
+    .flatMap((partial) => partialBuffers(partial));
+}
+
 /** Does the work; whatever a caller can bring about is in the message, never thrown. */
 export function runFinish({ ending, partials }: FinishTask): FinishMessage {
   try {
     const gather = gatherOf(ending.sink);
     for (const partial of partials) gather.merge(partial);
     const { found, limited } = endOf(gather, ending);
-    const { view, rows } = found;
-    const own = collectRows({ views: [view], viewOf: new Uint32Array(rows.length), rows });
-    return { kind: "done", rows: postedOf(own), limited };
+    return { kind: "done", rows: postedOf(ownView(found)), limited };
   } catch (thrown) {
     if (!(thrown instanceof ServiceError)) throw thrown;
     const { code, message, fields } = thrown;

@@ -2,6 +2,7 @@ import { ServiceError } from "../../../kit/src/errors.ts";
 import { fragmentsKept, type RecordLimits, recordLimits } from "../limits.ts";
 import type { PlanMessage } from "../plan/plan.ts";
 import type { PartReader } from "../source.ts";
+import { partialBuffers } from "../table/posted.ts";
 import { createFragment, type Fragment, type PartialMessage, type PartTask } from "./fragment.ts";
 import { KeptRecords } from "./kept-records.ts";
 
@@ -50,7 +51,8 @@ export class FragmentHost {
 
 /** The buffers of a message that may be moved to another thread and not copied. */
 export function transferablesOf(message: PartialMessage): ArrayBuffer[] {
-  if (message.kind !== "done" || message.answer.kind !== "records") return [];
+  if (message.kind !== "done") return [];
+  if (message.answer.kind === "gather") return partialBuffers(message.answer.partial);
   const { bytes, offsets, ms, ns, positions, streamCodes } = message.answer.chunk;
   const arrays = [bytes, offsets, ms, ns, positions, streamCodes];
   const buffers = arrays.map((array) => array.buffer);

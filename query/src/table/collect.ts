@@ -1,6 +1,6 @@
 import type { Column, StreamLabels } from "../../../kit/src/block.ts";
-import { ValuesBuilder, ValuesColumn } from "./column.ts";
-import { PickedRows } from "./picked-rows.ts";
+import { checkColumnBytes, ValuesBuilder, ValuesColumn } from "./column.ts";
+import { PickedRows, type PlacedValues } from "./picked-rows.ts";
 import { isImplied } from "./posted.ts";
 import { TableBlock } from "./table-block.ts";
 import { View } from "./view.ts";
@@ -42,12 +42,18 @@ function collectColumn(
   picked: readonly PickedRows[],
   name: string,
 ): Column {
+  let length = 0;
   const placed = views.map((view, number) => {
     const column = view.column(name);
-    return column === undefined ? undefined : (picked[number] as PickedRows).of(column);
+    if (column === undefined) return undefined;
+    const own = (picked[number] as PickedRows).of(column);
+    length += lengthOf(own);
+    // Before the values of further blocks are read, too.
+    checkColumnBytes(length);
+    return own;
   });
   const next = new Uint32Array(views.length);
-  const builder = new ValuesBuilder(rows.length);
+  const builder = new ValuesBuilder(rows.length, length);
   for (let i = 0; i < rows.length; i++) {
     const number = viewOf[i] as number;
     const own = placed[number];
@@ -62,6 +68,16 @@ function collectColumn(
     builder.pushBytes(bytes, offsets[place] as number, offsets[place + 1] as number);
   }
   return new ValuesColumn("rows", builder.finish());
+}
+
+/** Bytes of all of the values. */
+function lengthOf({ values: { offsets }, places }: PlacedValues): number {
+  let length = 0;
+  for (let i = 0; i < places.length; i++) {
+    const place = places[i] as number;
+    length += (offsets[place + 1] as number) - (offsets[place] as number);
+  }
+  return length;
 }
 
 /** The rows of each view, in their order. */

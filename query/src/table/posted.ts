@@ -87,3 +87,27 @@ export function postedByteSize(posted: PostedRows): number {
   );
   return columns + posted.rowCount * 24 + 1024;
 }
+
+/** Smaller ones cost more to move than to copy, and may lie in memory that others share. */
+const movedBytesMin = 1 << 18;
+
+/** The large buffers of rows that may be moved to another thread and not copied, when nobody reads them here any more. */
+export function buffersOf({ columns, ms, ns, streamCodes, positions }: PostedRows): ArrayBuffer[] {
+  const arrays = columns.flatMap(({ codes, bytes, offsets }) => [codes, bytes, offsets]);
+  const buffers = new Set<ArrayBuffer>();
+  for (const array of [...arrays, ms, ns, streamCodes, positions]) {
+    const buffer = array?.buffer;
+    if (buffer instanceof ArrayBuffer && buffer.byteLength >= movedBytesMin) buffers.add(buffer);
+  }
+  return [...buffers];
+}
+
+/** As `buffersOf`, of a piece's partial answer, if it is rows; every array of them is their own. */
+export function partialBuffers(partial: unknown): ArrayBuffer[] {
+  return isPostedRows(partial) ? buffersOf(partial) : [];
+}
+
+function isPostedRows(partial: unknown): partial is PostedRows {
+  if (typeof partial !== "object" || partial === null) return false;
+  return "shape" in partial && "columns" in partial && "positions" in partial;
+}

@@ -8,7 +8,11 @@ import { Decoder } from "../../../ingest/src/decoder.ts";
 import type { DecodeJob } from "../../../ingest/src/job.ts";
 import type { IngestLimits } from "../../../ingest/src/limits.ts";
 import type { RetentionRule } from "../../../ingest/src/retention/rules.ts";
-import { type FinishTask, runFinish } from "../../../query/src/engine/finish.ts";
+import {
+  type FinishTask,
+  finishTransferables,
+  runFinish,
+} from "../../../query/src/engine/finish.ts";
 import type { PartTask } from "../../../query/src/engine/fragment.ts";
 import { FragmentHost, transferablesOf } from "../../../query/src/engine/fragment-host.ts";
 import type { PlanMessage } from "../../../query/src/plan/plan.ts";
@@ -78,7 +82,10 @@ const jobs: Readonly<Record<string, (payload: never) => Done>> = {
     const evaluated: Evaluated = { message, damage: stored.takeDamage() };
     return { result: evaluated, transfer: transferablesOf(message) };
   },
-  finish: (task: FinishTask) => ({ result: runFinish(task) }),
+  finish: (task: FinishTask) => {
+    const message = runFinish(task);
+    return { result: message, transfer: finishTransferables(message) };
+  },
   page: (job: PageJob) => {
     const evaluated = pages.run(job);
     return { result: evaluated, transfer: pageTransferables(evaluated) };
