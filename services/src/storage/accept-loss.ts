@@ -3,7 +3,10 @@ import { userInfo } from "node:os";
 import path from "node:path";
 import { CliExit, type CliIo, print } from "../../../cli/src/io.ts";
 import { ServiceError } from "../../../kit/src/errors.ts";
-import { type AcceptedLoss, acceptLogLoss } from "../../../storage/src/log/accept-loss.ts";
+import {
+  type AcceptedLoss,
+  acceptLoss as acceptLogLoss,
+} from "../../../storage/src/log/accept-loss.ts";
 import { nodeDisk } from "../../../storage/src/log/disk.ts";
 import { EpochFile } from "../../../storage/src/log/epoch-file.ts";
 import { openDataDirectory, storePaths } from "../../../storage/src/shard/data-directory.ts";
@@ -18,8 +21,8 @@ export async function acceptLoss(io: CliIo, directory: string, isJson: boolean):
   try {
     const { log, root } = storePaths(data, 0);
     const epochs = EpochFile.open(nodeDisk, root);
-    const accepted = await acceptLogLoss(nodeDisk, log, (shard) => epochs.of(shard));
-    if (accepted.places.length > 0) {
+    const accepted = await acceptLogLoss(nodeDisk, log, epochs);
+    if (accepted.places.length + accepted.entries.length > 0) {
       await noteLoss(data.path, accepted, { user: userName(), nowMs: Date.now() });
     }
     await print(io.stdout, isJson ? `${JSON.stringify(accepted)}\n` : textOf(log, accepted));
@@ -41,12 +44,14 @@ function userName(): string {
 }
 
 function textOf(log: string, { entries, places }: AcceptedLoss): string {
-  if (places.length === 0) return "the commit log is whole, nothing was given up\n";
+  if (places.length + entries.length === 0)
+    return "the commit log is whole, nothing was given up\n";
   const lines = places.map(
-    ({ file, offset, bytes }) => `${path.join(log, file)}: ${bytes} bytes from ${offset} on\n`,
+    ({ file, offset, bytes }) =>
+      `${path.join(log, file)}: ${bytes === 0 ? "what was lost" : `${bytes} bytes`} from ${offset} on\n`,
   );
   const runs = entries.map(({ shard, from, through }) => {
-    return `shard ${shard}: entries ${from} to ${through} are given up\n`;
+    return `shard ${shard}: entries ${from} to ${through} are given up, as far as they are not sealed\n`;
   });
   const none = "no entry is known to be missing; the last ones of a shard may be\n";
   const next = "the audit journal gets it at the node's next start\n";

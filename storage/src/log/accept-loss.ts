@@ -11,8 +11,9 @@ import {
   type LogPoint,
   noShard,
 } from "./entry.ts";
-import type { ShardEpochs } from "./epoch-file.ts";
+import type { EpochFile, LostPlace, ShardEpochs } from "./epoch-file.ts";
 import { bodyBytesMax } from "./limits.ts";
+import { fileIdDraw, replaceHead } from "./log-file.ts";
 import type { RecoveredEntry, RecoveredShard } from "./recovered-entries.ts";
 import { type RecoveredFile, type RecoveredLog, recoverLog } from "./recovery.ts";
 import type { LogHole } from "./scan.ts";
@@ -30,6 +31,7 @@ export interface AcceptedLoss {
   readonly places: readonly {
     readonly file: string;
     readonly offset: number;
+    /** 0 where the file is gone. */
     readonly bytes: number;
   }[];
 }
@@ -39,6 +41,34 @@ export type EpochsOf = (shard: number) => Pick<ShardEpochs, "lineage" | "sealed"
 
 /** Of an entry that says nothing but where it stands. */
 const emptyBytes = headerBytesOf(fileEndHeader());
+
+/**
+ * Gives up what a log of which nobody else has copies has lost: what lies in its files (`acceptLogLoss`), and what lay behind it. Nobody may have
+ * log or epochs open. Throws `storage.damaged` where that cannot be done, and then has changed nothing.
+ */
+export async function acceptLoss(
+  disk: Disk,
+  directory: string,
+  epochs: EpochFile,
+): Promise<AcceptedLoss> {
+  const { entries, places } = await acceptLogLoss(disk, directory, (shard) => epochs.of(shard));
+  const { shards } = await recoverLog(disk, directory);
+  const endOf = (shard: number): number => {
+    const found = shards.get(shard);
+    return found?.entries.at(-1)?.header.position ?? found?.base.position ?? 0;
+  };
+  const behind = await epochs.acceptLost(endOf);
+  const isSame = (a: LostPlace, b: LostPlace): boolean =>
+    a.file === b.file && a.offset === b.offset;
+  const gone = behind.places.filter((lost, index, all) => {
+    const isFirst = all.findIndex((each) => isSame(each, lost)) === index;
+    return isFirst && !places.some((each) => isSame(each, lost));
+  });
+  return {
+    entries: [...entries, ...behind.entries],
+    places: [...places, ...gone.map((lost) => ({ ...lost, bytes: 0 }))],
+  };
+}
 
 /**
  * Makes a damaged log whole without what it lost, so that its shards serve again with all that is left: entries that say
@@ -54,7 +84,10 @@ export async function acceptLogLoss(
   const missing = [...recovered.shards].flatMap(([shard, entries]) =>
     missingOf(shard, entries, epochsOf(shard), recovered),
   );
-  const places = recovered.files.flatMap((file) => file.holes.map((hole) => ({ file, hole })));
+  const files = recovered.files.map((file): RecoveredFile => {
+    return file.isHeadless === true ? { ...file, fileId: fileIdDraw() } : file;
+  });
+  const places = files.flatMap((file) => file.holes.map((hole) => ({ file, hole })));
   const room = places.reduce((sum, { hole }) => sum + capacityOf(hole), 0);
   if (room < missing.length) {
     const message = "commit log lacks more entries than lay where it is damaged, restore a backup";
@@ -65,6 +98,8 @@ export async function acceptLogLoss(
   for (const { file, hole } of places) {
     const fillers = left.splice(0, capacityOf(hole));
     await write(disk, directory, file, hole.offset, filled(file, hole, fillers));
+    // A head at last: until it is there, the file is what it was.
+    if (file.isHeadless === true) await replaceHead(disk, directory, file);
     written.push({ file: file.name, offset: hole.offset, bytes: hole.end - hole.offset });
   }
   const damaged = [...recovered.shards.values()].flatMap(({ entries }) =>

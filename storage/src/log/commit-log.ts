@@ -16,7 +16,7 @@ import { groupBytesMax, groupEntriesMax, logFileHeadBytes } from "./limits.ts";
 import { logFileName } from "./log-file.ts";
 import { LogFiles, type UsedFile } from "./log-files.ts";
 import { readEntry } from "./read-entry.ts";
-import { type DamagedShards, type RecoveredLog, recoverLog } from "./recovery.ts";
+import { type DamagedShards, isUsed, type RecoveredLog, recoverLog } from "./recovery.ts";
 import { type EntryPlace, ShardIndex } from "./shard-index.ts";
 import { SyncWatch } from "./sync-watch.ts";
 
@@ -110,7 +110,7 @@ export class CommitLog {
         index.place(position, { epoch, file, offset });
       }
     }
-    const last = recovered.files.findLast((file) => file.scan.entries.length > 0);
+    const last = recovered.files.findLast(isUsed);
     if (last?.scan.end !== "open") return;
     const fd = options.disk.open(join(options.directory, last.name), "r+");
     const { fileId, sequence, bytes } = last;

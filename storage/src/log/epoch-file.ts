@@ -25,6 +25,17 @@ export interface ShardEpochs {
    * and of files that knew no followers.
    */
   readonly sealed?: LogPoint | undefined;
+  /**
+   * Where the log was damaged so that nobody can tell whether its last entries of the shard are lost: that outlives the file. Left out where
+   * it was not.
+   */
+  readonly lost?: LostPlace | undefined;
+}
+
+/** Of a log, at which bytes of which file. */
+export interface LostPlace {
+  readonly file: string;
+  readonly offset: number;
 }
 
 const fileName = "epochs";
@@ -97,11 +108,11 @@ export class EpochFile {
   }
 
   /** Replaces promise, lineage and committed position of a shard. */
-  replace(shard: number, record: Omit<ShardEpochs, "sealed">): Promise<void> {
-    const { sealed, promised } = this.of(shard);
+  replace(shard: number, record: Omit<ShardEpochs, "sealed" | "lost">): Promise<void> {
+    const { lost, sealed, promised } = this.of(shard);
     assert(record.promised >= promised, "a promise is not taken back");
     const lineage = record.lineage.slice(-lineageMax);
-    this.#shards.set(shard, { ...record, lineage, sealed });
+    this.#shards.set(shard, { ...record, lineage, sealed, lost });
     return this.#store();
   }
 
@@ -112,11 +123,40 @@ export class EpochFile {
       this.#shards.set(shard, { ...known, sealed });
   }
 
-  /** The log begins anew behind a position: what was sealed beyond it need not be here any more. On disk with the next change. */
+  /** The log begins anew behind a position: what was sealed beyond it need not be here, and what is lost is of no interest. On disk with the next change. */
   noteReset(shard: number, position: number): void {
     const known = this.of(shard);
-    if ((known.sealed?.position ?? 0) > position)
-      this.#shards.set(shard, { ...known, sealed: undefined });
+    const isSealed = known.sealed !== undefined && known.sealed.position <= position;
+    const sealed = isSealed ? known.sealed : undefined;
+    this.#shards.set(shard, { ...known, sealed, lost: undefined });
+  }
+
+  /** Notes where shards may have lost their last entries. */
+  lose(places: ReadonlyMap<number, LostPlace>): Promise<void> {
+    for (const [shard, lost] of places) this.#shards.set(shard, { ...this.of(shard), lost });
+    return this.#store();
+  }
+
+  /**
+   * A person gives up what is lost: of a shard whose log ends before what was committed once, that was as long as the log is. Returns the entries
+   * between, as far as is known here, and where shards may have lost their last ones.
+   */
+  async acceptLost(endOf: (shard: number) => number): Promise<{
+    readonly entries: readonly { shard: number; from: number; through: number }[];
+    readonly places: readonly LostPlace[];
+  }> {
+    const entries: { shard: number; from: number; through: number }[] = [];
+    const places: LostPlace[] = [];
+    for (const [shard, known] of this.#shards) {
+      const { committed, lost, sealed } = known;
+      const end = Math.max(endOf(shard), sealed?.position ?? 0);
+      if (lost !== undefined) places.push(lost);
+      if (end < committed) entries.push({ shard, from: end + 1, through: committed });
+      const kept = Math.min(committed, end);
+      this.#shards.set(shard, { ...known, committed: kept, lost: undefined });
+    }
+    if (entries.length + places.length > 0) await this.#store();
+    return { entries, places };
   }
 
   /** Writes what was noted. */

@@ -31,6 +31,9 @@ export const fullRetryMs = 1_000;
 /** Bytes of a name in an entry: tenant and class have one length byte, a source is bounded alike. */
 export const nameBytesMax = 255;
 
+/** Places in a file with a damaged head that are looked at as an entry's, 129 checksums each: some milliseconds. */
+export const headLooksMax = 64;
+
 /** Epochs remembered in a shard's lineage: one a restart; the oldest go first. */
 export const lineageMax = 1_000;
 

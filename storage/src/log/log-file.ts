@@ -16,8 +16,13 @@ export interface LogFileHead {
 export const draftName = "prepare.tmp";
 
 const headMagic = "LOGKEEP1";
-const fileIdBytes = 16;
+export const fileIdOffset = 8;
+export const fileIdBytes = 16;
 const zeroChunk = Buffer.alloc(1024 * 1024);
+
+export function fileIdDraw(): Uint8Array {
+  return new Uint8Array(randomBytes(fileIdBytes));
+}
 
 export function logFileName(sequence: number): string {
   return `log-${String(sequence).padStart(12, "0")}`;
@@ -34,7 +39,7 @@ export function headDecode(bytes: Buffer): LogFileHead | undefined {
     return undefined;
   if (crc32(bytes.subarray(0, 32)) !== bytes.readUInt32LE(32)) return undefined;
   return {
-    fileId: new Uint8Array(bytes.subarray(8, 8 + fileIdBytes)),
+    fileId: new Uint8Array(bytes.subarray(fileIdOffset, fileIdOffset + fileIdBytes)),
     sequence: Number(bytes.readBigUInt64LE(24)),
   };
 }
@@ -42,7 +47,7 @@ export function headDecode(bytes: Buffer): LogFileHead | undefined {
 function headEncode(head: LogFileHead): Buffer {
   const out = Buffer.alloc(logFileHeadBytes);
   out.write(headMagic, 0, "latin1");
-  out.set(head.fileId, 8);
+  out.set(head.fileId, fileIdOffset);
   out.writeBigUInt64LE(BigInt(head.sequence), 24);
   out.writeUInt32LE(crc32(out.subarray(0, 32)), 32);
   return out;
@@ -59,7 +64,7 @@ export async function prepareFile(
   reuse: string | undefined,
 ): Promise<LogFileHead> {
   const draft = join(at.directory, draftName);
-  const head = { fileId: new Uint8Array(randomBytes(fileIdBytes)), sequence: at.sequence };
+  const head = { fileId: fileIdDraw(), sequence: at.sequence };
   if (reuse !== undefined) {
     disk.rename(join(at.directory, reuse), draft);
     // Its old name must be gone before its head says otherwise.
@@ -79,6 +84,17 @@ export async function prepareFile(
   disk.rename(draft, join(at.directory, logFileName(at.sequence)));
   await disk.fsyncDirectory(at.directory);
   return head;
+}
+
+/** Puts the head of a file that has lost it in its place again. */
+export async function replaceHead(disk: Disk, directory: string, head: LogFileHead): Promise<void> {
+  const fd = disk.open(join(directory, logFileName(head.sequence)), "r+");
+  try {
+    await disk.write(fd, headEncode(head), 0);
+    await disk.fsync(fd);
+  } finally {
+    disk.close(fd);
+  }
 }
 
 /** Writes zeros over [from, to) of a file; the caller syncs. */

@@ -6,7 +6,7 @@ import type { Disk } from "./disk.ts";
 import type { EntryHeader } from "./entry.ts";
 import { fullRetryMs, spareFilesMax } from "./limits.ts";
 import { type LogFileHead, logFileName, prepareFile } from "./log-file.ts";
-import type { RecoveredLog } from "./recovery.ts";
+import { isUsed, type RecoveredLog } from "./recovery.ts";
 
 export interface LogFilesOptions {
   readonly directory: string;
@@ -48,7 +48,7 @@ export class LogFiles {
 
   constructor(options: LogFilesOptions, { files: recovered, shards }: RecoveredLog) {
     this.#options = options;
-    const tail = recovered.findLastIndex((file) => file.scan.entries.length > 0);
+    const tail = recovered.findLastIndex(isUsed);
     this.#used = recovered.slice(0, tail + 1).map(({ fileId, sequence, bytes }) => {
       return { fileId, sequence, bytes, positions: new Map<number, number>() };
     });

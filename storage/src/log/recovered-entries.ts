@@ -132,10 +132,7 @@ export class RecoveredEntries implements RecoveredShard {
     for (const entry of this.#conflicts) {
       found(entry, "another entry stands at its position", entry.header.position);
     }
-    for (const { file, offset } of this.#holes) {
-      const reason = "entries are lost here, and whose nobody can tell";
-      damages.push({ file, offset, reason, position: Number.POSITIVE_INFINITY, isLost: true });
-    }
+    for (const hole of this.#holes) damages.push(lostAt(hole));
     return damages;
   }
 
@@ -156,6 +153,12 @@ export class RecoveredEntries implements RecoveredShard {
     this.#base = base;
     this.#end = undefined;
   }
+}
+
+/** Damage of which nobody can tell whose last entries it has taken. */
+export function lostAt({ file, offset }: Pick<FileHole, "file" | "offset">): LogDamage {
+  const reason = "entries are lost here, and whose nobody can tell";
+  return { file, offset, reason, position: Number.POSITIVE_INFINITY, isLost: true };
 }
 
 /** The error for damage, which names file and offset, and what goes on without the entries that are lost. */

@@ -1,9 +1,17 @@
 import { join } from "node:path";
-import { assert } from "../../../kit/src/assert.ts";
 import type { Disk } from "./disk.ts";
-import { fileEndHeader, headerEncode, noShard } from "./entry.ts";
+import { fileEndHeader, headerEncode, type LogPoint, noShard } from "./entry.ts";
+import { fileIdLike, fileIdNear } from "./head-repair.ts";
 import { logFileHeadBytes } from "./limits.ts";
-import { draftName, headDecode, type LogFileHead, logFileSequence, zeroFill } from "./log-file.ts";
+import {
+  draftName,
+  fileIdBytes,
+  headDecode,
+  type LogFileHead,
+  logFileSequence,
+  replaceHead,
+  zeroFill,
+} from "./log-file.ts";
 import {
   damageError,
   type FileHole,
@@ -22,6 +30,8 @@ export interface RecoveredFile extends LogFileHead {
   readonly isMarked: boolean;
   /** Those of its scan, and what is lost of its end. */
   readonly holes: readonly LogHole[];
+  /** Its id is not known: nothing can be written to it. */
+  readonly isHeadless?: true;
 }
 
 export interface RecoveredLog {
@@ -58,14 +68,14 @@ export class DamagedShards extends Map<number, readonly LogDamage[]> {
 /**
  * Reads a log's directory. The rest of a group that was never synced is wiped from the tail. Damage stops the shards that it
  * may have taken entries of: of a body the one that its header names, of anything else those that no later entry clears.
- * A file that may have entries and is without its head, or one that is missing, throws `storage.damaged`.
+ * A file that is missing throws `storage.damaged`.
  */
 export async function recoverLog(disk: Disk, directory: string): Promise<RecoveredLog> {
   const names = disk.readdir(directory);
   if (names.includes(draftName)) disk.unlink(join(directory, draftName));
   const logNames = names.filter((name) => logFileSequence(name) !== undefined).sort();
   const files = await readFiles(disk, directory, logNames);
-  const tail = files.findLastIndex((file) => file.scan.entries.length > 0);
+  const tail = files.findLastIndex(isUsed);
   for (const [index, file] of files.entries()) {
     if (index > 0 && file.sequence !== files[index - 1]!.sequence + 1) {
       throw damageError({ file: file.name, offset: 0, reason: "file before this one is missing" });
@@ -75,7 +85,7 @@ export async function recoverLog(disk: Disk, directory: string): Promise<Recover
   for (const [index, file] of files.entries()) {
     if (!file.scan.hasRest) continue;
     // Of a file that was followed by another all was on disk.
-    if (index < last) files[index] = readFile(disk, directory, file.name, true);
+    if (index < last) files[index] = readFile(disk, directory, file.name, true) ?? file;
     else await wipeRest(disk, directory, file);
   }
   const whole = files.map((file, index) => (index < last ? withEnd(file) : file));
@@ -91,57 +101,115 @@ function withEnd(file: RecoveredFile): RecoveredFile {
   return { ...file, holes: [...file.holes, { offset: file.scan.endOffset, end: file.bytes }] };
 }
 
-/** Deletes files without a head that never had an entry, and those behind them: others are made in their place. */
+/**
+ * Reads files, those with a damaged head with the id that their entries show. Deletes files without a head that never had an entry, and those
+ * behind them: others are made in their place. All that a file had is lost where the id can not be told.
+ */
 async function readFiles(
   disk: Disk,
   directory: string,
   names: readonly string[],
 ): Promise<RecoveredFile[]> {
-  const read = names.map((name) => {
-    return hasHead(disk, directory, name) ? readFile(disk, directory, name) : undefined;
-  });
+  const read: (RecoveredFile | undefined)[] = [];
+  for (const name of names) {
+    await mendHead(disk, directory, name, fileIdNear);
+    read.push(readFile(disk, directory, name));
+  }
+  for (const [index, file] of read.entries()) {
+    if (file !== undefined) continue;
+    const name = names[index]!;
+    const [before, behind] = [read.slice(0, index), read.slice(index + 1)];
+    await mendHead(disk, directory, name, (bytes) => {
+      const id = fileIdLike(bytes);
+      const isOwn = (entries: readonly ScannedEntry[]): boolean =>
+        logFileSequence(name) === 1 || behind.some(hasEntries) || continues(entries, before);
+      return id !== undefined && isOwn(scanFile(bytes, id).entries) ? id : undefined;
+    });
+    read[index] = readFile(disk, directory, name);
+  }
   const first = read.indexOf(undefined);
   if (first === -1) return read as RecoveredFile[];
-  const [before, behind] = [read[first - 1], read.slice(first)];
   // A file gets its first entry when the one before it was ended.
-  const isUnused =
-    before?.isMarked === false && behind.every((file) => (file?.scan.entries.length ?? 0) === 0);
-  if (!isUnused) throw damageError({ file: names[first]!, offset: 0, reason: headReason });
+  const isUnused = read[first - 1]?.isMarked === false && !read.slice(first).some(hasEntries);
+  if (!isUnused) return read.map((file, index) => file ?? lostFile(disk, directory, names[index]!));
   // From the end, where files that are missing are none that were lost.
   for (const name of names.slice(first).reverse()) disk.unlink(join(directory, name));
   await disk.fsyncDirectory(directory);
   return read.slice(0, first) as RecoveredFile[];
 }
 
-/** Nothing in a file can be told to be its own without the id in its head. */
-const headReason =
-  "head of the file is damaged, without which nothing in it can be read; keep the directory, and start the node with " +
-  "an empty one where others have copies of its shards, else with a backup";
+function hasEntries(file: RecoveredFile | undefined): boolean {
+  return file !== undefined && file.scan.entries.length > 0;
+}
 
-function hasHead(disk: Disk, directory: string, name: string): boolean {
+/** Whether one of the entries follows what a shard has last in the files before. One of a life before that was let go does not. */
+function continues(
+  entries: readonly ScannedEntry[],
+  before: readonly (RecoveredFile | undefined)[],
+): boolean {
+  const ends = new Map<number, LogPoint>();
+  for (const file of before) {
+    for (const { header } of file?.scan.entries ?? []) ends.set(header.shard, header);
+  }
+  return entries.some(({ header }) => {
+    const end = ends.get(header.shard);
+    return end?.position === header.previousPosition && end.epoch === header.previousEpoch;
+  });
+}
+
+/** Whether it has entries, or had any: the files behind the last one of these are spare. */
+export function isUsed({ holes, scan }: RecoveredFile): boolean {
+  return scan.entries.length > 0 || holes.length > 0;
+}
+
+/** Writes a damaged head again, where the id that it had can be told. */
+async function mendHead(
+  disk: Disk,
+  directory: string,
+  name: string,
+  idOf: (bytes: Buffer) => Uint8Array | undefined,
+): Promise<void> {
+  const path = join(directory, name);
+  const sequence = logFileSequence(name)!;
+  if (headDecode(bytesOf(disk, path, logFileHeadBytes))?.sequence === sequence) return;
+  const fileId = idOf(bytesOf(disk, path));
+  if (fileId !== undefined) await replaceHead(disk, directory, { fileId, sequence });
+}
+
+/** Nothing in a file can be told to be its own without the id in its head: what lay there is lost, be it whose it may. */
+function lostFile(disk: Disk, directory: string, name: string): RecoveredFile {
   const fd = disk.open(join(directory, name), "r");
+  const bytes = disk.size(fd);
+  disk.close(fd);
+  const holes = [{ offset: logFileHeadBytes, end: Math.max(bytes, logFileHeadBytes) }];
+  const scan = { entries: [], holes, end: "closed", endOffset: bytes, hasRest: false } as const;
+  const head = { fileId: new Uint8Array(fileIdBytes), sequence: logFileSequence(name)! };
+  return { ...head, name, bytes, scan, isMarked: true, holes, isHeadless: true };
+}
+
+function bytesOf(disk: Disk, path: string, bytesMax = Number.POSITIVE_INFINITY): Buffer {
+  const fd = disk.open(path, "r");
   try {
-    const bytes = Buffer.alloc(logFileHeadBytes);
-    const got = disk.read(fd, bytes, 0);
-    return headDecode(bytes.subarray(0, got))?.sequence === logFileSequence(name);
+    const bytes = Buffer.allocUnsafe(Math.min(bytesMax, disk.size(fd)));
+    return bytes.subarray(0, disk.read(fd, bytes, 0));
   } finally {
     disk.close(fd);
   }
 }
 
-function readFile(disk: Disk, directory: string, name: string, isSettled = false): RecoveredFile {
-  const fd = disk.open(join(directory, name), "r");
-  try {
-    const bytes = Buffer.allocUnsafe(disk.size(fd));
-    const got = disk.read(fd, bytes, 0);
-    const head = headDecode(bytes.subarray(0, got));
-    assert(head !== undefined, "a file is read that has its head");
-    const scan = scanFile(bytes.subarray(0, got), head.fileId, isSettled);
-    const isMarked = scan.end === "closed" || isLikeMark(bytes, head.fileId, scan.endOffset);
-    return { ...head, name, bytes: got, scan, isMarked, holes: scan.holes };
-  } finally {
-    disk.close(fd);
-  }
+/** Undefined when its head is damaged. */
+function readFile(
+  disk: Disk,
+  directory: string,
+  name: string,
+  isSettled = false,
+): RecoveredFile | undefined {
+  const bytes = bytesOf(disk, join(directory, name));
+  const head = headDecode(bytes);
+  if (head === undefined || head.sequence !== logFileSequence(name)) return undefined;
+  const scan = scanFile(bytes, head.fileId, isSettled);
+  const isMarked = scan.end === "closed" || isLikeMark(bytes, head.fileId, scan.endOffset);
+  return { ...head, name, bytes: bytes.length, scan, isMarked, holes: scan.holes };
 }
 
 /** Whether the end mark stands at an offset, but for a few bytes: any entry differs in more. */

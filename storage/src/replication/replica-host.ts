@@ -330,6 +330,8 @@ export class ReplicaHost implements ShardHost, CommitHost {
     if (damage === undefined || facts.inSync.some((each) => each !== member)) return;
     this.#loadError = damage;
     this.#halt(damage.message);
+    // Who waits for the start of all shards waits for this one no longer.
+    this.#options.onRole(this.#role);
   }
 
   /** Who is there is known before anything was heard of them. */

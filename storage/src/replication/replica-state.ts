@@ -2,10 +2,12 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { LogPoint } from "../log/entry.ts";
-import { damageError, type LogDamage } from "../log/recovered-entries.ts";
+import type { LostPlace } from "../log/epoch-file.ts";
+import { damageError, type LogDamage, lostAt } from "../log/recovered-entries.ts";
 import type { StoreContext } from "../shard/context.ts";
 import type { Manifest, ShardManifest } from "../shard/manifest.ts";
 import type { ReplicaState } from "./core/types.ts";
+import { isOfDisk } from "./reopening.ts";
 
 /** A shard as this disk has it. */
 export interface FoundState {
@@ -17,6 +19,24 @@ export interface FoundState {
 const nothing: LogPoint = { epoch: 0, position: 0 };
 
 /**
+ * Notes which shards may have lost their last entries: the file that shows it holds nothing of theirs, and goes when others have sealed what it
+ * has. Rejects with what the file system says, but that it is full: the next start sees it again, or a later note has it.
+ */
+export async function noteLost({ epochs, logDamage, shards }: StoreContext): Promise<void> {
+  const places = new Map<number, LostPlace>();
+  for (const { id } of shards) {
+    const found = logDamage.get(id)?.find(({ position }) => position === Number.POSITIVE_INFINITY);
+    if (found !== undefined) places.set(id, { file: found.file, offset: found.offset });
+  }
+  if (places.size === 0) return;
+  try {
+    await epochs.lose(places);
+  } catch (thrown) {
+    if (isOfDisk(thrown)) throw thrown;
+  }
+}
+
+/**
  * What the disk has of a shard when its replica starts. A log that let go of all its entries, since they are sealed, ends where the
  * segments do that are here; rejects when the manifest has to be asked for that and cannot be.
  */
@@ -26,7 +46,7 @@ export async function replicaStateOf(
   shard: number,
 ): Promise<FoundState> {
   const { epochs, log, loggedCommitted, logDamage } = context;
-  const { committed, lineage, promised, sealed } = epochs.of(shard);
+  const { committed, lineage, lost, promised, sealed } = epochs.of(shard);
   const range = log.range(shard);
   const entryCommitted = loggedCommitted.get(shard) ?? 0;
   const known = Math.max(committed, entryCommitted);
@@ -41,7 +61,7 @@ export async function replicaStateOf(
       entryEpochs = [];
     }
   }
-  const damages = logDamage.get(shard) ?? [];
+  const damages = [...(logDamage.get(shard) ?? []), ...(lost === undefined ? [] : [lostAt(lost)])];
   const damageBehind = (through: number): LogDamage | undefined =>
     damages.find(({ isLost, position }) => {
       return position > through && (position <= known || isLost === true);

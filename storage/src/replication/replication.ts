@@ -17,7 +17,7 @@ import { Outbox } from "./outbox.ts";
 import type { SharedOwnership } from "./ownership.ts";
 import { SegmentRepair } from "./repair.ts";
 import { type OpenedReplica, ReplicaHost } from "./replica-host.ts";
-import { type FoundState, replicaStateNow, replicaStateOf } from "./replica-state.ts";
+import { type FoundState, noteLost, replicaStateNow, replicaStateOf } from "./replica-state.ts";
 import type { CommitDetail, CommitSettled } from "./replicated-manifest.ts";
 import type { SegmentSource } from "./segment-source.ts";
 import { entriesDecode, type WireMessage } from "./wire.ts";
@@ -106,6 +106,7 @@ export class Replication {
   /** Looks at what the disk has. Rejects when the manifest is needed for that and cannot be read. */
   static async open(options: ReplicationOptions): Promise<Replication> {
     const { context, manifest } = options;
+    await noteLost(context);
     const found = context.shards.map(({ id }) => replicaStateOf(context, manifest, id));
     return new Replication(options, await Promise.all(found));
   }

@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { ServiceError } from "../../../kit/src/errors.ts";
 import { silentLogger } from "../../../kit/src/logger.ts";
 import { Prng } from "../../../kit/src/prng.ts";
 import { acceptLogLoss, type EpochsOf } from "../../src/log/accept-loss.ts";
 import { CommitLog, type CommitLogOptions, type LogEntry } from "../../src/log/commit-log.ts";
 import { nodeDisk } from "../../src/log/disk.ts";
-import { entryBytesOf, headerBytesOf } from "../../src/log/entry.ts";
+import { entryBytesOf, fileEndHeader, headerBytesOf, headerEncode } from "../../src/log/entry.ts";
 import { logFileHeadBytes } from "../../src/log/limits.ts";
 import { logFileName } from "../../src/log/log-file.ts";
 import type { RecoveredLog } from "../../src/log/recovery.ts";
@@ -195,39 +194,136 @@ test("damage anywhere in a log of several files is read past, and never stops th
   }
 });
 
-test("a file whose head is damaged stops the start, with what to do, unless it never had an entry", async (t) => {
-  const directory = temp(t);
+/** Several files, all of one shard but one entry of another in the first; returns the names, the last of which is spare. */
+async function filesOf(directory: string): Promise<readonly string[]> {
   const positions = Array.from({ length: 300 }, (_, i) => i + 1);
-  await logOf(
-    directory,
-    positions.map((position) => entryOf(0, position, "x".repeat(500))),
-  );
+  const long = positions.map((position) => entryOf(0, position, "x".repeat(500)));
+  await logOf(directory, [one(1, 1), ...long]);
   const names = readdirSync(directory).sort();
-  const headless = async (name: string, bytes: Buffer): Promise<RecoveredLog> => {
+  assert.ok(names.length >= 4);
+  return names;
+}
+
+/** Puts these bytes over a file's from an offset on. */
+function overwrite(path: string, bytes: Uint8Array, offset: number): void {
+  const whole = readFileSync(path);
+  whole.set(bytes, offset);
+  writeFileSync(path, whole);
+}
+
+test("a bit flipped in any byte of the head of any file that has entries loses nothing, and is mended", async (t) => {
+  const directory = temp(t);
+  const names = await filesOf(directory);
+  const used = names.slice(0, -1);
+  const prng = new Prng(3);
+  for (let at = 0; at < 36; at++) {
+    const path = join(directory, used[at % used.length]!);
+    const whole = readFileSync(path);
+    overwrite(path, Uint8Array.of(whole[at]! ^ (1 << prng.below(8))), at);
+    const { damaged, shards } = await started(directory);
+    assert.deepEqual([damaged.size, damaged.get(9)], [0, undefined], `byte ${at}`);
+    assert.equal(shards.get(0)?.entries.length, 300);
+    assert.ok(readFileSync(path).equals(whole), `byte ${at} is as it was`);
+  }
+});
+
+test("a file of whose head nothing is left loses nothing while its first entry is whole", async (t) => {
+  const directory = temp(t);
+  const names = await filesOf(directory);
+  for (const name of names.slice(0, -1)) {
+    overwrite(join(directory, name), Buffer.alloc(logFileHeadBytes, 0xa5), 0);
+  }
+  for (let round = 0; round < 2; round++) {
+    const { damaged, shards } = await started(directory);
+    assert.equal(damaged.size, 0);
+    assert.equal(shards.get(0)?.entries.length, 300);
+  }
+  const { log } = await CommitLog.open(optionsOf(directory));
+  await log.append(entryOf(0, 301, "goes on"));
+  await log.close();
+  assert.equal((await readable(directory, 0)).length, 301);
+});
+
+test("a file of whose head and first entry nothing is left is lost, and shards that may have had entries there are told", async (t) => {
+  const directory = temp(t);
+  const names = await filesOf(directory);
+  // Of one in the middle, and of the last one that has entries.
+  for (const [name, isLast] of [
+    [names[1]!, false],
+    [names.at(-2)!, true],
+  ] as const) {
     const path = join(directory, name);
     const whole = readFileSync(path);
-    writeFileSync(path, Buffer.concat([bytes, whole.subarray(bytes.length)]));
-    try {
-      return await started(directory);
-    } catch (thrown) {
-      writeFileSync(path, whole);
-      throw thrown;
+    overwrite(path, Buffer.alloc(logFileHeadBytes + 200, 0xa5), 0);
+    const { damaged, files, shards } = await started(directory);
+    const hole = { offset: logFileHeadBytes, end: whole.length };
+    assert.deepEqual(files.find((file) => file.name === name)?.holes, [hole]);
+    assert.ok(shards.get(0)!.entries.length < 300);
+    const [found] = damaged.get(0) ?? [];
+    assert.deepEqual([found?.file, found?.offset], [name, logFileHeadBytes]);
+    assert.equal(found?.position === Number.POSITIVE_INFINITY, isLast);
+    // The other shard may have had its last ones there, and one that nobody knows all.
+    for (const shard of [1, 9]) {
+      assert.equal(damaged.get(shard)?.[0]?.position, Number.POSITIVE_INFINITY);
     }
-  };
-  const spare = names.at(-1)!;
-  assert.ok(names.length >= 4);
-  for (const name of names.slice(0, -1)) {
-    await assert.rejects(headless(name, Buffer.alloc(logFileHeadBytes)), (thrown: ServiceError) => {
-      assert.equal(thrown.code, "storage.damaged");
-      assert.match(thrown.message, /head of the file is damaged.*keep the directory/);
-      assert.deepEqual(thrown.fields, { file: name, offset: 0 });
-      return true;
-    });
+    assert.ok(readFileSync(path).subarray(0, 50).equals(Buffer.alloc(50, 0xa5)), "it is kept");
+    writeFileSync(path, whole);
   }
+});
+
+test("a log goes on behind a lost file, and is whole without it once the loss is accepted", async (t) => {
+  const directory = temp(t);
+  const names = await filesOf(directory);
+  const path = join(directory, names.at(-2)!);
+  overwrite(path, Buffer.alloc(logFileHeadBytes + 200, 0xa5), 0);
+  const { log } = await CommitLog.open(optionsOf(directory));
+  for (const position of [1, 2]) await log.append(one(5, position));
+  await log.close();
+  const before = await readable(directory, 0);
+  assert.equal((await started(directory)).damaged.get(5), undefined);
+  const { entries, places } = await acceptLogLoss(nodeDisk, directory, nothingKnown);
+  assert.deepEqual([entries, places.map(({ file }) => file)], [[], [names.at(-2)]]);
+  const { damaged, files } = await started(directory);
+  assert.equal(damaged.size, 0);
+  assert.ok(files.every(({ holes }) => holes.length === 0));
+  assert.deepEqual(await readable(directory, 0), before);
+  assert.deepEqual(await readable(directory, 5), [1, 2]);
+});
+
+test("entries of a life before are never met again in a spare file without a head, though the one before it was ended", async (t) => {
+  const directory = temp(t);
+  const { log } = await CommitLog.open({ ...optionsOf(directory), bytesMax: 8 * fileBytes });
+  for (let position = 1; position <= 100; position++) {
+    const entry = entryOf(0, position, "x".repeat(9_000));
+    if (!log.fits(entry.header)) await log.room();
+    await log.append(entry);
+    log.sealed(0, position - 1);
+  }
+  const { end } = log.range(0)!;
+  await log.close();
+  const { files, shards } = await started(directory);
+  const tail = files.findLast(({ scan }) => scan.entries.length > 0)!;
+  const spare = files.at(-1)!;
+  assert.ok(spare !== tail && readFileSync(join(directory, spare.name)).includes("LKE1"));
+  const mark = headerEncode(fileEndHeader(), { fileId: tail.fileId, groupOffset: 0 });
+  overwrite(join(directory, tail.name), mark, tail.scan.endOffset);
+  for (const { name } of files.slice(files.indexOf(tail) + 1)) {
+    overwrite(join(directory, name), Buffer.alloc(logFileHeadBytes), 0);
+  }
+  const after = await started(directory);
+  const positions = (of: typeof shards) => of.get(0)!.entries.map(({ header }) => header.position);
+  assert.deepEqual(positions(after.shards), positions(shards));
+  assert.equal(positions(shards).at(-1), end.position);
+});
+
+test("a spare file with a damaged head is made anew", async (t) => {
+  const directory = temp(t);
+  const names = await filesOf(directory);
   for (const bytes of [Buffer.alloc(logFileHeadBytes), Buffer.alloc(33, 1)]) {
-    const { damaged, shards } = await headless(spare, bytes);
+    overwrite(join(directory, names.at(-1)!), bytes, 0);
+    const { damaged, shards } = await started(directory);
     assert.deepEqual([...damaged], []);
-    assert.equal(shards.get(0)?.entries.length, positions.length);
+    assert.equal(shards.get(0)?.entries.length, 300);
     assert.deepEqual(readdirSync(directory).sort(), names);
   }
 });

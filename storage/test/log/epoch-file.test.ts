@@ -51,3 +51,24 @@ test("a flipped bit in the file of epochs is refused", async (t) => {
     assert.throws(() => EpochFile.open(nodeDisk, directory), { code: "storage.damaged" });
   }
 });
+
+test("where a shard may have lost its last entries outlives restarts, until its log begins anew or a person gives them up", async (t) => {
+  const directory = temp(t);
+  const file = EpochFile.open(nodeDisk, directory);
+  await file.promise(new Map([1, 2].map((shard) => [shard, 1])));
+  const place = { file: "log-000000000001", offset: 4096 };
+  await file.lose(new Map([1, 2].map((shard) => [shard, place])));
+  const record = { promised: 2, lineage: [], committed: 0 };
+  await file.commit(new Map([[2, 7]]));
+  await file.replace(1, record);
+  assert.deepEqual(EpochFile.open(nodeDisk, directory).of(1).lost, place);
+  file.noteReset(1, 0);
+  await file.flush();
+  const again = EpochFile.open(nodeDisk, directory);
+  assert.equal(again.of(1).lost, undefined);
+  const given = await again.acceptLost(() => 5);
+  assert.deepEqual(given, { entries: [{ shard: 2, from: 6, through: 7 }], places: [place] });
+  assert.deepEqual(await again.acceptLost(() => 5), { entries: [], places: [] });
+  const { committed, lost, promised } = EpochFile.open(nodeDisk, directory).of(2);
+  assert.deepEqual([promised, committed, lost], [1, 5, undefined]);
+});

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { acceptLogLoss } from "../../src/log/accept-loss.ts";
+import { acceptLogLoss, acceptLoss } from "../../src/log/accept-loss.ts";
 import { nodeDisk } from "../../src/log/disk.ts";
 import { entryBytesOf } from "../../src/log/entry.ts";
+import { EpochFile } from "../../src/log/epoch-file.ts";
+import { logFileHeadBytes } from "../../src/log/limits.ts";
 import { headDecode } from "../../src/log/log-file.ts";
 import { scanFile } from "../../src/log/scan.ts";
 import { closeAfter, temp } from "../log/temp.ts";
@@ -64,6 +66,71 @@ for (const byte of [8, 12, 4]) {
     assert.ok(back.isServing);
   });
 }
+
+/** Leaves nothing of the head of a log file, nor of its first entry. */
+function damageHead(path: string): void {
+  const bytes = readFileSync(path);
+  bytes.fill(0xa5, 0, logFileHeadBytes + 200);
+  writeFileSync(path, bytes);
+}
+
+test("a follower whose log file has lost its head starts, and has all again from the owner", async (t) => {
+  const { nodes, directory } = await nodesOf(t);
+  const both = await Promise.all([nodes.start(1), nodes.start(2)]);
+  await until("one serves", () => both.some(({ isServing }) => isServing));
+  const owner = both.find(({ isServing }) => isServing)!;
+  const other = both.find(({ isServing }) => !isServing)!;
+  const inSync = () => nodes.coordinator.node(0).inSync.length;
+  await until("both are in sync", () => inSync() === 2);
+  for (const text of ["a", "b", "c"]) await owner.append([text]);
+  await nodes.close(other.id);
+  damageHead(join(directory, `${other.id}`, logPath));
+  const back = await nodes.start(other.id);
+  await owner.append(["d"]);
+  const isBack = () => inSync() === 2 && back.shard.committed.position >= 5;
+  await until("both are in sync again", isBack);
+  await nodes.close(owner.id);
+  await until("it serves", () => back.isServing);
+  assert.deepEqual(await back.read(), ["a", "b", "c", "d"]);
+  // What was lost once is of no interest to a later start either.
+  await until("it is alone", () => inSync() === 1);
+  await nodes.close(back.id);
+  const again = await nodes.start(back.id);
+  await until("it serves again", () => again.isServing);
+  assert.deepEqual(await again.read(), ["a", "b", "c", "d"]);
+});
+
+test("a node alone whose log file has lost its head starts without what is not sealed, once that is given up", async (t) => {
+  const directory = temp(t);
+  let rig = await openRig(directory);
+  await rig.append(["sealed"], { shard: 1 });
+  await rig.store.seal();
+  await rig.append(["logged"], { shard: 1 });
+  await rig.close();
+  damageHead(join(directory, logPath));
+  for (let start = 0; start < 2; start++) {
+    rig = await openRig(directory);
+    const { shards } = rig.store.status();
+    assert.deepEqual(
+      shards.map(({ state }) => state),
+      ["stopped", "stopped", "stopped"],
+    );
+    assert.match(shards[1]!.reason!, /entries are lost here.*logkeep storage accept-loss/);
+    await rig.close();
+  }
+  // The file itself is gone by now: nothing in it was unsealed as far as anybody knows.
+  const epochs = EpochFile.open(nodeDisk, join(directory, "storage"));
+  const { entries, places } = await acceptLoss(nodeDisk, join(directory, "storage/log"), epochs);
+  const [name] = logPath.split("/").slice(-1);
+  assert.deepEqual(places, [{ file: name, offset: logFileHeadBytes, bytes: 0 }]);
+  const [first] = entries.filter(({ shard }) => shard === 1);
+  assert.deepEqual([first?.through, (first?.from ?? 9) <= 3], [3, true]);
+  rig = await openRig(directory);
+  closeAfter(t, () => rig.close());
+  assert.deepEqual(rig.read(), ["sealed"]);
+  await rig.append(["more"], { shard: 1 });
+  assert.deepEqual(rig.read().sort(), ["more", "sealed"]);
+});
 
 test("a node alone says which shards may lack entries, serves the others, and all that is left once the loss is accepted", async (t) => {
   const directory = temp(t);
