@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -34,11 +34,10 @@ async function sealsOf(service: Service): Promise<number> {
 }
 
 async function sealed(service: Service, before: number): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  for (const end = performance.now() + 120_000; performance.now() < end; await sleep(100)) {
     if ((await sealsOf(service)) > before) return;
-    await sleep(100);
   }
-  assert.fail("nothing was sealed in 20 seconds");
+  assert.fail("nothing was sealed in two minutes");
 }
 
 interface Paged {
@@ -101,7 +100,7 @@ test("a query whose client goes away, and an export, are counted as cancelled", 
     assert.equal(response.status, 200);
     gone.abort();
     for (let tries = 0; (await cancelledOf(service)) <= i; tries++) {
-      assert.ok(tries < 200, `the ${name} is not counted`);
+      assert.ok(tries < 2000, `the ${name} is not counted`);
       await sleep(50);
     }
   }
@@ -121,18 +120,40 @@ function exporting(service: Service, output: string, more: readonly string[] = [
   });
 }
 
-function rowsNoted(output: string): number {
-  const file = `${output}.export`;
-  if (!existsSync(file)) return 0;
-  return (JSON.parse(readFileSync(file, "utf8")) as { readonly rows: number }).rows;
+/** Undefined where the export is whole, or has not begun. */
+function rowsNoted(output: string): number | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`${output}.export`, "utf8");
+  } catch {
+    return undefined;
+  }
+  return (JSON.parse(text) as { readonly rows: number }).rows;
 }
 
-/** Ends an export in its middle, as power does. */
-async function killedMidway(child: ChildProcess, output: string, rowsMin: number): Promise<void> {
+/** Ends an export in its middle, as power does; false when it was quicker. */
+async function killedMidway(
+  child: ChildProcess,
+  output: string,
+  rowsMin: number,
+): Promise<boolean> {
   const ended = once(child, "exit");
-  while (rowsNoted(output) < rowsMin && child.exitCode === null) await sleep(2);
+  while ((rowsNoted(output) ?? 0) < rowsMin && child.exitCode === null) await sleep(2);
   child.kill("SIGKILL");
-  await ended;
+  const [code] = (await ended) as [number | null];
+  assert.ok(code === null || code === 0, `the export ended with ${code}`);
+  return (rowsNoted(output) ?? 0) >= rowsMin;
+}
+
+/** Begins an export that is killed, goes on and is killed again: anew when it came to its end before that. */
+async function killedTwice(service: Service, output: string, count: number): Promise<void> {
+  for (let tries = 0; tries < 10; tries++) {
+    for (const file of [output, `${output}.export`]) rmSync(file, { force: true });
+    const isBegun = await killedMidway(exporting(service, output), output, count / 20);
+    const going = isBegun && exporting(service, output, ["--continue"]);
+    if (going !== false && (await killedMidway(going, output, count / 4))) return;
+  }
+  assert.fail("no export was killed in its middle");
 }
 
 test("a stopping service breaks exports off at once, and they go on at the next", async (t) => {
@@ -141,21 +162,33 @@ test("a stopping service breaks exports off at once, and they go on at the next"
   let service = await Service.start({ dataDir });
   t.after(() => service.kill());
   for (let i = 0; i < 30; i++) await service.ship(bodyOf(i), { stream: "service" });
-  // A client that does not read on its own would be waited for.
-  const response = await fetch(`${service.http}/api/v1/export?query=*&cursors=1`, {
-    headers: { "accept-encoding": "identity" },
-  });
-  assert.equal(response.status, 200);
-  const beganMs = performance.now();
-  assert.equal(await service.stop(), 0);
-  assert.ok(performance.now() - beganMs < 7_000, "nobody waited for the client");
-  await assert.rejects(response.text());
-  service = await Service.start({ dataDir });
+  for (let tries = 1; ; tries++) {
+    const response = await fetch(`${service.http}/api/v1/export?query=*&cursors=1`, {
+      headers: { "accept-encoding": "identity" },
+    });
+    assert.equal(response.status, 200);
+    const tookMs = await stopped(service);
+    await assert.rejects(response.text());
+    service = await Service.start({ dataDir });
+    // A client that does not read would be waited for, eight seconds.
+    if (tookMs < 7_000) break;
+    // The machine may be so busy that any stop takes as long.
+    const aloneMs = await stopped(service);
+    service = await Service.start({ dataDir });
+    if (tookMs < 3 * aloneMs) break;
+    assert.ok(tries < 3, `it took ${tookMs} ms, and ${aloneMs} ms without a client`);
+  }
   const child = exporting(service, output);
   assert.deepEqual(await once(child, "exit"), [0, null]);
   assert.equal(readFileSync(output, "utf8").split("\n").length - 1, 60_000);
   await service.stop();
 });
+
+async function stopped(service: Service): Promise<number> {
+  const beganMs = performance.now();
+  assert.equal(await service.stop(), 0, service.log);
+  return performance.now() - beganMs;
+}
 
 test("an export as Parquet is as many whole files as it takes, each record in one of them", async (t) => {
   const output = path.join(temporaryFolder(), "logs.parquet");
@@ -189,10 +222,7 @@ for (const [format, count] of [
     for (let i = 0; i < count / bodyRecords; i++)
       await service.ship(bodyOf(i), { stream: "service" });
 
-    await killedMidway(exporting(service, output), output, count / 20);
-    assert.ok(rowsNoted(output) < count, "it was killed before its end");
-    await killedMidway(exporting(service, output, ["--continue"]), output, count / 4);
-    assert.ok(rowsNoted(output) >= count / 4, "it went on where it was");
+    await killedTwice(service, output, count);
     await sealed(service, 0);
     await service.kill();
     service = await Service.start({ dataDir, args });
