@@ -1,5 +1,3 @@
-import { createServer } from "node:net";
-
 import { silentLogger } from "../../kit/src/logger.ts";
 import type { Effects, Input, Role } from "../src/core/effects.ts";
 import type { LinkId } from "../src/core/messages.ts";
@@ -15,6 +13,7 @@ import { SnapshotAcls, SnapshotNode, SnapshotSessions } from "../src/wire/files.
 import { JuteReader } from "../src/wire/reader.ts";
 import { TxnBytes } from "../src/wire/txn-bytes.ts";
 import { JuteWriter } from "../src/wire/writer.ts";
+import { freePorts } from "./free-ports.ts";
 
 /** Quicker than in life; the limits stay generous, since the machine may be busy. */
 const timing = {
@@ -298,16 +297,6 @@ export async function membershipOf(
     }),
   );
   return { members, groups: new Map(), weights: new Map(), version: 0 };
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  }
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return ports;
 }
 
 /** Asks until the claim holds; a busy machine may take long. */
