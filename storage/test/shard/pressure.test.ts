@@ -42,7 +42,7 @@ test("an arena that fills is sealed away while appends go on", async (t) => {
   const text = "x".repeat(1 << 20);
   const records: string[] = [];
   for (let i = 0; i < 60; i++) {
-    await rig.store.room(5_000);
+    await rig.store.room(60_000);
     records.push(`${i} ${text}`);
     await rig.append([`${i} ${text}`], { shard: i % 3 });
   }
@@ -98,7 +98,7 @@ test("a large request waits for as much room as it needs, and gets it from shard
   const bytes = 30 << 20;
   await assert.rejects(rig.store.room(0, bytes), { code: "ingest.busy" });
   gate.resolve();
-  await rig.store.room(20_000, bytes);
+  await rig.store.room(60_000, bytes);
   assert.ok(rig.arena.freeBytes >= bytes, `${rig.arena.freeBytes} bytes are free`);
 });
 
@@ -117,7 +117,7 @@ test("one seal more is made than at other times when a request has waited long",
   await until(() => begun === 1);
   await assert.rejects(rig.store.room(sealMoreAfterMs / 2), { code: "ingest.busy" });
   assert.equal(begun, 1);
-  const room = rig.store.room(20_000);
+  const room = rig.store.room(60_000);
   await until(() => begun === 2);
   gate.resolve();
   await room;
@@ -136,6 +136,6 @@ test("a full arena that nothing empties tells requests to come back", async (t) 
   assert.ok(rig.store.status().counts.maintenanceFailures > 0);
   rig.segments.beforeWrite = () => undefined;
   await rig.store.seal();
-  await rig.store.room(5_000);
+  await rig.store.room(60_000);
   assert.equal(rig.read().length, 3);
 });
