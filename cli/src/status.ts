@@ -14,7 +14,7 @@ export function registerStatus(program: Command, io: CliIo): void {
     .addHelpText(
       "after",
       `
-Exits with 1 when a shard is offline, a node is not live, the disk is full or the coordinator is without a leader.
+Exits with 1 when a shard is offline, a node is not live, a disk is full or the coordinator is without a leader.
 "silent for": the node that is asked does not hear that one, though its session at the coordinator has not ended.
 
 Examples:
@@ -36,8 +36,12 @@ async function status(io: CliIo, options: ServiceOptions & { json?: boolean }): 
     isLed(parsed.data.coordinator) &&
     parsed.data.shards.offline.length === 0 &&
     parsed.data.disk.isFull !== true &&
-    parsed.data.nodes.every(({ state, silentMs }) => state === "live" && silentMs === undefined);
+    parsed.data.nodes.every(isNodeWell);
   if (!isWell) throw new CliExit(1);
+}
+
+function isNodeWell({ state, silentMs, disk }: ClusterAnswer["nodes"][number]): boolean {
+  return state === "live" && silentMs === undefined && disk?.isFull !== true;
 }
 
 /** A coordinator that is alone is led by itself: there is nothing to tell. */
@@ -78,10 +82,11 @@ function knownRow(
 }
 
 function nodeState(
-  { state, isDrained, silentMs }: ClusterAnswer["nodes"][number],
+  { state, isDrained, silentMs, disk }: ClusterAnswer["nodes"][number],
   style: Style,
 ): string {
   if (silentMs !== undefined) return style.red(`silent for ${printDurationRough(silentMs)}`);
+  if (disk?.isFull === true) return style.red(`${state}, disk full`);
   if (isDrained === true) return style.yellow(`${state}, drained`);
   return state === "live" ? style.green(state) : style.red(state);
 }

@@ -106,6 +106,19 @@ retention   7 d, 2 rules, 1.91 MiB of 1.00 GiB, next goes 1.00 MiB at 2026-02-01
   assert.deepEqual((JSON.parse(asJson.out) as ClusterAnswer).shards.offline, ["2"]);
 });
 
+test("status names the node whose disk is full, whichever node is asked, and fails", async () => {
+  service.intercept = (_, response) => {
+    const disk = { totalBytes: 1024, freeBytes: 0, isFull: true };
+    const nodes = [...cluster.nodes, { ...cluster.nodes[0], id: 2, disk }];
+    json(response, 200, JSON.stringify({ ...cluster, nodes }));
+    return true;
+  };
+  const full = await run(["status", "--url", url]);
+  assert.equal(full.code, 1);
+  assert.match(full.out, /^1 +live +127/m);
+  assert.match(full.out, /^2 +live, disk full +127/m);
+});
+
 test("status fails while the coordinator has no leader, and says how old the rest is", async () => {
   service.intercept = (_, response) => {
     const coordinator = { ...cluster.coordinator, state: "looking" };

@@ -29,6 +29,9 @@ export type Mount = (
   handler: Handler,
 ) => void;
 
+/** Roles that answer requests. */
+const askedRoles = ["ingest", "query", "alerts"] as const;
+
 /** The Express application and how rooms' routes are put into it. */
 export class App {
   readonly express: Express = express();
@@ -68,13 +71,13 @@ export class App {
   /** Called after the last route: what nobody answers is a 404, and what was thrown a problem. */
   finish(): void {
     this.express.use((request: Request, response: Response) => {
-      sendProblem(
-        response,
-        new ServiceError("request.not-found", "there is nothing at this path", {
-          path: request.path,
-          roles: this.#options.roles,
-        }),
-      );
+      const { roles } = this.#options;
+      const lacking = roles === undefined ? [] : askedRoles.filter((role) => !roles.includes(role));
+      const what = "there is nothing at this path";
+      const hint = `; this node is without ${lacking.join(" and ")}: ask one that is not`;
+      const fields = { path: request.path, roles };
+      const said = lacking.length === 0 ? what : what + hint;
+      sendProblem(response, new ServiceError("request.not-found", said, fields));
     });
     this.express.use((thrown: unknown, request: Request, response: Response, _: NextFunction) => {
       this.#fail(request, response, refusalOf(thrown));
