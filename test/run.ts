@@ -8,7 +8,7 @@ import { run } from "node:test";
 import { machine, root, type Suite, suites } from "./suites.ts";
 
 /** One test file at most, also where ten other programs want its cores; a hang must not take the whole run with it. */
-const fileTimeoutMs = 480_000;
+const fileTimeoutMs = 720_000;
 
 /** Else each file's process would compile what all of them import: half of what many of them take. */
 const compileCache = path.join(root, ".cache/compile");

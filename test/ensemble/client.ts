@@ -23,7 +23,7 @@ type Mode = keyof typeof createModes;
 type DataAnswer = Outcome<records.DataResponse>;
 
 /** How long the preparation waits for a server. */
-const prepareMsMax = 30_000;
+const prepareMsMax = 90_000;
 
 /** One of a workload's clients: does one thing after the other and notes what it asked and heard. */
 export class Client {

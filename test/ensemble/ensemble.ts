@@ -1,8 +1,6 @@
-import { randomInt } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts } from "../servers/ports.ts";
 import { temporaryFolder } from "../service.ts";
 import { Member, type MemberKind } from "./member.ts";
 import { Network } from "./network.ts";
@@ -27,8 +25,8 @@ export interface EnsembleOptions {
 /** A tick as short as a busy machine of two cores keeps: a follower is given up after `syncLimit` of them, 2 s. */
 const timing = ["tickTime=400", "initLimit=30", "syncLimit=5", "maxSessionTimeout=40000"];
 
-/** For elections of three JVMs that start at once on two cores. */
-const servingTimeoutMs = 60_000;
+/** For elections of three JVMs that start at once on two cores, where ten other programs want them. */
+const servingTimeoutMs = 150_000;
 
 /** Real servers of one ensemble. All end with this process. */
 export class Ensemble {
@@ -158,26 +156,4 @@ export class Ensemble {
     await Promise.all(this.members.map((member) => member.kill()));
     await this.#network?.end();
   }
-}
-
-/**
- * Ports that are free now, below those that the system gives to outgoing connections: one of those could take a
- * member's place while it is down.
- */
-async function freePorts(count: number): Promise<number[]> {
-  const found: number[] = [];
-  let next = randomInt(15_000, 30_000);
-  while (found.length < count) {
-    const port = next++;
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (!isFree) continue;
-    found.push(port);
-    server.close();
-    await once(server, "close");
-  }
-  return found;
 }

@@ -9,7 +9,7 @@ import { lacking, membersOf } from "./story.ts";
 
 test("kazoo's session, ephemeral and lock live through the death of the leader", {
   skip: missingPython("kazoo") || lacking(membersOf(3), false),
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (context) => {
   const ensemble = await Ensemble.start({ kinds: membersOf(3) });
   context.after(() => ensemble.end());

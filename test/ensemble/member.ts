@@ -22,9 +22,10 @@ export interface MemberPlace {
 }
 
 /** How long a server that was asked to end may take. */
-const stopTimeoutMs = 20_000;
+const stopTimeoutMs = 60_000;
 
-const wordTimeoutMs = 1_000;
+/** Whoever is asked and says nothing counts as one that does not serve: a busy machine takes a second for an answer. */
+const wordTimeoutMs = 5_000;
 
 /** One server of an ensemble: a process of its own from a written `zoo.cfg`, and the data it leaves. */
 export class Member {

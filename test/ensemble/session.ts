@@ -61,7 +61,7 @@ interface Waiting {
 const silenceMsMax = 2_500;
 const pingMs = 500;
 const redialMs = 60;
-const connectMsMax = 1_500;
+const connectMsMax = 3_000;
 
 /**
  * One client that hides nothing: a session over one connection at a time to one of the addresses in turn, kept by id

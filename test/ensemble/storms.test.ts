@@ -22,7 +22,7 @@ story(
   },
 );
 
-const lasting = { clients: 12, timeoutMs: 20_000, settings: forgetful } as const;
+const lasting = { clients: 12, timeoutMs: 40_000, settings: forgetful } as const;
 
 // Once, five members show what three do.
 if (rounds > 1) {

@@ -19,8 +19,8 @@ const seed = Number(process.env["SEED"] ?? "1");
 const kind: MemberKind = process.env["LOGKEEP_MEMBERS"] === "apache" ? "apache" : "logkeep";
 
 /** A round may wait for elections of a busy machine; a story has a start and an end beside its rounds. */
-const roundMsMax = 60_000;
-const aroundMsMax = 180_000;
+const roundMsMax = 120_000;
+const aroundMsMax = 300_000;
 
 export interface Told {
   readonly ensemble: Ensemble;
@@ -56,7 +56,7 @@ export function story(
   options: StoryOptions,
   round: (told: Told) => Promise<void>,
 ): void {
-  const { members, clients = 9, timeoutMs = 10_000, isNetworked = false } = options;
+  const { members, clients = 9, timeoutMs = 20_000, isNetworked = false } = options;
   const kinds = typeof members === "number" ? membersOf(members) : members;
   const skip = lacking(kinds, isNetworked);
   const timeout = aroundMsMax + rounds * roundMsMax;

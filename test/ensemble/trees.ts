@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { opCodes } from "../../coordinator/src/wire/constants.ts";
 import * as records from "../../coordinator/src/wire/records.ts";
 import type { Member } from "./member.ts";
@@ -6,7 +7,10 @@ import { ClientSession, type Outcome } from "./session.ts";
 /** What one member shows, by path: data, the whole Stat and the ACL, as text. */
 export type Tree = ReadonlyMap<string, string>;
 
-const readMsMax = 30_000;
+const readMsMax = 90_000;
+
+/** A busy machine's member may lose its leader for a moment, and its clients with it: then it is asked again. */
+const triesMax = 10;
 
 /** A session with this member alone. It is abandoned when `deed` is done. */
 export async function withMember<T>(
@@ -15,7 +19,7 @@ export async function withMember<T>(
 ): Promise<T> {
   const ignore = (): void => undefined;
   const listener = { attached: ignore, detached: ignore, expired: ignore, event: ignore };
-  const place = { addresses: [{ host, port }], first: 0, timeoutMs: 10_000 };
+  const place = { addresses: [{ host, port }], first: 0, timeoutMs: 20_000, silenceMsMax: 20_000 };
   const session = new ClientSession(place, listener);
   try {
     if (!(await session.ready(performance.now() + readMsMax))) {
@@ -29,6 +33,17 @@ export async function withMember<T>(
 
 /** Everything that a member shows once it has what was committed when it was asked. */
 export async function treeOf(member: Pick<Member, "host" | "port">): Promise<Tree> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await readTree(member);
+    } catch (thrown) {
+      if (tries === triesMax) throw thrown;
+      await sleep(300);
+    }
+  }
+}
+
+function readTree(member: Pick<Member, "host" | "port">): Promise<Tree> {
   return withMember(member, async (session) => {
     const { PathRequest, PathResponse } = records;
     taken(await session.ask(opCodes.sync, PathRequest, { path: "/" }, PathResponse));

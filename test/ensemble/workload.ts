@@ -36,7 +36,7 @@ export class Workload {
       seed,
       registers = 4,
       thinkMsMax = 12,
-      timeoutMs = 10_000,
+      timeoutMs = 20_000,
     } = options;
     const paths = Array.from({ length: registers }, (_, at) => `${base}/register-${at}`);
     const notes: Notes = {
@@ -68,7 +68,7 @@ export class Workload {
   }
 
   /** Resolves when so many more operations were answered; rejects when they are not in time. */
-  async answered(count: number, withinMs = 30_000): Promise<void> {
+  async answered(count: number, withinMs = 90_000): Promise<void> {
     const wanted = this.notes.counts.ok + count;
     const deadline = performance.now() + withinMs;
     while (this.notes.counts.ok < wanted) {
