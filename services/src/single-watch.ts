@@ -5,6 +5,10 @@ import type { Logger } from "../../kit/src/logger.ts";
 /** Between two looks: a set that is small for so long is not just being made. */
 const lookEveryMs = 10_000;
 
+/** A node that is away is waited for until somebody says that it never comes back: with three copies, its shards take nothing until then. */
+const advice =
+  "start the nodes that are away, or send one that never comes back away with `logkeep shard drain N`";
+
 /** Shards that are named; all are counted. */
 const namedMax = 20;
 
@@ -41,7 +45,7 @@ export class SingleWatch implements Closable {
     this.#before = single;
     if (lasting.length > 0 && !this.#isTold) {
       this.#isTold = true;
-      const facts = { count: lasting.length, shards: lasting.slice(0, namedMax) };
+      const facts = { count: lasting.length, shards: lasting.slice(0, namedMax), advice };
       logger.warn(facts, "shards have their records on this disk alone");
     } else if (single.size === 0 && this.#isTold) {
       this.#isTold = false;

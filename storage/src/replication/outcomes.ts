@@ -1,7 +1,7 @@
 import { ServiceError } from "../../../kit/src/errors.ts";
 import type { HeaderFields, Shard } from "../shard/shard.ts";
 import type { Effect } from "./core/types.ts";
-import { OwnEntry } from "./own-entry.ts";
+import { OwnEntry, tooFewInSync } from "./own-entry.ts";
 
 const noBody = Buffer.alloc(0);
 const noTime = { ms: 0, ns: 0 };
@@ -30,6 +30,6 @@ export function unknownOutcome({ id: shard }: Shard): ServiceError {
 }
 
 export function belowMinInSync({ id: shard }: Shard): ServiceError {
-  const message = "fewer replicas are in sync than there have to be, the outcome is unknown";
+  const message = `${tooFewInSync}; the outcome is unknown`;
   return new ServiceError("ingest.unavailable", message, { shard, reason: "below-min-in-sync" });
 }

@@ -38,6 +38,11 @@ export function loggedOf(body: unknown): LogEntry {
   return { header: body.header, body: body.body };
 }
 
+/** What is wrong with a set that is too small, and what makes it enough. */
+export const tooFewInSync =
+  "fewer replicas are in sync than there have to be: start the nodes that are away, or send one that never comes back " +
+  "away with `logkeep shard drain N`";
+
 /** Whether it is worth to ask again soon. */
 export function mayPass({ reason }: Refusal): boolean {
   return reason === "waiting" || reason === "window";
@@ -48,7 +53,7 @@ export function refusalError(shard: number, { reason, epoch, owner }: Refusal): 
     moved: "the shard is owned by another replica",
     waiting: "the shard is being taken over",
     window: "too much of the shard is not committed yet",
-    "below-min-in-sync": "fewer replicas are in sync than there have to be",
+    "below-min-in-sync": tooFewInSync,
     stopped: "the shard is stopped",
   };
   const fields = { shard, reason, epoch, ...(owner !== undefined && { owner }) };
