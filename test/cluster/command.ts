@@ -4,7 +4,7 @@ import path from "node:path";
 import { root } from "../suites.ts";
 
 /** How long a command may take before it is killed. */
-const commandMs = 60_000;
+const commandMs = 180_000;
 
 /** How a command ended, and what it said on both streams. */
 export interface Said {

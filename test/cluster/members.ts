@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterAnswer } from "../../api/src/answers.ts";
+import { freePorts } from "../../coordinator/test/free-ports.ts";
 import { Service, type ServiceOptions, temporaryFolder } from "../service.ts";
-import { freePorts, secret } from "./nodes.ts";
+import { secret } from "./nodes.ts";
 
 /** Nodes 1 to 3, whose parts in the coordinator's ensemble change from start to start. All end with this process. */
 export class Members {
@@ -43,7 +44,7 @@ export class Members {
       dataDir: this.#folders[id - 1] as string,
       args: [...listeners, "--node-id", String(id), ...more],
       env: { LOGKEEP_CLUSTER_SECRET: secret },
-      readyTimeoutMs: 90_000,
+      readyTimeoutMs: 120_000,
     };
   }
 
@@ -75,7 +76,7 @@ export class Members {
 
   /** Resolves when the claim holds; one that throws does not hold yet. */
   async until(what: string, claim: () => Promise<boolean>): Promise<void> {
-    const endMs = performance.now() + 90_000;
+    const endMs = performance.now() + 120_000;
     while (!(await claim().catch(() => false))) {
       if (performance.now() > endMs) {
         const logs = [...this.#services].map(

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ShardListed, ShardsAnswer } from "../../api/src/cluster.ts";
+import { insist } from "./insist.ts";
 import { Story } from "./story.ts";
 
 /** Moves, each with a death in it; soak raises them. */
@@ -25,8 +26,11 @@ async function movable(): Promise<{ shard: ShardListed; from: number; to: number
   const endMs = performance.now() + 90_000;
   for (;;) {
     const [node] = story.nodes.running();
-    const response = await fetch(`${node!.http}/api/v1/cluster/shards`);
-    const { shards } = (await response.json()) as ShardsAnswer;
+    const shards = await insist(async () => {
+      const response = await fetch(`${node!.http}/api/v1/cluster/shards`);
+      assert.equal(response.status, 200);
+      return ((await response.json()) as ShardsAnswer).shards;
+    });
     const at = shards.filter(({ state, owner, replicas }) => {
       return state === "served" && owner !== undefined && replicas.every((each) => each.isInSync);
     });
@@ -36,6 +40,15 @@ async function movable(): Promise<{ shard: ShardListed; from: number; to: number
     if (performance.now() > endMs) throw new Error(`nothing can move: ${JSON.stringify(shards)}`);
     await sleep(250);
   }
+}
+
+/** What is at rest may have been moved by others meanwhile, which is refused: then another one. */
+async function moving(): Promise<number> {
+  return insist(async () => {
+    const { shard, from, to } = await movable();
+    await move(shard.id, from, to);
+    return from;
+  });
 }
 
 async function move(shard: number, from: number, to: number): Promise<void> {
@@ -50,8 +63,7 @@ async function move(shard: number, from: number, to: number): Promise<void> {
 test("the owner dies while its shard moves: each record is there once, in every answer", async (t) => {
   const { nodes, queriers, shippers } = story;
   for (let round = 0; round < rounds; round++) {
-    const { shard, from, to } = await movable();
-    await move(shard.id, from, to);
+    const from = await moving();
     await sleep(Math.random() * moveMs);
     shippers.takeGapMs();
     await nodes.node(from).kill();

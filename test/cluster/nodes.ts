@@ -1,7 +1,6 @@
-import { randomInt } from "node:crypto";
-import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts } from "../../coordinator/test/free-ports.ts";
 import type { Network } from "../ensemble/network.ts";
 import { Service, temporaryFolder } from "../service.ts";
 
@@ -39,7 +38,7 @@ export interface Except {
 export const secret = "a-secret-of-tests-that-is-long-enough";
 
 /** How long a cluster may take to form, or to serve again, on a busy machine. */
-const servingTimeoutMs = 90_000;
+const servingTimeoutMs = 120_000;
 
 /** Real nodes of one cluster, each `logkeep start --ensemble …`. All end with this process. */
 export class Nodes {
@@ -183,27 +182,9 @@ function listenersOf(host: string): string[] {
 
 async function isReady(service: Service): Promise<boolean> {
   try {
-    const response = await fetch(`${service.http}/readyz`, { signal: AbortSignal.timeout(2000) });
+    const response = await fetch(`${service.http}/readyz`, { signal: AbortSignal.timeout(10_000) });
     return response.ok;
   } catch {
     return false;
   }
-}
-
-/** Ports of loopback that were free a moment ago, below those that the system hands out. */
-export async function freePorts(count: number): Promise<number[]> {
-  const found: number[] = [];
-  while (found.length < count) {
-    const port = randomInt(10_000, 32_000);
-    if (!found.includes(port) && (await isFree(port))) found.push(port);
-  }
-  return found;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ShardListed, ShardsAnswer } from "../../api/src/cluster.ts";
+import { insist } from "./insist.ts";
 import { Nodes } from "./nodes.ts";
 import { faultsOf, Shippers } from "./shippers.ts";
 
@@ -21,10 +22,12 @@ after(async () => {
   await nodes?.close();
 });
 
-async function shards(): Promise<readonly ShardListed[]> {
-  const response = await fetch(`${nodes.node(1).http}/api/v1/cluster/shards`);
-  assert.equal(response.status, 200);
-  return ((await response.json()) as ShardsAnswer).shards;
+function shards(): Promise<readonly ShardListed[]> {
+  return insist(async () => {
+    const response = await fetch(`${nodes.node(1).http}/api/v1/cluster/shards`);
+    assert.equal(response.status, 200);
+    return ((await response.json()) as ShardsAnswer).shards;
+  });
 }
 
 async function ask(path: string, body: object = {}): Promise<number> {
@@ -37,11 +40,15 @@ async function ask(path: string, body: object = {}): Promise<number> {
   return response.status;
 }
 
-async function until(what: string, claim: (all: readonly ShardListed[]) => boolean): Promise<void> {
-  const endMs = performance.now() + 90_000;
+/** Gives the shards of which the claim is true. */
+async function until(
+  what: string,
+  claim: (all: readonly ShardListed[]) => boolean,
+): Promise<readonly ShardListed[]> {
+  const endMs = performance.now() + 120_000;
   for (;;) {
     const all = await shards();
-    if (claim(all)) return;
+    if (claim(all)) return all;
     if (performance.now() > endMs) {
       throw new Error(`${what} did not come to be: ${JSON.stringify(all)}\n${nodes.log}`);
     }
@@ -50,14 +57,16 @@ async function until(what: string, claim: (all: readonly ShardListed[]) => boole
 }
 
 const isSettled = (all: readonly ShardListed[]): boolean =>
-  all.every(({ state, replicas }) => state === "served" && replicas.length === 2);
+  all.every(({ owner, state, replicas }) => {
+    return state === "served" && owner !== undefined && replicas.length === 2;
+  });
 
 const nodesOf = ({ replicas }: ShardListed): number[] => replicas.map(({ node }) => node);
 
 test("a copy moves to the node that was asked for, with its shard's ownership", async () => {
-  await until("two copies of each shard", isSettled);
   await shippers.more(500);
-  const before = (await shards())[5] as ShardListed;
+  const settled = await until("two copies of each shard", isSettled);
+  const before = settled[5] as ShardListed;
   const from = before.owner as number;
   const to = [1, 2, 3].find((id) => !nodesOf(before).includes(id)) as number;
   assert.equal(await ask("shards/5/move", { from, to }), 204);
@@ -87,7 +96,7 @@ test("a shard whose set lives is not recovered at the price of records", async (
 test("every acknowledged record is there once", async () => {
   await shippers.more(500);
   await shippers.stop();
-  const endMs = performance.now() + 60_000;
+  const endMs = performance.now() + 120_000;
   let faults: readonly string[] = ["not looked at"];
   while (faults.length > 0 && performance.now() < endMs) {
     faults = await faultsOf(nodes.node(2), shippers.acknowledged);

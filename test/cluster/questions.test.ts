@@ -8,6 +8,7 @@ import type { ShardsAnswer } from "../../api/src/cluster.ts";
 import type { Delete } from "../../api/src/deletes.ts";
 import type { RetentionAnswer } from "../../api/src/retention.ts";
 import type { Row, Service } from "../service.ts";
+import { insist, shipOnce } from "./insist.ts";
 import { Nodes } from "./nodes.ts";
 
 /** 60 streams of 20 records each, a second apart. */
@@ -30,18 +31,24 @@ before(async () => {
     _msg: `question ${i}`,
   }));
   for (let at = 0; at < total; at += 400) {
-    await nodes.node((at % 3) + 1).ship(records.slice(at, at + 400));
+    await shipOnce(nodes.node((at % 3) + 1), records.slice(at, at + 400));
   }
 });
 
 after(() => nodes?.close());
 
-async function get(service: Service, at: string, params: Readonly<Record<string, string>> = {}) {
-  const response = await fetch(`${service.http}/api/v1/${at}?${new URLSearchParams(params)}`);
-  const text = await response.text();
-  assert.equal(response.status, 200, `${at}: ${text}`);
-  assert.equal(response.headers.get("X-Logkeep-Partial"), null);
-  return text;
+function get(service: Service, at: string, params: Readonly<Record<string, string>> = {}) {
+  return insist(async () => {
+    const response = await fetch(`${service.http}/api/v1/${at}?${new URLSearchParams(params)}`);
+    const text = await response.text();
+    assert.equal(response.status, 200, `${at}: ${text}`);
+    assert.equal(response.headers.get("X-Logkeep-Partial"), null);
+    return text;
+  });
+}
+
+function searched(service: Service, query: string): Promise<Row[]> {
+  return insist(() => service.search(query, { ...range, partial: "deny", timeout: "60s" }));
 }
 
 async function json<T>(...of: Parameters<typeof get>): Promise<T> {
@@ -57,7 +64,7 @@ async function atEach(claim: (service: Service) => Promise<void>): Promise<void>
 }
 
 async function until(what: string, claim: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 90_000;
+  const endMs = performance.now() + 120_000;
   for (;;) {
     // A node may be refused while others take over.
     const outcome = await claim().catch((thrown: unknown) => thrown);
@@ -85,14 +92,14 @@ test("a histogram, alone and by a field, counts the records of all nodes", async
 
 test("names of fields, values and facets count the records of all nodes", async () => {
   await atEach(async (service) => {
-    const names = await service.search("question | field_names", range);
+    const names = await searched(service, "question | field_names");
     assert.equal(Number(names.find(({ name }) => name === "turn")?.["hits"]), total);
     const { values } = await json<ValuesAnswer>(service, "fields/service/values", {
       ...{ query: "question", ...range, limit: "0" },
     });
     assert.equal(values.length, streams);
     assert.ok(values.every(({ count }) => count === perStream));
-    const facets = await service.search("question | facets", range);
+    const facets = await searched(service, "question | facets");
     const levels = facets.filter(({ field_name: name }) => name === "level");
     assert.deepEqual(
       levels.map(({ hits }) => Number(hits)),
@@ -104,7 +111,7 @@ test("names of fields, values and facets count the records of all nodes", async 
 test("the neighbours of a record come from where its stream lies", async () => {
   await atEach(async (service) => {
     const query = "turn:10 service:=s7 | stream_context before 2 after 3";
-    const rows = await service.search(query, range);
+    const rows = await searched(service, query);
     assert.deepEqual(
       rows.map(({ turn }) => Number(turn)),
       [8, 9, 10, 11, 12, 13],
@@ -127,16 +134,19 @@ test("an export has every record once, oldest first", async () => {
 
 test("a tail at one node has what is shipped to others, once", async () => {
   const abort = new AbortController();
-  const response = await fetch(`${nodes.node(3).http}/api/v1/tail?query=live`, {
-    signal: AbortSignal.any([abort.signal, AbortSignal.timeout(60_000)]),
+  const response = await insist(async () => {
+    const begun = await fetch(`${nodes.node(3).http}/api/v1/tail?query=live`, {
+      signal: AbortSignal.any([abort.signal, AbortSignal.timeout(120_000)]),
+    });
+    assert.equal(begun.status, 200);
+    return begun;
   });
-  assert.equal(response.status, 200);
   const records = (from: number) =>
     Array.from({ length: streams }, (_, i) => ({
       ...{ service: `s${i}`, host: "h", _msg: `live ${from + i}` },
     }));
-  await nodes.node(1).ship(records(0));
-  await nodes.node(2).ship(records(streams));
+  await shipOnce(nodes.node(1), records(0));
+  await shipOnce(nodes.node(2), records(streams));
   const seen: string[] = [];
   let text = "";
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
@@ -179,7 +189,8 @@ test("a delete hides records of all nodes, and each node tells how far it has co
   const { id, rowsHidden } = (await response.json()) as Delete;
   assert.equal(rowsHidden, 400);
   await atEach(async (service) => {
-    assert.equal(await service.count("question", { partial: "deny" }), 800);
+    const count = await insist(() => service.count("question", { partial: "deny" }));
+    assert.equal(count, 800);
   });
   await until("no file that is searched has them", async () => {
     const told = await Promise.all(

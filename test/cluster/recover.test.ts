@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AuditAnswer } from "../../api/src/audit.ts";
 import type { ShardListed, ShardsAnswer } from "../../api/src/cluster.ts";
 import { run } from "./command.ts";
+import { insist, shipOnce } from "./insist.ts";
 import { Nodes } from "./nodes.ts";
 
 let nodes: Nodes;
@@ -28,7 +29,7 @@ async function shards(): Promise<readonly ShardListed[]> {
 }
 
 async function until(what: string, claim: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 90_000;
+  const endMs = performance.now() + 120_000;
   while (!(await claim().catch(() => false))) {
     if (performance.now() > endMs) {
       const all = JSON.stringify(await shards());
@@ -50,11 +51,11 @@ async function ship(id: number, word: string, count: number): Promise<void> {
   const records = Array.from({ length: count }, (_, i) => ({
     ...{ service: `s${i % 20}`, host: "h", _msg: `${word} ${i}` },
   }));
-  assert.equal((await nodes.node(id).ship(records)).accepted, count);
+  await shipOnce(nodes.node(id), records);
 }
 
 const found = (id: number, word: string) =>
-  nodes.node(id).count(word, { partial: "deny", timeout: "60s" });
+  insist(() => nodes.node(id).count(word, { partial: "deny", timeout: "60s" }));
 
 const recover = (shard: number, ...more: string[]) =>
   run(["shard", "recover", String(shard), ...more, "--url", nodes.node(2).http]);

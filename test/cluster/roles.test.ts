@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterAnswer } from "../../api/src/answers.ts";
 import type { ShardsAnswer } from "../../api/src/cluster.ts";
 import type { Service } from "../service.ts";
+import { insist, shipOnce } from "./insist.ts";
 import { Nodes } from "./nodes.ts";
 
 let nodes: Nodes;
@@ -33,8 +34,12 @@ after(() => nodes?.close());
 async function statuses(at: string, init: RequestInit = {}): Promise<Record<string, number>> {
   const answers = await Promise.all(
     nodes.ids.map(async (id) => {
-      const { status } = await fetch(`${nodes.node(id).http}${at}`, init);
-      return [String(id), status] as const;
+      return insist(async () => {
+        const { status } = await fetch(`${nodes.node(id).http}${at}`, init);
+        // Whoever is overloaded says nothing of its roles.
+        assert.ok(status < 500 && status !== 429, `${at}: ${status}`);
+        return [String(id), status] as const;
+      });
     }),
   );
   return Object.fromEntries(answers.sort());
@@ -63,7 +68,7 @@ test("each node answers what is of its roles, and says for the rest which roles 
 });
 
 test("records go to nodes with the role ingest alone, and any with the role query finds them", async () => {
-  const endMs = performance.now() + 60_000;
+  const endMs = performance.now() + 120_000;
   const placed = async (): Promise<number[]> => {
     const { shards } = await json<ShardsAnswer>(nodes.node(1), "/api/v1/cluster/shards");
     assert.equal(shards.length, 4);
@@ -71,11 +76,15 @@ test("records go to nodes with the role ingest alone, and any with the role quer
     const holders = shards.flatMap(({ replicas }) => replicas.map(({ node }) => node));
     return isWell ? [...new Set(holders)].sort() : [];
   };
-  while ((await placed()).length === 0 && performance.now() < endMs) await sleep(100);
-  assert.deepEqual(await placed(), [2, 5]);
-  const found = (id: 3 | 5) => nodes.node(id).count("role", { partial: "deny", timeout: "60s" });
+  let holders: readonly number[] = [];
+  for (; holders.length === 0 && performance.now() < endMs; await sleep(100)) {
+    holders = await placed();
+  }
+  assert.deepEqual(holders, [2, 5]);
+  const found = (id: 3 | 5) =>
+    insist(() => nodes.node(id).count("role", { partial: "deny", timeout: "60s" }));
   const already = await found(3);
-  await nodes.node(2).ship([{ service: "a", host: "h", _msg: "one more role" }]);
+  await shipOnce(nodes.node(2), [{ service: "a", host: "h", _msg: "one more role" }]);
   assert.deepEqual(await Promise.all([found(3), found(5)]), [already + 1, already + 1]);
 });
 
@@ -84,12 +93,14 @@ test("who is a member of the coordinator alone opens no store, and shows the clu
   assert.ok(!readdirSync(dataDir).includes("storage"));
   // Otherwise that would not be the name of a store.
   assert.ok(readdirSync(nodes.node(2).dataDir).includes("storage"));
-  const seen = await json<ClusterAnswer>(nodes.node(1), "/api/v1/cluster");
-  assert.deepEqual(
-    seen.nodes.map((node) => [node.id, node.state, node.roles.join()]),
-    Object.entries(roles).map(([id, said]) => [Number(id), "live", said]),
-  );
-  assert.equal(seen.shards.owned, 4);
-  assert.equal(seen.coordinator.state, "standalone");
+  await insist(async () => {
+    const seen = await json<ClusterAnswer>(nodes.node(1), "/api/v1/cluster");
+    assert.deepEqual(
+      seen.nodes.map((node) => [node.id, node.state, node.roles.join()]),
+      Object.entries(roles).map(([id, said]) => [Number(id), "live", said]),
+    );
+    assert.equal(seen.shards.owned, 4);
+    assert.equal(seen.coordinator.state, "standalone");
+  });
   assert.equal(await nodes.node(1).stop(), 0);
 });

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Row, Service } from "../service.ts";
+import { insist } from "./insist.ts";
 
 export interface ShippersOptions {
   /** The nodes that there are to ship to, asked before each try. */
@@ -142,7 +143,7 @@ export class Shippers {
       });
       const answer = await response.text();
       if (response.status === 200) return true;
-      if (response.status < 500 && response.status !== 429) {
+      if (response.status < 500 && ![408, 429].includes(response.status)) {
         throw new Error(`refused for good: ${response.status} ${answer}`);
       }
     } catch (thrown) {
@@ -172,16 +173,7 @@ export async function faultsOf(
   ];
 }
 
-/** A lease that runs out on a busy machine makes an answer partial: it is asked for again, for a while. */
-async function idsOf(node: Service): Promise<readonly Row[]> {
-  const endMs = performance.now() + 60_000;
-  for (;;) {
-    try {
-      const params = { timeout: "60s", partial: "deny", end: "2100-01-01T00:00:00Z" };
-      return await node.search("id:* | fields id", params);
-    } catch (thrown) {
-      if (performance.now() > endMs) throw thrown;
-      await sleep(200);
-    }
-  }
+function idsOf(node: Service): Promise<readonly Row[]> {
+  const params = { timeout: "60s", partial: "deny", end: "2100-01-01T00:00:00Z" };
+  return insist(() => node.search("id:* | fields id", params));
 }

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Service } from "../service.ts";
+import { shipOnce } from "./insist.ts";
 import { Nodes } from "./nodes.ts";
 
 const startMs = Date.UTC(2026, 10, 20);
@@ -21,7 +22,8 @@ const ids: readonly string[] = [...older, ...newer].map(({ id }) => id).toSorted
 
 /**
  * A starved machine may be so slow that the link to the stopped node is given up before the answer is whole: then once more. One
- * that is so each time shows only that a copy was asked beside that node, and answered first.
+ * that is so each time shows only that a copy was asked beside that node, and answered first. There, sessions and leases may run out,
+ * too, which makes an answer partial.
  */
 const triesMax = 6;
 
@@ -30,9 +32,9 @@ let nodes: Nodes;
 before(async () => {
   const env = { LOGKEEP_STORAGE_SEAL_AGE_MS: "1000", LOGKEEP_STORAGE_SHARDS: "6" };
   nodes = await Nodes.start({ count: 3, env });
-  await nodes.node(1).ship(older);
+  await shipOnce(nodes.node(1), older);
   for (let at = 0; at < newer.length; at += 128) {
-    await nodes.node(1).ship(newer.slice(at, at + 128));
+    await shipOnce(nodes.node(1), newer.slice(at, at + 128));
   }
 });
 
@@ -50,7 +52,7 @@ async function ownersOf(query: string): Promise<number[] | undefined> {
 /** Whom to ask, and who is to stand still. */
 async function parts(): Promise<{ askedId: number; stoppedId: number }> {
   await nodes.serving();
-  const endMs = performance.now() + 90_000;
+  const endMs = performance.now() + 120_000;
   for (;;) {
     const [askedId] = (await ownersOf("service:=long").catch(() => undefined)) ?? [];
     const owners = await ownersOf("story:standstill -service:=long").catch(() => undefined);
@@ -77,12 +79,12 @@ async function figuresOf({ http }: Service): Promise<Figures> {
   };
 }
 
-/** Asks for all records, says when the first of them are there, and gives the ids in order. */
-async function askForAll(node: Service, begun: () => void): Promise<string[]> {
+/** Asks for all records, says when the first of them are there, and gives the ids in order; undefined: flagged as partial. */
+async function askForAll(node: Service, begun: () => void): Promise<string[] | undefined> {
   const query = "options(concurrency=1) story:standstill | fields id, pad";
-  const params = { query, start: "0", limit: "0", summary: "1" };
+  const params = { query, start: "0", limit: "0", summary: "1", timeout: "60s" };
   const response = await fetch(`${node.http}/api/v1/query?${new URLSearchParams(params)}`, {
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(90_000),
   });
   assert.equal(response.status, 200);
   let text = "";
@@ -92,7 +94,8 @@ async function askForAll(node: Service, begun: () => void): Promise<string[]> {
   }
   const rows = text.split("\n").filter((line) => line !== "");
   const { _summary: summary } = JSON.parse(rows.pop() ?? "{}");
-  assert.equal(summary?.status, "complete", JSON.stringify(summary));
+  assert.ok(["complete", "partial"].includes(summary?.status), JSON.stringify(summary));
+  if (summary.status === "partial") return undefined;
   return rows.map((row) => (JSON.parse(row) as { id: string }).id).toSorted();
 }
 
@@ -110,6 +113,10 @@ test("a node stands still amid a query: what it owns comes from copies, once, be
         stoppedMs = performance.now();
       });
       const tookMs = Math.round(performance.now() - stoppedMs);
+      if (found === undefined) {
+        t.diagnostic(`partial ${tookMs} ms after the stop`);
+        continue;
+      }
       assert.deepEqual(found, ids);
       const now = await figuresOf(asked);
       const pieces = now.overtaken - before.overtaken;

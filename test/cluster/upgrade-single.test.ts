@@ -17,7 +17,7 @@ async function shipped(service: Service, count: number): Promise<number> {
 
 /** Resolves when something has been sealed, so that the next release finds segments as well as a log. */
 async function sealed(service: Service): Promise<void> {
-  const endMs = performance.now() + 60_000;
+  const endMs = performance.now() + 120_000;
   for (;;) {
     const response = await fetch(`${service.http}/api/v1/cluster`);
     const { stored } = (await response.json()) as { stored: { segments: number } };

@@ -13,19 +13,20 @@ import { Story, type StoryOptions } from "./story.ts";
 const nodesBack = Number(process.env["LOGKEEP_NODES_BACK"] ?? 1);
 
 /** The longest that a client may wait while a node is replaced: what routers hold is held for minutes, a loaded machine takes seconds. */
-const gapMsMax = 30_000;
+const gapMsMax = 90_000;
 
-/** How often the earlier release is started anew, and how long it may take to serve. */
+/** How often the earlier release is started anew, and how long it may take to serve: so much longer each time. */
 const beginnings = 5;
-const formTimeoutMs = 30_000;
+const formTimeoutStepMs = 30_000;
 
 /** Of the earlier release's new clusters, some never make their shards: all of its nodes looked at them before they were placed. */
 async function begun(options: StoryOptions): Promise<Story> {
-  for (let left = beginnings - 1; ; left--) {
+  for (let tries = 1; ; tries++) {
     try {
-      return await Story.begin({ ...options, formTimeoutMs });
+      return await Story.begin({ ...options, formTimeoutMs: tries * formTimeoutStepMs });
     } catch (thrown) {
-      if (left === 0 || !messageOf(thrown).startsWith("the cluster does not serve")) throw thrown;
+      if (tries === beginnings || !messageOf(thrown).startsWith("the cluster does not serve"))
+        throw thrown;
     }
   }
 }
