@@ -30,8 +30,8 @@ test("that shards of this node are on one disk alone is said once it lasts, and 
   assert.deepEqual(said, []);
   looks(0, 1, 2);
   looks(0, 1, 2);
-  const told = [...said];
-  const [fields, event] = [told[0]?.[1] as Record<string, unknown>, told[0]?.[0]];
+  const told = [...said] as unknown as readonly [string, Record<string, unknown>][];
+  const [event, fields = {}] = told[0] ?? [];
   assert.deepEqual([told.length, event], [1, "shards have their records on this disk alone"]);
   assert.deepEqual([fields["count"], fields["shards"]], [1, [1]]);
   assert.match(String(fields["advice"]), /logkeep shard drain N/);
