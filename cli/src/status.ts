@@ -97,9 +97,10 @@ function shardsText(
 ): string {
   return [
     `${owned} of ${total} owned`,
-    ...(offline.length === 0 ? [] : [style.red(`offline: ${offline.join(", ")}`)]),
     ...(moving === 0 ? [] : [`${moving} moving`]),
     ...(single === 0 ? [] : [style.yellow(`${single} on one disk only`)]),
+    // Last: its numbers would be taken for counts of what stood behind them.
+    ...(offline.length === 0 ? [] : [style.red(`offline: ${offline.join(", ")}`)]),
   ].join(", ");
 }
 

@@ -87,13 +87,13 @@ retention   7 d, 2 rules, 1.91 MiB of 1.00 GiB, next goes 1.00 MiB at 2026-02-01
 `,
   );
   service.intercept = (_, response) => {
-    const shards = { total: 4, owned: 3, offline: ["2"] };
+    const shards = { total: 4, owned: 3, offline: ["2"], moving: 1 };
     json(response, 200, JSON.stringify({ ...cluster, shards }));
     return true;
   };
   const ill = await run(["status", "--url", url]);
   assert.equal(ill.code, 1);
-  assert.match(ill.out, /3 of 4 owned, offline: 2/);
+  assert.match(ill.out, /3 of 4 owned, 1 moving, offline: 2\n/);
   const asJson = await run(["status", "--url", url, "--json"]);
   service.intercept = (_, response) => {
     const disk = { ...cluster.disk, isFull: true };
