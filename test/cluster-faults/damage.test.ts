@@ -31,7 +31,7 @@ before(async () => {
 after(() => story?.end());
 
 async function until(what: string, claim: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 120_000;
+  const endMs = performance.now() + 180_000;
   while (!(await claim())) {
     if (performance.now() > endMs) throw new Error(`${what} did not come\n${story.nodes.log}`);
     await sleep(100);

@@ -19,6 +19,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ShardsAnswer } from "../../api/src/cluster.ts";
+import { insist } from "../cluster/insist.ts";
 import type { Place } from "../cluster/nodes.ts";
 import { Story } from "../cluster/story.ts";
 import { missing } from "../machine.ts";
@@ -140,11 +141,14 @@ function fill(file: string): void {
 
 /** A node has handed its shards to others, and all are served. */
 async function ownsNothing(id: number): Promise<void> {
-  const endMs = performance.now() + 90_000;
+  const endMs = performance.now() + 120_000;
+  const other = story.nodes.node(id === 1 ? 2 : 1);
   for (;;) {
-    const other = story.nodes.node(id === 1 ? 2 : 1);
-    const response = await fetch(`${other.http}/api/v1/cluster/shards`);
-    const { shards } = (await response.json()) as ShardsAnswer;
+    const shards = await insist(async () => {
+      const response = await fetch(`${other.http}/api/v1/cluster/shards`);
+      assert.equal(response.status, 200);
+      return ((await response.json()) as ShardsAnswer).shards;
+    });
     if (shards.every(({ owner }) => owner !== undefined && owner !== id)) return;
     if (performance.now() > endMs) throw new Error(`node ${id} owns: ${JSON.stringify(shards)}`);
     await sleep(250);
