@@ -28,6 +28,12 @@ interface PartState {
   end: PartEnd | undefined;
 }
 
+/** The part that is next of those that are ready, and before which time a part that is not may have rows. */
+interface Rivals {
+  readonly second: PartState | undefined;
+  readonly bound: Moment | undefined;
+}
+
 /**
  * Merges the records of many parts, newest first or oldest first, and says which part to read next. A row is given out
  * when no part still to be read can hold one that comes before it. Pure state: the caller does the reading.
@@ -138,12 +144,14 @@ export class RecordMerger {
     let rows = 0;
     while (bytes < batchBytesTarget && !this.#isCut) {
       const best = this.#bestReady();
-      if (best === undefined || !this.#isFree(best)) break;
-      const run = this.#takeRow(best);
-      if (run === undefined) continue;
-      pieces.push(run);
+      if (best === undefined) break;
+      const rivals = this.#rivalsOf(best);
+      if (!this.#isFree(best, rivals)) break;
+      const emitted = this.#emitted;
+      const run = this.#takeRun(best, rivals, batchBytesTarget - bytes);
+      rows += this.#emitted - emitted;
+      if (run.byteLength > 0) pieces.push(run);
       bytes += run.byteLength;
-      rows++;
     }
     return rows === 0 ? undefined : { rows, bytes: joined(pieces, bytes) };
   }
@@ -191,41 +199,68 @@ export class RecordMerger {
     return best;
   }
 
-  /** Whether no part still to be read can hold a row that comes before this one. */
-  #isFree(best: PartState): boolean {
-    const chunk = best.chunk as RecordsChunk;
-    const ms = chunk.ms[best.at] as number;
-    const ns = chunk.ns[best.at] as number;
-    const isBefore = (boundMs: number, boundNs: number) =>
-      this.#sign * (ms - boundMs || ns - boundNs) > 0;
+  /** What the rows of a part must come before to be given out; looked for once for many rows. */
+  #rivalsOf(best: PartState): Rivals {
+    let second: PartState | undefined;
     const fresh = this.#parts[this.#next];
-    const head = fresh === undefined ? undefined : this.#headOf(fresh);
-    if (head !== undefined && !isBefore(head.ms, head.ns)) return false;
-    return this.#active.every(
-      ({ state, boundMs, boundNs }) =>
-        state === "done" || state === "ready" || isBefore(boundMs, boundNs),
-    );
+    let bound = fresh === undefined ? undefined : this.#headOf(fresh);
+    for (const state of this.#active) {
+      if (state === best || state.state === "done") continue;
+      if (state.state === "ready") {
+        if (second === undefined || compareHeads(state, second) < 0) second = state;
+        continue;
+      }
+      const { boundMs: ms, boundNs: ns } = state;
+      if (bound === undefined || this.#compareTimes({ ms, ns }, bound) < 0) bound = { ms, ns };
+    }
+    return { second, bound };
   }
 
-  /** Takes the part's next row; its line when it lies in the window. */
-  #takeRow(state: PartState): Uint8Array | undefined {
+  /** Whether no part still to be read can hold a row that comes before the next of this one, and none that is read does. */
+  #isFree(state: PartState, { second, bound }: Rivals): boolean {
+    if (bound !== undefined) {
+      const { ms, ns } = state.chunk as RecordsChunk;
+      const byMs = (ms[state.at] as number) - bound.ms;
+      if (this.#sign * (byMs || (ns[state.at] as number) - bound.ns) <= 0) return false;
+    }
+    return second === undefined || compareHeads(state, second) < 0;
+  }
+
+  /** Takes rows of the part as long as they are free, about so many bytes; the lines of those that lie in the window. */
+  #takeRun(state: PartState, rivals: Rivals, bytesMax: number): Uint8Array {
+    const chunk = state.chunk as RecordsChunk;
+    let from = chunk.offsets[state.at] as number;
+    let end = from;
+    while (end - from < bytesMax) {
+      const isEmitted = this.#takeRow(state);
+      if (this.#isCut) break;
+      // Nothing of a run is answered before its first row that is.
+      end = chunk.offsets[state.at] as number;
+      if (!isEmitted) from = end;
+      if (state.chunk !== chunk || !this.#isFree(state, rivals)) break;
+    }
+    return chunk.bytes.subarray(from, end);
+  }
+
+  /** Takes the part's next row; whether it lies in the window. */
+  #takeRow(state: PartState): boolean {
     const chunk = state.chunk as RecordsChunk;
     const at = state.at;
     const key = keyAt(chunk, at);
     if (this.#wasAnswered(key)) {
       this.#advance(state, chunk);
-      return undefined;
+      return false;
     }
     const { offset, limit } = this.#window;
     if (limit !== undefined && this.#taken >= offset + limit) {
       this.#isCut = true;
-      return undefined;
+      return false;
     }
     this.#advance(state, chunk);
-    if (this.#taken++ < offset) return undefined;
+    if (this.#taken++ < offset) return false;
     this.#emitted++;
     this.#remember(key);
-    return chunk.bytes.subarray(chunk.offsets[at], chunk.offsets[at + 1]);
+    return true;
   }
 
   /** Rows of the key that the page before ended with come first, and some of them are in that page. */
@@ -296,10 +331,11 @@ function compareHeads(a: PartState, b: PartState): number {
     (y.ms[b.at] as number) - (x.ms[a.at] as number) ||
     (y.ns[b.at] as number) - (x.ns[a.at] as number);
   if (byTime !== 0) return a.sign * byTime;
-  const left = keyAt(x, a.at);
-  const right = keyAt(y, b.at);
-  if (left.stream !== right.stream) return left.stream < right.stream ? -a.sign : a.sign;
-  return a.sign * (right.position - left.position) || a.number - b.number;
+  const left = x.streams[x.streamCodes[a.at] as number] as string;
+  const right = y.streams[y.streamCodes[b.at] as number] as string;
+  if (left !== right) return left < right ? -a.sign : a.sign;
+  const byPosition = (y.positions[b.at] as number) - (x.positions[a.at] as number);
+  return a.sign * byPosition || a.number - b.number;
 }
 
 function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
