@@ -9,10 +9,14 @@ const axeSource = readFileSync(
   "utf8",
 );
 
+/** What a page that is waited for may take where ten other programs want each core. */
+const patienceMs = 120_000;
+
 /** A browser that asks nobody but the service. */
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({
     executablePath: chromiumPath,
+    timeout: patienceMs,
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -39,6 +43,7 @@ export async function openPage(
   colorScheme: "light" | "dark",
 ): Promise<Opened> {
   const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme });
+  page.setDefaultTimeout(patienceMs);
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
