@@ -28,22 +28,38 @@ before(async () => {
 });
 after(() => service.stop());
 
-/** Asks for everything and reads the first bytes of it only. */
-async function stalled(timeout = "5m"): Promise<net.Socket> {
+/** Asks for everything and reads the first bytes of it only. Undefined: the deadline came before them. */
+async function tryToStall(timeout: string): Promise<net.Socket | undefined> {
   const url = new URL(service.http);
   const socket = net.connect(Number(url.port), url.hostname);
   socket.on("error", () => undefined);
   socket.write(
     `GET /api/v1/query?query=*&start=0&limit=0&timeout=${timeout} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
   );
-  await new Promise<void>((resolve) => {
+  const head = await new Promise<string>((resolve) => {
     socket.once("data", (chunk: Buffer) => {
-      assert.match(chunk.toString("latin1"), /^HTTP\/1\.1 200 /);
       socket.pause();
-      resolve();
+      resolve(chunk.toString("latin1"));
     });
+    socket.once("close", () => resolve("nothing"));
   });
+  if (!head.startsWith("HTTP/1.1 504 ")) {
+    assert.match(head, /^HTTP\/1\.1 200 /);
+    return socket;
+  }
+  socket.destroy();
+  return undefined;
+}
+
+async function stalled(): Promise<net.Socket> {
+  const socket = await tryToStall("5m");
+  assert.ok(socket !== undefined);
   return socket;
+}
+
+/** With a deadline of some seconds: more of them where the machine is busy. */
+async function stalledFor(seconds: number): Promise<net.Socket> {
+  return (await tryToStall(`${seconds}s`)) ?? stalledFor(seconds * 2);
 }
 
 function wait(ms: number): Promise<void> {
@@ -56,7 +72,7 @@ async function metric(name: string): Promise<number> {
   return found.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
 
-test("a client that stalls in the middle of a large answer holds neither memory nor others", async () => {
+test("a client that stalls in the middle of a large answer holds neither memory nor others", async (t) => {
   // Whoever reads all of it warms what stays.
   const whole = await fetch(`${service.http}/api/v1/query?query=*&start=0&limit=0&timeout=5m`);
   let wholeBytes = 0;
@@ -65,11 +81,14 @@ test("a client that stalls in the middle of a large answer holds neither memory 
   const before = service.rssMiB();
   const socket = await stalled();
   await wait(2000);
-  assert.ok(service.rssMiB() - before < growthMaxMiB, `${before} to ${service.rssMiB()} MiB`);
+  const growth = service.rssMiB() - before;
+  t.diagnostic(`memory grew by ${growth.toFixed(0)} MiB`);
+  assert.ok(growth < growthMaxMiB, `${before} to ${before + growth} MiB`);
   const started = performance.now();
   assert.equal(await service.count("n:*"), records);
   assert.equal((await service.ship([{ service: "beside", _msg: "it" }])).accepted, 1);
-  assert.ok(performance.now() - started < 60_000);
+  // Else it would wait for five minutes.
+  assert.ok(performance.now() - started < 120_000);
   // It reads on, and gets the rest.
   let last = "";
   let bytes = 0;
@@ -90,7 +109,7 @@ test("queries of clients that went away end, and make room for others", async ()
     socket.destroy();
   }
   assert.equal(await service.count("n:*"), records);
-  const end = performance.now() + 60_000;
+  const end = performance.now() + 120_000;
   while ((await metric("logkeep_queries_total")) < ended + 11) {
     assert.ok(performance.now() < end, "all have ended");
     await wait(50);
@@ -98,10 +117,10 @@ test("queries of clients that went away end, and make room for others", async ()
 });
 
 test("clients that stall for ever are as many as queries may run, until their deadline ends them", async () => {
-  const sockets = [await stalled("4s"), await stalled("4s")];
+  const sockets = [await stalledFor(4), await stalledFor(4)];
   const started = performance.now();
   assert.equal(await service.count("n:*"), records);
   const tookMs = performance.now() - started;
-  assert.ok(tookMs < 60_000, `another query waited for ${tookMs} ms`);
+  assert.ok(tookMs < 120_000, `another query waited for ${tookMs} ms`);
   for (const socket of sockets) socket.destroy();
 });

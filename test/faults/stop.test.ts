@@ -9,7 +9,8 @@ import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
 import { Service, temporaryFolder } from "../service.ts";
 import { root } from "../suites.ts";
 
-const stopMsMax = 40_000;
+/** A stop that waits for a client would last as long as the client. */
+const stopMsMax = 100_000;
 
 test("SIGTERM under load: exit code 0 in time, and everything acknowledged is there once", async () => {
   const dataDir = temporaryFolder();
@@ -71,7 +72,7 @@ test("SIGTERM under load: exit code 0 in time, and everything acknowledged is th
   assert.ok(tookMs < stopMsMax, `it took ${tookMs} ms`);
   assert.ok(acked.size > 0);
   const again = await Service.start({ dataDir });
-  const end = performance.now() + 60_000;
+  const end = performance.now() + 120_000;
   const times = new Map<number, number>();
   // What lay in the inbox is drained first.
   do {
@@ -146,7 +147,7 @@ test("a start that cannot be ends with 1 and says why in its last line", async (
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
         ready += text;
       });
-      const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
+      const late = setTimeout(() => child.kill("SIGKILL"), 120_000);
       const [code] = (await once(child, "close")) as [number | null];
       clearTimeout(late);
       assert.equal(code, 1, said);
