@@ -32,7 +32,8 @@ export async function ensureTree(
   } catch (thrown) {
     if (!isZooKeeperError(thrown, "NOAUTH")) throw thrown;
     const text =
-      "the coordinator's /logkeep belongs to other credentials: nodes of its cluster have another secret than this one (--secret-file)";
+      "the coordinator's /logkeep belongs to other credentials: nodes of its cluster have another secret than this one; " +
+      "start it with --secret-file and the file cluster-secret of one's data directory, or the one that they were given";
     const fields = { path: thrown.path };
     throw new ServiceError("cluster.mismatch", text, fields, { cause: thrown });
   }

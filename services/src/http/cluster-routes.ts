@@ -69,7 +69,7 @@ async function recover(
   const self = replicaOf(identity);
   const place = cluster.topology.shard(shard);
   if (stored === undefined || place?.replicas.includes(self) !== true) {
-    throw refuse("this node has no copy of the shard; ask one that has");
+    throw refuse("this node has no copy of the shard; ask one that shard list shows as having it");
   }
   const { set, live } = await cluster.membersOf(shard);
   const others = live.filter((member) => member !== self);
