@@ -1,15 +1,14 @@
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import os from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { missing } from "../machine.ts";
 import { temporaryFolder } from "../service.ts";
 import { spawnServer } from "./child.ts";
+import { freePorts } from "./ports.ts";
 
-const startTimeoutMs = 20_000;
+const startTimeoutMs = 90_000;
 
 /** For a test's `skip`: false, or why there can be no Redis here. Throws where the machine must have one. */
 export function missingRedis(): string | false {
@@ -39,7 +38,8 @@ export class RedisServer {
   }
 
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), options);
+    const [port] = (await freePorts(1)) as [number];
+    const server = new RedisServer(port, options);
     await server.restart();
     return server;
   }
@@ -107,14 +107,4 @@ export class RedisServer {
       redis.disconnect();
     }
   }
-}
-
-/** Another process may take it before it is used, which is rare enough. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
