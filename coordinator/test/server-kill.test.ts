@@ -52,7 +52,9 @@ test(`${rounds} kills under load lose nothing that was acknowledged and repeat n
   const dataDir = temporaryDirectory(context);
   const prng = new Prng(77);
   const acknowledged = new Set<string>();
-  for (let round = 0; round < rounds; round++) {
+  // On a slow disk a round may end before its first answer: then there are more of them.
+  for (let round = 0; round < rounds || acknowledged.size <= rounds; round++) {
+    assert(round < 20 * rounds, `only ${acknowledged.size} were acknowledged`);
     const { child, port } = await childStart(context, dataDir, "100", "500");
     const { client } = await RawClient.open(context, port);
     await client.create("/all");
@@ -69,19 +71,19 @@ test(`${rounds} kills under load lose nothing that was acknowledged and repeat n
   assert.equal(found.size, children.length);
   const lost = [...acknowledged].filter((path) => !found.has(path.slice("/all/".length)));
   assert.deepEqual(lost, []);
-  assert(acknowledged.size > rounds, `only ${acknowledged.size} were acknowledged`);
   context.diagnostic(`${acknowledged.size} acknowledged creates, ${children.length} found`);
 });
 
 test("a server that was paused for longer than every timeout expires nobody", async (context) => {
   const { child, port } = await childStart(context, temporaryDirectory(context), "100");
-  const { client } = await RawClient.open(context, port, { timeoutMs: 1000 });
+  const { client } = await RawClient.open(context, port, { timeoutMs: 2000 });
   await client.create("/e", 1);
   child.kill("SIGSTOP");
-  await delay(2000);
+  await delay(3000);
   child.kill("SIGCONT");
   // What the clock says after a pause may not count, not even once: an expiry would commit by the second look.
-  assert.equal(await client.exists("/e"), true);
-  await delay(300);
-  assert.equal(await client.exists("/e"), true);
+  for (let looks = 0; looks < 6; looks++) {
+    assert.equal(await client.exists("/e"), true);
+    await delay(50);
+  }
 });

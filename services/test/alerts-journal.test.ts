@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { AlertEntry } from "../../alerts/src/entry.ts";
+import { until } from "../../cluster/test/given.ts";
 import { systemClock } from "../../kit/src/clock.ts";
 import { silentLogger } from "../../kit/src/logger.ts";
 import { collectAnswer } from "../../query/src/engine/questions.ts";
@@ -145,12 +146,17 @@ test("the journal is kept for a fortnight, however soon records go, and none of 
   await store.seal();
   assert.equal(await ask("default", "*"), 64);
   const dayMs = 24 * 60 * 60 * 1000;
+  // What a merge has just replaced goes the next time.
   clock.offsetMs = 13 * dayMs;
-  await store.retain();
-  assert.equal(await ask("default", "*"), 0);
+  await until(async () => {
+    await store.retain();
+    return (await ask("default", "*")) === 0;
+  });
   assert.deepEqual((await numbers()).slice(-2), [9127, 9128]);
   clock.offsetMs = 15 * dayMs;
-  await store.retain();
-  assert.deepEqual(await numbers(), []);
+  await until(async () => {
+    await store.retain();
+    return (await numbers()).length === 0;
+  });
   clock.offsetMs = 0;
 });
