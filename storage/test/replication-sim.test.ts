@@ -86,6 +86,7 @@ const mustBeSeen: readonly string[] = [
   ...["commit committed", "hand-over done", "query opened", "cut no-lease", "refuse moved"],
   ...["input session-expired", "input disk-failed", "input entries-read", "input strain"],
   ...["core failed", "core opened again"],
+  ...["slow links", "full disk", "session ended in a takeover"],
 ];
 
 /** The same in each run, so that a change is to blame for what fails; soak draws. */

@@ -21,6 +21,7 @@ export class Lanes {
   readonly #busy = new Set<"log" | "record" | "file">();
   #hasFailed = false;
   #slowUntil = 0;
+  #fullUntil = 0;
 
   constructor(timeline: Timeline, disk: Disk, host: LanesHost) {
     this.#timeline = timeline;
@@ -47,8 +48,14 @@ export class Lanes {
     this.#slowUntil = this.#timeline.now + ms;
   }
 
+  /** Nothing more finds room for a while; what waits is written then. */
+  full(ms: number): void {
+    this.#fullUntil = this.#timeline.now + ms;
+  }
+
   calm(): void {
     this.#slowUntil = 0;
+    this.#fullUntil = 0;
   }
 
   #logSync(): void {
@@ -84,7 +91,8 @@ export class Lanes {
   #sync(lane: "log" | "record" | "file", group: number, done: (group: number) => void): void {
     if (group === 0 || this.#busy.has(lane) || this.#hasFailed) return;
     this.#busy.add(lane);
-    this.#timeline.after(this.#delay(), () => {
+    const roomMs = Math.max(0, this.#fullUntil - this.#timeline.now);
+    this.#timeline.after(roomMs + this.#delay(), () => {
       if (this.#host.isDown || this.#hasFailed) return;
       if (this.#host.isDiskFailing()) {
         // Nothing is known of this group, and nothing more is written.

@@ -43,6 +43,8 @@ export class Network<Frame> {
   readonly #links = new Set<Link<Frame>>();
   /** `from to`, by node: what is sent that way is lost. */
   readonly #blocked = new Set<string>();
+  /** How much later what is sent to a node, or by it, arrives. */
+  readonly #slowMs = new Map<string, number>();
   #linkLast = 0;
   #isCalm = false;
 
@@ -83,9 +85,15 @@ export class Network<Frame> {
     this.#blocked.clear();
   }
 
+  /** Whatever a node sends or is sent arrives so many milliseconds later, until it is 0. */
+  slow(node: string, ms: number): void {
+    this.#slowMs.set(node, ms);
+  }
+
   /** From now on nothing is slow or lost. */
   calm(): void {
     this.#isCalm = true;
+    this.#slowMs.clear();
     this.heal();
   }
 
@@ -126,7 +134,8 @@ export class Network<Frame> {
     if (link.isCut || to.isDeaf) return;
     const { now, prng } = this.#timeline;
     const delay = this.#isCalm ? 3 : prng.chance(0.03) ? 250 : 6;
-    to.arrives = Math.max(to.arrives, now + 1 + prng.below(delay));
+    const slowMs = (this.#slowMs.get(from.node) ?? 0) + (this.#slowMs.get(to.at.node) ?? 0);
+    to.arrives = Math.max(to.arrives, now + 1 + prng.below(delay) + slowMs);
     this.#timeline.at(to.arrives, () => {
       if (to.state === "up" && !to.at.isDown) to.at.received(from.replica, link.id, frame);
     });

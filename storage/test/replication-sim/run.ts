@@ -3,6 +3,7 @@ import type { Effect, PlantedFault } from "../../src/replication/core/types.ts";
 import { letGo } from "./letting-go.ts";
 import type { Process } from "./process.ts";
 import { ShardWorld } from "./shard-world.ts";
+import { SlowPlaces } from "./slow-places.ts";
 import type { CoreMake } from "./surroundings.ts";
 
 export interface RunOptions {
@@ -65,6 +66,8 @@ class Run {
   readonly #failures: Prng | undefined;
   /** Likewise, when files of shards that went elsewhere are looked for. */
   readonly #leavings: Prng | undefined;
+  /** In some seeds, too. */
+  readonly #slowPlaces: SlowPlaces | undefined;
   #faultsOn = true;
   #effects = 0;
   #crashes = 0;
@@ -90,6 +93,9 @@ class Run {
     this.#strain = seed % 4 === 2 ? new Prng(seed) : undefined;
     this.#failures = seed % 3 === 1 ? new Prng(seed) : undefined;
     this.#leavings = seed % 7 === 3 ? new Prng(seed) : undefined;
+    const isOn = (): boolean => this.#faultsOn;
+    this.#slowPlaces =
+      seed % 9 === 0 ? new SlowPlaces(this.#world, new Prng(seed), isOn) : undefined;
     const { prng } = this.#world.timeline;
     this.#crashChance = options.crashAt === undefined ? prng.pick([0, 0.0003, 0.002]) : 0;
     this.#pauseChance = prng.pick([0, 0.0003, 0.002]);
@@ -108,6 +114,7 @@ class Run {
     if (this.#strain !== undefined) this.#strainLater(this.#strain);
     if (this.#failures !== undefined) this.#failLater(this.#failures);
     if (this.#leavings !== undefined) this.#letGoLater(this.#leavings);
+    this.#slowPlaces?.start();
     this.#tidyLater();
     while (timeline.steps < steps * faultyShare) timeline.step();
     this.#calm();
@@ -133,6 +140,7 @@ class Run {
   #beforeEffect(process: Process, effect: Effect): ReturnType<ShardWorldTrouble["beforeEffect"]> {
     if (!this.#faultsOn) return "go";
     this.#effects++;
+    this.#slowPlaces?.before(process, effect);
     if (effect.kind === "multi") {
       const isChange = effect.op.kind === "change-set";
       if (this.#chance(this.#lostChance * (isChange ? 3 : 1))) this.#lose(process, isChange);
