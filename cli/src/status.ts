@@ -116,6 +116,8 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
     node.state === "gone" || node.silentMs !== undefined ? "" : printDurationRough(node.uptimeMs),
     node.rssBytes === undefined ? "" : printSize(node.rssBytes),
   ]);
+  // One that is not this process's own tells of neither.
+  const zxid = coordinator.zxid === "" ? "" : `, zxid ${coordinator.zxid}`;
   const sessions =
     coordinator.sessions === undefined ? "" : `, ${printCount(coordinator.sessions)} sessions`;
   const usedBytes = disk.totalBytes - disk.freeBytes;
@@ -134,10 +136,7 @@ export function statusText(answer: ClusterAnswer, style: Style): string {
     [...(source.fault === undefined ? [] : [source.fault]), ...source.stopped].join("; "),
   ]);
   const facts = [
-    [
-      "coordinator",
-      `${coordinator.state} at ${coordinator.address}, zxid ${coordinator.zxid}${sessions}`,
-    ],
+    ["coordinator", `${coordinator.state} at ${coordinator.address}${zxid}${sessions}`],
     ...ensembleRow(coordinator, style),
     ...knownRow(coordinator, style),
     ["shards", shardsText(shards, style)],

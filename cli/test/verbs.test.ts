@@ -106,6 +106,17 @@ retention   7 d, 2 rules, 1.91 MiB of 1.00 GiB, next goes 1.00 MiB at 2026-02-01
   assert.deepEqual((JSON.parse(asJson.out) as ClusterAnswer).shards.offline, ["2"]);
 });
 
+test("status leaves out what a coordinator of other processes does not tell", async () => {
+  service.intercept = (_, response) => {
+    const coordinator = { address: "10.0.0.7:2181", state: "connected", zxid: "" };
+    json(response, 200, JSON.stringify({ ...cluster, coordinator }));
+    return true;
+  };
+  const { code, out } = await run(["status", "--url", url]);
+  assert.equal(code, 0);
+  assert.match(out, /^coordinator +connected at 10\.0\.0\.7:2181$/m);
+});
+
 test("status names the node whose disk is full, whichever node is asked, and fails", async () => {
   service.intercept = (_, response) => {
     const disk = { totalBytes: 1024, freeBytes: 0, isFull: true };
