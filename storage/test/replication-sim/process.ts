@@ -44,7 +44,7 @@ export class Process implements Endpoint<Message> {
   #isBroken = false;
   /** Conditional writes that are not answered. */
   #asking = 0;
-  /** It is not known here whether a change of the set came about, nor may it have come about yet. */
+  /** It is not known here whether a change of the set came about, nor may it have come about yet; the core that asked for it may have failed. */
   isDoubtful = false;
 
   constructor(disk: Disk, incarnation: number, clock: Clock, around: Surroundings) {
@@ -282,7 +282,7 @@ export class Process implements Endpoint<Message> {
   #step(input: Input): void {
     this.#around.trace?.(this, input);
     this.#given.note(input);
-    if (input.kind === "view") this.isDoubtful = false;
+    if (input.kind === "view" && this.#asking === 0) this.isDoubtful = false;
     if (this.#isBroken && input.kind === "disk-failed") {
       this.hasHalted = true;
       this.#around.halted(this, input.reason);
@@ -428,10 +428,12 @@ export class Process implements Endpoint<Message> {
     this.#around.saw(`multi ${effect.op.kind}`);
     const tell = this.#teller();
     this.#asking++;
+    const isChange = effect.op.kind === "change-set";
+    if (isChange) this.isDoubtful = true;
     this.seat.multi(effect, this.keeper.sealed, (input) => {
       this.#asking--;
       const isUnknown = input.kind === "outcome" && input.outcome.kind === "unknown";
-      if (isUnknown && effect.op.kind === "change-set") this.isDoubtful = true;
+      if (isChange && !isUnknown) this.isDoubtful = false;
       tell(input);
     });
   }
