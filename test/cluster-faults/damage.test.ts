@@ -15,7 +15,6 @@ import {
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ShardListed, ShardsAnswer } from "../../api/src/cluster.ts";
 import { Story } from "../cluster/story.ts";
 
 let story: Story;
@@ -35,27 +34,6 @@ async function until(what: string, claim: () => boolean | Promise<boolean>): Pro
   while (!(await claim())) {
     if (performance.now() > endMs) throw new Error(`${what} did not come\n${story.nodes.log}`);
     await sleep(100);
-  }
-}
-
-/** Resolves when each shard is served and has all its copies in sync. */
-async function repaired(): Promise<void> {
-  const endMs = performance.now() + 180_000;
-  let all: readonly ShardListed[] = [];
-  const isWhole = ({ assigned, replicas }: ShardListed): boolean =>
-    replicas.filter(({ isInSync, isLive }) => isInSync && isLive).length === assigned.length;
-  for (;;) {
-    try {
-      const response = await fetch(`${story.nodes.node(2).http}/api/v1/cluster/shards`);
-      all = ((await response.json()) as ShardsAnswer).shards;
-      if (all.length > 0 && all.every(isWhole)) return;
-    } catch {
-      // It answers in a moment.
-    }
-    if (performance.now() > endMs) {
-      throw new Error(`not repaired: ${JSON.stringify(all)}\n${story.nodes.log}`);
-    }
-    await sleep(250);
   }
 }
 
@@ -110,8 +88,7 @@ test("one bit of a log: its node takes no part with that shard until it has it f
   sealAgeMs = 8000;
   const node = await nodes.startNode(3);
   await until("what is said of it", () => /a shard's log is not whole here/.test(node.log));
-  await nodes.serving();
-  await repaired();
+  await nodes.inSync();
   await shippers.more(200);
   await story.check(t);
 });
@@ -119,14 +96,14 @@ test("one bit of a log: its node takes no part with that shard until it has it f
 test("a disk that is emptied under its node's id is another replica, and gets everything again", async (t) => {
   const { nodes, shippers } = story;
   const { dataDir } = nodes.node(1);
+  await nodes.inSync();
   await nodes.node(1).kill();
   await shippers.more(200);
   // Its coordinator forgets nothing, as that would be a fault of another kind.
   rmSync(path.join(dataDir, "storage"), { recursive: true });
   rmSync(path.join(dataDir, "disk-id"), { force: true });
   await nodes.startNode(1);
-  await nodes.serving();
-  await repaired();
+  await nodes.inSync();
   await shippers.more(200);
   await story.check(t);
 });

@@ -160,6 +160,7 @@ test("a full disk of an owner, or of a replica: its shards go to others, nothing
 }, async (t) => {
   const { nodes, shippers } = story;
   const filler = `/proc/${keeper!.pid}/root${path.join(nodes.node(3).dataDir, "filler")}`;
+  await nodes.inSync();
   const before = shippers.acknowledged.size;
   fill(filler);
   await sleep(faultMs);

@@ -64,7 +64,8 @@ interface Partition {
 
 /** Cuts, lets time pass under load, heals, and looks whether all is there. */
 async function partitioned(t: TestContext, { cut, goesOn }: Partition): Promise<void> {
-  const { shippers } = story;
+  const { nodes, shippers } = story;
+  await nodes.inSync();
   shippers.takeGapMs();
   cut();
   try {

@@ -22,6 +22,7 @@ after(() => story?.end());
 test("each node is killed in turn and comes back: writes go on, nothing is lost or twice", async (t) => {
   const { nodes, queriers, shippers } = story;
   for (const id of [1, 2, 3]) {
+    await nodes.inSync();
     shippers.takeGapMs();
     await nodes.node(id).kill();
     await shippers.more(400);
@@ -36,6 +37,7 @@ test("each node is killed in turn and comes back: writes go on, nothing is lost 
 
 test("a node that stands still for longer than its session is no owner any more when it goes on", async (t) => {
   const { nodes, shippers } = story;
+  await nodes.inSync();
   const paused = nodes.node(1);
   paused.child.kill("SIGSTOP");
   try {

@@ -63,6 +63,7 @@ async function move(shard: number, from: number, to: number): Promise<void> {
 test("the owner dies while its shard moves: each record is there once, in every answer", async (t) => {
   const { nodes, queriers, shippers } = story;
   for (let round = 0; round < rounds; round++) {
+    await nodes.inSync();
     const from = await moving();
     await sleep(Math.random() * moveMs);
     shippers.takeGapMs();

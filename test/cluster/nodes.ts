@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePorts } from "../../coordinator/test/free-ports.ts";
 import type { Network } from "../ensemble/network.ts";
 import { Service, temporaryFolder } from "../service.ts";
+import { allInSync } from "./in-sync.ts";
 
 export interface NodesOptions {
   /** Nodes, each a voting member unless `connect` says otherwise; ids count from 1. */
@@ -142,6 +143,12 @@ export class Nodes {
       if (performance.now() > endMs) throw new Error(`the cluster does not serve:\n${this.log}`);
       await sleep(50);
     }
+  }
+
+  /** Resolves when any one node may die, and the others go on. */
+  async inSync(): Promise<void> {
+    await this.serving();
+    await allInSync(() => this.running());
   }
 
   get #coordinator(): readonly string[] {

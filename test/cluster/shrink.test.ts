@@ -2,6 +2,7 @@
 // Method: real processes under constant ingest, restarted step by step as docs/cluster.md says.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { allInSync } from "./in-sync.ts";
 import { Members } from "./members.ts";
 import { faultsOf, Shippers } from "./shippers.ts";
 
@@ -34,6 +35,7 @@ test("three members with a vote become one while records come, and it goes on wh
     await shippers.more(200);
   }
   assert.equal(await members.modes([1]), "standalone");
+  await allInSync(() => members.running());
   await members.node(3).kill();
   await shippers.more(200);
   await shippers.stop();
