@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { Redis, type RedisOptions } from "ioredis";
 import { messageOf } from "../../../kit/src/errors.ts";
 import type { Logger } from "../../../kit/src/logger.ts";
@@ -69,6 +70,7 @@ export class RedisConnections {
     this.#all.add(redis);
     redis.on("error", (error) => this.#onError(error));
     redis.on("end", () => this.#all.delete(redis));
+    hearEveryError(redis);
     // Workers make a second connection of each, to wait on.
     const duplicate = redis.duplicate.bind(redis);
     redis.duplicate = (override) => this.#follow(duplicate(override));
@@ -99,4 +101,20 @@ export class RedisConnections {
     this.#isAway = true;
     this.#logger.warn(fields, "redis is away; alerts wait for it");
   }
+}
+
+/**
+ * ioredis hears the first error of a socket. One that is ended in the midst of a TLS handshake may fail once more, by the
+ * alert that the server answers with: unheard, that would end the process.
+ */
+function hearEveryError(redis: Redis): void {
+  const connector = redis["connector"];
+  const connect = connector.connect.bind(connector);
+  const hear = (stream: Socket): Socket => stream.on("error", () => undefined);
+  connector.connect = async (emit: Parameters<typeof connect>[0]) => hear(await connect(emit));
+  // The first connection was asked for as the client was made, and its socket is made before this runs.
+  process.nextTick(() => {
+    const stream = connector["stream"];
+    if (stream) hear(stream);
+  });
 }
