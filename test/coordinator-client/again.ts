@@ -8,7 +8,7 @@ import type { MemberKind } from "../ensemble/member.ts";
 import { root } from "../suites.ts";
 
 /** Faults in them last as long as sessions do: a minute and a half, of which little is work. */
-const timeoutMs = 230_000;
+const timeoutMs = 600_000;
 
 /** Those that speak to the server that the environment names. */
 const files = [

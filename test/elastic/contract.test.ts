@@ -40,7 +40,7 @@ async function startWith(t: TestContext, server: Elasticsearch): Promise<Service
   return service;
 }
 
-const mirroredTimeoutMs = 120_000;
+const mirroredTimeoutMs = 240_000;
 
 /** Waits until so many records of the contract can be found; the service's own log is mirrored too. */
 async function mirrored(server: Elasticsearch, wanted: number): Promise<void> {

@@ -6,7 +6,7 @@ import type { Elasticsearch } from "../servers/elasticsearch.ts";
 import { type Row, Service, type ServiceOptions } from "../service.ts";
 
 /** A loaded machine may take this long for what usually takes a second. */
-const patienceMs = 90_000;
+const patienceMs = 180_000;
 
 /** A prefix of indices that no other test uses. */
 export function freshPrefix(): string {
@@ -28,7 +28,7 @@ export function startMirroring({
   const settings = [
     `elasticsearch.nodes=${url}`,
     `elasticsearch.indexPrefix=${prefix}`,
-    "elasticsearch.timeoutMs=10s",
+    "elasticsearch.timeoutMs=60s",
     "storage.sealAgeMs=1000",
   ];
   return Service.start({

@@ -58,13 +58,13 @@ test("an Elasticsearch that never answers holds up neither queries nor a stop", 
   const proxy = await TroubleProxy.start(server().url);
   t.after(() => proxy.close());
   proxy.mood = () => "silent";
-  const service = await startMirroring({ url: proxy.url, prefix: freshPrefix() });
+  // Longer than a stop may take: one that waited for an answer would be cut short.
+  const args = ["--set", "elasticsearch.timeoutMs=10m"];
+  const service = await startMirroring({ url: proxy.url, prefix: freshPrefix(), args });
   t.after(() => service.kill());
   await ship(service, records(500, 1));
   await eventually(() => proxy.bulks > 0 || undefined);
   assert.equal((await storedBy(service)).length, 500);
   assert.ok((await metric(service, "lag_records")) >= 500);
-  const started = performance.now();
   assert.equal(await service.stop(), 0);
-  assert.ok(performance.now() - started < 25_000);
 });

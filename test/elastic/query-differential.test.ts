@@ -66,7 +66,7 @@ for (const hasLong of [false, true]) {
 function indexOf(client: Client, prefix: string): ElasticIndex {
   const pages = new PageFragments();
   return new ElasticIndex({
-    ...{ client, prefix, timeoutMs: 30_000 },
+    ...{ client, prefix, timeoutMs: 240_000 },
     evaluate: (job) => Promise.resolve(structuredClone(pages.run(job))),
   });
 }
@@ -79,7 +79,7 @@ async function answersAs(
   const about = `SEED=${seed} ${printFilter(filter)}`;
   const ask = async (pipes: string): Promise<readonly PlainRecord[]> => {
     const { rows, summary } = await collectAnswer({
-      source: index.source({ timeoutMs: 30_000 }),
+      source: index.source({ timeoutMs: 240_000 }),
       ...{ pool: index.pool, tenant, query: { filter, pipes: pipesOf(pipes) }, range: wholeRange },
     });
     assert.equal(summary.status, "complete");

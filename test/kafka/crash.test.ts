@@ -75,7 +75,7 @@ describe("a Kafka topic and crashes", { skip: missingKafka() }, () => {
       // Where the step comes before it is ready, the start itself fails.
       if (service === undefined) continue;
       if (service.isRunning)
-        await once(service.child, "exit", { signal: AbortSignal.timeout(60_000) });
+        await once(service.child, "exit", { signal: AbortSignal.timeout(180_000) });
       assert.equal(service.child.signalCode, "SIGKILL", at);
     }
     const service = await Service.start({ dataDir, args, env: sealing });

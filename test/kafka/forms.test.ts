@@ -121,7 +121,7 @@ describe("a Kafka topic as a source", { skip: missingKafka() }, () => {
     );
     assert.match(String(facts[2]?.[2]), /longer than 4096 bytes/);
     assert.equal(await metric(service, 'logkeep_source_rejected_total{source="test"}'), 3);
-    assert.equal(await metric(service, "logkeep_source_lag"), 0);
+    await until(async () => (await metric(service, "logkeep_source_lag")) === 0);
     await service.kill();
   });
 
@@ -138,7 +138,9 @@ describe("a Kafka topic as a source", { skip: missingKafka() }, () => {
 
   test("messages of a transaction are stored when it is committed, and not when it is aborted", async () => {
     const topic = await rig.topicOf(1);
-    const client = new Kafka({ brokers: [rig.broker.address], logLevel: logLevel.NOTHING });
+    const patience = { connectionTimeout: 20_000, retry: { retries: 20 } };
+    const brokers = [rig.broker.address];
+    const client = new Kafka({ brokers, logLevel: logLevel.NOTHING, ...patience });
     const id = `transactions-${topic.name}`;
     const producer = client.producer({
       transactionalId: id,

@@ -8,7 +8,7 @@ import type { Service } from "../service.ts";
 const { CompressionTypes, Kafka, logLevel } = kafkajs;
 
 /** How long whatever a test waits for may take on a machine that does other things, too. */
-const waitMs = 60_000;
+const waitMs = 180_000;
 
 /** A topic, and who writes to it; what was written is known by its numbers. */
 export class Topic {
@@ -27,7 +27,12 @@ export class Topic {
 
   static async connect(broker: KafkaBroker, name: string, partitions = 3): Promise<Topic> {
     const retry = { retries: 20, initialRetryTime: 100, maxRetryTime: 1000 };
-    const client = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING, retry });
+    const patience = { connectionTimeout: 20_000, retry };
+    const client = new Kafka({
+      brokers: [broker.address],
+      logLevel: logLevel.NOTHING,
+      ...patience,
+    });
     const admin = client.admin();
     await admin.connect();
     const producer = client.producer({ idempotent: true });

@@ -4,7 +4,6 @@
 // show is compared. LOGKEEP_ROUNDS raises the number of rounds.
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import path from "node:path";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,13 +16,14 @@ import type { Acl } from "../../coordinator/src/wire/records.ts";
 import { Prng } from "../../kit/src/prng.ts";
 import { Member, type MemberKind } from "../ensemble/member.ts";
 import { treeOf } from "../ensemble/trees.ts";
+import { freePorts } from "../servers/ports.ts";
 import { missingZooKeeper } from "../servers/zookeeper.ts";
 import { temporaryFolder } from "../service.ts";
 
 const rounds = Number(process.env["LOGKEEP_ROUNDS"] ?? "1");
 const seed = Number(process.env["SEED"] ?? "1");
 const skip = missingZooKeeper();
-const options = { skip, timeout: 240_000 + rounds * 120_000 };
+const options = { skip, timeout: 360_000 + rounds * 120_000 };
 
 const settings = [
   "tickTime=2000",
@@ -37,7 +37,7 @@ const settings = [
 
 /** Long enough that no session ends between a kill and the last look. */
 const sessionTimeoutMs = 40_000;
-const startMsMax = 60_000;
+const startMsMax = 150_000;
 const clients = 6;
 
 const root = temporaryFolder();
@@ -47,22 +47,14 @@ function folderNew(): string {
   return mkdtempSync(path.join(root, "server-"));
 }
 
-async function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { readonly port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 async function alone(
   folder: string,
   kind: MemberKind,
   more: readonly string[] = [],
 ): Promise<Member> {
   mkdirSync(folder, { recursive: true });
-  const place = { id: 1, host: "127.0.0.1", port: await freePort(), folder, within: [] };
+  const [port] = (await freePorts(1)) as [number];
+  const place = { id: 1, host: "127.0.0.1", port, folder, within: [] };
   return new Member({ ...place, settings: [...settings, ...more] }, kind);
 }
 
@@ -205,7 +197,7 @@ for (const first of ["apache", "logkeep"] as const) {
         const count = 1500 + prng.below(500);
         await loadAndKill(member, { prng, count, hasNewAcls: false });
         const files = readdirSync(path.join(folder, "data/version-2"));
-        assert(files.filter((name) => name.startsWith("snapshot.")).length > 2, files.join(" "));
+        assert(files.filter((name) => name.startsWith("snapshot.")).length > 1, files.join(" "));
         const expected = await shown(copyOf(folder), first);
         const copy = copyOf(folder);
         assert.deepEqual(await shown(copy, second), expected);

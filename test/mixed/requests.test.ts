@@ -2,7 +2,6 @@
 // Method: random requests of two sessions, one at a time, to a real server; its log is read, and each request is prepared by
 // ours on the tree that the log has led to. A failure prints the seed; LOGKEEP_ROUNDS raises the number of requests.
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Preparer, type WriteRequest } from "../../coordinator/src/tree/prepare.ts";
@@ -16,6 +15,7 @@ import { Prng } from "../../kit/src/prng.ts";
 import { txnsOf } from "../ensemble/logs.ts";
 import { Member } from "../ensemble/member.ts";
 import { ClientSession } from "../ensemble/session.ts";
+import { freePorts } from "../servers/ports.ts";
 import { missingZooKeeper } from "../servers/zookeeper.ts";
 import { temporaryFolder } from "../service.ts";
 import { requestDraw } from "./request-draw.ts";
@@ -23,10 +23,10 @@ import { requestDraw } from "./request-draw.ts";
 const rounds = Number(process.env["LOGKEEP_ROUNDS"] ?? "1");
 const seed = Number(process.env["SEED"] ?? "1");
 const requestCount = 1_500 * rounds;
-const options = { skip: missingZooKeeper(), timeout: 120_000 + rounds * 30_000 };
+const options = { skip: missingZooKeeper(), timeout: 300_000 + rounds * 60_000 };
 
 const host = "127.0.0.1";
-const startMsMax = 60_000;
+const startMsMax = 150_000;
 /** Long enough that no session ends by itself. */
 const timeoutMs = 40_000;
 
@@ -43,7 +43,7 @@ test(
   "asked the same, ours proposes the txns and digests that Apache's log has",
   options,
   async () => {
-    const port = await freePort();
+    const [port] = (await freePorts(1)) as [number];
     const settings = ["tickTime=2000", "admin.enableServer=false", "extendedTypesEnabled=true"];
     const place = { id: 1, host, port, folder: temporaryFolder(), within: [], settings };
     const words = "4lw.commands.whitelist=*";
@@ -166,13 +166,4 @@ async function serving(member: Member): Promise<void> {
     assert(member.isRunning && performance.now() < until, member.log);
     await sleep(50);
   }
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, host, () => {
-      const { port } = server.address() as { readonly port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

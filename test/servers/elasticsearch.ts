@@ -18,11 +18,12 @@ import { root } from "../suites.ts";
 import { spawnServer } from "./child.ts";
 import { elasticsearchPom } from "./elasticsearch-pom.ts";
 import { findJdk, type Jdk, jarsThere } from "./java.ts";
+import { freePorts } from "./ports.ts";
 
 /** The release of Java that the server's jars are compiled for. */
 const javaMin = 21;
 
-const startTimeoutMs = 120_000;
+const startTimeoutMs = 240_000;
 
 const sources = path.join(import.meta.dirname, "elasticsearch");
 
@@ -52,7 +53,8 @@ export class Elasticsearch {
 
   static async start(): Promise<Elasticsearch> {
     const home = temporaryFolder();
-    return new Elasticsearch(home, await launch(home, 0));
+    const [port] = (await freePorts(1)) as [number];
+    return new Elasticsearch(home, await launch(home, port));
   }
 
   get url(): string {

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { missing } from "../machine.ts";
@@ -9,6 +8,7 @@ import { temporaryFolder } from "../service.ts";
 import { spawnServer } from "./child.ts";
 import { findJava, jarsThere } from "./java.ts";
 import { kafkaPom } from "./kafka-pom.ts";
+import { freePorts } from "./ports.ts";
 
 const javaMin = 17;
 const startTimeoutMs = 90_000;
@@ -46,7 +46,13 @@ export class KafkaBroker {
   /** Formats a fresh data folder and starts; resolves when it serves. */
   static async start(): Promise<KafkaBroker> {
     const folder = temporaryFolder();
-    const ports = await freePorts();
+    const [client, login, tls, controller] = (await freePorts(4)) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    const ports = { client, login, tls, controller };
     const broker = new KafkaBroker(ports, folder);
     makeCertificate(folder, broker.certificate);
     writeFileSync(path.join(folder, "server.properties"), propertiesOf(folder, ports));
@@ -181,17 +187,4 @@ function propertiesOf(folder: string, { client, login, tls, controller }: Ports)
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join("");
-}
-
-/** Ports that are free now; held at once, so that they differ. */
-async function freePorts(): Promise<Ports> {
-  const servers = Array.from({ length: 4 }, () => createServer().listen(0, "127.0.0.1"));
-  const ports: number[] = [];
-  for (const server of servers) {
-    if (!server.listening) await once(server, "listening");
-    ports.push((server.address() as { port: number }).port);
-  }
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  const [client, login, tls, controller] = ports as [number, number, number, number];
-  return { client, login, tls, controller };
 }
