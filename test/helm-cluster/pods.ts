@@ -89,7 +89,7 @@ export class Pods {
   }
 
   async until(what: string, claim: () => Promise<boolean>): Promise<void> {
-    const endMs = performance.now() + 90_000;
+    const endMs = performance.now() + 180_000;
     while (!(await claim().catch(() => false))) {
       const isOver = performance.now() > endMs || this.#pods.some(({ hasFailed }) => hasFailed);
       if (isOver) throw new Error(`${what} did not come to be\n${this.#logs()}`);

@@ -43,8 +43,14 @@ export class RunningPod {
     this.#child = child;
   }
 
-  /** Whether a probe, asked once as it is rendered, would count as passed. */
+  /** Whether a probe passes, asked as often as a kubelet does before it gives the pod up, at most five times. */
   async answers(probe: Probe): Promise<boolean> {
+    const most = Math.min(Number(at(this.#spec, `containers.0.${probe}.failureThreshold`)), 5);
+    for (let tries = 0; tries < most; tries++) if (await this.#answersOnce(probe)) return true;
+    return false;
+  }
+
+  async #answersOnce(probe: Probe): Promise<boolean> {
     const rendered = at(this.#spec, `containers.0.${probe}`);
     const port = this.#portOf(String(at(rendered, "httpGet.port")));
     const place = String(at(rendered, "httpGet.path"));

@@ -47,7 +47,7 @@ export const kubeVersion = "1.37.0";
 
 /** For a test's `skip`. */
 export function missingHelm(): string | false {
-  const ran = spawnSync(helm, ["version"], { timeout: 60_000 });
+  const ran = spawnSync(helm, ["version"], { timeout: 180_000 });
   return missing("helm", ran.status === 0, `there is no helm in .cache/bin nor on the path`);
 }
 
@@ -57,7 +57,7 @@ export async function runHelm(
 ): Promise<{ status: number | null; stdout: string; stderr: string }> {
   const child = spawn(helm, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 60_000,
+    timeout: 180_000,
     // What a developer has of Helm and clusters must not matter.
     env: { PATH: process.env["PATH"], HOME: temporary(), HELM_NAMESPACE: "logs" },
   });

@@ -19,7 +19,7 @@ function commandOf(rendered: Rendered, ordinal: number, zone = ""): readonly str
     text.replace("getent hosts", "true").replace("exec logkeep", "printf '%s\\n'"),
   );
   const env = { PATH: process.env["PATH"], POD_NAME: `logs-logkeep-${ordinal}`, POD_ZONE: zone };
-  const ran = spawnSync(program, script, { env, timeout: 60_000 });
+  const ran = spawnSync(program, script, { env, timeout: 180_000 });
   assert.equal(ran.status, 0, String(ran.stderr));
   return String(ran.stdout).trimEnd().split("\n");
 }

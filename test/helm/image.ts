@@ -45,7 +45,7 @@ export function readImage(): Image {
 }
 
 const run = promisify(execFile);
-const buildTimeoutMs = 180_000;
+const buildTimeoutMs = 400_000;
 
 /** Packs and installs as the image's build does; gives the folder that is /opt/logkeep in the image. */
 export async function buildImage({ pack, install }: Image, folder: string): Promise<string> {

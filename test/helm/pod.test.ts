@@ -14,7 +14,7 @@ import { missingNamespaces, PodContainer, type PodSpec, Sandbox } from "./pod.ts
 
 const skip = missingHelm() || missingNamespaces();
 
-const readyTimeoutMs = 60_000;
+const readyTimeoutMs = 180_000;
 
 interface Probe {
   readonly httpGet: { readonly path: string; readonly port: string };
@@ -65,7 +65,7 @@ async function stop(run: Run, graceSeconds: number): Promise<void> {
 
 test("the rendered pod becomes ready, takes a push and answers a query with its key alone, passes helm test, and keeps its records", {
   skip,
-  timeout: 220_000,
+  timeout: 600_000,
 }, async (context) => {
   const image = readImage();
   const folder = temporaryFolder();

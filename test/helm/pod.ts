@@ -6,6 +6,7 @@ import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "nod
 import path from "node:path";
 import { promisify } from "node:util";
 import { missing } from "../machine.ts";
+import { spawnServer } from "../servers/child.ts";
 import { temporaryFolder } from "../service.ts";
 import { at, type Rendered } from "./chart.ts";
 import type { Image } from "./image.ts";
@@ -80,10 +81,9 @@ export class Sandbox {
 
   /** `network`: what stands before a command so that it runs in a network that is there. */
   static async make(network: readonly string[] = ["unshare", "--net"]): Promise<Sandbox> {
-    // It ends by itself, should the test die before it ends it.
-    const script = "ip link set lo up && echo made && exec sleep 600";
+    const script = "ip link set lo up && echo made && exec sleep infinity";
     const [program = "", ...args] = [...network, "unshare", "--mount", "sh", "-c", script];
-    const keeper = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const keeper = spawnServer(program, args, { stdio: ["ignore", "pipe", "inherit"] });
     await once(keeper.stdout as NodeJS.ReadableStream, "data");
     return new Sandbox(keeper);
   }
@@ -99,7 +99,7 @@ export class Sandbox {
 
   async run(command: readonly string[]): Promise<string> {
     const [program = "", ...args] = this.within(command);
-    return (await promisify(execFile)(program, args, { timeout: 60_000 })).stdout;
+    return (await promisify(execFile)(program, args, { timeout: 180_000 })).stdout;
   }
 
   /** `fetch` from within. */

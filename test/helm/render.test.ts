@@ -21,7 +21,7 @@ function validate(text: string, version: string): { status: number | null; said:
   const file = path.join(folder, "manifests.yaml");
   writeFileSync(file, text);
   const args = ["-m", "kubernetes_validate", "--strict", "-k", version, file];
-  const ran = spawnSync(python, args, { timeout: 60_000 });
+  const ran = spawnSync(python, args, { timeout: 180_000 });
   return { status: ran.status, said: `${ran.stdout}${ran.stderr}` };
 }
 
