@@ -25,6 +25,13 @@ export const foldPieceBytesMax = 200 * 1024;
 /** Wait before something is asked again that failed for another reason than a lost connection. */
 export const retryMs = 500;
 
+/**
+ * Wait before the topology is read anew when it could not be followed for another reason than a lost connection, in milliseconds; twice as
+ * long each time, up to the most of it: what is wrong may be so for hours, and all of it is read each time.
+ */
+export const followRetryMs = 1_000;
+export const followRetryMsMax = 60_000;
+
 /** Names of tenants: part of a path, of a directory and of a header. */
 export const tenantPattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 

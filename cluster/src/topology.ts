@@ -1,8 +1,8 @@
 import type { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
-import { type CacheChange, TreeCache } from "../../coordinator/src/recipes/tree-cache.ts";
 import { messageOf } from "../../kit/src/errors.ts";
 import type { Closable } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
+import { FollowedTree, type ZnodeChange } from "./followed-tree.ts";
 import { nodesMax, shardsMax } from "./limits.ts";
 import { type NodeRecord, nodeOfReplica, replicaOf } from "./node.ts";
 import { bucketOfPath, drainedOfPath, liveOfPath, paths, shardOfPath } from "./paths.ts";
@@ -23,6 +23,8 @@ export interface ShardPlace extends ShardState {
 export interface TopologyOptions {
   readonly client: ZooKeeperClient;
   readonly logger: Logger;
+  /** See `FollowedTreeOptions`. */
+  readonly retryMs?: number;
 }
 
 interface LiveNode {
@@ -45,14 +47,14 @@ export class Topology implements Closable {
   readonly #onNodes = new Set<() => void>();
   readonly #onShard = new Set<(shard: number) => void>();
   readonly #onAssigned = new Set<(shards: readonly number[]) => void>();
-  #caches: readonly TreeCache[] = [];
+  #trees: readonly FollowedTree[] = [];
   #nodes: readonly NodeRecord[] | undefined;
 
   private constructor(options: TopologyOptions) {
     this.#options = options;
   }
 
-  /** Reads all of it, and follows it from then on. Rejects as `TreeCache.open`. */
+  /** Reads all of it, and follows it from then on, whatever happens. Rejects as `TreeCache.open`. */
   static async open(options: TopologyOptions, signal?: AbortSignal): Promise<Topology> {
     const topology = new Topology(options);
     try {
@@ -136,7 +138,7 @@ export class Topology implements Closable {
 
   /** False from the loss of the connection until everything was read again. */
   get isCurrent(): boolean {
-    return this.#caches.length > 0 && this.#caches.every(({ isCurrent }) => isCurrent);
+    return this.#trees.length > 0 && this.#trees.every(({ isCurrent }) => isCurrent);
   }
 
   /** Called after a change of the nodes. Returns how to stop. */
@@ -158,45 +160,24 @@ export class Topology implements Closable {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#caches.map((cache) => cache.close()));
+    await Promise.all(this.#trees.map((tree) => tree.close()));
   }
 
   async #open(signal: AbortSignal | undefined): Promise<void> {
-    const { client, logger } = this.#options;
-    const follow = async (
+    const follow = (
       path: string,
       znodesMax: number,
-      take: (change: Exclude<CacheChange, { kind: "missed" }>) => void,
-    ): Promise<TreeCache> => {
-      const cache = await TreeCache.open(
-        {
-          client,
-          path,
-          znodesMax,
-          onFailure: (thrown) => logger.error({ err: thrown, path }, "topology is not followed"),
-        },
-        signal === undefined ? {} : { signal },
-      );
-      const all = (at: string): void => {
-        const znode = cache.get(at);
-        if (znode !== undefined) take({ kind: "added", path: at, znode });
-        for (const child of cache.children(at)) all(`${at}/${child}`);
-      };
-      // Both in one turn: nothing comes in between, and nothing is missed.
-      all(path);
-      cache.onChange((change) => {
-        if (change.kind !== "missed") take(change);
-      });
-      return cache;
-    };
-    this.#caches = await Promise.all([
+      take: (change: ZnodeChange) => void,
+    ): Promise<FollowedTree> =>
+      FollowedTree.open({ ...this.#options, path, znodesMax, take }, signal);
+    this.#trees = await Promise.all([
       follow(paths.nodes, nodesMax * 4, (change) => this.#nodeChanged(change)),
       follow(paths.shards, shardsMax * 2 + 1, (change) => this.#shardChanged(change)),
       follow(paths.assignments, bucketsMax + 1, (change) => this.#bucketChanged(change)),
     ]);
   }
 
-  #nodeChanged({ kind, path, znode }: Exclude<CacheChange, { kind: "missed" }>): void {
+  #nodeChanged({ kind, path, znode }: ZnodeChange): void {
     const drained = drainedOfPath(path);
     if (drained === undefined && liveOfPath(path) === undefined) return;
     if (drained !== undefined) {
@@ -212,7 +193,7 @@ export class Topology implements Closable {
     for (const listener of this.#onNodes) listener();
   }
 
-  #shardChanged({ kind, path, znode }: Exclude<CacheChange, { kind: "missed" }>): void {
+  #shardChanged({ kind, path, znode }: ZnodeChange): void {
     const shard = shardOfPath(path);
     if (shard === undefined) return;
     const before = this.#places.get(shard);
@@ -233,7 +214,7 @@ export class Topology implements Closable {
     for (const listener of this.#onShard) listener(shard);
   }
 
-  #bucketChanged({ kind, path, znode }: Exclude<CacheChange, { kind: "missed" }>): void {
+  #bucketChanged({ kind, path, znode }: ZnodeChange): void {
     const bucket = bucketOfPath(path);
     if (bucket === undefined) return;
     const before = this.#buckets.get(bucket);
