@@ -42,6 +42,7 @@ export function App() {
     tail: inSearch(flipTail),
     fields: inSearch(() => setShowFields((was) => !was)),
     alerts: () => go({ view: "alerts" }),
+    cluster: () => go({ view: "cluster" }),
     help: () => setShowHelp((was) => !was),
   });
   const firing = alerts.alerts?.filter(({ status }) => status === "firing").length ?? 0;
@@ -145,6 +146,7 @@ function Help() {
     ["t", "live tail"],
     ["f", "fields"],
     ["a", "alerts"],
+    ["c", "cluster"],
     ["?", "this help"],
   ];
   return (

@@ -11,8 +11,13 @@ const units = [
 export function ago(time: string, now: number): string {
   const ms = now - Date.parse(time);
   if (Number.isNaN(ms)) return time;
-  const unit = units.find(([, size]) => ms >= size);
-  return unit === undefined ? "just now" : `${Math.floor(ms / unit[1])} ${unit[0]} ago`;
+  return ms < 1000 ? "just now" : `${lasting(ms)} ago`;
+}
+
+/** How long something lasts, as `3 min`; what is below a second is none. */
+export function lasting(ms: number): string {
+  const [unit, size] = units.find(([, each]) => ms >= each) ?? (["s", 1000] as const);
+  return `${Math.floor(ms / size)} ${unit}`;
 }
 
 /** A moment in local time, to the second, and its zone. */

@@ -1,8 +1,8 @@
-import { useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { ClusterAnswer } from "../../api/src/answers.ts";
 import type { ShardsAnswer } from "../../api/src/cluster.ts";
 import { call, type Problem, shownProblem } from "./api.ts";
-import { startPolling, tabPage } from "./poll.ts";
+import { type Polling, startPolling, tabPage } from "./poll.ts";
 
 const everyMs = 2000;
 /** After failures in a row: as rarely as this. */
@@ -10,19 +10,27 @@ const waitMsMax = 30_000;
 /** A request that hangs must not end the asking. */
 const requestMsMax = 15_000;
 
+/** What a node answered, of one moment. */
+export interface ClusterSeen {
+  readonly cluster: ClusterAnswer;
+  readonly shards: ShardsAnswer["shards"];
+  /** When, RFC 3339. */
+  readonly at: string;
+}
+
 /** The last that was heard of the cluster; a failure leaves it as it was. */
 export interface ClusterState {
-  readonly cluster: ClusterAnswer | undefined;
-  readonly shards: ShardsAnswer["shards"] | undefined;
+  readonly seen: ClusterSeen | undefined;
   /** Why the latest attempt failed. */
   readonly problem: Problem | undefined;
 }
 
-const nothing: ClusterState = { cluster: undefined, shards: undefined, problem: undefined };
+const nothing: ClusterState = { seen: undefined, problem: undefined };
 
-/** Follows nodes and shards while the page is visible. */
-export function useCluster(): ClusterState {
+/** Follows nodes and shards while the page is visible; and how to ask at once. */
+export function useCluster(): readonly [ClusterState, () => void] {
   const [state, setState] = useState(nothing);
+  const polling = useRef<Polling | undefined>(undefined);
   useEffect(() => {
     const look = async (stopped: AbortSignal): Promise<void> => {
       const signal = AbortSignal.any([stopped, AbortSignal.timeout(requestMsMax)]);
@@ -31,7 +39,8 @@ export function useCluster(): ClusterState {
           answerOf<ClusterAnswer>("/api/v1/cluster", signal),
           answerOf<ShardsAnswer>("/api/v1/cluster/shards", signal),
         ]);
-        setState({ cluster, shards, problem: undefined });
+        const at = new Date().toISOString();
+        setState({ seen: { cluster, shards, at }, problem: undefined });
       } catch (thrown) {
         if (stopped.aborted) return;
         const problem = shownProblem(thrown);
@@ -39,10 +48,10 @@ export function useCluster(): ClusterState {
         throw thrown;
       }
     };
-    const polling = startPolling({ ask: look, everyMs, waitMsMax, page: tabPage });
-    return () => polling.stop();
+    polling.current = startPolling({ ask: look, everyMs, waitMsMax, page: tabPage });
+    return () => polling.current?.stop();
   }, []);
-  return state;
+  return [state, useCallback(() => polling.current?.now(), [])];
 }
 
 async function answerOf<T>(path: string, signal: AbortSignal): Promise<T> {

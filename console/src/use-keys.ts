@@ -7,6 +7,7 @@ export interface KeyActions {
   readonly tail: () => void;
   readonly fields: () => void;
   readonly alerts: () => void;
+  readonly cluster: () => void;
   readonly help: () => void;
 }
 
@@ -49,6 +50,8 @@ function actionOf(key: string, actions: KeyActions): (() => void) | undefined {
       return actions.fields;
     case "a":
       return actions.alerts;
+    case "c":
+      return actions.cluster;
     case "?":
       return actions.help;
     default:
