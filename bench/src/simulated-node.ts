@@ -53,7 +53,13 @@ export class SimulatedNode {
     const record = {
       ...{ nodeId: id, diskId: `disk-${id}`, incarnation: `process-${id}`, state: "live" },
       ...{ http: `10.0.${id >> 8}.${id & 255}:7070`, peer: `10.0.${id >> 8}.${id & 255}:7071` },
-      ...{ coordinator: "", zone: "", roles: ["ingest", "query", "alerts"], version: "0.1.0" },
+      ...{
+        coordinator: "",
+        coordinatorTls: false,
+        zone: "",
+        roles: ["ingest", "query", "alerts"],
+        version: "0.1.0",
+      },
       ...{ startedMs: Date.now(), capacityBytes: 1e12 },
     };
     await client.create(paths.node(id), null, { acl: access.acl });

@@ -1,4 +1,5 @@
 import { ZooKeeperClient } from "../../coordinator/src/client/client.ts";
+import type { SecurityOf, ServerAddress } from "../../coordinator/src/client/dial.ts";
 import { isZooKeeperError } from "../../coordinator/src/client/errors.ts";
 import { steps } from "../../coordinator/src/client/multi.ts";
 import { RoleElection, type RoleOptions } from "../../coordinator/src/recipes/role-election.ts";
@@ -33,6 +34,8 @@ export interface ClusterOptions extends AccessOptions {
   /** `host:port,host:port/chroot` of the coordinator. */
   readonly connect: string;
   readonly sessionTimeoutMs?: number;
+  /** How to speak to each of its servers; by default without TLS. */
+  readonly security?: CoordinatorConnections | undefined;
   /** Counts when the cluster is made; a cluster that is there has its own number. */
   readonly shards: number;
   readonly identity: NodeIdentity;
@@ -44,6 +47,12 @@ export interface ClusterOptions extends AccessOptions {
   /** A directory of this disk where folded manifests were kept before they lay in znodes. */
   readonly foldDirectory: string;
   readonly logger: Logger;
+}
+
+export interface CoordinatorConnections {
+  of: SecurityOf;
+  /** The server and this node did not believe each other; others are tried, and it again. */
+  failed(server: ServerAddress, cause: Error): void;
 }
 
 /** The topology as one node sees it, over one session of the coordinator. */
@@ -247,10 +256,17 @@ export class Cluster implements Closable {
  * `cluster.mismatch` for the wrong credentials, with `cluster.malformed`.
  */
 export async function openCluster(options: ClusterOptions, signal?: AbortSignal): Promise<Cluster> {
-  const { connect, credentials, sessionTimeoutMs, identity } = options;
+  const { connect, credentials, sessionTimeoutMs, identity, security } = options;
   const access = accessOf(options);
   const timeout = sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs };
-  const client = openClient({ connect, ...timeout });
+  const client = openClient({
+    connect,
+    ...timeout,
+    tls: security && ((server) => security.of(server)),
+  });
+  client.onSession((event) => {
+    if (event.kind === "tlsFailed") security?.failed(event.server, event.cause);
+  });
   const opened = closingOnAbort(client, signal);
   try {
     await client.connected(signal === undefined ? {} : { signal });

@@ -20,6 +20,8 @@ export interface NodeRecord extends NodeIdentity {
   readonly peer: string;
   /** `host:port` where its member of the ensemble serves clients; empty where it embeds none. */
   readonly coordinator: string;
+  /** Whether that takes TLS with keys of the cluster's secret. */
+  readonly coordinatorTls: boolean;
   /** What may fail as a whole with this node in it; empty when nothing is said. */
   readonly zone: string;
   readonly roles: readonly string[];

@@ -36,6 +36,7 @@ export const nodeSchema: z.ZodType<NodeRecord> = z.object({
   http: z.string().max(512),
   peer: z.string().max(512).default(""),
   coordinator: z.string().max(512).default(""),
+  coordinatorTls: z.boolean().default(false),
   zone: z.string().max(256),
   roles: z.array(z.string().max(64)).max(16),
   version: z.string().max(256),

@@ -121,6 +121,7 @@ export function facts(more: Partial<NodeFacts> = {}): NodeFacts {
     http: "127.0.0.1:7070",
     peer: "127.0.0.1:7071",
     coordinator: "",
+    coordinatorTls: false,
     zone: "",
     roles: ["ingest"],
     version: "0",

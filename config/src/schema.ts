@@ -57,6 +57,11 @@ const coordinator = z.strictObject({
     kind: "addresses",
     description: "The servers of an ensemble to use instead of the embedded coordinator.",
   }),
+  connectTls: z.enum(["none", "secret", "certificates"]).default("none").meta({
+    kind: "choice",
+    description:
+      "TLS with those servers: secret for nodes of Logkeep, which share cluster.secretFile; certificates for ZooKeeper's secureClientPort, with the files of peer.tls….",
+  }),
   ensemble: z
     .array(z.string())
     .min(1)

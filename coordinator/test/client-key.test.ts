@@ -118,7 +118,7 @@ for (const [name, tls, reason] of refused) {
     await good.connected(soon());
     const bad = client(context, { connect: at, tls });
     const event = await told(bad, "tlsFailed");
-    assert.match(event.reason, reason);
+    assert.match(event.cause.message, reason);
     assert.equal(event.server.port, coordinator.address.port);
     assert.equal(bad.isConnected, false);
     await good.create("/still");
@@ -129,7 +129,10 @@ test("a server of before, which knows no TLS, is refused by who wants it", async
   const coordinator = await serve(context, {});
   const at = `127.0.0.1:${coordinator.address.port}`;
   const wanting = client(context, { connect: at, tls: key });
-  assert.match((await told(wanting, "tlsFailed")).reason, /disconnected|ECONNRESET|wrong version/i);
+  assert.match(
+    (await told(wanting, "tlsFailed")).cause.message,
+    /disconnected|ECONNRESET|wrong version/i,
+  );
   assert.equal(wanting.isConnected, false);
 });
 

@@ -8,6 +8,7 @@ import { ServiceError } from "../../kit/src/errors.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { ClusterSecret } from "./cluster-secret.ts";
 import type { CoordinatorPlan } from "./coordinator-part.ts";
+import type { CoordinatorSecurity } from "./coordinator-security.ts";
 import { isReachable } from "./known-cluster.ts";
 
 export interface JoinClusterOptions {
@@ -18,6 +19,8 @@ export interface JoinClusterOptions {
   readonly settings: Settings;
   readonly identity: NodeIdentity;
   readonly secret: ClusterSecret;
+  /** Without it no TLS is spoken. */
+  readonly security?: CoordinatorSecurity;
   /** Whether anonymous clients are kept out of `/logkeep`. */
   readonly isClosed: boolean;
   readonly logger: Logger;
@@ -48,7 +51,7 @@ export interface ClusterPart {
  * `coordinator.unavailable` when a coordinator that should be there is not.
  */
 export async function joinCluster(options: JoinClusterOptions): Promise<ClusterPart> {
-  const { connect, plan, settings, secret, isClosed, logger, signal } = options;
+  const { connect, plan, settings, secret, security, isClosed, logger, signal } = options;
   const timeout = timeoutOf(plan, logger);
   const credentials = { user: "logkeep", password: secret.text };
   try {
@@ -56,6 +59,14 @@ export async function joinCluster(options: JoinClusterOptions): Promise<ClusterP
       {
         connect: connect.join(","),
         credentials,
+        security: security && {
+          of: (server) => security.of(server),
+          failed: (server, cause) => {
+            security.failed(server, cause);
+            // Servers that were named, all with another secret or certificate: nobody else will come.
+            if (plan.kind === "connect" && security.areRefusing(connect)) timeout.giveUp();
+          },
+        },
         closed: isClosed,
         inboxOpen: !isClosed,
         sessionTimeoutMs: settings.coordinator.sessionTimeoutMs,
@@ -67,12 +78,16 @@ export async function joinCluster(options: JoinClusterOptions): Promise<ClusterP
       },
       AbortSignal.any([timeout.signal, signal]),
     );
-    followCoordinators(cluster, connect, settings);
+    followCoordinators(cluster, connect, settings, security);
     return { cluster, ownAcl: [aclDigest(credentials.user, credentials.password)] };
   } catch (thrown) {
     signal.throwIfAborted();
     if (!timeout.signal.aborted) throw thrown;
-    const what = "the coordinator does not answer";
+    const failure = security?.failure;
+    const what =
+      failure === undefined
+        ? "the coordinator does not answer"
+        : `no TLS with the coordinator at ${failure}`;
     const fields = { connect: connect.join(",") };
     throw new ServiceError("coordinator.unavailable", what, fields, { cause: thrown });
   } finally {
@@ -84,13 +99,13 @@ export async function joinCluster(options: JoinClusterOptions): Promise<ClusterP
 function timeoutOf(
   plan: CoordinatorPlan,
   logger: Logger,
-): { readonly signal: AbortSignal; end(): void } {
+): { readonly signal: AbortSignal; giveUp(): void; end(): void } {
   const abort = new AbortController();
   const waits = plan.kind === "own" && plan.members > 1;
   const say = (): void => logger.warn({}, "waiting for a quorum of the coordinator's members");
   const timeoutMs = plan.kind === "join" ? joinTimeoutMs : connectTimeoutMs;
   const timer = waits ? setInterval(say, waitingSayMs) : setTimeout(() => abort.abort(), timeoutMs);
-  return { signal: abort.signal, end: () => clearInterval(timer) };
+  return { signal: abort.signal, giveUp: () => abort.abort(), end: () => clearInterval(timer) };
 }
 
 function shardsOf({ storage, coordinator }: Settings): number {
@@ -111,17 +126,20 @@ function followCoordinators(
   cluster: Cluster,
   connect: readonly string[],
   { peer }: Settings,
+  security: CoordinatorSecurity | undefined,
 ): void {
   const said = new Map<number, string>();
   let last = connect.join(",");
   const look = (): void => {
+    let isNoted = false;
     for (const node of cluster.topology.nodes()) {
-      const { nodeId, coordinator } = node;
+      const { nodeId, coordinator, coordinatorTls } = node;
       if (coordinator === "" || !isReachable(coordinator, peer.listen)) continue;
       said.set(nodeId, coordinator);
+      if (security?.note(coordinator, coordinatorTls) === true) isNoted = true;
     }
     const all = [...new Set([...connect, ...said.values()])].join(",");
-    if (all === last) return;
+    if (all === last && !isNoted) return;
     last = all;
     cluster.client.updateServers(all, { stays: true });
   };

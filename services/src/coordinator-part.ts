@@ -8,6 +8,7 @@ import { assert } from "../../kit/src/assert.ts";
 import type { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { ClusterSecret } from "./cluster-secret.ts";
+import { coordinatorKey } from "./coordinator-security.ts";
 import { keepVoters } from "./kept-voters.ts";
 import type { KnownCluster } from "./known-cluster.ts";
 import { startCoordinatorThread } from "./threads/coordinator-host.ts";
@@ -70,6 +71,7 @@ export async function startOwnCoordinator(
       snapCount: coordinator.snapCount,
       connectionsPerAddress: coordinator.connectionsPerAddress,
       superDigest: coordinator.superDigest,
+      clientKey: coordinatorKey(options.secret),
       ensemble: ensembleOf(options),
     },
     logger,

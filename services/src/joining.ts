@@ -15,6 +15,8 @@ const method = "join";
 const answerSchema = z.object({
   cluster: z.string().min(1).max(256),
   coordinators: z.array(z.string().min(3).max(512)).max(256),
+  /** Those of them that take TLS with keys of the secret; an earlier release says nothing of it. */
+  secured: z.array(z.string().min(3).max(512)).max(256).default([]),
 });
 
 /** How long one node may take to answer, connection and proof included. */
@@ -107,11 +109,12 @@ export function checkSame(known: KnownCluster | undefined, found: string): void 
   throw new ServiceError("cluster.mismatch", what, { own: known.cluster, found });
 }
 
-/** Answers who asks to join. `connect`: where this node's own session goes. */
+/** Answers who asks to join. `connect`: where this node's own session goes; `securedOf`: which of some take TLS. */
 export function answerJoins(
   peers: Peers,
   cluster: { readonly id: string; readonly topology: Topology },
   connect: readonly string[],
+  securedOf: (addresses: readonly string[]) => readonly string[],
 ): void {
   peers.handle(
     method,
@@ -120,7 +123,8 @@ export function answerJoins(
       const all = [...new Set([...connect, ...said])].filter(
         (address) => address !== "" && isReachable(address, peers.address),
       );
-      return { head: { cluster: cluster.id, coordinators: all }, bytes: [] };
+      const head = { cluster: cluster.id, coordinators: all, secured: securedOf(all) };
+      return { head, bytes: [] };
     },
     { guests: true },
   );

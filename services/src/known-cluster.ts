@@ -17,6 +17,8 @@ const schema = z.object({
   cluster: z.string().min(1).max(256),
   /** `host:port` where clients of the coordinator are served. */
   coordinators: addresses,
+  /** Those of them that take TLS with keys of the cluster's secret. */
+  secured: addresses.default([]),
   /** `host:port` of the nodes' listeners for each other. */
   peers: addresses,
 });
@@ -70,9 +72,13 @@ function knownOf(first: KnownCluster, topology: Topology): KnownCluster {
     nodes.map((node) => node[which]).filter((address) => address !== "");
   const coordinators = [...new Set([...said("coordinator"), ...first.coordinators])];
   const peers = [...new Set([...said("peer"), ...first.peers])];
+  // What is said now counts: a node may have gone back to a release that takes no TLS.
+  const others = first.secured.filter((address) => !said("coordinator").includes(address));
+  const secured = nodes.filter((node) => node.coordinatorTls).map(({ coordinator }) => coordinator);
   return {
     cluster: first.cluster,
     coordinators: coordinators.slice(0, addressesMax),
+    secured: [...new Set([...secured, ...others])].slice(0, addressesMax),
     peers: peers.slice(0, addressesMax),
   };
 }

@@ -22,6 +22,7 @@ import {
   coordinatorPlanOf,
   startOwnCoordinator,
 } from "./coordinator-part.ts";
+import { CoordinatorSecurity } from "./coordinator-security.ts";
 import { checkClusterListeners, isExposed } from "./exposure.ts";
 import { answerJoins, checkSame, findCluster } from "./joining.ts";
 import { type KnownCluster, keepKnownCluster, readKnownCluster } from "./known-cluster.ts";
@@ -73,7 +74,8 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
   const roles = rolesOf(settings, plan);
   const certificates = await PeerCertificateFiles.open(settings, logger);
   if (certificates !== undefined) lifecycle.add("certificates", () => certificates.close());
-  const own = { ...options, identity, secret, certificates, plan };
+  const security = new CoordinatorSecurity({ settings, secret, certificates, logger });
+  const own = { ...options, identity, secret, security, certificates, plan };
   const { coordinator, cluster, ownAcl } =
     plan.kind === "join"
       ? await joinByNodes({ ...own, plan, known })
@@ -82,7 +84,8 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
   if (plan.kind === "join") {
     const { address } = coordinator;
     const coordinators = address.split(",");
-    const first = { cluster: cluster.id, coordinators, peers: [...plan.addresses] };
+    const secured = [...security.securedOf(coordinators)];
+    const first = { cluster: cluster.id, coordinators, secured, peers: [...plan.addresses] };
     const stop = await keepKnownCluster(data.path, first, cluster.topology, logger);
     lifecycle.add("what is known of the cluster", stop);
   }
@@ -96,7 +99,7 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
     logger,
   });
   lifecycle.add("peers", () => peers.close());
-  answerJoins(peers, cluster, coordinator.address.split(","));
+  answerJoins(peers, cluster, coordinator.address.split(","), (all) => security.securedOf(all));
   const announced = closingOnAbort(cluster.client, options.signal);
   await cluster
     .announce(factsOf(options, { roles, plan, coordinator, peers }), failed)
@@ -121,6 +124,7 @@ export async function startNode(options: NodePartOptions): Promise<NodePart> {
 interface Joining extends Omit<NodePartOptions, "secret"> {
   readonly identity: NodeIdentity;
   readonly secret: ClusterSecret;
+  readonly security: CoordinatorSecurity;
   readonly certificates: CertificateSource | undefined;
   readonly plan: CoordinatorPlan;
 }
@@ -129,16 +133,18 @@ type Joined = ClusterPart & { readonly coordinator: CoordinatorPart };
 
 /** Starts this process's own, or names the one that was said. */
 async function coordinatorOf(own: Joining): Promise<CoordinatorPart> {
-  const { plan, settings, data, secret, logger, lifecycle, failed } = own;
+  const { plan, settings, data, secret, security, logger, lifecycle, failed } = own;
   if (plan.kind !== "own") return { address: plan.addresses.join(","), stats: undefined };
   const options = { settings, dataDir: data.path, secret, logger, lifecycle, failed };
-  return startOwnCoordinator(options);
+  const started = await startOwnCoordinator(options);
+  security.note(started.address, true);
+  return started;
 }
 
 async function joinByCoordinator(own: Joining, coordinator: CoordinatorPart): Promise<Joined> {
-  const { plan, settings, data, identity, secret, logger, signal } = own;
+  const { plan, settings, data, identity, secret, security, logger, signal } = own;
   const joined = await joinCluster({
-    ...{ plan, settings, identity, secret, logger, signal },
+    ...{ plan, settings, identity, secret, security, logger, signal },
     connect: coordinator.address.split(","),
     dataDir: data.path,
     isClosed: isExposed(settings),
@@ -153,12 +159,13 @@ async function joinByNodes(
     readonly known: KnownCluster | undefined;
   },
 ): Promise<Joined> {
-  const { identity, known, plan, secret, certificates, logger, signal } = own;
+  const { identity, known, plan, secret, security, certificates, logger, signal } = own;
   const { addresses } = plan;
   const asking = { self: identity, addresses, known, secret, certificates, logger, signal };
   for (;;) {
     const found = await findCluster(asking);
     const address = found.coordinators.join(",");
+    for (const each of found.coordinators) security.note(each, found.secured.includes(each));
     try {
       const joined = await joinByCoordinator(own, { address, stats: undefined });
       checkSame(known, joined.cluster.id);
@@ -188,6 +195,7 @@ function factsOf(
     http: "",
     peer: reachedBy(own.peers.address, node.host),
     coordinator: own.plan.kind === "own" ? reachedBy(own.coordinator.address, node.host) : "",
+    coordinatorTls: own.plan.kind === "own",
     zone: node.zone,
     roles: own.roles.all,
     version,

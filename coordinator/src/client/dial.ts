@@ -5,6 +5,8 @@ import { keyClientOptions, type TlsKey } from "../wire/tls-key.ts";
 import type { ServerAddress } from "./paths.ts";
 import type { Target } from "./server-list.ts";
 
+export type { ServerAddress } from "./paths.ts";
+
 /** How to speak TLS. Certificates and keys as PEM. */
 export interface ClientTls {
   /** Who may have signed the server's certificate; default: the authorities that Node knows. */

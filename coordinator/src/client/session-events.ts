@@ -24,6 +24,6 @@ export type SessionEvent =
   | { readonly kind: "suspended"; readonly reason: string | undefined }
   | { readonly kind: "lapsed" }
   | { readonly kind: "expired"; readonly sessionId: bigint }
-  | { readonly kind: "tlsFailed"; readonly server: ServerAddress; readonly reason: string }
+  | { readonly kind: "tlsFailed"; readonly server: ServerAddress; readonly cause: Error }
   | { readonly kind: "authFailed"; readonly scheme: string }
   | { readonly kind: "closed" };

@@ -202,8 +202,7 @@ export class Session {
         attached: (response) => this.#answered(connection, response),
         frame: (bytes) => this.#frame(bytes),
         lapsed: () => this.#emit({ kind: "lapsed" }),
-        insecure: ({ message }) =>
-          this.#emit({ kind: "tlsFailed", server: target.server, reason: message }),
+        insecure: (cause) => this.#emit({ kind: "tlsFailed", server: target.server, cause }),
         closed: (cause) => this.#lost(connection, cause),
       },
       { connectTimeoutMs: this.#connectTimeoutMs(), clock, security },
