@@ -240,9 +240,9 @@ function contradictions(settings: Settings, leaves: ReadonlyMap<string, Leaf>): 
     "must hold coordinator where coordinator.ensemble is set",
   );
   claim(
-    roles.includes("coordinator") || (connect ?? cluster.join) !== undefined,
+    roles.some((role) => role !== "coordinator") || (connect ?? cluster.join) === undefined,
     "roles",
-    "without coordinator needs coordinator.connect or cluster.join, where one is",
+    "of coordinator alone leave nothing to do beside the one of coordinator.connect or cluster.join",
   );
   for (const { path, needs } of lackingTlsFiles(peer)) claim(false, path, `needs ${needs} as well`);
   const names = new Set(sources.map(({ name }) => name));

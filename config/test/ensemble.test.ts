@@ -62,7 +62,14 @@ const refused: readonly (readonly [Record<string, string>, RegExp])[] = [
     { LOGKEEP_COORDINATOR_CONNECT: "a:1", LOGKEEP_CLUSTER_JOIN: "a:1" },
     /cannot be together with coordinator.connect/,
   ],
-  [{ LOGKEEP_ROLES: "ingest,query" }, /without coordinator needs/],
+  [
+    { LOGKEEP_ROLES: "coordinator", LOGKEEP_CLUSTER_JOIN: "a:1" },
+    /coordinator alone leave nothing to do beside the one of/,
+  ],
+  [
+    { LOGKEEP_ROLES: "coordinator", LOGKEEP_COORDINATOR_CONNECT: "a:1" },
+    /coordinator alone leave nothing to do beside the one of/,
+  ],
   [
     { LOGKEEP_ROLES: "ingest", LOGKEEP_COORDINATOR_ENSEMBLE: three },
     /must hold coordinator where coordinator.ensemble is set/,

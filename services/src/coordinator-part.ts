@@ -4,7 +4,7 @@ import { parseAddress, printAddress } from "../../config/src/address.ts";
 import { isEnsembleRemote, parseEnsemble, votersOf } from "../../config/src/ensemble.ts";
 import type { Settings } from "../../config/src/schema.ts";
 import type { CoordinatorOptions, CoordinatorStats } from "../../coordinator/src/server/start.ts";
-import { assert } from "../../kit/src/assert.ts";
+import { ServiceError } from "../../kit/src/errors.ts";
 import type { Lifecycle } from "../../kit/src/lifecycle.ts";
 import type { Logger } from "../../kit/src/logger.ts";
 import type { ClusterSecret } from "./cluster-secret.ts";
@@ -48,9 +48,19 @@ export function coordinatorPlanOf(
   if (connect !== undefined) return { kind: "connect", addresses: connect };
   if (ensemble !== undefined) return { kind: "own", members: ensemble.length };
   if (cluster.join !== undefined) return { kind: "join", addresses: cluster.join };
-  if (known !== undefined) return { kind: "join", addresses: known.peers };
-  assert(roles.includes("coordinator"), "settings without it say where one is");
-  return { kind: "own", members: 1 };
+  const isMember = roles.includes("coordinator");
+  if (known !== undefined) {
+    if (roles.length === 1 && isMember) {
+      const message =
+        "roles of coordinator alone leave nothing to do: this node has joined a cluster with another one";
+      throw new ServiceError("config.invalid", message, { cluster: known.cluster });
+    }
+    return { kind: "join", addresses: known.peers };
+  }
+  if (isMember) return { kind: "own", members: 1 };
+  const message =
+    "roles without coordinator need coordinator.connect or cluster.join, where one is";
+  throw new ServiceError("config.invalid", message);
 }
 
 /** Starts it in its thread: alone, or as this node's member of the ensemble; then it may yet be without a leader. */

@@ -47,7 +47,8 @@ test("what a dead node leaves is seen from another: it by its state, its shards 
   skip,
 }, async () => {
   // The one that is asked has the only vote: the death of the other changes nothing but shards.
-  const nodes = await Nodes.start({ count: 1 });
+  // Who is gone is listed for as long as it may come back.
+  const nodes = await Nodes.start({ count: 1, env: { LOGKEEP_CLUSTER_GRACE_MS: "3600000" } });
   try {
     await nodes.startNode(2, { join: 1 });
     await nodes.serving();
