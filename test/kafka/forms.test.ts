@@ -47,7 +47,9 @@ describe("a Kafka topic as a source", { skip: missingKafka() }, () => {
     await untilStored(service, 4000);
     await topic.write(1000);
     await untilStored(service, 5000);
-    assert.equal(await metric(service, 'logkeep_source_records_total{source="test"}'), 5000);
+    await until(
+      async () => (await metric(service, 'logkeep_source_records_total{source="test"}')) === 5000,
+    );
     const group = "the-group";
     assert.equal(await service.stop(), 0);
     // Another start finds nothing new to read, and tells another group.
@@ -61,7 +63,9 @@ describe("a Kafka topic as a source", { skip: missingKafka() }, () => {
       const told = (found?.partitions ?? []).reduce((sum, { offset }) => sum + Number(offset), 0);
       return told === 5010 || told;
     });
-    assert.equal(await metric(again, 'logkeep_source_records_total{source="test"}'), 10);
+    await until(
+      async () => (await metric(again, 'logkeep_source_records_total{source="test"}')) === 10,
+    );
     assert.equal(await again.stop(), 0);
   });
 
@@ -120,7 +124,9 @@ describe("a Kafka topic as a source", { skip: missingKafka() }, () => {
       [1, 4, 6].map((line) => [line, `kafka ${topic.name}/0`]),
     );
     assert.match(String(facts[2]?.[2]), /longer than 4096 bytes/);
-    assert.equal(await metric(service, 'logkeep_source_rejected_total{source="test"}'), 3);
+    await until(
+      async () => (await metric(service, 'logkeep_source_rejected_total{source="test"}')) === 3,
+    );
     await until(async () => (await metric(service, "logkeep_source_lag")) === 0);
     await service.kill();
   });

@@ -86,7 +86,7 @@ describe("a Kafka topic and trouble", { skip: missingKafka() }, () => {
     });
     const again = await rig.serviceOf(topic, [], [], { dataDir: service.dataDir });
     await until(async () => (await again.count("of:=deleted")) === 5);
-    assert.equal(await metric(again, "logkeep_source_lost_total"), 25);
+    await until(async () => (await metric(again, "logkeep_source_lost_total")) === 25);
     await again.logged(/"lost":25/);
     await untilStored(again, 100);
     await again.kill();
