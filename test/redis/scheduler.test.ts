@@ -333,3 +333,29 @@ test("processes that share a Redis and are killed lose no delivery and no rule",
   const ticks = lines.filter((line) => line.startsWith("tick "));
   assert(ticks.length - new Set(ticks).size <= 2 * 4, "moments came twice");
 });
+
+test("moments are multiples of the interval, also where the first one passed before Redis was told of it", {
+  skip,
+}, async (t) => {
+  const server = await startServer(t);
+  const ticks = new Map<string, number[]>();
+  const { scheduler } = await open(
+    t,
+    { url: server.url },
+    {
+      onTick({ rule, atMs }) {
+        ticks.set(rule, [...(ticks.get(rule) ?? []), atMs]);
+        return Promise.resolve();
+      },
+    },
+  );
+  // So many and so often that some of them are late.
+  const many = Array.from({ length: 30 }, (_, i) => ({ rule: `r${i}`, everyMs: 5 + i }));
+  await scheduler.schedule(many);
+  await until(
+    () => many.every(({ rule }) => (ticks.get(rule) ?? []).length >= 3),
+    "all rules tick",
+  );
+  const odd = many.filter(({ rule, everyMs }) => ticks.get(rule)?.some((ms) => ms % everyMs !== 0));
+  assert.deepEqual(odd, []);
+});

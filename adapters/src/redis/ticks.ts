@@ -89,7 +89,9 @@ export class Ticks {
     const { rule, everyMs, failedMs } = job.data;
     if (!this.#wanted.has(schedulerIdOf(job.data))) return;
     const nowMs = Date.now();
-    const atMs = Math.max(latestOf(everyMs, nowMs), ownMomentOf(job.id ?? ""));
+    // BullMQ begins at once, and goes on from there, where the first moment has passed by the time that Redis is told of it.
+    const ownMs = latestOf(everyMs, ownMomentOf(job.id ?? ""));
+    const atMs = Math.max(latestOf(everyMs, nowMs), ownMs);
     // The moment that came meanwhile has a job of its own.
     if (failedMs !== undefined && atMs > failedMs) return;
     const { connections, prefix } = this.#options;
